@@ -1,0 +1,2 @@
+// Package e2e holds the tests that start the real binaries.
+package e2e

@@ -1,0 +1,24 @@
+// Package wire owns every message that an agent and the coordinator exchange:
+// topic names, message types, limits and the rules a message must satisfy.
+//
+// It must never do I/O, hold state or know how a message is stored. Fields are
+// only ever added: a reader ignores what it does not know, so an old agent and
+// a new coordinator (or the reverse) keep talking.
+package wire
+
+// ProtocolVersion is the "v" of every message.
+//
+// History:
+//
+//	1  status, info, metrics, challenge, response, verdict, command, config; enrolment
+const ProtocolVersion = 1
+
+// Limits that both sides keep. A message beyond one of them is refused.
+const (
+	MaxMessageBytes      = 128 << 10 // an MQTT payload
+	MaxSamplesPerMessage = 256
+	MaxNodeIDBytes       = 64
+	MaxListItems         = 64 // filesystems, interfaces, cores in one sample
+	MaxTextBytes         = 128
+	MaxKeepAliveSeconds  = 120
+)

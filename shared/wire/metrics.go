@@ -1,0 +1,175 @@
+package wire
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// RunID names one start of an agent: 128 random bits. Sequence numbers rise
+// from 1 inside a run.
+type RunID [16]byte
+
+// NewRunID draws a run id.
+func NewRunID() RunID {
+	var r RunID
+	_, _ = rand.Read(r[:]) // crypto/rand.Read never fails since Go 1.24
+	return r
+}
+
+// String is the 32 hexadecimal digits used in JSON.
+func (r RunID) String() string { return hex.EncodeToString(r[:]) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (r RunID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, r[:]), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *RunID) UnmarshalText(b []byte) error {
+	if len(b) != 2*len(r) {
+		return fmt.Errorf("run id has %d characters, want %d", len(b), 2*len(r))
+	}
+	_, err := hex.Decode(r[:], b)
+	return err
+}
+
+// Metrics carries one or more samples of one run. Sequence numbers of its
+// samples are consecutive. Once built a message is immutable: it is sent
+// again byte for byte until it is acknowledged, oldest first, because the
+// running hash (package proof) covers its bytes.
+type Metrics struct {
+	V       int      `json:"v"`
+	Run     RunID    `json:"run"`
+	Samples []Sample `json:"samples"`
+}
+
+// FirstSeq and LastSeq are the sequence numbers at the ends of the message.
+func (m *Metrics) FirstSeq() uint64 { return m.Samples[0].Seq }
+
+// LastSeq names the message in the running hash.
+func (m *Metrics) LastSeq() uint64 { return m.Samples[len(m.Samples)-1].Seq }
+
+// Sample is what a machine did at one instant. A subject that the machine
+// cannot give is null, and Absent says why.
+type Sample struct {
+	Seq     uint64            `json:"seq"`
+	AtMs    int64             `json:"at_ms"` // Unix time in milliseconds, fixed once by the agent
+	CPU     *CPU              `json:"cpu"`
+	Memory  *Memory           `json:"memory"`
+	Disk    *Disk             `json:"disk"`
+	Network *Network          `json:"network"`
+	GPU     *GPU              `json:"gpu"`
+	Absent  map[string]string `json:"absent,omitempty"` // subject -> reason
+}
+
+// CPU in percent of all cores (0-100), MHz, degrees Celsius.
+type CPU struct {
+	UsagePercent       *float64   `json:"usage_percent"`
+	Cores              int        `json:"cores"`
+	FrequencyMHz       *float64   `json:"frequency_mhz"`
+	LoadAverage        [3]float64 `json:"load_average"` // 1, 5, 15 minutes
+	TemperatureCelsius *float64   `json:"temperature_celsius"`
+	PerCore            []float64  `json:"per_core"` // percent
+}
+
+// Memory in bytes.
+type Memory struct {
+	TotalBytes     uint64 `json:"total_bytes"`
+	UsedBytes      uint64 `json:"used_bytes"`
+	FreeBytes      uint64 `json:"free_bytes"`
+	AvailableBytes uint64 `json:"available_bytes"`
+	CachedBytes    uint64 `json:"cached_bytes"`
+	SwapTotalBytes uint64 `json:"swap_total_bytes"`
+	SwapUsedBytes  uint64 `json:"swap_used_bytes"`
+}
+
+// Disk sums the real filesystems; rates are per second since the sample
+// before, null in the first one. Throughput: 1e6 bytes a second.
+type Disk struct {
+	TotalBytes          uint64       `json:"total_bytes"`
+	UsedBytes           uint64       `json:"used_bytes"`
+	FreeBytes           uint64       `json:"free_bytes"`
+	ReadIOPS            *float64     `json:"read_iops"`
+	WriteIOPS           *float64     `json:"write_iops"`
+	ReadThroughputMBps  *float64     `json:"read_throughput_mbps"`
+	WriteThroughputMBps *float64     `json:"write_throughput_mbps"`
+	Filesystems         []Filesystem `json:"filesystems"`
+}
+
+// Filesystem is one mounted, real filesystem.
+type Filesystem struct {
+	Mount      string `json:"mount"`
+	TotalBytes uint64 `json:"total_bytes"`
+	UsedBytes  uint64 `json:"used_bytes"`
+	FreeBytes  uint64 `json:"free_bytes"`
+	ReadOnly   bool   `json:"read_only"`
+}
+
+// Network sums the interfaces; counters rise from the machine's boot.
+type Network struct {
+	Interfaces    []Interface `json:"interfaces"`
+	TotalBytesIn  uint64      `json:"total_bytes_in"`
+	TotalBytesOut uint64      `json:"total_bytes_out"`
+	PacketsIn     uint64      `json:"packets_in"`
+	PacketsOut    uint64      `json:"packets_out"`
+	ErrorsIn      uint64      `json:"errors_in"`
+	ErrorsOut     uint64      `json:"errors_out"`
+}
+
+// Interface is one network interface.
+type Interface struct {
+	Name     string `json:"name"`
+	BytesIn  uint64 `json:"bytes_in"`
+	BytesOut uint64 `json:"bytes_out"`
+}
+
+// GPU in percent, bytes, degrees Celsius.
+type GPU struct {
+	UsagePercent       *float64 `json:"usage_percent"`
+	MemoryUsedBytes    *uint64  `json:"memory_used_bytes"`
+	MemoryTotalBytes   *uint64  `json:"memory_total_bytes"`
+	TemperatureCelsius *float64 `json:"temperature_celsius"`
+}
+
+// DecodeMetrics parses and checks a metrics payload. The error says what is
+// wrong with it in one line; the message must then be dead-lettered.
+func DecodeMetrics(payload []byte) (*Metrics, error) {
+	if len(payload) > MaxMessageBytes {
+		return nil, fmt.Errorf("message has %d bytes, limit is %d", len(payload), MaxMessageBytes)
+	}
+	m := new(Metrics)
+	if err := json.Unmarshal(payload, m); err != nil {
+		return nil, fmt.Errorf("not a metrics message: %w", err)
+	}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Metrics) check() error {
+	switch {
+	case m.V != ProtocolVersion:
+		return fmt.Errorf("protocol version %d, want %d", m.V, ProtocolVersion)
+	case m.Run == RunID{}:
+		return errors.New("run id is missing")
+	case len(m.Samples) == 0:
+		return errors.New("no samples")
+	case len(m.Samples) > MaxSamplesPerMessage:
+		return fmt.Errorf("%d samples, limit is %d", len(m.Samples), MaxSamplesPerMessage)
+	case m.Samples[0].Seq == 0:
+		return errors.New("sequence numbers start at 1")
+	}
+	for i := range m.Samples {
+		s := &m.Samples[i]
+		if s.Seq != m.Samples[0].Seq+uint64(i) || s.Seq > math.MaxInt64 {
+			return fmt.Errorf("samples[%d].seq is %d, want %d", i, s.Seq, m.Samples[0].Seq+uint64(i))
+		}
+		if err := s.check(); err != nil {
+			return fmt.Errorf("samples[%d].%w", i, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package wire
+
+// Status is retained on a node's status topic, and is its will (with Online
+// false). Run and Connection name the session it speaks of, so that the will
+// of a connection that was taken over can be told from the live one.
+type Status struct {
+	V            int    `json:"v"`
+	Online       bool   `json:"online"`
+	Run          RunID  `json:"run"`
+	Connection   uint32 `json:"connection"` // 1 for the first connection of the run
+	BootID       string `json:"boot_id"`
+	AgentVersion string `json:"agent_version"`
+	State        string `json:"state"` // StateRunning or StateStopped
+}
+
+// States of an agent, as its owner or the operator set it.
+const (
+	StateRunning = "running"
+	StateStopped = "stopped"
+)
+
+// Info is retained on a node's info topic.
+type Info struct {
+	V         int       `json:"v"`
+	Inventory Inventory `json:"inventory"`
+}
+
+// Inventory is what a machine is, as opposed to what it does. Empty strings
+// and zero numbers mean that the machine did not say.
+type Inventory struct {
+	Model        string          `json:"model"`       // /proc/device-tree/model, or the DMI product name
+	SerialHash   string          `json:"serial_hash"` // hex SHA-256 of the board's serial number, "" without one
+	Hostname     string          `json:"hostname"`
+	OS           string          `json:"os"`
+	Kernel       string          `json:"kernel"`
+	AgentVersion string          `json:"agent_version"`
+	CPU          CPUInventory    `json:"cpu"`
+	MemoryBytes  uint64          `json:"memory_bytes"`
+	Disks        []DiskInfo      `json:"disks"`
+	Interfaces   []InterfaceInfo `json:"interfaces"`
+}
+
+// CPUInventory describes the processor.
+type CPUInventory struct {
+	Model        string  `json:"model"`
+	Cores        int     `json:"cores"` // logical
+	FrequencyMHz float64 `json:"frequency_mhz"`
+	Architecture string  `json:"architecture"` // GOARCH
+}
+
+// DiskInfo is one mounted, real filesystem.
+type DiskInfo struct {
+	Device     string `json:"device"`
+	Mount      string `json:"mount"`
+	Filesystem string `json:"filesystem"`
+	TotalBytes uint64 `json:"total_bytes"`
+}
+
+// InterfaceInfo is one network interface that is not virtual.
+type InterfaceInfo struct {
+	Name string   `json:"name"`
+	MAC  string   `json:"mac"`
+	IPs  []string `json:"ips"`
+	Up   bool     `json:"up"`
+}

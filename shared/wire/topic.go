@@ -1,0 +1,79 @@
+package wire
+
+import "strings"
+
+// NodePrefix begins every topic that belongs to one node.
+const NodePrefix = "lucid/v1/nodes/"
+
+// Channel is the part of a topic after the node id.
+type Channel string
+
+// Channels of a node. The first five are published by the node, the others
+// are read by it; nothing else under its prefix exists.
+const (
+	ChannelStatus        Channel = "status"
+	ChannelInfo          Channel = "info"
+	ChannelMetrics       Channel = "metrics"
+	ChannelResponse      Channel = "poot/response"
+	ChannelCommandResult Channel = "command/result"
+
+	ChannelChallenge Channel = "poot/challenge"
+	ChannelVerdict   Channel = "poot/verdict"
+	ChannelCommand   Channel = "command"
+	ChannelConfig    Channel = "config"
+)
+
+// FromNode reports whether the node is the publisher of the channel.
+func (c Channel) FromNode() bool {
+	switch c {
+	case ChannelStatus, ChannelInfo, ChannelMetrics, ChannelResponse, ChannelCommandResult:
+		return true
+	}
+	return false
+}
+
+// ToNode reports whether the node is the reader of the channel.
+func (c Channel) ToNode() bool {
+	switch c {
+	case ChannelChallenge, ChannelVerdict, ChannelCommand, ChannelConfig:
+		return true
+	}
+	return false
+}
+
+// Topic is the full topic name of a node's channel.
+func Topic(nodeID string, c Channel) string {
+	return NodePrefix + nodeID + "/" + string(c)
+}
+
+// ParseTopic splits a topic into node id and channel without allocating.
+// ok is false when the topic is not one of a node's channels.
+func ParseTopic(topic string) (nodeID string, c Channel, ok bool) {
+	rest, found := strings.CutPrefix(topic, NodePrefix)
+	if !found {
+		return "", "", false
+	}
+	nodeID, channel, found := strings.Cut(rest, "/")
+	c = Channel(channel)
+	if !found || !ValidNodeID(nodeID) || !(c.FromNode() || c.ToNode()) {
+		return "", "", false
+	}
+	return nodeID, c, true
+}
+
+// ValidNodeID reports whether s matches ^node_[a-zA-Z0-9_-]+$ and fits
+// MaxNodeIDBytes.
+func ValidNodeID(s string) bool {
+	rest, found := strings.CutPrefix(s, "node_")
+	if !found || rest == "" || len(s) > MaxNodeIDBytes {
+		return false
+	}
+	for i := range len(rest) {
+		switch b := rest[i]; {
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b >= '0' && b <= '9', b == '_', b == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
