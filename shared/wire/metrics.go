@@ -3,7 +3,6 @@ package wire
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -136,12 +135,9 @@ type GPU struct {
 // DecodeMetrics parses and checks a metrics payload. The error says what is
 // wrong with it in one line; the message must then be dead-lettered.
 func DecodeMetrics(payload []byte) (*Metrics, error) {
-	if len(payload) > MaxMessageBytes {
-		return nil, fmt.Errorf("message has %d bytes, limit is %d", len(payload), MaxMessageBytes)
-	}
 	m := new(Metrics)
-	if err := json.Unmarshal(payload, m); err != nil {
-		return nil, fmt.Errorf("not a metrics message: %w", err)
+	if err := decode("a metrics message", payload, m); err != nil {
+		return nil, err
 	}
 	if err := m.check(); err != nil {
 		return nil, err
@@ -152,7 +148,7 @@ func DecodeMetrics(payload []byte) (*Metrics, error) {
 func (m *Metrics) check() error {
 	switch {
 	case m.V != ProtocolVersion:
-		return fmt.Errorf("protocol version %d, want %d", m.V, ProtocolVersion)
+		return version(m.V)
 	case m.Run == RunID{}:
 		return errors.New("run id is missing")
 	case len(m.Samples) == 0:
