@@ -1,0 +1,164 @@
+// Package cluster owns a private Postgres server for development and tests:
+// it finds the installed binaries, makes the data folder once, starts the
+// server on a socket only, restarts it when it dies and stops it.
+//
+// It must never delete data, never listen on the network and never touch a
+// server that it did not make.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	superuser = "lucid"
+	database  = "lucid"
+)
+
+// Config says where the server lives. Only Dir is required.
+type Config struct {
+	// Dir holds the data (postgres/), the server's log (postgres.log) and the
+	// lock (postgres.lock). It is made when missing; as root it is made so
+	// that the server's user can enter it.
+	Dir string
+	// Bin is the folder of the server binaries. Empty: the installed version
+	// that made the data folder, else the newest.
+	Bin string
+	// Settings are server settings on top of our own.
+	Settings map[string]string
+	// SocketParents are tried in order for the socket's folder. Empty: the
+	// machine's run folder, then /tmp.
+	SocketParents []string
+	// Logger tells of first start, deaths and restarts. Nil: silent.
+	Logger *slog.Logger
+}
+
+// Cluster is a running server and its supervisor.
+type Cluster struct {
+	config Config
+	log    *slog.Logger
+	owner  owner
+	bin    string
+	data   string // DIR/postgres
+	socket string // folder
+	lock   *os.File
+
+	stop context.CancelFunc // asks the supervisor to end
+	done chan struct{}      // the supervisor has ended
+	err  error              // how the last server ended; read after done
+	pid  pidCell
+}
+
+// Start makes the data folder when there is none, stops a server that a
+// killed predecessor left behind, and returns once the server answers. From
+// then on a server that dies is started again until Stop.
+func Start(ctx context.Context, config Config) (*Cluster, error) {
+	c, err := prepare(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	life, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	ready := make(chan error, 1)
+	go c.supervise(life, ready)
+	select {
+	case err = <-ready:
+	case <-ctx.Done():
+		err = fmt.Errorf("private Postgres in %s: %w", c.data, ctx.Err())
+	}
+	if err == nil {
+		err = c.makeDatabase(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Stop(ctx))
+	}
+	return c, nil
+}
+
+// prepare does everything up to the first start of the server.
+func prepare(ctx context.Context, config Config) (c *Cluster, err error) {
+	dir, err := filepath.Abs(config.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s: %w", config.Dir, err)
+	}
+	config.Dir = dir
+	c = &Cluster{config: config, log: config.Logger, data: filepath.Join(dir, "postgres"), done: make(chan struct{})}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.owner, err = serverOwner(); err != nil {
+		return nil, err
+	}
+	if err = c.owner.makeDir(dir); err != nil {
+		return nil, err
+	}
+	if c.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.release()
+		}
+	}()
+	if err = c.owner.canEnter(dir); err != nil {
+		return nil, err
+	}
+	if c.bin, err = chooseBin(config.Bin, c.data); err != nil {
+		return nil, err
+	}
+	if err = c.makeData(ctx); err != nil {
+		return nil, err
+	}
+	if err = c.stopOrphan(ctx); err != nil {
+		return nil, err
+	}
+	return c, c.makeSocketDir()
+}
+
+// URL is how to connect. It stays the same over restarts of the server.
+func (c *Cluster) URL() string { return c.url(database) }
+
+func (c *Cluster) url(name string) string {
+	return fmt.Sprintf("postgres://%s@/%s?host=%s", superuser, name, c.socket)
+}
+
+// Done is closed when the supervisor has ended and no server runs any more.
+func (c *Cluster) Done() <-chan struct{} { return c.done }
+
+// PID is the process id of the running server, 0 while there is none.
+func (c *Cluster) PID() int { return c.pid.get() }
+
+// Stop shuts the server down and waits for it. Open connections are ended.
+// When ctx ends first the server is stopped at once; it then recovers from its
+// log at the next start, and Stop says so.
+func (c *Cluster) Stop(ctx context.Context) error {
+	c.stop()
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		c.pid.signal(quitNow)
+		select {
+		case <-c.done:
+		case <-time.After(quitPatience):
+			c.pid.signal(kill)
+			<-c.done
+		}
+	}
+	c.release()
+	return c.err
+}
+
+// release gives back what outlives the server: the socket folder and the lock.
+func (c *Cluster) release() {
+	if c.socket != "" {
+		os.RemoveAll(c.socket)
+		os.Remove(socketNote(c.config.Dir))
+	}
+	c.lock.Close()
+}

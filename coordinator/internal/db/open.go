@@ -1,0 +1,80 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Pool settings. Whatever the URL names itself (pool_max_conns and the like)
+// is left alone.
+const (
+	maxConns        = 20
+	connectTimeout  = 5 * time.Second
+	healthCheck     = 15 * time.Second
+	maxConnIdle     = 5 * time.Minute
+	statementLimit  = "60s" // a statement beyond it holds a connection hostage
+	idleInTxLimit   = "60s" // a forgotten transaction holds locks and stops vacuum
+	applicationName = "lucid-coordinator"
+)
+
+// Open connects to the database at url (postgres:// or key=value form) and
+// returns the pool once the server has answered. Times read through it are UTC.
+func Open(ctx context.Context, url string) (*Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL cannot be read: %w", err)
+	}
+	tune(config, url)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connection pool for %s: %w", place(config.ConnConfig), err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("database %s does not answer: %w", place(config.ConnConfig), err)
+	}
+	return pool, nil
+}
+
+func tune(config *pgxpool.Config, url string) {
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = maxConns
+	}
+	if !strings.Contains(url, "connect_timeout") {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	config.HealthCheckPeriod = healthCheck
+	config.MaxConnIdleTime = maxConnIdle
+	for name, value := range map[string]string{
+		"application_name":                    applicationName,
+		"timezone":                            "UTC",
+		"statement_timeout":                   statementLimit,
+		"idle_in_transaction_session_timeout": idleInTxLimit,
+	} {
+		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	config.AfterConnect = readTimesAsUTC
+}
+
+// readTimesAsUTC keeps the machine's own zone out of every time that is read,
+// so equal instants are equal in logs, JSON and hashes.
+func readTimesAsUTC(_ context.Context, conn *pgx.Conn) error {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID,
+		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+	return nil
+}
+
+// place names a database without its password.
+func place(c *pgx.ConnConfig) string {
+	return fmt.Sprintf("%q at %s:%d as user %q", c.Database, c.Host, c.Port, c.User)
+}
