@@ -1,0 +1,125 @@
+// Package challenge owns the challenges of PoOT (Proof of Ownership of Token):
+// when a node is challenged, what it is asked, and how its answer is judged,
+// once.
+//
+// It must never compute a score or change a node: whoever needs a verdict is
+// given it inside the transaction that stores it.
+package challenge
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// Config of a Referee. Without a comment a field is required.
+type Config struct {
+	Pool      *db.Pool
+	Nodes     *node.Store
+	PuzzleKey proof.Key
+
+	Count      int           // k puzzles a challenge; default 8
+	Difficulty int           // d bits each; 0 is plain HMAC
+	Interval   time.Duration // mean gap between challenges of a node; default 5 min
+	Deadline   time.Duration // default 30 s, never above half of Interval
+	Validity   time.Duration // default 2 min, at least Deadline
+	Quiet      time.Duration // no routine challenges this long after the start
+
+	// Publish hands a challenge or verdict to the node's connection.
+	Publish func(nodeID string, channel wire.Channel, message any) error
+	// ChainAt gives the running hash that telemetry had after a message;
+	// known is false when it cannot be told.
+	ChainAt func(ctx context.Context, tx db.Tx, nodeNo int32, run wire.RunID, seq uint64) (chain [32]byte, known bool, err error)
+	// OurFault tells whether a fault of ours touched a span of time.
+	OurFault func(ctx context.Context, tx db.Tx, from, to time.Time) (bool, error)
+	// OnVerdict runs inside the transaction that stores a verdict and answers
+	// what the node is told of its score.
+	OnVerdict func(ctx context.Context, tx db.Tx, v Verdict) (Standing, error)
+	// AfterVerdict is told of a verdict once it is committed. Optional.
+	AfterVerdict func(nodeID string, v Verdict, s Standing)
+	// Counted is told of every answer that changed nothing, with the reason. Optional.
+	Counted func(reason string)
+
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Exponential draws from the exponential distribution of mean 1. Optional.
+	Exponential func() float64
+}
+
+// Result of a challenge.
+type Result string
+
+// Results. Only valid and invalid speak of the key; late and missed of time;
+// deferred and void of nobody.
+const (
+	Valid    Result = "valid"
+	Invalid  Result = "invalid"
+	Late     Result = "late"
+	Missed   Result = "missed"
+	Deferred Result = "deferred"
+	Void     Result = "void"
+)
+
+// Verdict is how a challenge ended.
+type Verdict struct {
+	No          int64
+	ChallengeID proof.ID
+	NodeNo      int32
+	Result      Result
+	Reason      string
+	At          time.Time
+	Answered    time.Duration // receipt minus issue; 0 without an answer
+}
+
+// Standing is what a verdict made of a node's score, at 1e-9.
+type Standing struct {
+	ScoreNano      int64
+	ConfidenceNano int64
+	FailuresLeft   int
+}
+
+// Referee issues challenges and judges answers.
+type Referee struct {
+	Config
+	started time.Time
+}
+
+// New makes a Referee.
+func New(c Config) *Referee {
+	if c.Count == 0 {
+		c.Count = 8
+	}
+	if c.Interval == 0 {
+		c.Interval = 5 * time.Minute
+	}
+	if c.Deadline == 0 {
+		c.Deadline = 30 * time.Second
+	}
+	c.Deadline = min(c.Deadline, c.Interval/2)
+	if c.Validity == 0 {
+		c.Validity = 2 * time.Minute
+	}
+	c.Validity = max(c.Validity, c.Deadline)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Exponential == nil {
+		c.Exponential = rand.ExpFloat64
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.AfterVerdict == nil {
+		c.AfterVerdict = func(string, Verdict, Standing) {}
+	}
+	if c.Counted == nil {
+		c.Counted = func(string) {}
+	}
+	return &Referee{Config: c, started: c.Now()}
+}

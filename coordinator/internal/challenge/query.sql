@@ -1,0 +1,48 @@
+-- name: Due :many
+-- Online nodes whose moment has come and who have no open challenge. A node
+-- suspended by its score goes on being challenged: that is how it comes back.
+SELECT n.node_no, n.node_id, n.session_no, n.status
+FROM node n LEFT JOIN challenge_schedule s USING (node_no)
+WHERE n.online
+  AND (n.status = 'starting'
+       OR (sqlc.arg(all_states)::boolean AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
+  AND COALESCE(s.next_at, 'epoch') <= sqlc.arg(at)::timestamptz
+  AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
+ORDER BY s.next_at NULLS FIRST
+LIMIT sqlc.arg(most);
+
+-- name: InsertChallenge :execrows
+INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT DO NOTHING;
+
+-- name: SetNext :exec
+INSERT INTO challenge_schedule (node_no, next_at) VALUES ($1, $2)
+ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at;
+
+-- name: RenewPast :exec
+-- A moment that passed while the node was away is drawn anew; one still to
+-- come stays.
+INSERT INTO challenge_schedule (node_no, next_at) VALUES ($1, sqlc.arg(next_at))
+ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at WHERE challenge_schedule.next_at <= sqlc.arg(at)::timestamptz;
+
+-- name: Find :one
+SELECT c.*, v.result, v.reason, v.at AS judged_at, v.response
+FROM challenge c LEFT JOIN verdict v USING (challenge_id)
+WHERE c.challenge_id = $1 AND c.node_no = $2;
+
+-- name: Expired :many
+SELECT challenge_id, node_no, issued_at, expires_at FROM challenge
+WHERE state = 'open' AND expires_at < $1
+ORDER BY expires_at LIMIT $2;
+
+-- name: Close :execrows
+UPDATE challenge SET state = 'judged' WHERE challenge_id = $1 AND state = 'open';
+
+-- name: InsertVerdict :one
+INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, response)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+RETURNING verdict_no;
+
+-- name: NodeID :one
+SELECT node_id FROM node WHERE node_no = $1;

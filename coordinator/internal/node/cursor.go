@@ -1,0 +1,50 @@
+package node
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// cursor is the last row of a page: its sort key as Postgres writes it, and
+// its number, which tells equal keys apart.
+type cursor struct {
+	key    string
+	nodeNo int32
+}
+
+func encodeCursor(key string, nodeNo int32) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(int(nodeNo)) + " " + key))
+}
+
+// decodeCursor refuses what would make Postgres fail to read the key as kind.
+func decodeCursor(s, kind string) (*cursor, bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return nil, false
+	}
+	number, key, ok := strings.Cut(string(raw), " ")
+	no, err := strconv.ParseInt(number, 10, 32)
+	if !ok || err != nil || !utf8.ValidString(key) || strings.ContainsRune(key, 0) {
+		return nil, false
+	}
+	switch kind {
+	case "bigint":
+		_, err = strconv.ParseInt(key, 10, 64)
+	case "timestamptz":
+		_, err = parsePostgresTime(key)
+	}
+	return &cursor{key: key, nodeNo: int32(no)}, err == nil
+}
+
+// parsePostgresTime reads a timestamptz in the server's ISO style; the offset
+// has minutes only where the zone needs them.
+func parsePostgresTime(s string) (time.Time, error) {
+	t, err := time.Parse("2006-01-02 15:04:05.999999-07", s)
+	if err != nil {
+		t, err = time.Parse("2006-01-02 15:04:05.999999-07:00", s)
+	}
+	return t, err
+}

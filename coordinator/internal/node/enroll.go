@@ -1,0 +1,216 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdh"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node/sqlgen"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// Enroll gives a device its identity. The first request that uses a token binds
+// it to the request's keys: the same request gets the same answer again, however
+// often and even after a crash on either side; any other is refused (2004).
+func (s *Store) Enroll(ctx context.Context, req *wire.EnrollRequest) (*wire.EnrollResponse, error) {
+	inventory, err := checkEnroll(req)
+	if err != nil {
+		return nil, err
+	}
+	var resp *wire.EnrollResponse
+	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		resp, err = s.enrollTx(ctx, tx, req, inventory)
+		return err
+	})
+	return resp, err
+}
+
+func checkEnroll(req *wire.EnrollRequest) (*wire.Inventory, error) {
+	if err := proof.VerifyEnrollRequest(req); err != nil {
+		return nil, fault.Wrap(fault.Validation, err, "the request is not signed by its device key").
+			WithFields(fault.Field{Name: "signature", Reason: "does not match device_public and the request"})
+	}
+	if req.PayoutAddress != "" {
+		if err := ledger.CheckAddress(req.PayoutAddress); err != nil {
+			return nil, fault.Wrap(fault.BadPayoutAddress, err, "payout address: %v", err)
+		}
+	}
+	inventory := new(wire.Inventory)
+	if err := json.Unmarshal(req.Inventory, inventory); err != nil {
+		return nil, fault.Wrap(fault.Validation, err, "the inventory is not readable").
+			WithFields(fault.Field{Name: "inventory", Reason: err.Error()})
+	}
+	return inventory, nil
+}
+
+func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest, inv *wire.Inventory) (*wire.EnrollResponse, error) {
+	q := sqlgen.New(tx)
+	token, err := q.LockToken(ctx, hashToken(req.Token))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fault.New(fault.BadEnrolmentToken, "the enrolment token is unknown; ask for a new one")
+	} else if err != nil {
+		return nil, err
+	}
+	requestHash := sha256.Sum256(proof.EnrollRequestTranscript(req))
+	if token.UsedAt != nil {
+		return repeatedEnroll(&token, requestHash[:])
+	}
+	now := s.Now()
+	if err := checkToken(&token, inv, now); err != nil {
+		return nil, err
+	}
+	nodeNo, nodeID, err := s.enrolledNode(ctx, tx, &token, req, inv, now)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := s.giveKeys(ctx, q, nodeNo, nodeID, req, now)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := json.Marshal(resp)
+	if err != nil {
+		return nil, err
+	}
+	return resp, q.UseToken(ctx, sqlgen.UseTokenParams{
+		TokenHash: token.TokenHash, UsedAt: &now, NodeNo: &nodeNo, RequestHash: requestHash[:], Response: stored,
+	})
+}
+
+func repeatedEnroll(token *sqlgen.EnrolmentToken, requestHash []byte) (*wire.EnrollResponse, error) {
+	if !bytes.Equal(token.RequestHash, requestHash) {
+		return nil, fault.New(fault.BadEnrolmentToken, "the enrolment token was used by another device or request; ask for a new one")
+	}
+	resp := new(wire.EnrollResponse)
+	return resp, json.Unmarshal(token.Response, resp)
+}
+
+func checkToken(token *sqlgen.EnrolmentToken, inv *wire.Inventory, now time.Time) error {
+	if now.After(token.ExpiresAt) {
+		return fault.New(fault.BadEnrolmentToken, "the enrolment token expired at %s; ask for a new one", token.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	if token.SerialHash != "" && token.SerialHash != inv.SerialHash {
+		return fault.New(fault.BadEnrolmentToken, "the enrolment token is for another board")
+	}
+	return nil
+}
+
+// enrolledNode gives the node that a token speaks of: the one it is bound to,
+// or a new one in the token's pool.
+func (s *Store) enrolledNode(ctx context.Context, tx db.Tx, token *sqlgen.EnrolmentToken, req *wire.EnrollRequest,
+	inv *wire.Inventory, now time.Time,
+) (int32, string, error) {
+	q := sqlgen.New(tx)
+	if token.NodeNo != nil {
+		id, err := q.ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
+			NodeNo: *token.NodeNo, Inventory: req.Inventory, AgentVersion: inv.AgentVersion, UpdatedAt: now,
+		})
+		return *token.NodeNo, id, err
+	}
+	owner, err := q.NodeBySerial(ctx, inv.SerialHash)
+	if err == nil {
+		return 0, "", fault.New(fault.StateNotAllowed, "this board is enrolled as %s; ask for a token bound to that node", owner)
+	} else if !errors.Is(err, pgx.ErrNoRows) {
+		return 0, "", err
+	}
+	id := "node_" + strings.ToLower(rand.Text())[:20]
+	name, err := freeName(ctx, q, token.NodeName, inv.Hostname, id)
+	if err != nil {
+		return 0, "", err
+	}
+	no, err := q.InsertNode(ctx, sqlgen.InsertNodeParams{
+		NodeID: id, Name: name, SerialHash: inv.SerialHash, Inventory: req.Inventory,
+		PayoutAddress: req.PayoutAddress, AgentVersion: inv.AgentVersion, At: now,
+	})
+	if err != nil {
+		return 0, "", err
+	}
+	if err := q.InsertState(ctx, sqlgen.InsertStateParams{NodeNo: no, Status: string(Starting), Reason: "enrolled", FromAt: now}); err != nil {
+		return 0, "", err
+	}
+	if token.PoolNo != nil {
+		return no, id, s.Join(ctx, tx, *token.PoolNo, no, now)
+	}
+	return no, id, nil
+}
+
+// giveKeys makes the next key epoch of a node, retires the one before and
+// answers what the device needs to derive the same root.
+func (s *Store) giveKeys(ctx context.Context, q *sqlgen.Queries, nodeNo int32, nodeID string, req *wire.EnrollRequest, now time.Time) (*wire.EnrollResponse, error) {
+	epoch, err := q.NextKeyEpoch(ctx, nodeNo)
+	if err != nil {
+		return nil, err
+	}
+	private, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	resp := &wire.EnrollResponse{
+		V: wire.ProtocolVersion, NodeID: nodeID, KeyEpoch: uint32(epoch),
+		X25519Public: private.PublicKey().Bytes(), MQTT: s.MQTT, CAPEM: s.CAPEM,
+	}
+	transcript := proof.EnrollTranscript(req, resp)
+	resp.Signature = ed25519.Sign(s.EnrolmentKey, transcript)
+	root, err := proof.RootFrom(private, req.X25519Public, req.Token, transcript)
+	if err != nil {
+		return nil, fault.Wrap(fault.Validation, err, "the device's X25519 key is not usable").
+			WithFields(fault.Field{Name: "x25519_public", Reason: err.Error()})
+	}
+	if err := q.RetireKeys(ctx, sqlgen.RetireKeysParams{NodeNo: nodeNo, RetiredAt: &now}); err != nil {
+		return nil, err
+	}
+	return resp, q.InsertKey(ctx, sqlgen.InsertKeyParams{
+		NodeNo: nodeNo, KeyEpoch: epoch, DevicePublic: req.DevicePublic, CreatedAt: now,
+		RootBox: s.Box.Seal(root[:], sealedAs(nodeID, uint32(epoch))),
+	})
+}
+
+// sealedAs binds a sealed root to its node and key epoch.
+func sealedAs(nodeID string, epoch uint32) []byte {
+	return fmt.Appendf(nil, "node root/%s/%d", nodeID, epoch)
+}
+
+// freeName is the wanted name, else one from the host's name; a name that is
+// taken gets the end of the node id.
+func freeName(ctx context.Context, q *sqlgen.Queries, wanted, host, nodeID string) (string, error) {
+	name := wanted
+	if name == "" {
+		name = nameFromHost(host, nodeID)
+	}
+	taken, err := q.NameTaken(ctx, name)
+	if err != nil || !taken {
+		return name, err
+	}
+	if wanted != "" {
+		return "", fault.New(fault.NameTaken, "a node named %q exists already", wanted)
+	}
+	return name[:min(len(name), 90)] + "-" + nodeID[len(nodeID)-8:], nil
+}
+
+// nameFromHost keeps what a node name may hold of a host name.
+func nameFromHost(host, nodeID string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '-'
+	}, host)
+	if len(name) < 3 {
+		return nodeID
+	}
+	return name[:min(len(name), 100)]
+}

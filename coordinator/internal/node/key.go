@@ -1,0 +1,69 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node/sqlgen"
+	"lucid.internal/shared/proof"
+)
+
+// Keys of one key epoch of a node.
+type Keys struct {
+	proof.Keys
+	NodeID string
+	Epoch  uint32
+	Device ed25519.PublicKey
+}
+
+// LiveKeys gives a node's newest keys.
+func (s *Store) LiveKeys(ctx context.Context, nodeID string) (int32, Keys, error) {
+	row, err := sqlgen.New(s.Pool).LiveKey(ctx, nodeID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, Keys{}, fault.New(fault.NodeNotFound, "no enrolled node %s", nodeID)
+	} else if err != nil {
+		return 0, Keys{}, err
+	}
+	keys, err := s.openKeys(row.NodeID, row.KeyEpoch, row.RootBox, row.DevicePublic)
+	return row.NodeNo, keys, err
+}
+
+// KeysOf gives the keys of one epoch, within a transaction.
+func (s *Store) KeysOf(ctx context.Context, tx db.Tx, nodeNo int32, epoch uint32) (Keys, error) {
+	row, err := sqlgen.New(tx).Key(ctx, sqlgen.KeyParams{NodeNo: nodeNo, KeyEpoch: int32(epoch)})
+	if err != nil {
+		return Keys{}, fmt.Errorf("keys of node %d, epoch %d: %w", nodeNo, epoch, err)
+	}
+	return s.openKeys(row.NodeID, int32(epoch), row.RootBox, row.DevicePublic)
+}
+
+func (s *Store) openKeys(nodeID string, epoch int32, box, device []byte) (Keys, error) {
+	root, err := s.Box.Open(box, sealedAs(nodeID, uint32(epoch)))
+	if err != nil {
+		return Keys{}, fmt.Errorf("root secret of %s, key epoch %d: %w", nodeID, epoch, err)
+	}
+	if len(root) != len(proof.Key{}) {
+		return Keys{}, fmt.Errorf("root secret of %s, key epoch %d has %d bytes", nodeID, epoch, len(root))
+	}
+	return Keys{Keys: proof.Key(root).Derive(), NodeID: nodeID, Epoch: uint32(epoch), Device: device}, nil
+}
+
+// Authenticate checks a node's MQTT password and gives its number. It changes
+// nothing.
+func (s *Store) Authenticate(ctx context.Context, nodeID string, password []byte) (int32, error) {
+	no, keys, err := s.LiveKeys(ctx, nodeID)
+	if err != nil {
+		return 0, err
+	}
+	if subtle.ConstantTimeCompare(password, []byte(keys.MQTTPassword)) != 1 {
+		return 0, fault.New(fault.BadCredentials, "wrong MQTT password of %s", nodeID)
+	}
+	return no, nil
+}

@@ -1,0 +1,79 @@
+// Package node owns the nodes: their enrolment and keys, status, presence and
+// the columns that other rooms set on them.
+//
+// It must never decide a score, a verdict or a payment; it is told their
+// results. It knows nothing of MQTT or HTTP.
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"time"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/shared/wire"
+)
+
+// Status of a node. Only an active node earns.
+type Status string
+
+// The states of a node's life.
+const (
+	Pending     Status = "pending"     // waits for its enrolment
+	Starting    Status = "starting"    // enrolled or started, not yet proven
+	Active      Status = "active"      // proven
+	Stopping    Status = "stopping"    // told to stop
+	Inactive    Status = "inactive"    // stopped
+	Maintenance Status = "maintenance" // set aside by the operator
+	Suspended   Status = "suspended"   // by the operator, its score, or disqualified
+	Error       Status = "error"       // did not confirm a command
+)
+
+// Node is a node as the API shows it. Scores are at 1e-9 (1e9 = 100 points).
+type Node struct {
+	No            int32
+	ID            string
+	Name          string
+	Type          string
+	Status        Status
+	StatusReason  string
+	PoolID        string // "" outside a pool
+	Inventory     wire.Inventory
+	PayoutAddress string
+	ScoreNano     int64
+	Online        bool
+	AgentVersion  string
+	LastHeartbeat *time.Time // nil before the first connection
+	OnlineSince   *time.Time // nil while offline
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+// JoinPool puts a node into a pool within the caller's transaction. Package
+// pool provides it.
+type JoinPool func(ctx context.Context, tx db.Tx, poolNo, nodeNo int32, at time.Time) error
+
+// Config of a Store. Pool, Box and EnrolmentKey are required.
+type Config struct {
+	Pool         *db.Pool
+	Box          *seal.Box          // seals root secrets
+	EnrolmentKey ed25519.PrivateKey // signs enrolments; its public half is in every enroll.toml
+	MQTT         []string           // broker addresses (host:port) told to new nodes
+	CAPEM        string             // CA of API and broker, told to new nodes
+	Join         JoinPool
+	Now          func() time.Time
+}
+
+// Store keeps the nodes in Postgres.
+type Store struct {
+	Config
+}
+
+// NewStore makes a Store.
+func NewStore(c Config) *Store {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Store{Config: c}
+}

@@ -1,0 +1,133 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/node/sqlgen"
+)
+
+// Presence keeps which nodes are connected, and since when. A disconnection
+// that the database could not take is remembered and written before anything
+// newer of the same node, so that an interval always ends where it did.
+type Presence struct {
+	pool *db.Pool
+	now  func() time.Time
+
+	mu      sync.Mutex
+	pending map[int32]departure
+}
+
+// departure is a disconnection that is not written yet.
+type departure struct {
+	session uint64
+	at      time.Time
+}
+
+// NewPresence makes a Presence; now defaults to time.Now.
+func NewPresence(pool *db.Pool, now func() time.Time) *Presence {
+	if now == nil {
+		now = time.Now
+	}
+	return &Presence{pool: pool, now: now, pending: make(map[int32]departure)}
+}
+
+// Connected marks a node online and gives its session number, which rises with
+// each connection, and its status.
+func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status, error) {
+	now := p.now()
+	p.mu.Lock()
+	left, waiting := p.pending[nodeNo]
+	p.mu.Unlock()
+	var row sqlgen.ConnectRow
+	err := db.InTx(ctx, p.pool, func(tx db.Tx) error {
+		if waiting {
+			if err := depart(ctx, tx, nodeNo, left); err != nil {
+				return err
+			}
+		}
+		q := sqlgen.New(tx)
+		var err error
+		if row, err = q.Connect(ctx, sqlgen.ConnectParams{NodeNo: nodeNo, At: &now}); err != nil {
+			return err
+		}
+		return q.OpenPresence(ctx, sqlgen.OpenPresenceParams{NodeNo: nodeNo, FromAt: now})
+	})
+	if err != nil {
+		return 0, "", fmt.Errorf("mark node %d online: %w", nodeNo, err)
+	}
+	if waiting {
+		p.forget(nodeNo, left)
+	}
+	return uint64(row.SessionNo), Status(row.Status), nil
+}
+
+// Disconnected marks a node offline unless a newer session has begun. What the
+// database refuses now is written by Flush or the next Connected.
+func (p *Presence) Disconnected(ctx context.Context, nodeNo int32, session uint64) error {
+	d := departure{session: session, at: p.now()}
+	err := p.write(ctx, nodeNo, d)
+	if err == nil {
+		return nil
+	}
+	p.mu.Lock()
+	if old, ok := p.pending[nodeNo]; !ok || old.session < d.session {
+		p.pending[nodeNo] = d
+	}
+	p.mu.Unlock()
+	return fmt.Errorf("mark node %d offline (kept, will be written later): %w", nodeNo, err)
+}
+
+// Flush writes what earlier calls could not.
+func (p *Presence) Flush(ctx context.Context) error {
+	p.mu.Lock()
+	waiting := make(map[int32]departure, len(p.pending))
+	for no, d := range p.pending {
+		waiting[no] = d
+	}
+	p.mu.Unlock()
+	for no, d := range waiting {
+		if err := p.write(ctx, no, d); err != nil {
+			return err
+		}
+		p.forget(no, d)
+	}
+	return nil
+}
+
+// Recover ends every presence that a crash left open, at the time the
+// coordinator was last known to run. Call it before the broker starts.
+func (p *Presence) Recover(ctx context.Context, lastAlive time.Time) error {
+	return db.InTx(ctx, p.pool, func(tx db.Tx) error {
+		q := sqlgen.New(tx)
+		if _, err := q.AllOffline(ctx); err != nil {
+			return err
+		}
+		_, err := q.CloseAllPresence(ctx, lastAlive)
+		return err
+	})
+}
+
+func (p *Presence) write(ctx context.Context, nodeNo int32, d departure) error {
+	return db.InTx(ctx, p.pool, func(tx db.Tx) error { return depart(ctx, tx, nodeNo, d) })
+}
+
+func (p *Presence) forget(nodeNo int32, d departure) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pending[nodeNo] == d {
+		delete(p.pending, nodeNo)
+	}
+}
+
+func depart(ctx context.Context, tx db.Tx, nodeNo int32, d departure) error {
+	q := sqlgen.New(tx)
+	n, err := q.Disconnect(ctx, sqlgen.DisconnectParams{NodeNo: nodeNo, SessionNo: int64(d.session), At: &d.at})
+	if err != nil || n == 0 {
+		return err // n == 0: a newer session took over, presence goes on
+	}
+	return q.ClosePresence(ctx, sqlgen.ClosePresenceParams{NodeNo: nodeNo, At: d.at})
+}
