@@ -1,0 +1,160 @@
+package outage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/outage/sqlgen"
+)
+
+// DefaultInterval is the time between two beats.
+const DefaultInterval = 2 * time.Second
+
+// A clock that goes back by less than this is waited for; by more, it is
+// believed, since else a clock that once stood in the future would hide every
+// outage until then.
+const maxClockStep = time.Hour
+
+// Config of a Heartbeat. Only Pool is required.
+type Config struct {
+	Pool      *db.Pool
+	Interval  time.Duration // between beats; default 2 s
+	Threshold time.Duration // a gap beyond it is a fault window; default three intervals
+	// OnStart is called in the transaction of this process's first beat, with
+	// the last beat of its predecessor (zero: there was none). What was live
+	// then, above all every connection, ended with that beat.
+	OnStart func(ctx context.Context, tx db.Tx, last time.Time) error
+	// OnGap is called in the transaction that records a window, after OnStart.
+	// An error undoes both and the beat, which is then tried again.
+	OnGap  func(ctx context.Context, tx db.Tx, w Window) error
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Heartbeat writes the beat and finds the gaps. RunOnce must not be called
+// concurrently.
+type Heartbeat struct {
+	cfg     Config
+	started bool      // a beat of this process is stored
+	failed  bool      // the last try was not
+	highest time.Time // latest time known to be covered by a beat
+}
+
+// NewHeartbeat makes a heartbeat that has not beaten yet.
+func NewHeartbeat(cfg Config) (*Heartbeat, error) {
+	if cfg.Pool == nil {
+		return nil, errors.New("outage: Config.Pool is required")
+	}
+	cfg.Interval = cmp.Or(cfg.Interval, DefaultInterval)
+	cfg.Threshold = cmp.Or(cfg.Threshold, 3*cfg.Interval)
+	if cfg.Interval < 0 || cfg.Threshold < cfg.Interval {
+		return nil, fmt.Errorf("outage: threshold %v is below the interval %v: every beat would be a gap", cfg.Threshold, cfg.Interval)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Heartbeat{cfg: cfg}, nil
+}
+
+// Interval is how often RunOnce wants to be called.
+func (h *Heartbeat) Interval() time.Duration { return h.cfg.Interval }
+
+// RunOnce writes one beat. When the beat before is further away than the
+// threshold, the time between becomes a fault window in the same transaction.
+func (h *Heartbeat) RunOnce(ctx context.Context) error {
+	// A database that hangs must not hang the heart: the next try finds the gap.
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.Threshold)
+	defer cancel()
+	// Wall time without the monotonic part: a machine that was suspended was
+	// down, although its monotonic clock stood still. Postgres keeps microseconds.
+	now := h.cfg.Now().Round(0).UTC().Truncate(time.Microsecond)
+	var covered time.Time
+	var window Window
+	err := db.InTx(ctx, h.cfg.Pool, func(tx db.Tx) error {
+		last, err := beat(ctx, tx, now)
+		if err != nil {
+			return err
+		}
+		covered = h.coveredUntil(last, now)
+		window, err = h.settle(ctx, tx, last, covered, now)
+		return err
+	})
+	if err != nil {
+		h.failed = true
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	h.report(now, covered, window)
+	h.started, h.failed = true, false
+	h.highest = later(covered, now)
+	return nil
+}
+
+func beat(ctx context.Context, tx db.Tx, now time.Time) (last time.Time, err error) {
+	last, err = sqlgen.New(tx).Beat(ctx, now)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return last, err
+}
+
+// coveredUntil is the latest instant at which a coordinator is known to have
+// worked. It is more than the last beat when the clock went back since: the
+// way forward again is then no outage.
+func (h *Heartbeat) coveredUntil(last, now time.Time) time.Time {
+	covered := later(last, h.highest)
+	if covered.Sub(now) > maxClockStep {
+		return now
+	}
+	return covered
+}
+
+// settle tells the callbacks and records the gap, if there is one.
+func (h *Heartbeat) settle(ctx context.Context, tx db.Tx, last, covered, now time.Time) (Window, error) {
+	if !h.started && h.cfg.OnStart != nil {
+		if err := h.cfg.OnStart(ctx, tx, last); err != nil {
+			return Window{}, fmt.Errorf("after the start: %w", err)
+		}
+	}
+	if covered.IsZero() || now.Sub(covered) <= h.cfg.Threshold {
+		return Window{}, nil
+	}
+	cause := Coordinator
+	if h.started && h.failed {
+		cause = Database
+	}
+	w, err := Record(ctx, tx, cause, covered, now)
+	if err != nil || h.cfg.OnGap == nil {
+		return w, err
+	}
+	if err := h.cfg.OnGap(ctx, tx, w); err != nil {
+		return Window{}, fmt.Errorf("after a gap: %w", err)
+	}
+	return w, nil
+}
+
+func (h *Heartbeat) report(now, covered time.Time, w Window) {
+	if w.No != 0 {
+		h.cfg.Logger.Warn("fault window recorded: it counts against no node",
+			"cause", w.Cause, "from", w.From, "to", w.To, "seconds", w.To.Sub(w.From).Seconds())
+	}
+	if ahead := h.highest.Sub(now); ahead > maxClockStep && covered.Equal(now) {
+		h.cfg.Logger.Warn("the clock went back: outages are measured from the new time", "by", ahead)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
