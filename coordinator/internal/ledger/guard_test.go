@@ -1,0 +1,84 @@
+package ledger_test
+
+import (
+	"strings"
+	"testing"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/ledger"
+)
+
+// openEntry inserts a well-formed entry without postings, by plain SQL.
+const openEntry = `INSERT INTO entry (entry_id, kind, ref, input_hash, prev_hash, hash, at)
+	SELECT '00000000-0000-8000-8000-000000000001', 'accrue', 'cheat', decode(repeat('11', 32), 'hex'), hash,
+	decode(repeat('22', 32), 'hex'), now() FROM ledger_head;`
+
+// move adds one posting to the cheat's entry.
+const (
+	give = `INSERT INTO posting SELECT '00000000-0000-8000-8000-000000000001', account_no, 5 FROM account WHERE kind = 'payable';`
+	both = `INSERT INTO posting SELECT '00000000-0000-8000-8000-000000000001', account_no,
+		CASE kind WHEN 'payable' THEN 5 ELSE -5 END FROM account WHERE kind IN ('payable', 'pool_expense');`
+)
+
+// cheats are tries to move money past the rules, with the refusal that each must meet.
+var cheats = map[string]struct{ sql, want string }{
+	"entry without postings":        {openEntry, "fewer than two postings"},
+	"one-sided entry":               {openEntry + give, "do not sum to zero"},
+	"unbalanced after early check":  {openEntry + both + `SET CONSTRAINTS ALL IMMEDIATE;` + strings.Replace(give, "'payable'", "'held'", 1), "do not sum to zero"},
+	"unbalanced in two statements":  {openEntry + give + strings.Replace(strings.Replace(give, "'payable'", "'pool_expense'", 1), "5", "-5", 1), "do not sum to zero"},
+	"posting to an old entry":       {`INSERT INTO posting SELECT entry_id, account_no, CASE account.kind WHEN 'held' THEN 5 ELSE -5 END FROM entry, account WHERE ref = 'e2' AND account.kind IN ('held', 'payable')`, "earlier transaction"},
+	"posting of nothing":            {openEntry + strings.Replace(both, "-5", "0", 1), "posting_amount_check"},
+	"overdraft":                     {openEntry + strings.NewReplacer("THEN 5", "THEN -6", "-5 END", "6 END").Replace(both), "account_covers"},
+	"entry beside the chain":        {strings.Replace(openEntry, "SELECT '00000000-0000-8000-8000-000000000001', 'accrue', 'cheat', decode(repeat('11', 32), 'hex'), hash", "SELECT '00000000-0000-8000-8000-000000000001', 'accrue', 'cheat', decode(repeat('11', 32), 'hex'), decode(repeat('00', 32), 'hex')", 1), "does not follow"},
+	"unknown kind of entry":         {strings.Replace(openEntry, "'accrue'", "'gift'", 1), "entry_kind_check"},
+	"change of an entry":            {`UPDATE entry SET ref = 'other'`, "append-only"},
+	"deletion of an entry":          {`DELETE FROM entry`, "append-only"},
+	"emptying the entries":          {`TRUNCATE entry CASCADE`, "append-only"},
+	"change of a posting":           {`UPDATE posting SET amount = amount * 2`, "append-only"},
+	"deletion of a posting":         {`DELETE FROM posting`, "append-only"},
+	"emptying the postings":         {`TRUNCATE posting`, "append-only"},
+	"change of a balance":           {`UPDATE account SET balance = balance + 1 WHERE kind = 'payable'`, "direct UPDATE refused"},
+	"change of a minimum":           {`UPDATE account SET min_balance = -100`, "direct UPDATE refused"},
+	"account that opens with money": {`INSERT INTO account (kind, owner, balance) VALUES ('payable', 'node_cheat', 5)`, "opens with balance 0"},
+	"account with credit":           {`INSERT INTO account (kind, owner, min_balance) VALUES ('payable', 'node_cheat', -5)`, "account_check"},
+	"second account of an owner":    {`INSERT INTO account (kind, owner) VALUES ('payable', 'node_a')`, "account_kind_owner_asset_key"},
+	"account of an unknown kind":    {`INSERT INTO account (kind, owner) VALUES ('pocket', 'node_a')`, "account_kind_check"},
+	"deletion of an account":        {`DELETE FROM account`, "append-only"},
+	"emptying the accounts":         {`TRUNCATE account CASCADE`, "append-only"},
+	"change of the head":            {`UPDATE ledger_head SET hash = decode(repeat('33', 32), 'hex')`, "direct UPDATE refused"},
+	"deletion of the head":          {`DELETE FROM ledger_head`, "append-only"},
+	"emptying the head":             {`TRUNCATE ledger_head`, "append-only"},
+	"second head":                   {`INSERT INTO ledger_head (one, hash) VALUES (false, decode(repeat('33', 32), 'hex'))`, "ledger_head_one_check"},
+}
+
+// Whoever reaches the database with plain SQL is refused by it.
+func TestDatabaseRefusesCheats(t *testing.T) {
+	for name, c := range cheats {
+		t.Run(name, func(t *testing.T) {
+			pool := dbtest.New(t)
+			mustPost(t, pool, ledger.Accrue("e1", noon, "pool_a", []ledger.Share{{NodeID: "node_a", Amount: 5}, {NodeID: "node_a", Amount: 5, Held: true}}, 0))
+			mustPost(t, pool, ledger.Accrue("e2", noon, "pool_a", nil, 5))
+			err := db.InTx(t.Context(), pool, func(tx db.Tx) error {
+				_, err := tx.Exec(t.Context(), c.sql)
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v; want a refusal with %q", err, c.want)
+			}
+			wantSound(t, pool, 2)
+		})
+	}
+}
+
+// The cheats above fail for their own reason: without a fault the same SQL passes.
+func TestDatabaseAcceptsHonestSQL(t *testing.T) {
+	pool := dbtest.New(t)
+	mustPost(t, pool, pay("node_a", 5))
+	if _, err := pool.Exec(t.Context(), openEntry+both); err != nil {
+		t.Fatal(err)
+	}
+	if got := balance(t, pool, ledger.KindPayable, "node_a"); got != 10 {
+		t.Errorf("payable %s", got)
+	}
+}

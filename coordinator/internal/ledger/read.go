@@ -1,0 +1,42 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+
+	"lucid.internal/coordinator/internal/ledger/sqlgen"
+)
+
+// Querier is a pool or a transaction.
+type Querier = sqlgen.DBTX
+
+// Balance is what the account holds; an account without postings holds 0.
+func Balance(ctx context.Context, q Querier, a Account) (Amount, error) {
+	balance, err := sqlgen.New(q).Balance(ctx, sqlgen.BalanceParams{Kind: string(a.Kind), Owner: a.Owner})
+	if err != nil {
+		return 0, fmt.Errorf("read the balance of %s %s: %w", a.Kind, a.Owner, err)
+	}
+	return Amount(balance), nil
+}
+
+// Balances is what all accounts of an owner hold, read at one moment.
+func Balances(ctx context.Context, q Querier, owner string) (map[Kind]Amount, error) {
+	rows, err := sqlgen.New(q).Balances(ctx, owner)
+	if err != nil {
+		return nil, fmt.Errorf("read the balances of %s: %w", owner, err)
+	}
+	balances := make(map[Kind]Amount, len(rows))
+	for _, row := range rows {
+		balances[Kind(row.Kind)] = Amount(row.Balance)
+	}
+	return balances, nil
+}
+
+// OwnersAbove lists who has at least that much in an account of the kind.
+func OwnersAbove(ctx context.Context, q Querier, kind Kind, least Amount) ([]string, error) {
+	owners, err := sqlgen.New(q).OwnersAbove(ctx, sqlgen.OwnersAboveParams{Kind: string(kind), Least: int64(least)})
+	if err != nil {
+		return nil, fmt.Errorf("list the owners of %s accounts: %w", kind, err)
+	}
+	return owners, nil
+}
