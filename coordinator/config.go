@@ -1,0 +1,134 @@
+package coordinator
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"lucid.internal/coordinator/internal/ledger"
+)
+
+// Config holds every setting of the coordinator. Each field carries its own
+// description, from which docs/configuration.md and .env.example are made:
+//
+//	toml     its name in the file, inside its section's table
+//	env      its environment variable
+//	default  its value when nobody sets it, as text
+//	dev      the same under the dev profile, when it differs
+//	help     one line for people
+//
+// A Config that Load returned has passed every check of config_check.go.
+type Config struct {
+	DataDir     string   `toml:"data_dir" env:"LUCID_DATA_DIR" default:"/var/lib/lucid-coordinator" dev:"./.lucid" help:"Folder of what must survive a restart: the master key and, in dev, the private database."`
+	MasterKey   Secret   `toml:"master_key" env:"LUCID_MASTER_KEY" help:"Key that seals all other secrets, 64 hexadecimal digits. Empty: DIR/master.key, made at the first start with mode 0600."`
+	PublicHosts []string `toml:"public_hosts" env:"LUCID_PUBLIC_HOSTS" help:"Names and IP addresses by which agents and people reach this coordinator; its certificates carry them."`
+
+	API       APIConfig       `toml:"api" help:"REST API"`
+	MQTT      MQTTConfig      `toml:"mqtt" help:"MQTT broker"`
+	Database  DatabaseConfig  `toml:"database" help:"Postgres"`
+	Log       LogConfig       `toml:"log" help:"Log"`
+	Poot      PootConfig      `toml:"poot" help:"Proof of ownership of token"`
+	Vetting   VettingConfig   `toml:"vetting" help:"Vetting of new nodes"`
+	Epoch     EpochConfig     `toml:"epoch" help:"Epochs"`
+	Payout    PayoutConfig    `toml:"payout" help:"Payouts"`
+	Retention RetentionConfig `toml:"retention" help:"Retention"`
+}
+
+// APIConfig says where and how the REST API listens.
+type APIConfig struct {
+	Host           string         `toml:"host" env:"LUCID_NODE_API_HOST" default:"0.0.0.0" dev:"127.0.0.1" help:"Address to listen on."`
+	Port           int            `toml:"port" env:"LUCID_NODE_API_PORT" default:"8095" help:"Port to listen on; 0 takes any free one."`
+	TLS            string         `toml:"tls" env:"LUCID_API_TLS" default:"own" dev:"off" help:"own: certificate of the project's own CA. files: cert_file and key_file. off: plain HTTP, only on loopback or behind a proxy named in trusted_proxies."`
+	CertFile       string         `toml:"cert_file" env:"LUCID_API_TLS_CERT" help:"Certificate chain in PEM, for tls = files."`
+	KeyFile        string         `toml:"key_file" env:"LUCID_API_TLS_KEY" help:"Private key in PEM, for tls = files."`
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies" env:"LUCID_TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed."`
+}
+
+// TLS modes of the API.
+const (
+	TLSOwn   = "own"
+	TLSFiles = "files"
+	TLSOff   = "off"
+)
+
+// Addr is host:port of the API's listener.
+func (c APIConfig) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(c.Port)) }
+
+// MQTTConfig says where the broker listens.
+type MQTTConfig struct {
+	Addr      string `toml:"addr" env:"LUCID_MQTT_ADDR" default:":8883" dev:"127.0.0.1:8883" help:"TLS address of the broker, host:port."`
+	PlainAddr string `toml:"plain_addr" env:"LUCID_MQTT_PLAIN_ADDR" help:"Second address without TLS, loopback only. Empty: none."`
+}
+
+// DatabaseConfig says which Postgres to use. The dev profile starts a private
+// one when both are empty.
+type DatabaseConfig struct {
+	URL  Secret `toml:"url" env:"LUCID_DATABASE_URL" help:"Connection string, postgres://... or key=value pairs. serve needs it or name; without them dev starts a private server."`
+	Name string `toml:"name" env:"LUCID_DATABASE_NAME" help:"Database name, when libpq's own variables (PGHOST, PGUSER, PGPASSWORD, ...) say the rest."`
+}
+
+// ConnString is what a connection pool is opened with; empty when no server
+// was named.
+func (c DatabaseConfig) ConnString() string {
+	if c.Name != "" {
+		// libpq's quoting: a backslash before ' and \.
+		return "dbname='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(c.Name) + "'"
+	}
+	return string(c.URL)
+}
+
+// LogConfig says what is logged, and how.
+type LogConfig struct {
+	Level  slog.Level `toml:"level" env:"LUCID_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
+	Format string     `toml:"format" env:"LUCID_LOG_FORMAT" default:"auto" help:"json, text, or auto: text on a terminal and json elsewhere."`
+}
+
+// PootConfig shapes the challenges.
+type PootConfig struct {
+	Interval   time.Duration `toml:"interval" env:"LUCID_POOT_CALCULATION_INTERVAL" default:"300s" dev:"10s" help:"Mean gap between two challenges of a node."`
+	Deadline   time.Duration `toml:"deadline" env:"LUCID_POOT_CHALLENGE_DEADLINE" default:"30s" dev:"5s" help:"Time to answer; at most half of interval."`
+	Validity   time.Duration `toml:"validity" env:"LUCID_POOT_CHALLENGE_VALIDITY" default:"2m" dev:"10s" help:"Until then an answer counts as late, afterwards as missed; at most 15m."`
+	Puzzles    int           `toml:"puzzles" env:"LUCID_POOT_PUZZLES" default:"8" help:"Puzzles in a challenge."`
+	Difficulty int           `toml:"difficulty" env:"LUCID_POOT_DIFFICULTY" default:"14" help:"Bits to search for each puzzle; 0 is a plain HMAC."`
+	SolveTime  time.Duration `toml:"solve_time" env:"LUCID_POOT_SOLVE_TIME" default:"200ms" help:"Time that a challenge should cost the slowest expected node; at most a quarter of deadline."`
+}
+
+// VettingConfig says how long a new node's earnings are held.
+type VettingConfig struct {
+	Challenges int `toml:"challenges" env:"LUCID_VETTING_CHALLENGES" default:"100" dev:"3" help:"Verdicts a node needs before its earnings are released."`
+	Days       int `toml:"days" env:"LUCID_VETTING_DAYS" default:"7" dev:"0" help:"Days since enrolment that it needs as well."`
+}
+
+// EpochConfig says how often rewards are shared out.
+type EpochConfig struct {
+	Length time.Duration `toml:"length" env:"LUCID_EPOCH" default:"1h" dev:"1m" help:"Length of an epoch, whole seconds."`
+	Grace  time.Duration `toml:"grace" env:"LUCID_EPOCH_GRACE" default:"2m" dev:"3s" help:"Wait between an epoch's end and its closing; shorter than length."`
+}
+
+// PayoutConfig holds the rules of money leaving. Amounts are exact.
+type PayoutConfig struct {
+	Interval   time.Duration `toml:"interval" env:"LUCID_PAYOUT_PROCESSING_INTERVAL" default:"1h" dev:"10s" help:"Gap between two payout rounds."`
+	Threshold  ledger.Amount `toml:"threshold_usdt" env:"LUCID_PAYOUT_THRESHOLD_USDT" default:"10" help:"Payable balance from which a node is paid."`
+	FeePercent BasisPoints   `toml:"fee_percent" env:"LUCID_PAYOUT_FEE_PERCENT" default:"1" help:"Fee, with at most two decimals."`
+	FeeMin     ledger.Amount `toml:"fee_min_usdt" env:"LUCID_PAYOUT_FEE_MIN_USDT" default:"0" help:"Least fee of a payout."`
+	FeeMax     ledger.Amount `toml:"fee_max_usdt" env:"LUCID_PAYOUT_FEE_MAX_USDT" default:"0" help:"Most fee of a payout; 0: no limit."`
+	Min        ledger.Amount `toml:"min_usdt" env:"LUCID_PAYOUT_MIN_USDT" default:"1" help:"Least amount of a payout."`
+	Max        ledger.Amount `toml:"max_usdt" env:"LUCID_PAYOUT_MAX_USDT" default:"10000" help:"Most amount of a payout."`
+}
+
+// RetentionConfig says how long samples are kept.
+type RetentionConfig struct {
+	Raw time.Duration `toml:"raw" env:"LUCID_RETENTION_RAW" default:"168h" help:"Age at which single samples are dropped, a day's partition at a time."`
+}
+
+// Profile chooses a column of defaults.
+type Profile string
+
+// Profiles: serve is production, dev is a private fleet on one machine.
+const (
+	ProfileServe Profile = "serve"
+	ProfileDev   Profile = "dev"
+)

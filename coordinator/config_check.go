@@ -1,0 +1,218 @@
+package coordinator
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"lucid.internal/shared/proof"
+)
+
+// Bounds that no setting may leave.
+const (
+	minInterval  = time.Second
+	maxInterval  = 24 * time.Hour
+	maxValidity  = 15 * time.Minute
+	minRetention = 24 * time.Hour // samples lie in partitions of one day
+	maxVetting   = 1_000_000
+	maxVetDays   = 3650
+	// maxHashes is the most work a challenge may ask for: what a slow board
+	// searches in minutes. Beyond it nobody could answer.
+	maxHashes = uint64(1) << 28
+)
+
+// check finds everything that is wrong with the joined values.
+func (l *loader) check() {
+	l.checkGeneral()
+	l.checkAPI()
+	l.checkMQTT()
+	l.checkDatabase()
+	l.checkPoot()
+	l.checkEpoch()
+	l.checkPayout()
+}
+
+// require reports a fault of the setting unless ok.
+func (l *loader) require(ok bool, key, format string, args ...any) {
+	if !ok {
+		l.fault(key, l.origins.ByKey[key], format, args...)
+	}
+}
+
+func (l *loader) between(key string, v, low, high int) {
+	l.require(v >= low && v <= high, key, "%d is not in %d..%d", v, low, high)
+}
+
+func (l *loader) lasts(key string, v, low, high time.Duration) {
+	l.require(v >= low && v <= high, key, "%s is not between %s and %s", v, low, high)
+}
+
+func (l *loader) checkGeneral() {
+	c := &l.config
+	l.require(c.DataDir != "", "data_dir", "is empty")
+	if c.MasterKey != "" {
+		_, ok := c.MasterKeyBytes()
+		l.require(ok, "master_key", "is not 64 hexadecimal digits")
+	}
+	for _, host := range c.PublicHosts {
+		l.require(validHost(host), "public_hosts", "%q is neither a host name nor an IP address", host)
+	}
+	l.require(c.Log.Format == "json" || c.Log.Format == "text" || c.Log.Format == "auto",
+		"log.format", "%q is not json, text or auto", c.Log.Format)
+	l.between("vetting.challenges", c.Vetting.Challenges, 0, maxVetting)
+	l.between("vetting.days", c.Vetting.Days, 0, maxVetDays)
+	l.require(c.Retention.Raw >= minRetention, "retention.raw", "%s is less than %s", c.Retention.Raw, minRetention)
+}
+
+func (l *loader) checkAPI() {
+	c := &l.config.API
+	l.between("api.port", c.Port, 0, 65535)
+	l.require(c.Host == "" || validHost(c.Host), "api.host", "%q is neither a host name nor an IP address", c.Host)
+	switch c.TLS {
+	case TLSOwn:
+		l.withoutFiles()
+	case TLSFiles:
+		l.require(c.CertFile != "", "api.cert_file", "is empty, but api.tls is %q", TLSFiles)
+		l.require(c.KeyFile != "", "api.key_file", "is empty, but api.tls is %q", TLSFiles)
+	case TLSOff:
+		l.withoutFiles()
+		l.require(loopback(c.Host) || len(c.TrustedProxies) > 0, "api.tls",
+			"%q needs a loopback address in api.host (it is %q) or a proxy in api.trusted_proxies", TLSOff, c.Host)
+	default:
+		l.require(false, "api.tls", "%q is not own, files or off", c.TLS)
+	}
+}
+
+func (l *loader) withoutFiles() {
+	c := &l.config.API
+	l.require(c.CertFile == "", "api.cert_file", "is set, but api.tls is %q and not %q", c.TLS, TLSFiles)
+	l.require(c.KeyFile == "", "api.key_file", "is set, but api.tls is %q and not %q", c.TLS, TLSFiles)
+}
+
+func (l *loader) checkMQTT() {
+	c := &l.config
+	host, port, ok := splitAddr(c.MQTT.Addr)
+	l.require(ok, "mqtt.addr", "%q is not host:port", c.MQTT.Addr)
+	l.require(!ok || port == 0 || port != c.API.Port || !sameHost(host, c.API.Host), "mqtt.addr",
+		"port %d of %q is the API's own", port, host)
+	if c.MQTT.PlainAddr == "" {
+		return
+	}
+	plainHost, plainPort, plainOK := splitAddr(c.MQTT.PlainAddr)
+	l.require(plainOK, "mqtt.plain_addr", "%q is not host:port", c.MQTT.PlainAddr)
+	l.require(!plainOK || loopback(plainHost), "mqtt.plain_addr",
+		"%q is no loopback address; MQTT without TLS never leaves the machine", plainHost)
+	l.require(!ok || !plainOK || port == 0 || port != plainPort || !sameHost(host, plainHost), "mqtt.plain_addr",
+		"port %d is mqtt.addr's", plainPort)
+}
+
+func (l *loader) checkDatabase() {
+	c := &l.config.Database
+	l.require(c.URL == "" || c.Name == "", "database.name", "is set, and so is database.url; keep one of the two")
+	if c.URL == "" {
+		l.require(c.Name != "" || l.profile != ProfileServe, "database.url",
+			"is needed by serve: set LUCID_DATABASE_URL, or LUCID_DATABASE_NAME with libpq's variables")
+		return
+	}
+	if !strings.Contains(string(c.URL), "://") {
+		l.require(strings.Contains(string(c.URL), "="), "database.url", "is neither postgres://... nor key=value pairs")
+		return
+	}
+	u, err := url.Parse(string(c.URL)) // its error would quote the password
+	l.require(err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql"), "database.url",
+		"is no URL that begins with postgres:// or postgresql://")
+}
+
+func (l *loader) checkPoot() {
+	c := &l.config.Poot
+	l.lasts("poot.interval", c.Interval, minInterval, maxInterval)
+	l.require(c.Deadline > 0 && c.Deadline <= c.Interval/2, "poot.deadline",
+		"%s is not above 0 and at most half of poot.interval (%s)", c.Deadline, c.Interval)
+	l.require(c.Validity >= c.Deadline && c.Validity <= maxValidity, "poot.validity",
+		"%s is not between poot.deadline (%s) and %s", c.Validity, c.Deadline, maxValidity)
+	l.require(c.SolveTime > 0 && c.SolveTime <= c.Deadline/4, "poot.solve_time",
+		"%s is not above 0 and at most a quarter of poot.deadline (%s)", c.SolveTime, c.Deadline)
+	l.between("poot.puzzles", c.Puzzles, 1, proof.MaxCount)
+	l.between("poot.difficulty", c.Difficulty, 0, proof.MaxDifficulty)
+	if c.Puzzles >= 1 && c.Puzzles <= proof.MaxCount && c.Difficulty >= 0 && c.Difficulty <= proof.MaxDifficulty {
+		hashes := uint64(c.Puzzles) << c.Difficulty
+		l.require(hashes <= maxHashes, "poot.difficulty", "%d with %d puzzles asks for %d hashes, limit is %d",
+			c.Difficulty, c.Puzzles, hashes, maxHashes)
+	}
+}
+
+func (l *loader) checkEpoch() {
+	c := &l.config.Epoch
+	l.lasts("epoch.length", c.Length, minInterval, maxInterval)
+	l.require(c.Length%time.Second == 0, "epoch.length", "%s is not whole seconds", c.Length)
+	l.require(c.Grace >= 0 && c.Grace < c.Length, "epoch.grace",
+		"%s is not from 0 up to epoch.length (%s)", c.Grace, c.Length)
+}
+
+func (l *loader) checkPayout() {
+	c := &l.config.Payout
+	l.lasts("payout.interval", c.Interval, minInterval, maxInterval)
+	l.require(c.Min > 0, "payout.min_usdt", "%s is not above 0", c.Min)
+	l.require(c.Threshold >= c.Min, "payout.threshold_usdt", "%s is below payout.min_usdt (%s)", c.Threshold, c.Min)
+	l.require(c.Max >= c.Threshold, "payout.max_usdt", "%s is below payout.threshold_usdt (%s)", c.Max, c.Threshold)
+	l.require(c.FeeMin >= 0 && c.FeeMin < max(c.Min, 1), "payout.fee_min_usdt",
+		"%s is not from 0 up to payout.min_usdt (%s): it would eat a whole payout", c.FeeMin, c.Min)
+	l.require(c.FeeMax == 0 || c.FeeMax >= c.FeeMin, "payout.fee_max_usdt",
+		"%s is below payout.fee_min_usdt (%s)", c.FeeMax, c.FeeMin)
+	l.require(c.FeePercent < percent100 || c.FeeMax > 0 && c.FeeMax < c.Min, "payout.fee_percent",
+		"%s would eat a whole payout", c.FeePercent)
+}
+
+// splitAddr takes host:port apart; port 0 means any free one.
+func splitAddr(addr string) (host string, port int, ok bool) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil || (host != "" && !validHost(host)) {
+		return "", 0, false
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	return host, int(n), err == nil
+}
+
+// loopback reports whether a listener on host is out of reach of other
+// machines.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// sameHost reports whether two listeners can meet: equal hosts, or one of
+// them takes every address.
+func sameHost(a, b string) bool { return a == b || wildcard(a) || wildcard(b) }
+
+func wildcard(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "" || (err == nil && addr.IsUnspecified())
+}
+
+// validHost reports whether s is an IP address or a DNS name (RFC 1123).
+func validHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	if len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, b := range []byte(label) {
+			letter := b|0x20 >= 'a' && b|0x20 <= 'z'
+			if !letter && (b < '0' || b > '9') && b != '-' {
+				return false
+			}
+		}
+	}
+	return true
+}
