@@ -1,0 +1,164 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/shared/wire"
+)
+
+// enrolled adds a node and gives its number and id.
+func (w *world) enrolled(t *testing.T, host string) (int32, string) {
+	t.Helper()
+	resp := w.enroll(t, newDevice(t).request(t, w.token(t, node.Token{}), wire.Inventory{Hostname: host}))
+	no, _, err := w.LiveKeys(t.Context(), resp.NodeID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return no, resp.NodeID
+}
+
+// presence reads a node's intervals as seconds since the start of the test's
+// clock; -1 is an open end.
+func (w *world) presence(t *testing.T, no int32, zero time.Time) (spans []string) {
+	t.Helper()
+	rows, err := w.pool.Query(t.Context(), `SELECT extract(epoch FROM from_at - $2)::int, COALESCE(extract(epoch FROM to_at - $2)::int, -1)
+		FROM node_presence WHERE node_no = $1 ORDER BY from_at`, no, zero)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		var from, to int
+		if err := rows.Scan(&from, &to); err != nil {
+			t.Fatal(err)
+		}
+		spans = append(spans, fmt.Sprintf("%d..%d", from, to))
+	}
+	return spans
+}
+
+func TestPresence(t *testing.T) {
+	w := newWorld(t)
+	zero := w.clock
+	at := func(seconds int) { w.clock = zero.Add(time.Duration(seconds) * time.Second) }
+	no, id := w.enrolled(t, "pi")
+	p := node.NewPresence(w.pool, func() time.Time { return w.clock })
+	connect := func() uint64 {
+		t.Helper()
+		session, _, err := p.Connected(t.Context(), no)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return session
+	}
+	leave := func(session uint64) {
+		t.Helper()
+		if err := p.Disconnected(t.Context(), no, session); err != nil {
+			t.Fatal(err)
+		}
+	}
+	online := func() bool {
+		n, err := w.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Online
+	}
+
+	at(10)
+	first := connect()
+	at(20)
+	second := connect() // takes over
+	at(21)
+	leave(first) // the old session's end comes late
+	if !online() || second != first+1 {
+		t.Errorf("after a takeover: online %v, sessions %d then %d", online(), first, second)
+	}
+	at(30)
+	leave(second)
+	at(40)
+	third := connect()
+
+	at(50) // the database is away while the node leaves
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Disconnected(cancelled, no, third); err == nil {
+		t.Fatal("a write that cannot happen reported success")
+	}
+	at(70)
+	connect() // writes the departure first
+	at(80)
+	if err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := w.presence(t, no, zero), []string{"10..30", "40..50", "70..-1"}; !slices.Equal(got, want) {
+		t.Errorf("presence %v, want %v", got, want)
+	}
+
+	at(100) // a crash; the last sign of life was at 75
+	if err := p.Recover(t.Context(), zero.Add(75*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.presence(t, no, zero); got[2] != "70..75" || online() {
+		t.Errorf("after recovery: presence %v, online %v", got, online())
+	}
+}
+
+func TestStatusChangesLeaveNoGap(t *testing.T) {
+	w := newWorld(t)
+	no, id := w.enrolled(t, "pi")
+	for _, status := range []node.Status{node.Active, node.Active, node.Suspended, node.Active} { // all in one instant
+		err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+			return node.SetStatus(t.Context(), tx, no, status, "because", w.clock)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var count, gaps int
+	err := w.pool.QueryRow(t.Context(), `SELECT count(*), count(*) FILTER (WHERE from_at <> previous)
+		FROM (SELECT from_at, lag(to_at) OVER (ORDER BY from_at) AS previous FROM node_state WHERE node_no = $1) s`, no).Scan(&count, &gaps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := w.Get(t.Context(), id); count != 4 || gaps != 0 || n.Status != node.Active || n.StatusReason != "because" {
+		t.Errorf("%d intervals with %d gaps, node %+v", count, gaps, n)
+	}
+}
+
+func TestListPagesByCursorWithoutLossOrRepeat(t *testing.T) {
+	w := newWorld(t)
+	for i := range 7 {
+		w.enrolled(t, fmt.Sprintf("pi-%d", i%4)) // equal names get a suffix, equal times stay equal
+	}
+	for _, sort := range []string{"", "name", "poot_score", "last_heartbeat", "updated_at"} {
+		for _, order := range []string{"asc", "desc"} {
+			seen := map[string]bool{}
+			cursor := ""
+			for page := 0; page == 0 || cursor != ""; page++ {
+				nodes, total, next, err := w.List(t.Context(), node.Filter{Sort: sort, Order: order, Limit: 3, After: cursor})
+				if err != nil || total != 7 || page > 3 {
+					t.Fatalf("sort %q %s, page %d: total %d, %v", sort, order, page, total, err)
+				}
+				for _, n := range nodes {
+					if seen[n.ID] {
+						t.Errorf("sort %q %s: %s came twice", sort, order, n.Name)
+					}
+					seen[n.ID] = true
+				}
+				cursor = next
+			}
+			if len(seen) != 7 {
+				t.Errorf("sort %q %s: %d of 7 nodes", sort, order, len(seen))
+			}
+		}
+	}
+	if nodes, total, _, err := w.List(t.Context(), node.Filter{Query: "PI-3", Limit: 10}); err != nil || total != 1 || nodes[0].Name != "pi-3" {
+		t.Errorf("search: %d of %d, %v", len(nodes), total, err)
+	}
+}
