@@ -1,0 +1,192 @@
+// Package collect owns reading the machine: one file a subject, each giving
+// its part of a wire.Sample, and the inventory.
+//
+// It must never start a program, write anything, or let one subject that
+// fails or hangs hold up the others. A figure that the machine does not give
+// is null with a reason, never 0.
+package collect
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/common"
+	"github.com/shirou/gopsutil/v3/disk"
+
+	"lucid.internal/shared/wire"
+)
+
+// DefaultTimeout is how long one subject may take before it is reported
+// absent. Files of /proc and /sys answer in microseconds; what takes seconds
+// is a dead disk.
+const DefaultTimeout = 2 * time.Second
+
+// Config of a Collector. The zero value reads this machine.
+type Config struct {
+	Root    string           // where proc, sys and etc are found; default "/"
+	Timeout time.Duration    // of each subject; default DefaultTimeout
+	Now     func() time.Time // default time.Now; rates use its monotonic part
+
+	// Usage measures the filesystem mounted at a path; default statfs.
+	Usage func(path string) (*disk.UsageStat, error)
+	// Addresses lists the IP addresses of an interface; default the kernel's.
+	Addresses func(name string) []string
+}
+
+// Collector takes samples. Rates are since its sample before.
+type Collector struct {
+	config   Config
+	context  context.Context // carries the root to gopsutil, which takes it this way only
+	subjects []*subject
+}
+
+// reading puts what a subject found into a sample.
+type reading func(*wire.Sample)
+
+// subject is one part of a sample.
+type subject struct {
+	name string
+	read func() (reading, error)
+	busy atomic.Bool // its last read has not come back yet
+}
+
+// New makes a collector. It reads nothing yet.
+func New(config Config) *Collector {
+	if config.Root == "" {
+		config.Root = "/"
+	}
+	if config.Timeout == 0 {
+		config.Timeout = DefaultTimeout
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Usage == nil {
+		config.Usage = disk.Usage
+	}
+	if config.Addresses == nil {
+		config.Addresses = addressesOf
+	}
+	c := &Collector{config: config}
+	c.context = context.WithValue(context.Background(), common.EnvKey, common.EnvMap{
+		common.HostProcEnvKey: c.path("proc"),
+		common.HostSysEnvKey:  c.path("sys"),
+		common.HostEtcEnvKey:  c.path("etc"),
+		common.HostDevEnvKey:  c.path("dev"),
+		common.HostRunEnvKey:  c.path("run"),
+		common.HostRootEnvKey: config.Root,
+	})
+	c.subjects = []*subject{
+		{name: "cpu", read: (&cpuReader{Collector: c}).read},
+		{name: "memory", read: c.readMemory},
+		{name: "disk", read: (&diskReader{Collector: c}).read},
+		{name: "network", read: c.readNetwork},
+		{name: "gpu", read: (&gpuReader{Collector: c}).read},
+		{name: "thermal", read: c.readThermal},
+	}
+	return c
+}
+
+// Sample reads every subject at the same time. Seq and AtMs are the caller's
+// to set. A subject that fails, or does not answer within the timeout, is
+// null and Absent says why; one that hangs is not started again until it has
+// come back.
+func (c *Collector) Sample() wire.Sample {
+	type result struct {
+		subject int
+		reading reading
+		err     error
+	}
+	results := make(chan result, len(c.subjects)) // room for all: a late one never blocks
+	var sample wire.Sample
+	readings := make([]reading, len(c.subjects))
+	waiting := make(map[int]bool, len(c.subjects))
+	for i, s := range c.subjects {
+		if !s.busy.CompareAndSwap(false, true) {
+			absent(&sample, s.name, "still waiting for an earlier reading")
+			continue
+		}
+		waiting[i] = true
+		go func() {
+			reading, err := s.safely()
+			s.busy.Store(false)
+			results <- result{i, reading, err}
+		}()
+	}
+	timeout := time.NewTimer(c.config.Timeout)
+	defer timeout.Stop()
+	for len(waiting) > 0 {
+		select {
+		case r := <-results:
+			delete(waiting, r.subject)
+			readings[r.subject] = r.reading
+			if r.err != nil {
+				absent(&sample, c.subjects[r.subject].name, r.err.Error())
+			}
+		case <-timeout.C:
+			for i := range waiting {
+				absent(&sample, c.subjects[i].name, fmt.Sprintf("no answer within %s", c.config.Timeout))
+			}
+			clear(waiting)
+		}
+	}
+	for _, apply := range readings { // in order: thermal adds to what cpu and gpu set
+		if apply != nil {
+			apply(&sample)
+		}
+	}
+	return sample
+}
+
+// safely turns a panic, which a malformed kernel file can cause in a parser,
+// into a failure of this subject only.
+func (s *subject) safely() (r reading, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = nil, fmt.Errorf("reading %s failed: %v", s.name, p)
+		}
+	}()
+	return s.read()
+}
+
+// absent notes why a figure is null.
+func absent(s *wire.Sample, what, why string) {
+	if s.Absent == nil {
+		s.Absent = make(map[string]string)
+	}
+	s.Absent[what] = clip(why)
+}
+
+// clip keeps a text within the limit of the wire, cutting between characters.
+func clip(s string) string {
+	if len(s) <= wire.MaxTextBytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:wire.MaxTextBytes], "")
+}
+
+// path is a path under the collector's root.
+func (c *Collector) path(parts ...string) string {
+	return filepath.Join(append([]string{c.config.Root}, parts...)...)
+}
+
+// text is a small file's content without the NUL, spaces and newline that
+// the kernel puts at its end; "" when it cannot be read.
+func (c *Collector) text(parts ...string) string {
+	b, err := os.ReadFile(c.path(parts...))
+	if err != nil {
+		return ""
+	}
+	return strings.Trim(string(b), " \t\r\n\x00")
+}
+
+// glob lists the files that match a pattern under the root, in order.
+func (c *Collector) glob(parts ...string) []string {
+	found, _ := filepath.Glob(c.path(parts...)) // the only error is a bad pattern, and ours are constant
+	return found
+}

@@ -1,0 +1,143 @@
+package collect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shirou/gopsutil/v3/cpu"
+	"github.com/shirou/gopsutil/v3/mem"
+
+	"lucid.internal/shared/wire"
+)
+
+// Inventory says what the machine is. What it does not tell stays empty. The
+// agent's version is the caller's to set.
+func (c *Collector) Inventory() wire.Inventory {
+	inventory := wire.Inventory{
+		Model:      clip(c.model()),
+		SerialHash: hashSerial(c.serial()),
+		Hostname:   clip(c.text("proc/sys/kernel/hostname")),
+		OS:         clip(parsePrettyName(c.text("etc/os-release"))),
+		Kernel:     clip(c.text("proc/sys/kernel/osrelease")),
+		CPU:        wire.CPUInventory{Architecture: runtime.GOARCH},
+		Interfaces: c.interfaces(),
+		Disks:      c.disks(),
+	}
+	if cores, err := cpu.InfoWithContext(c.context); err == nil && len(cores) > 0 {
+		inventory.CPU.Model = clip(cores[0].ModelName)
+		inventory.CPU.Cores = len(cores)
+		inventory.CPU.FrequencyMHz = cores[0].Mhz
+	}
+	if v, err := mem.VirtualMemoryWithContext(c.context); err == nil {
+		inventory.MemoryBytes = v.Total
+	}
+	return inventory
+}
+
+// model is the board's name: the device tree on ARM, DMI on a PC.
+func (c *Collector) model() string {
+	if model := c.text("proc/device-tree/model"); model != "" {
+		return model
+	}
+	vendor, product := c.text("sys/class/dmi/id/sys_vendor"), c.text("sys/class/dmi/id/product_name")
+	return strings.TrimSpace(vendor + " " + product)
+}
+
+// serial is the board's serial number; "" where it has none or root alone
+// may read it.
+func (c *Collector) serial() string {
+	if serial := c.text("proc/device-tree/serial-number"); serial != "" {
+		return serial
+	}
+	return c.text("sys/class/dmi/id/product_serial")
+}
+
+// hashSerial hides the serial number itself, which is the owner's. What
+// vendors write in place of one is the same on many boards and names none.
+func hashSerial(serial string) string {
+	switch strings.ToLower(serial) {
+	case "", "none", "not specified", "system serial number", "to be filled by o.e.m.", "default string", "unknown":
+		return ""
+	}
+	if strings.Trim(serial, "0") == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(serial))
+	return hex.EncodeToString(sum[:])
+}
+
+// parsePrettyName takes the name out of an os-release file.
+func parsePrettyName(text string) string {
+	for line := range strings.Lines(text) {
+		value, found := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME=")
+		if !found {
+			continue
+		}
+		if unquoted, err := strconv.Unquote(value); err == nil {
+			return unquoted
+		}
+		return strings.Trim(value, `'"`)
+	}
+	return ""
+}
+
+func (c *Collector) disks() []wire.DiskInfo {
+	list := []wire.DiskInfo{}
+	mounts, err := c.mounts()
+	if err != nil {
+		return list
+	}
+	for _, m := range mounts[:min(len(mounts), wire.MaxListItems)] {
+		info := wire.DiskInfo{Device: clip(m.device), Mount: clip(m.point), Filesystem: clip(m.filesystem)}
+		if f, err := c.measure(m); err == nil {
+			info.TotalBytes = f.TotalBytes
+		}
+		list = append(list, info)
+	}
+	return list
+}
+
+func (c *Collector) interfaces() []wire.InterfaceInfo {
+	list := []wire.InterfaceInfo{}
+	for _, path := range c.glob("sys/class/net/*") {
+		name := filepath.Base(path)
+		if virtualInterface.MatchString(name) {
+			continue
+		}
+		list = append(list, wire.InterfaceInfo{
+			Name: clip(name),
+			MAC:  clip(c.text("sys/class/net", name, "address")),
+			IPs:  c.config.Addresses(name),
+			Up:   c.text("sys/class/net", name, "operstate") == "up",
+		})
+	}
+	return list[:min(len(list), wire.MaxListItems)]
+}
+
+// addressesOf asks the kernel for an interface's addresses; link-local ones
+// say nothing about where the machine is.
+func addressesOf(name string) []string {
+	list := []string{}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return list
+	}
+	addresses, err := i.Addrs()
+	if err != nil {
+		return list
+	}
+	for _, a := range addresses {
+		ip, _, err := net.ParseCIDR(a.String())
+		if err == nil && !ip.IsLinkLocalUnicast() {
+			list = append(list, ip.String())
+		}
+	}
+	slices.Sort(list)
+	return list[:min(len(list), wire.MaxListItems)]
+}

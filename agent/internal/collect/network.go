@@ -1,0 +1,50 @@
+package collect
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/shirou/gopsutil/v3/net"
+
+	"lucid.internal/shared/wire"
+)
+
+// virtualInterface names interfaces that carry what a real one carries too
+// (bridges, tunnels, container pairs), or that leave the machine never.
+var virtualInterface = regexp.MustCompile(
+	`^(lo|veth|docker|br-|br[0-9]|virbr|vnet|cni|flannel|cali|tun|tap|wg|ifb|dummy|sit|ip6tnl|bond|team)`)
+
+func (c *Collector) readNetwork() (reading, error) {
+	counters, err := net.IOCountersWithContext(c.context, true)
+	if err != nil {
+		return nil, err
+	}
+	figures := networkFrom(counters)
+	if len(figures.Interfaces) == 0 {
+		return nil, errors.New("no network interface besides virtual ones")
+	}
+	figures.Interfaces = figures.Interfaces[:min(len(figures.Interfaces), wire.MaxListItems)]
+	return func(s *wire.Sample) { s.Network = figures }, nil
+}
+
+func networkFrom(counters []net.IOCountersStat) *wire.Network {
+	counters = slices.DeleteFunc(counters, func(i net.IOCountersStat) bool {
+		return virtualInterface.MatchString(i.Name)
+	})
+	slices.SortFunc(counters, func(a, b net.IOCountersStat) int { return strings.Compare(a.Name, b.Name) })
+	n := new(wire.Network)
+	for _, i := range counters {
+		n.Interfaces = append(n.Interfaces, wire.Interface{
+			Name: clip(i.Name), BytesIn: i.BytesRecv, BytesOut: i.BytesSent,
+		})
+		n.TotalBytesIn += i.BytesRecv
+		n.TotalBytesOut += i.BytesSent
+		n.PacketsIn += i.PacketsRecv
+		n.PacketsOut += i.PacketsSent
+		n.ErrorsIn += i.Errin
+		n.ErrorsOut += i.Errout
+	}
+	return n
+}
