@@ -41,6 +41,8 @@ type Config struct {
 	// OnVerdict runs inside the transaction that stores a verdict and answers
 	// what the node is told of its score.
 	OnVerdict func(ctx context.Context, tx db.Tx, v Verdict) (Standing, error)
+	// Standing tells a node's present standing, for a verdict that is sent again.
+	Standing func(ctx context.Context, nodeNo int32) (Standing, error)
 	// AfterVerdict is told of a verdict once it is committed. Optional.
 	AfterVerdict func(nodeID string, v Verdict, s Standing)
 	// Counted is told of every answer that changed nothing, with the reason. Optional.

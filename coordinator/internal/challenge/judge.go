@@ -50,7 +50,7 @@ func (r *Referee) Answer(ctx context.Context, s Session, payload []byte, receive
 	case !answer.VerifyMAC(keys.Response):
 		r.Counted("bad_mac")
 	case row.State != "open":
-		r.repeat(s.NodeID, &row, raw)
+		return r.repeat(ctx, s.NodeID, &row, raw)
 	case uint64(row.SessionNo) != s.Number:
 		r.Counted("other_session")
 	case received.After(row.ExpiresAt):
@@ -81,15 +81,21 @@ func (r *Referee) keys(ctx context.Context, row *sqlgen.FindRow) (keys node.Keys
 	return keys, err
 }
 
-// repeat answers the same bytes with the verdict they got.
-func (r *Referee) repeat(nodeID string, row *sqlgen.FindRow, raw []byte) {
+// repeat answers the same bytes with the verdict they got, without penalty.
+func (r *Referee) repeat(ctx context.Context, nodeID string, row *sqlgen.FindRow, raw []byte) error {
 	if row.Result == nil || !bytes.Equal(row.Response, raw) {
 		r.Counted("judged_already")
-		return
+		return nil
 	}
 	r.Counted("repeated")
-	v := Verdict{ChallengeID: proof.ID(row.ChallengeID), Result: Result(*row.Result), Reason: *row.Reason, At: *row.JudgedAt}
-	r.publishVerdict(nodeID, v, Standing{})
+	standing, err := r.Standing(ctx, row.NodeNo)
+	if err != nil {
+		return fmt.Errorf("standing of %s: %w", nodeID, err)
+	}
+	r.publishVerdict(nodeID, Verdict{
+		ChallengeID: proof.ID(row.ChallengeID), Result: Result(*row.Result), Reason: *row.Reason, At: *row.JudgedAt,
+	}, standing)
+	return nil
 }
 
 func (r *Referee) judge(ctx context.Context, nodeID string, row *sqlgen.FindRow, keys *node.Keys, raw []byte,
