@@ -121,7 +121,7 @@ func TestEnrolledDeviceLogsInWithTheKeysItDerives(t *testing.T) {
 	if _, err := w.Authenticate(t.Context(), resp.NodeID, []byte("guess")); !fault.Has(err, fault.BadCredentials) {
 		t.Errorf("wrong password: %v", err)
 	}
-	if _, err := w.Authenticate(t.Context(), "node_nobody", []byte("guess")); !fault.Has(err, fault.NodeNotFound) {
+	if _, err := w.Authenticate(t.Context(), "node_nobody", []byte("guess")); !fault.Has(err, fault.BadCredentials) {
 		t.Errorf("unknown node: %v", err)
 	}
 	n, err := w.Get(t.Context(), resp.NodeID)

@@ -56,10 +56,13 @@ func (s *Store) openKeys(nodeID string, epoch int32, box, device []byte) (Keys, 
 }
 
 // Authenticate checks a node's MQTT password and gives its number. It changes
-// nothing.
+// nothing. An unknown node and a wrong password are both BadCredentials; any
+// other error is ours.
 func (s *Store) Authenticate(ctx context.Context, nodeID string, password []byte) (int32, error) {
 	no, keys, err := s.LiveKeys(ctx, nodeID)
-	if err != nil {
+	if fault.Has(err, fault.NodeNotFound) {
+		return 0, fault.Wrap(fault.BadCredentials, err, "unknown MQTT login %s", nodeID)
+	} else if err != nil {
 		return 0, err
 	}
 	if subtle.ConstantTimeCompare(password, []byte(keys.MQTTPassword)) != 1 {

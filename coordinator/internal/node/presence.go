@@ -98,17 +98,18 @@ func (p *Presence) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Recover ends every presence that a crash left open, at the time the
-// coordinator was last known to run. Call it before the broker starts.
-func (p *Presence) Recover(ctx context.Context, lastAlive time.Time) error {
-	return db.InTx(ctx, p.pool, func(tx db.Tx) error {
-		q := sqlgen.New(tx)
-		if _, err := q.AllOffline(ctx); err != nil {
-			return err
-		}
-		_, err := q.CloseAllPresence(ctx, lastAlive)
-		return err
-	})
+// EndAll ends every presence that a crash left open, at the time a coordinator
+// was last known to run, within the caller's transaction. Call it before any
+// node can connect.
+func EndAll(ctx context.Context, tx db.Tx, lastAlive time.Time) error {
+	q := sqlgen.New(tx)
+	if _, err := q.AllOffline(ctx); err != nil {
+		return fmt.Errorf("mark all nodes offline: %w", err)
+	}
+	if _, err := q.CloseAllPresence(ctx, lastAlive); err != nil {
+		return fmt.Errorf("end all presence: %w", err)
+	}
+	return nil
 }
 
 func (p *Presence) write(ctx context.Context, nodeNo int32, d departure) error {

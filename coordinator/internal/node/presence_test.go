@@ -101,7 +101,8 @@ func TestPresence(t *testing.T) {
 	}
 
 	at(100) // a crash; the last sign of life was at 75
-	if err := p.Recover(t.Context(), zero.Add(75*time.Second)); err != nil {
+	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error { return node.EndAll(t.Context(), tx, zero.Add(75*time.Second)) })
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := w.presence(t, no, zero); got[2] != "70..75" || online() {

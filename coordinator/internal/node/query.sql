@@ -36,7 +36,7 @@ WHERE node_no = $1 AND to_at IS NULL
 RETURNING to_at::timestamptz;
 
 -- name: LockStatus :one
-SELECT status FROM node WHERE node_no = $1 FOR UPDATE;
+SELECT status, status_reason FROM node WHERE node_no = $1 FOR UPDATE;
 
 -- name: UpdateStatus :exec
 UPDATE node SET status = $2, status_reason = $3, updated_at = $4 WHERE node_no = $1;

@@ -13,7 +13,7 @@ import (
 func SetStatus(ctx context.Context, tx db.Tx, nodeNo int32, status Status, reason string, at time.Time) error {
 	q := sqlgen.New(tx)
 	before, err := q.LockStatus(ctx, nodeNo)
-	if err != nil || before == string(status) {
+	if err != nil || before.Status == string(status) {
 		return err
 	}
 	from, err := q.CloseState(ctx, sqlgen.CloseStateParams{NodeNo: nodeNo, At: at})
@@ -26,10 +26,11 @@ func SetStatus(ctx context.Context, tx db.Tx, nodeNo int32, status Status, reaso
 	return q.UpdateStatus(ctx, sqlgen.UpdateStatusParams{NodeNo: nodeNo, Status: string(status), StatusReason: reason, UpdatedAt: at})
 }
 
-// StatusOf reads and locks a node's status within the caller's transaction.
-func StatusOf(ctx context.Context, tx db.Tx, nodeNo int32) (Status, error) {
-	status, err := sqlgen.New(tx).LockStatus(ctx, nodeNo)
-	return Status(status), err
+// StatusOf reads a node's status and its reason and locks them within the
+// caller's transaction.
+func StatusOf(ctx context.Context, tx db.Tx, nodeNo int32) (status Status, reason string, err error) {
+	row, err := sqlgen.New(tx).LockStatus(ctx, nodeNo)
+	return Status(row.Status), row.StatusReason, err
 }
 
 // SetScore stores a node's score (1e9 = 100 points) within the caller's

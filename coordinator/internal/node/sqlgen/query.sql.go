@@ -277,14 +277,19 @@ func (q *Queries) LiveKey(ctx context.Context, nodeID string) (LiveKeyRow, error
 }
 
 const lockStatus = `-- name: LockStatus :one
-SELECT status FROM node WHERE node_no = $1 FOR UPDATE
+SELECT status, status_reason FROM node WHERE node_no = $1 FOR UPDATE
 `
 
-func (q *Queries) LockStatus(ctx context.Context, nodeNo int32) (string, error) {
+type LockStatusRow struct {
+	Status       string
+	StatusReason string
+}
+
+func (q *Queries) LockStatus(ctx context.Context, nodeNo int32) (LockStatusRow, error) {
 	row := q.db.QueryRow(ctx, lockStatus, nodeNo)
-	var status string
-	err := row.Scan(&status)
-	return status, err
+	var i LockStatusRow
+	err := row.Scan(&i.Status, &i.StatusReason)
+	return i, err
 }
 
 const lockToken = `-- name: LockToken :one
