@@ -1,0 +1,170 @@
+package score_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"lucid.internal/coordinator/internal/score"
+)
+
+var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+
+func minute(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
+
+// spans makes intervals of pairs of minutes.
+func spans(minutes ...int) []score.Interval {
+	var list []score.Interval
+	for pair := range slices.Chunk(minutes, 2) {
+		list = append(list, score.Interval{From: minute(pair[0]), To: minute(pair[1])})
+	}
+	return list
+}
+
+func TestAvailability(t *testing.T) {
+	day := spans(0, 1000)[0]
+	for _, c := range []struct {
+		name                     string
+		online, expected, faults []score.Interval
+		want                     int64
+	}{
+		{name: "nothing expected", online: spans(0, 100), want: score.One},
+		{name: "always online", online: spans(0, 1000), expected: spans(0, 1000), want: score.One},
+		{name: "never online", expected: spans(0, 1000), want: 0},
+		{name: "half", online: spans(0, 250, 500, 750), expected: spans(0, 1000), want: score.One / 2},
+		{name: "a third, rounded down", online: spans(0, 100), expected: spans(0, 300), want: 333_333_333},
+		{name: "online while not expected does not count", online: spans(0, 500), expected: spans(400, 600), want: score.One / 2},
+		{name: "before the period does not count", online: spans(-500, 500), expected: spans(-500, 1000), want: score.One / 2},
+		{name: "after the period does not count", online: spans(0, 500, 1000, 2000), expected: spans(0, 3000), want: score.One / 2},
+		{name: "overlapping intervals count once", online: spans(100, 300, 0, 200), expected: spans(0, 300, 200, 600), want: score.One / 2},
+		{name: "an empty interval counts nothing", online: spans(5, 5), expected: spans(0, 10, 10, 10), want: 0},
+
+		{name: "credited: closed by our fault, back in time", online: spans(0, 100, 215, 400), expected: spans(0, 400),
+			faults: spans(100, 200), want: score.One * 385 / 400},
+		{name: "credited: back exactly 15 minutes after", online: spans(0, 100, 215, 215), expected: spans(0, 215),
+			faults: spans(100, 200), want: 930_232_558}, // 200 of 215
+		{name: "credited: stayed connected", online: spans(0, 400), expected: spans(0, 400), faults: spans(100, 200), want: score.One},
+		{name: "not credited: back too late; the window is neutral", online: spans(0, 100, 216, 400), expected: spans(0, 400),
+			faults: spans(100, 200), want: 946_666_666}, // 284 of 300
+		{name: "not credited: never back", online: spans(0, 100), expected: spans(0, 400), faults: spans(100, 200), want: 333_333_333},
+		{name: "not credited: offline before", online: spans(0, 99, 200, 400), expected: spans(0, 400), faults: spans(100, 200),
+			want: 996_666_666}, // 299 of 300
+		{name: "not credited: not running at its start", online: spans(0, 100, 200, 400), expected: spans(150, 400),
+			faults: spans(100, 200), want: score.One},
+		{name: "windows that touch are one", online: spans(0, 100, 301, 400), expected: spans(0, 400), faults: spans(200, 300, 100, 200),
+			want: score.One * 399 / 400},
+		{name: "all expected time was our fault", expected: spans(100, 200), faults: spans(0, 300), want: score.One},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := score.Availability(c.online, c.expected, c.faults, day); got != c.want {
+				t.Errorf("got %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestCredit(t *testing.T) {
+	for _, c := range []struct {
+		name                           string
+		online, running, faults, wants []score.Interval
+	}{
+		{"no fault", spans(10, 20, 0, 5), spans(0, 100), nil, spans(0, 5, 10, 20)},
+		{"credited", spans(0, 10, 25, 40), spans(0, 100), spans(10, 20), spans(0, 20, 25, 40)},
+		{"back too late", spans(0, 10, 36, 40), spans(0, 100), spans(10, 20), spans(0, 10, 36, 40)},
+		{"not running", spans(0, 10, 20, 40), spans(11, 100), spans(10, 20), spans(0, 10, 20, 40)},
+		{"offline at its start", spans(0, 9, 20, 40), spans(0, 100), spans(10, 20), spans(0, 9, 20, 40)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := score.Credit(c.online, c.running, c.faults); !slices.Equal(got, c.wants) {
+				t.Errorf("got %v, want %v", got, c.wants)
+			}
+		})
+	}
+}
+
+func drawSpans(t *rapid.T, label string) []score.Interval {
+	bounds := rapid.SliceOfN(rapid.IntRange(-30, 130), 0, 10).Draw(t, label)
+	if len(bounds)%2 != 0 {
+		bounds = bounds[1:]
+	}
+	for i := 0; i < len(bounds); i += 2 {
+		slices.Sort(bounds[i : i+2])
+		bounds[i+1]++ // not empty
+	}
+	return spans(bounds...)
+}
+
+// covers tells for the minute that begins at n whether an interval holds it.
+func covers(list []score.Interval, n int) bool {
+	return slices.ContainsFunc(list, func(i score.Interval) bool {
+		return !minute(n).Before(i.From) && minute(n).Before(i.To)
+	})
+}
+
+// The interval arithmetic gives what counting single minutes gives.
+func TestAvailabilityAgainstCounting(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		online, expected, faults := drawSpans(rt, "online"), drawSpans(rt, "expected"), drawSpans(rt, "faults")
+		present, total := 0, 0
+		for n := range 100 { // the period
+			fault := covers(faults, n)
+			credit := fault && credited(online, expected, faults, n)
+			if !covers(expected, n) || fault && !credit {
+				continue
+			}
+			total++
+			if credit || covers(online, n) {
+				present++
+			}
+		}
+		want := score.One
+		if total > 0 {
+			want = score.One * int64(present) / int64(total)
+		}
+		if got := score.Availability(online, expected, faults, spans(0, 100)[0]); got != want {
+			rt.Fatalf("got %d, counting gives %d (%d of %d)", got, want, present, total)
+		}
+	})
+}
+
+// credited tells by counting minutes whether the outage around minute n counts
+// as time online.
+func credited(online, running, faults []score.Interval, n int) bool {
+	start, end := n, n
+	for covers(faults, start-1) {
+		start--
+	}
+	for covers(faults, end) {
+		end++
+	}
+	back := false
+	for m := end - 1; m <= end+15; m++ {
+		back = back || covers(online, m)
+	}
+	before := func(list []score.Interval) bool { return covers(list, start-1) || covers(list, start) }
+	return before(online) && before(running) && back
+}
+
+// An outage of ours never lowers a node that is online before and after it, and
+// credit never takes presence away.
+func TestOurFaultsNeverCountAgainstANode(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		online, expected, faults := drawSpans(rt, "online"), drawSpans(rt, "expected"), drawSpans(rt, "faults")
+		credit := score.Credit(online, expected, faults)
+		for n := -30; n < 130; n++ {
+			if covers(online, n) && !covers(credit, n) {
+				rt.Fatalf("credit took minute %d away", n)
+			}
+		}
+		got := score.Availability(online, expected, faults, spans(0, 100)[0])
+		if got < 0 || got > score.One {
+			rt.Fatalf("availability %d", got)
+		}
+		steady := score.Availability(spans(-40, 140), expected, faults, spans(0, 100)[0])
+		if steady != score.One {
+			rt.Fatalf("always online, yet %d", steady)
+		}
+	})
+}
