@@ -131,6 +131,15 @@ func TestAlteredTokenIsRefused(t *testing.T) {
 	wantRefused(t, s, strings.Join(parts, "."))
 }
 
+// The last character of a signature has four bits that carry nothing. A text
+// that differs only there would be a second spelling of the same token.
+func TestTokenHasOneSpelling(t *testing.T) {
+	s := newStore(t, nil, newClock())
+	good := mustToken(t, s, caller).Text
+	end := len(good) - 1
+	wantRefused(t, s, good[:end]+string(good[end]+1))
+}
+
 // FuzzAuthenticate holds that of all texts only the one token that was issued
 // is taken, and that nothing panics. Keys need a database and are refused by
 // form before it is asked.

@@ -6,6 +6,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -31,7 +32,7 @@ func Loop(ctx context.Context, logger *slog.Logger, name string, interval time.D
 			failures++
 			if err.Error() != last {
 				last = err.Error()
-				log.Error("job failed", "error", err, "next_try_in", interval)
+				log.Error("job failed", "error", err, "next_try_in", interval, stackOf(err))
 			}
 		case failures > 0:
 			log.Info("job works again", "failed_runs", failures)
@@ -48,8 +49,24 @@ func Loop(ctx context.Context, logger *slog.Logger, name string, interval time.D
 func guarded(ctx context.Context, runOnce func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = &panicked{value: p, stack: debug.Stack()}
 		}
 	}()
 	return runOnce(ctx)
+}
+
+// panicked keeps the stack out of the text, which is the same each time.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// stackOf is empty, and so left out of the line, for an ordinary error.
+func stackOf(err error) slog.Attr {
+	if p, ok := errors.AsType[*panicked](err); ok {
+		return slog.String("stack", string(p.stack))
+	}
+	return slog.Attr{}
 }

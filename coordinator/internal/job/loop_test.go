@@ -61,19 +61,19 @@ func TestLoopGoesOnAfterErrorsAndPanics(t *testing.T) {
 			switch run++; run {
 			case 1, 2, 3:
 				return errors.New("database away")
-			case 4:
+			case 4, 5:
 				panic("bug")
-			case 6:
+			case 7:
 				cancel()
 				return ctx.Err()
 			}
 			return nil
 		})
-		if run != 6 {
-			t.Fatalf("%d runs, want 6", run)
+		if run != 7 {
+			t.Fatalf("%d runs, want 7", run)
 		}
 		for part, want := range map[string]int{
-			"database away": 1, "panic: bug": 1, "failed_runs=4": 1, "job=rollup": 3, "canceled": 0,
+			"database away": 1, "panic: bug": 1, "failed_runs=5": 1, "job=rollup": 3, "stack=": 1, "canceled": 0,
 		} {
 			if got := strings.Count(out.String(), part); got != want {
 				t.Errorf("log has %q %d times, want %d:\n%s", part, got, want, out.String())

@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,15 +54,21 @@ type Cluster struct {
 	stop context.CancelFunc // asks the supervisor to end
 	done chan struct{}      // the supervisor has ended
 	err  error              // how the last server ended; read after done
-	pid  pidCell
+
+	process  atomic.Pointer[os.Process] // of the running server
+	released sync.Once
 }
 
 // Start makes the data folder when there is none, stops a server that a
 // killed predecessor left behind, and returns once the server answers. From
 // then on a server that dies is started again until Stop.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
-	c, err := prepare(ctx, config)
+	c, err := occupy(config)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.prepare(ctx); err != nil {
+		c.release()
 		return nil, err
 	}
 	life, stop := context.WithCancel(context.Background())
@@ -81,14 +89,14 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 	return c, nil
 }
 
-// prepare does everything up to the first start of the server.
-func prepare(ctx context.Context, config Config) (c *Cluster, err error) {
+// occupy makes the folder and takes its lock: from here on it is ours alone.
+func occupy(config Config) (*Cluster, error) {
 	dir, err := filepath.Abs(config.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", config.Dir, err)
 	}
 	config.Dir = dir
-	c = &Cluster{config: config, log: config.Logger, data: filepath.Join(dir, "postgres"), done: make(chan struct{})}
+	c := &Cluster{config: config, log: config.Logger, data: filepath.Join(dir, "postgres"), done: make(chan struct{})}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,24 +109,24 @@ func prepare(ctx context.Context, config Config) (c *Cluster, err error) {
 	if c.lock, err = lockDir(dir); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			c.release()
-		}
-	}()
-	if err = c.owner.canEnter(dir); err != nil {
-		return nil, err
+	return c, nil
+}
+
+// prepare does everything up to the first start of the server.
+func (c *Cluster) prepare(ctx context.Context) (err error) {
+	if err = c.owner.canEnter(c.config.Dir); err != nil {
+		return err
 	}
-	if c.bin, err = chooseBin(config.Bin, c.data); err != nil {
-		return nil, err
+	if c.bin, err = chooseBin(c.config.Bin, c.data); err != nil {
+		return err
 	}
 	if err = c.makeData(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err = c.stopOrphan(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.makeSocketDir()
+	return c.makeSocketDir()
 }
 
 // URL is how to connect. It stays the same over restarts of the server.
@@ -132,7 +140,18 @@ func (c *Cluster) url(name string) string {
 func (c *Cluster) Done() <-chan struct{} { return c.done }
 
 // PID is the process id of the running server, 0 while there is none.
-func (c *Cluster) PID() int { return c.pid.get() }
+func (c *Cluster) PID() int {
+	if p := c.process.Load(); p != nil {
+		return p.Pid
+	}
+	return 0
+}
+
+func (c *Cluster) signal(sig os.Signal) {
+	if p := c.process.Load(); p != nil {
+		p.Signal(sig) // an error says that it has ended, which is what signals ask for
+	}
+}
 
 // Stop shuts the server down and waits for it. Open connections are ended.
 // When ctx ends first the server is stopped at once; it then recovers from its
@@ -142,11 +161,11 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		c.pid.signal(quitNow)
+		c.signal(quitNow)
 		select {
 		case <-c.done:
 		case <-time.After(quitPatience):
-			c.pid.signal(kill)
+			c.signal(kill)
 			<-c.done
 		}
 	}
@@ -155,10 +174,13 @@ func (c *Cluster) Stop(ctx context.Context) error {
 }
 
 // release gives back what outlives the server: the socket folder and the lock.
+// Once only: afterwards they may be another cluster's.
 func (c *Cluster) release() {
-	if c.socket != "" {
-		os.RemoveAll(c.socket)
-		os.Remove(socketNote(c.config.Dir))
-	}
-	c.lock.Close()
+	c.released.Do(func() {
+		if c.socket != "" {
+			os.RemoveAll(c.socket)
+			os.Remove(socketNote(c.config.Dir))
+		}
+		c.lock.Close()
+	})
 }

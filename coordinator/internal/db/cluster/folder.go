@@ -33,8 +33,11 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("data folder %s is in use by process %s: stop it, or choose another folder with --data",
 			dir, strings.TrimSpace(string(holder)))
 	}
-	file.Truncate(0)
-	if _, err := file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+	err = file.Truncate(0)
+	if err == nil {
+		_, err = fmt.Fprintln(file, os.Getpid())
+	}
+	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("lock of the data folder: %w", err)
 	}

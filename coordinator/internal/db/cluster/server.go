@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,17 +31,6 @@ const (
 	maxLogBytes  = 10 << 20 // a larger log is set aside at the next start
 	logTailBytes = 2 << 10
 )
-
-// pidCell is the running server's process id, for those outside the supervisor.
-type pidCell struct{ pid atomic.Int64 }
-
-func (p *pidCell) get() int { return int(p.pid.Load()) }
-
-func (p *pidCell) signal(sig syscall.Signal) {
-	if pid := p.get(); pid > 0 {
-		syscall.Kill(pid, sig)
-	}
-}
 
 // server is one life of the server process.
 type server struct {
@@ -70,10 +58,10 @@ func (c *Cluster) launch() (*server, error) {
 		return nil, fmt.Errorf("starting the database server: %w", err)
 	}
 	s := &server{cmd: cmd, exited: make(chan struct{}), log: path, logAt: at}
-	c.pid.pid.Store(int64(cmd.Process.Pid))
+	c.process.Store(cmd.Process)
 	go func() {
 		s.err = cmd.Wait()
-		c.pid.pid.Store(0)
+		c.process.Store(nil)
 		close(s.exited)
 	}()
 	return s, nil

@@ -72,7 +72,7 @@ func (c *Cluster) live(life context.Context, onReady func(pid int)) error {
 		case <-life.Done():
 		}
 	}
-	c.pid.signal(quitFast)
+	c.signal(quitFast)
 	<-s.exited
 	if life.Err() != nil && s.err != nil {
 		return fmt.Errorf("database server did not stop cleanly, it will recover at its next start: %w", s.err)
