@@ -1,0 +1,133 @@
+package coordtest
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"sync"
+	"testing"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// Publication is what a client published, its will included.
+type Publication struct {
+	Topic    string
+	Payload  []byte
+	QoS      byte
+	Retained bool
+	Will     bool
+}
+
+// Broker is a real MQTT server over TLS on a loopback port.
+type Broker struct {
+	Addr      string
+	Published chan Publication // every publication, in order
+
+	t      testing.TB
+	server *mqtt.Server
+	once   sync.Once
+}
+
+// BrokerConfig says how a broker behaves. The zero value accepts all.
+type BrokerConfig struct {
+	Addr     string // default a free loopback port
+	TLS      *tls.Config
+	Password string // when set, the only one accepted; user name and client id must agree
+	// Refuse, when it gives true, leaves a publication unacknowledged and
+	// breaks the connection, after it was recorded in Published: what a
+	// coordinator does that dies between commit and acknowledgement.
+	Refuse func(Publication) bool
+	// Forbid refuses a subscription.
+	Forbid func(topic string) bool
+}
+
+// NewBroker starts a broker, which ends with the test.
+func NewBroker(t testing.TB, config BrokerConfig) *Broker {
+	t.Helper()
+	if config.Addr == "" {
+		config.Addr = "127.0.0.1:0"
+	}
+	b := &Broker{
+		t: t, Published: make(chan Publication, 1024),
+		server: mqtt.New(&mqtt.Options{
+			Logger: slog.New(slog.DiscardHandler), InlineClient: true, SysTopicResendInterval: 3600,
+		}),
+	}
+	if err := b.server.AddHook(&hook{config: config, broker: b}, nil); err != nil {
+		t.Fatal(err)
+	}
+	listener := listeners.NewTCP(listeners.Config{ID: "tls", Address: config.Addr, TLSConfig: config.TLS})
+	if err := b.server.AddListener(listener); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.server.Serve(); err != nil {
+		t.Fatal(err)
+	}
+	b.Addr = listener.Address()
+	t.Cleanup(b.Close)
+	return b
+}
+
+// Close ends the broker and its connections.
+func (b *Broker) Close() { b.once.Do(func() { _ = b.server.Close() }) }
+
+// Send publishes as the coordinator does.
+func (b *Broker) Send(topic string, payload []byte, qos byte, retained bool) {
+	b.t.Helper()
+	if err := b.server.Publish(topic, payload, retained, qos); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Kick breaks a client's connection.
+func (b *Broker) Kick(clientID string) {
+	if client, ok := b.server.Clients.Get(clientID); ok {
+		client.Stop(packets.ErrServerShuttingDown)
+	}
+}
+
+type hook struct {
+	mqtt.HookBase
+	config BrokerConfig
+	broker *Broker
+}
+
+func (*hook) ID() string { return "coordtest" }
+
+func (*hook) Provides(b byte) bool {
+	switch b {
+	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnWillSent:
+		return true
+	}
+	return false
+}
+
+func (h *hook) OnConnectAuthenticate(c *mqtt.Client, pk packets.Packet) bool {
+	return h.config.Password == "" ||
+		string(pk.Connect.Password) == h.config.Password && string(pk.Connect.Username) == c.ID
+}
+
+func (h *hook) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool {
+	return write || h.config.Forbid == nil || !h.config.Forbid(topic)
+}
+
+func (h *hook) OnPublish(c *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	if c.Net.Inline {
+		return pk, nil
+	}
+	p := Publication{Topic: pk.TopicName, Payload: pk.Payload, QoS: pk.FixedHeader.Qos, Retained: pk.FixedHeader.Retain}
+	h.broker.Published <- p
+	if h.config.Refuse != nil && h.config.Refuse(p) {
+		c.Stop(packets.ErrServerShuttingDown)
+		return pk, packets.ErrRejectPacket
+	}
+	return pk, nil
+}
+
+func (h *hook) OnWillSent(_ *mqtt.Client, pk packets.Packet) {
+	h.broker.Published <- Publication{
+		Topic: pk.TopicName, Payload: pk.Payload, QoS: pk.FixedHeader.Qos, Retained: pk.FixedHeader.Retain, Will: true,
+	}
+}

@@ -1,0 +1,262 @@
+// Package link owns the MQTT connection to a coordinator: dialling with the
+// coordinator's own CA, back-off, the will, subscriptions, and publishing
+// with a real acknowledgement. It is the only package that imports paho.
+//
+// It must never trust another CA than the one it was given, keep a message
+// for later, or report a publication as done that was not acknowledged.
+package link
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"lucid.internal/shared/wire"
+)
+
+// Defaults of a Config.
+const (
+	DefaultMinBackoff  = time.Second
+	DefaultMaxBackoff  = 5 * time.Minute
+	DefaultDialTimeout = 20 * time.Second
+	keepAlive          = 60 * time.Second
+	writeTimeout       = 20 * time.Second
+	// settled is how long a connection must last before the back-off starts
+	// over: a coordinator that accepts and closes at once is not well.
+	settled = 30 * time.Second
+)
+
+// ErrLost is a publication whose acknowledgement did not come: the other
+// side may have it or not.
+var ErrLost = errors.New("connection lost before the acknowledgement")
+
+// Message came from the coordinator on one of the node's channels.
+type Message struct {
+	Channel  wire.Channel
+	Payload  []byte
+	Received time.Time // with a monotonic part
+}
+
+// Config of a Link.
+type Config struct {
+	Servers  []string // host:port, tried in turn
+	CAPEM    []byte   // the only CA trusted
+	NodeID   string   // user name and client id
+	Password string
+
+	// Will is left with the broker for the moment the connection breaks: the
+	// retained payload of the status channel. connection counts from 1.
+	Will func(connection uint32) []byte
+	// Greet is called on each new connection before others may use it.
+	Greet func(ctx context.Context, s *Session) error
+	// Receive is called for each message, on a goroutine of its own.
+	Receive func(Message)
+
+	MinBackoff, MaxBackoff, DialTimeout time.Duration    // 0: the defaults
+	Now                                 func() time.Time // default time.Now
+	Logger                              *slog.Logger     // default: discards
+}
+
+// State is what the connection is at.
+type State struct {
+	Connected  bool
+	Server     string // connected to, or tried last
+	Connection uint32 // number of the connection in this run
+	LastError  string // why it is not connected, or why the last one ended
+	Since      time.Time
+	RetryAt    time.Time // of the next attempt; zero while connected or dialling
+}
+
+// Link keeps one connection up.
+type Link struct {
+	config Config
+	tls    *tls.Config
+
+	mu      sync.Mutex
+	state   State
+	session *Session
+	changed chan struct{} // closed and replaced whenever session changes
+}
+
+// New checks the configuration.
+func New(config Config) (*Link, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(config.CAPEM) {
+		return nil, errors.New("the coordinator's CA is not a PEM certificate: enrol again")
+	}
+	if len(config.Servers) == 0 {
+		return nil, errors.New("no server to connect to")
+	}
+	for _, server := range config.Servers {
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			return nil, fmt.Errorf("server %q is not host:port: %w", server, err)
+		}
+	}
+	setDefault(&config.MinBackoff, DefaultMinBackoff)
+	setDefault(&config.MaxBackoff, DefaultMaxBackoff)
+	setDefault(&config.DialTimeout, DefaultDialTimeout)
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Link{
+		config:  config,
+		tls:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13},
+		state:   State{Since: config.Now()},
+		changed: make(chan struct{}),
+	}, nil
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+// Run connects, and connects again whenever the connection is lost, until
+// ctx ends. It then breaks a connection that is still up: use Session.Leave
+// before for a clean end.
+func (l *Link) Run(ctx context.Context) {
+	failures := 0
+	for attempt := 0; ; attempt++ {
+		server := l.config.Servers[attempt%len(l.config.Servers)]
+		lasted, err := l.connectOnce(ctx, server)
+		if ctx.Err() != nil {
+			l.down(server, err, 0)
+			return
+		}
+		failures++
+		if lasted >= settled {
+			failures = 1
+		}
+		pause := backoff(failures, l.config.MinBackoff, l.config.MaxBackoff)
+		l.down(server, err, pause)
+		l.config.Logger.Warn("not connected", "server", server, "error", err, "retry_in", pause.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// backoff is full jitter: any moment up to a ceiling that doubles with each
+// failure, so that a fleet that lost its coordinator does not come back as
+// one wave.
+func backoff(failures int, low, high time.Duration) time.Duration {
+	ceiling := low
+	for range failures - 1 {
+		if ceiling *= 2; ceiling >= high {
+			ceiling = high
+			break
+		}
+	}
+	return rand.N(ceiling) + 1
+}
+
+// connectOnce holds one connection until it is lost. It says how long the
+// connection lasted and why it ended, or why it never came about.
+func (l *Link) connectOnce(ctx context.Context, server string) (time.Duration, error) {
+	l.mu.Lock()
+	l.state.Server, l.state.RetryAt = server, time.Time{}
+	connection := l.state.Connection + 1
+	l.mu.Unlock()
+
+	s, err := l.dial(ctx, server, connection)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Break(context.Cause(ctx))
+	if err := l.prepare(ctx, s); err != nil {
+		return 0, err
+	}
+	began := l.config.Now()
+	l.up(s)
+	l.config.Logger.Info("connected", "server", server, "connection", connection)
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+	}
+	return l.config.Now().Sub(began), s.reason()
+}
+
+// prepare subscribes and greets, within the time that a dial may take.
+func (l *Link) prepare(ctx context.Context, s *Session) error {
+	ctx, cancel := context.WithTimeout(ctx, l.config.DialTimeout)
+	defer cancel()
+	if err := s.subscribe(ctx); err != nil {
+		return err
+	}
+	if l.config.Greet == nil {
+		return nil
+	}
+	return l.config.Greet(ctx, s)
+}
+
+// attempted takes a connection's number: from here on the broker may have
+// seen it.
+func (l *Link) attempted(connection uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Connection = connection
+}
+
+func (l *Link) up(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Connected, l.state.Since = true, l.config.Now()
+	l.setSession(s)
+}
+
+func (l *Link) down(server string, err error, pause time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.config.Now()
+	if l.state.Connected {
+		l.state.Since = now
+	}
+	l.state.Connected, l.state.Server, l.state.RetryAt = false, server, now.Add(pause)
+	if err != nil {
+		l.state.LastError = err.Error()
+	}
+	l.setSession(nil)
+}
+
+func (l *Link) setSession(s *Session) {
+	l.session = s
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// State describes the connection now.
+func (l *Link) State() State {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// Session waits for a live connection.
+func (l *Link) Session(ctx context.Context) (*Session, error) {
+	for {
+		l.mu.Lock()
+		s, changed := l.session, l.changed
+		l.mu.Unlock()
+		if s != nil && s.alive() {
+			return s, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package link
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"lucid.internal/shared/wire"
+)
+
+// subscriptions of a node: its channels with the quality of service asked
+// for. A challenge is worthless when it comes late, hence 0.
+var subscriptions = map[wire.Channel]byte{
+	wire.ChannelChallenge: 0,
+	wire.ChannelVerdict:   1,
+	wire.ChannelCommand:   1,
+	wire.ChannelConfig:    1,
+}
+
+const (
+	subscribeRefused = 0x80
+	farewellMs       = 250 // for the farewell to go out
+)
+
+// Session is one connection. Once it is lost it stays lost.
+type Session struct {
+	Connection uint32
+	link       *Link
+	client     mqtt.Client
+	conn       net.Conn
+	unhook     func() bool // lets go of the context that closes conn
+	once       sync.Once
+	done       chan struct{}
+	cause      error // set before done is closed
+}
+
+// dial opens the connection and logs in. paho is used for one connection
+// only: when it reconnects by itself, it reports unacknowledged messages as
+// delivered.
+func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Session, error) {
+	s := &Session{Connection: connection, link: l, done: make(chan struct{})}
+	var refused error // clearer than what paho makes of it
+	open := func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
+		if s.conn, refused = l.open(ctx, server); refused != nil {
+			return nil, refused
+		}
+		l.attempted(connection)
+		conn := s.conn
+		s.unhook = context.AfterFunc(ctx, func() { conn.Close() })
+		return conn, nil
+	}
+	options := mqtt.NewClientOptions().
+		AddBroker("tls://" + server). // named only: open makes the connection
+		SetCustomOpenConnectionFn(open).
+		SetClientID(l.config.NodeID).
+		SetUsername(l.config.NodeID).
+		SetPassword(l.config.Password).
+		SetProtocolVersion(4).
+		SetCleanSession(true).
+		SetAutoReconnect(false).
+		SetOrderMatters(false).
+		SetKeepAlive(keepAlive).
+		SetConnectTimeout(l.config.DialTimeout).
+		SetWriteTimeout(writeTimeout).
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(err) })
+	if l.config.Will != nil {
+		topic := wire.Topic(l.config.NodeID, wire.ChannelStatus)
+		options.SetBinaryWill(topic, l.config.Will(connection), 1, true)
+	}
+	s.client = mqtt.NewClient(options)
+	token := s.client.Connect()
+	<-token.Done() // within DialTimeout each for open and login, or when ctx ends
+	switch err := token.Error(); {
+	case refused != nil:
+		return nil, refused
+	case err != nil:
+		s.unhook()
+		return nil, fmt.Errorf("log in at %s: %w", server, err)
+	}
+	return s, nil
+}
+
+// open makes the TLS connection: our CA only, and the host's own name.
+func (l *Link) open(ctx context.Context, server string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.config.DialTimeout)
+	defer cancel()
+	host, _, err := net.SplitHostPort(server)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", server)
+	if err != nil {
+		return nil, err
+	}
+	config := l.tls.Clone()
+	config.ServerName = host
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("TLS with %s: %w", server, err)
+	}
+	return conn, nil
+}
+
+func (s *Session) subscribe(ctx context.Context) error {
+	filters := make(map[string]byte, len(subscriptions))
+	for channel, qos := range subscriptions {
+		filters[wire.Topic(s.link.config.NodeID, channel)] = qos
+	}
+	token := s.client.SubscribeMultiple(filters, func(_ mqtt.Client, m mqtt.Message) { s.receive(m) })
+	if err := s.await(ctx, token); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	for topic, granted := range token.(*mqtt.SubscribeToken).Result() {
+		if granted == subscribeRefused {
+			return fmt.Errorf("the broker refuses to let %s read %s", s.link.config.NodeID, topic)
+		}
+	}
+	return nil
+}
+
+func (s *Session) receive(m mqtt.Message) {
+	received := s.link.config.Now()
+	node, channel, ok := wire.ParseTopic(m.Topic())
+	if !ok || node != s.link.config.NodeID || !channel.ToNode() || len(m.Payload()) > wire.MaxMessageBytes {
+		s.link.config.Logger.Warn("message ignored", "topic", m.Topic(), "bytes", len(m.Payload()))
+		return
+	}
+	if s.link.config.Receive != nil {
+		s.link.config.Receive(Message{Channel: channel, Payload: m.Payload(), Received: received})
+	}
+}
+
+// Publish sends a payload on one of the node's channels. nil means, at QoS
+// 1, that the broker acknowledged it. After any error the other side may or
+// may not have it.
+func (s *Session) Publish(ctx context.Context, c wire.Channel, payload []byte, qos byte, retained bool) error {
+	if !s.alive() {
+		return s.reason()
+	}
+	token := s.client.Publish(wire.Topic(s.link.config.NodeID, c), qos, retained, payload)
+	if err := s.await(ctx, token); err != nil {
+		return fmt.Errorf("publish %s: %w", c, err)
+	}
+	return nil
+}
+
+// await waits for a token. Without AutoReconnect a token that ends without
+// error was acknowledged.
+func (s *Session) await(ctx context.Context, token mqtt.Token) error {
+	select {
+	case <-token.Done():
+		return token.Error()
+	case <-s.done:
+		return s.reason()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Lost is closed when the connection is gone.
+func (s *Session) Lost() <-chan struct{} { return s.done }
+
+// Break ends the connection without a farewell, so that the broker publishes
+// the will. It is for a connection that no longer does its work, and also
+// cleans up after one that is lost.
+func (s *Session) Break(reason error) {
+	if reason == nil {
+		reason = errors.New("connection ended")
+	}
+	s.lose(reason)
+	s.conn.Close()
+	// paho takes a connection that we close for its own doing, and would keep
+	// its goroutines. No farewell can go out any more.
+	s.client.Disconnect(0)
+}
+
+// Leave ends the connection cleanly: the broker drops the will.
+func (s *Session) Leave() {
+	s.client.Disconnect(farewellMs)
+	s.lose(errors.New("left")) // after the farewell: what waits for this closes the connection
+	s.conn.Close()
+}
+
+// lose marks the session as lost; true for the first caller.
+func (s *Session) lose(reason error) (first bool) {
+	s.once.Do(func() {
+		first = true
+		s.cause = reason
+		close(s.done)
+		s.unhook()
+	})
+	return first
+}
+
+func (s *Session) alive() bool {
+	select {
+	case <-s.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// reason is why the session is lost; nil while it is not.
+func (s *Session) reason() error {
+	if s.alive() {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrLost, s.cause)
+}
