@@ -1,6 +1,8 @@
 package score
 
-// Record is a node's score with everything that it came from, after one verdict.
+// Record is a node's score with everything that it came from. Before the first
+// counted verdict it has no factors and the score is 0: trust has to begin with
+// an answer.
 type Record struct {
 	Score      int64
 	Confidence int64
@@ -10,6 +12,9 @@ type Record struct {
 
 // Evaluate gives the record of counters and availability.
 func Evaluate(c Counters, availability int64) Record {
+	if c.Verdicts == 0 {
+		return Record{Counters: c}
+	}
 	f := Compute(c, availability)
 	return Record{Score: f.Score(), Confidence: c.Confidence(), Factors: f, Counters: c}
 }
@@ -25,7 +30,11 @@ type Step struct {
 // Explain takes the factors one after the other from before to after. The
 // points of the steps sum to the difference of the two scores exactly. A first
 // score starts from a perfect record, whose 100 points are a step of their own.
+// Without a counted verdict there is nothing to explain.
 func Explain(before, after Record) []Step {
+	if after.Factors == (Factors{}) {
+		return nil
+	}
 	from := before.Factors
 	var steps []Step
 	if from == (Factors{}) {

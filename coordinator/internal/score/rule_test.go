@@ -240,6 +240,16 @@ func TestAFailureNeverHelps(t *testing.T) {
 	})
 }
 
+func TestNoScoreBeforeTheFirstCountedVerdict(t *testing.T) {
+	got := score.Evaluate(apply(t, score.New(), score.Void, score.Deferred), score.One)
+	if got != (score.Record{Counters: score.New()}) || score.Explain(score.Record{}, got) != nil {
+		t.Errorf("got %+v: excused challenges must not make a score", got)
+	}
+	if first := score.Evaluate(apply(t, score.New(), score.Valid), score.One); first.Score != score.One {
+		t.Errorf("first valid answer: score %d", first.Score)
+	}
+}
+
 func TestConfidence(t *testing.T) {
 	for verdicts, want := range map[int64]int64{0: 0, 1: 19_607_843, 50: 500_000_000, 100: 666_666_666, 1_000_000_000: 999_999_950} {
 		if got := (score.Counters{Verdicts: verdicts}).Confidence(); got != want {
@@ -266,8 +276,8 @@ func TestExplainSumsToTheChange(t *testing.T) {
 }
 
 func TestExplainNamesTheFactor(t *testing.T) {
-	before := score.Evaluate(score.New(), score.One)
-	after := score.Evaluate(apply(t, score.New(), score.Missed), score.One/2)
+	before := score.Evaluate(apply(t, score.New(), score.Valid), score.One)
+	after := score.Evaluate(apply(t, before.Counters, score.Missed), score.One/2)
 	got := score.Explain(before, after)
 	want := []score.Step{
 		{Factor: "reputation", Before: score.One, After: score.One},

@@ -1,0 +1,58 @@
+-- name: InsertMissing :exec
+INSERT INTO score (node_no, reputation_a, reputation_b, timely_a, timely_b, verdicts, score, confidence, factors, rule_version, calculated_at)
+VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $7, $8)
+ON CONFLICT (node_no) DO NOTHING;
+
+-- name: Lock :one
+SELECT * FROM score WHERE node_no = $1 FOR UPDATE;
+
+-- name: ChangeOf :one
+-- A verdict that was counted already.
+SELECT * FROM score_change WHERE verdict_no = $1;
+
+-- name: ChangeBefore :one
+SELECT * FROM score_change WHERE node_no = $1 AND change_no < $2 ORDER BY change_no DESC LIMIT 1;
+
+-- name: FirstChange :one
+SELECT at FROM score_change WHERE node_no = $1 ORDER BY at LIMIT 1;
+
+-- name: Intervals :many
+-- When the node was online, and when it was expected to be. Intervals of one
+-- kind do not overlap, so that the last one before the period is the only
+-- early one that can reach into it.
+SELECT false AS expected, p.from_at, p.to_at FROM node_presence p
+WHERE p.node_no = sqlc.arg(node_no) AND p.from_at < sqlc.arg(until)
+  AND p.from_at >= coalesce((SELECT max(e.from_at) FROM node_presence e WHERE e.node_no = sqlc.arg(node_no) AND e.from_at <= sqlc.arg(since)), '-infinity')
+UNION ALL
+SELECT true, s.from_at, s.to_at FROM node_state s
+WHERE s.node_no = sqlc.arg(node_no) AND s.from_at < sqlc.arg(until) AND s.status IN ('active', 'suspended')
+  AND s.from_at >= coalesce((SELECT max(e.from_at) FROM node_state e WHERE e.node_no = sqlc.arg(node_no) AND e.from_at <= sqlc.arg(since)), '-infinity');
+
+-- name: Update :exec
+UPDATE score SET reputation_a = $2, reputation_b = $3, timely_a = $4, timely_b = $5, verdicts = $6, verdict_no = $7,
+    score = $8, confidence = $9, factors = $10, rule_version = $11, vetted_at = $12, calculated_at = $13
+WHERE node_no = $1;
+
+-- name: InsertChange :exec
+INSERT INTO score_change (node_no, verdict_no, at, before, after, factors, reason) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: AsOf :many
+SELECT n.node_no::integer AS node_no, c.after, c.factors, s.vetted_at
+FROM unnest(sqlc.arg(node_nos)::integer[]) AS n(node_no)
+JOIN score s ON s.node_no = n.node_no
+CROSS JOIN LATERAL (
+    SELECT e.after, e.factors FROM score_change e
+    WHERE e.node_no = n.node_no AND e.at <= sqlc.arg(at)
+    ORDER BY e.at DESC, e.change_no DESC LIMIT 1
+) c;
+
+-- name: Get :one
+SELECT sqlc.embed(s), v.result, v.reason, v.at FROM score s
+JOIN verdict v ON v.verdict_no = s.verdict_no
+WHERE s.node_no = $1;
+
+-- name: History :many
+SELECT v.verdict_no, v.challenge_id, v.result, v.reason, v.at, v.rule_version, v.answered_ms, c.before, c.after
+FROM verdict v JOIN score_change c ON c.verdict_no = v.verdict_no
+WHERE v.node_no = $1 AND v.verdict_no < sqlc.arg(before_verdict)
+ORDER BY v.verdict_no DESC LIMIT sqlc.arg(most);

@@ -1,0 +1,252 @@
+package score
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/outage"
+	"lucid.internal/coordinator/internal/score/sqlgen"
+)
+
+// Config of a Store. SetNodeScore is required: it keeps the copy of the score
+// that lists of nodes show, in the caller's transaction.
+type Config struct {
+	Pool         *db.Pool // for Get and History
+	SetNodeScore func(ctx context.Context, tx db.Tx, nodeNo int32, score int64) error
+	Vetting      *Vetting // nil: DefaultVetting; the zero Vetting asks for nothing
+}
+
+// Store keeps the scores and the history of their changes.
+type Store struct {
+	pool         *db.Pool
+	setNodeScore func(ctx context.Context, tx db.Tx, nodeNo int32, score int64) error
+	vetting      Vetting
+}
+
+// NewStore makes a store.
+func NewStore(cfg Config) (*Store, error) {
+	if cfg.Pool == nil || cfg.SetNodeScore == nil {
+		return nil, errors.New("score: Config.Pool and Config.SetNodeScore are required")
+	}
+	s := &Store{pool: cfg.Pool, setNodeScore: cfg.SetNodeScore, vetting: DefaultVetting()}
+	if cfg.Vetting != nil {
+		s.vetting = *cfg.Vetting
+	}
+	return s, nil
+}
+
+// Change is what one verdict did to a node's score. Scores and confidence are
+// at 1e-9 (One is 100 points).
+type Change struct {
+	VerdictNo     int64
+	Before, After int64
+	Confidence    int64
+	FailuresLeft  int
+	Was, Standing Standing // before and after the verdict
+	Vetted        bool
+	Steps         []Step // how Before became After
+	Repeated      bool   // the verdict was counted earlier; nothing was written
+}
+
+// document is what a change keeps as jsonb: enough to explain it and to go on
+// from it.
+type document struct {
+	Factors
+	Confidence int64    `json:"confidence"`
+	Counters   Counters `json:"counters"`
+}
+
+func (r Record) encode() ([]byte, error) {
+	return json.Marshal(document{Factors: r.Factors, Confidence: r.Confidence, Counters: r.Counters})
+}
+
+func decodeRecord(score int64, raw []byte) (Record, error) {
+	var d document
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return Record{}, fmt.Errorf("stored factors: %w", err)
+	}
+	return Record{Score: score, Confidence: d.Confidence, Factors: d.Factors, Counters: d.Counters}, nil
+}
+
+// OnVerdict counts a verdict that stands in the same transaction, exactly
+// once: another call with the same verdict changes nothing and gives the same
+// answer. Deferred and void verdicts are recorded and count nothing.
+func (s *Store) OnVerdict(ctx context.Context, tx db.Tx, nodeNo int32, verdictNo int64, result, reason string, at time.Time) (Change, error) {
+	at = at.UTC().Truncate(time.Microsecond) // as Postgres keeps it, so that a replay computes with the same time
+	v := verdict{nodeNo: nodeNo, no: verdictNo, result: Result(result), reason: reason, at: at}
+	change, err := s.onVerdict(ctx, tx, v)
+	if err != nil {
+		return Change{}, fmt.Errorf("scoring verdict %d of node number %d: %w", verdictNo, nodeNo, err)
+	}
+	return change, nil
+}
+
+type verdict struct {
+	nodeNo int32
+	no     int64
+	result Result
+	reason string
+	at     time.Time
+}
+
+func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v verdict) (Change, error) {
+	q := sqlgen.New(tx)
+	row, err := lock(ctx, q, v)
+	if err != nil {
+		return Change{}, err
+	}
+	switch done, err := q.ChangeOf(ctx, v.no); {
+	case err == nil:
+		return repeated(ctx, q, v, row, done)
+	case !errors.Is(err, pgx.ErrNoRows):
+		return Change{}, err
+	}
+	before, err := decodeRecord(row.Score, row.Factors)
+	if err != nil {
+		return Change{}, err
+	}
+	counters, err := Apply(before.Counters, v.result)
+	if err != nil {
+		return Change{}, err
+	}
+	availability, err := availabilityAt(ctx, tx, v.nodeNo, v.at)
+	if err != nil {
+		return Change{}, err
+	}
+	after := Evaluate(counters, availability)
+	vettedAt, err := s.vettedAt(ctx, q, v, row.VettedAt, counters.Verdicts)
+	if err != nil {
+		return Change{}, err
+	}
+	if err := s.write(ctx, tx, v, before, after, vettedAt); err != nil {
+		return Change{}, err
+	}
+	return newChange(v.no, before, after, vettedAt != nil), nil
+}
+
+// lock gives the node's row to this transaction alone, so that its verdicts
+// are counted one after the other.
+func lock(ctx context.Context, q *sqlgen.Queries, v verdict) (sqlgen.Score, error) {
+	start := New()
+	raw, err := Record{Counters: start}.encode()
+	if err != nil {
+		return sqlgen.Score{}, err
+	}
+	if err := q.InsertMissing(ctx, sqlgen.InsertMissingParams{
+		NodeNo: v.nodeNo, ReputationA: start.ReputationA, ReputationB: start.ReputationB, TimelyA: start.TimelyA, TimelyB: start.TimelyB,
+		Factors: raw, RuleVersion: RuleVersion, CalculatedAt: v.at,
+	}); err != nil {
+		return sqlgen.Score{}, err
+	}
+	return q.Lock(ctx, v.nodeNo)
+}
+
+func newChange(verdictNo int64, before, after Record, vetted bool) Change {
+	return Change{
+		VerdictNo: verdictNo, Before: before.Score, After: after.Score, Confidence: after.Confidence,
+		FailuresLeft: FailuresLeft(after.Counters), Was: before.Counters.Standing, Standing: after.Counters.Standing,
+		Vetted: vetted, Steps: Explain(before, after),
+	}
+}
+
+// repeated gives the change that was recorded when the verdict was counted.
+func repeated(ctx context.Context, q *sqlgen.Queries, v verdict, row sqlgen.Score, done sqlgen.ScoreChange) (Change, error) {
+	if done.NodeNo != v.nodeNo {
+		return Change{}, fmt.Errorf("the verdict was counted for node number %d", done.NodeNo)
+	}
+	after, err := decodeRecord(done.After, done.Factors)
+	if err != nil {
+		return Change{}, err
+	}
+	before := Record{Counters: New()}
+	switch previous, err := q.ChangeBefore(ctx, sqlgen.ChangeBeforeParams{NodeNo: v.nodeNo, ChangeNo: done.ChangeNo}); {
+	case err == nil:
+		if before, err = decodeRecord(previous.After, previous.Factors); err != nil {
+			return Change{}, err
+		}
+	case !errors.Is(err, pgx.ErrNoRows):
+		return Change{}, err
+	}
+	change := newChange(v.no, before, after, vettedBy(row.VettedAt, done.At))
+	change.Repeated = true
+	return change, nil
+}
+
+func vettedBy(vettedAt *time.Time, at time.Time) bool { return vettedAt != nil && !vettedAt.After(at) }
+
+// vettedAt is when the node passed vetting; once passed, it stays so.
+func (s *Store) vettedAt(ctx context.Context, q *sqlgen.Queries, v verdict, vetted *time.Time, verdicts int64) (*time.Time, error) {
+	if vetted != nil {
+		return vetted, nil
+	}
+	first, err := q.FirstChange(ctx, v.nodeNo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		first, err = v.at, nil
+	}
+	if err != nil || !s.vetting.Passed(verdicts, first, v.at) {
+		return nil, err
+	}
+	return &v.at, nil
+}
+
+func (s *Store) write(ctx context.Context, tx db.Tx, v verdict, before, after Record, vettedAt *time.Time) error {
+	raw, err := after.encode()
+	if err != nil {
+		return err
+	}
+	reason := string(v.result)
+	if v.reason != "" {
+		reason += ": " + v.reason
+	}
+	q, c := sqlgen.New(tx), after.Counters
+	if err := q.Update(ctx, sqlgen.UpdateParams{
+		NodeNo: v.nodeNo, ReputationA: c.ReputationA, ReputationB: c.ReputationB, TimelyA: c.TimelyA, TimelyB: c.TimelyB,
+		Verdicts: c.Verdicts, VerdictNo: v.no, Score: after.Score, Confidence: after.Confidence, Factors: raw,
+		RuleVersion: RuleVersion, VettedAt: vettedAt, CalculatedAt: v.at,
+	}); err != nil {
+		return err
+	}
+	if err := q.InsertChange(ctx, sqlgen.InsertChangeParams{
+		NodeNo: v.nodeNo, VerdictNo: v.no, At: v.at, Before: before.Score, After: after.Score, Factors: raw, Reason: reason,
+	}); err != nil {
+		return err
+	}
+	return s.setNodeScore(ctx, tx, v.nodeNo, after.Score)
+}
+
+// availabilityAt reads a node's presence, its states and our fault windows of
+// the period that ends at the given instant.
+func availabilityAt(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (int64, error) {
+	period := Interval{From: at.Add(-AvailabilityPeriod), To: at}
+	rows, err := sqlgen.New(tx).Intervals(ctx, sqlgen.IntervalsParams{NodeNo: nodeNo, Since: period.From, Until: at})
+	if err != nil {
+		return 0, err
+	}
+	var online, expected []Interval
+	for _, r := range rows {
+		i := Interval{From: r.FromAt, To: at}
+		if r.ToAt != nil {
+			i.To = earliest(*r.ToAt, at)
+		}
+		if r.Expected {
+			expected = append(expected, i)
+		} else {
+			online = append(online, i)
+		}
+	}
+	windows, err := outage.Windows(ctx, tx, period.From, at)
+	if err != nil {
+		return 0, err
+	}
+	faults := make([]Interval, len(windows))
+	for i, w := range windows {
+		faults[i] = Interval{From: w.From, To: w.To}
+	}
+	return Availability(online, expected, faults, period), nil
+}
