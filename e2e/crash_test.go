@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lucid.internal/e2e/harness"
+)
+
+var (
+	rounds     = flag.Int("rounds", 3, "how often TestCrash kills the database, and as often the coordinator")
+	publishers = flag.Int("publishers", 8, "how many nodes send in TestCrash")
+)
+
+// publisher sends messages one after another. What was acknowledged is never
+// sent again; what was not is sent again byte for byte, as an agent does.
+type publisher struct {
+	node *harness.Node
+
+	mu    sync.Mutex
+	acked uint64 // 1..acked were acknowledged
+	sent  uint64 // 1..sent left at least once
+}
+
+func (p *publisher) count() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.acked
+}
+
+// run sends until ctx ends, over as many connections as it takes.
+func (p *publisher) run(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	var pending harness.Message
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		p.session(ctx, &pending)
+		pause.Reset(50 * time.Millisecond)
+	}
+}
+
+// session sends over one connection until it breaks.
+func (p *publisher) session(ctx context.Context, pending *harness.Message) {
+	attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	s, err := p.node.Connect(attempt)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	// A proof that cannot be sent because everything around was just killed is
+	// no fault; one that was judged wrong would be, and stands in the database.
+	if err := s.Prove(ctx, func(error) {}); err != nil {
+		return
+	}
+	for ctx.Err() == nil {
+		if pending.Bytes == nil {
+			if *pending, err = harness.NewMessage(p.node.Run, p.count()+1, time.Now(), 1); err != nil {
+				return
+			}
+		}
+		p.mark(&p.sent, pending.Seq)
+		patient, cancel := context.WithTimeout(ctx, 20*time.Second)
+		err := s.Send(patient, *pending)
+		cancel()
+		if err != nil {
+			return
+		}
+		p.mark(&p.acked, pending.Seq)
+		*pending = harness.Message{}
+	}
+}
+
+func (p *publisher) mark(field *uint64, seq uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*field = seq
+}
+
+// TestCrash kills database and coordinator, each with no warning and several
+// times, while nodes send. Afterwards every acknowledged sample is stored
+// exactly once, and nothing is stored twice.
+func TestCrash(t *testing.T) {
+	l := start(t, harness.Options{Args: []string{"--epoch", "10s", "--poot-interval", "2s"}})
+	fleet := make([]*publisher, *publishers)
+	for i := range fleet {
+		fleet[i] = &publisher{node: l.node()}
+	}
+	sending, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, p := range fleet {
+		running.Go(func() { p.run(sending) })
+	}
+	defer running.Wait()
+	defer stop()
+
+	for range *rounds {
+		l.awaitProgress(fleet)
+		pid, err := l.Database().PID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		l.awaitProgress(fleet)
+		l.Kill()
+		l.restart()
+	}
+	l.awaitProgress(fleet)
+	stop()
+	running.Wait()
+
+	var acked uint64
+	for _, p := range fleet {
+		acked += p.acked
+		l.checkStored(p)
+	}
+	t.Logf("%d samples acknowledged by %d nodes over %d kills of each; none missing, none twice", acked, len(fleet), *rounds)
+	// Proofs cover the running hash of what was acknowledged: a lost or doubled
+	// message would make one of them wrong.
+	if n := l.count("SELECT count(*) FROM verdict WHERE result = 'invalid'"); n != 0 {
+		t.Errorf("%d honest proofs were judged invalid", n)
+	}
+	if sum := l.count(ledgerSum); sum != 0 {
+		t.Errorf("postings sum to %d, want 0", sum)
+	}
+	l.stopCleanly()
+}
+
+// awaitProgress waits until every publisher got acknowledgements that it did
+// not have when the wait began: samples flow.
+func (l *lab) awaitProgress(fleet []*publisher) {
+	l.t.Helper()
+	const enough = 20
+	for _, p := range fleet {
+		from := p.count()
+		l.await(within(l.t, patience), "samples to flow", func(context.Context) error {
+			return unless(p.count() >= from+enough, "%d acknowledged, %d when the wait began", p.count(), from)
+		})
+	}
+}
+
+// checkStored compares the table with what a publisher knows.
+func (l *lab) checkStored(p *publisher) {
+	l.t.Helper()
+	const where = " FROM sample JOIN node_run USING (run_no) WHERE run_id = $1::text::uuid"
+	run := p.node.Run.String()
+	if n := l.count("SELECT count(DISTINCT seq)"+where+" AND seq <= $2", run, int64(p.acked)); uint64(n) != p.acked {
+		l.t.Errorf("%s: %d samples acknowledged, %d of them stored", p.node.ID, p.acked, n)
+	}
+	if n := l.count("SELECT count(*) - count(DISTINCT seq)"+where, run); n != 0 {
+		l.t.Errorf("%s: %d samples are stored twice", p.node.ID, n)
+	}
+	if n := l.count("SELECT coalesce(max(seq), 0)"+where, run); uint64(n) > p.sent {
+		l.t.Errorf("%s: sample %d is stored, but only %d were ever sent", p.node.ID, n, p.sent)
+	}
+}

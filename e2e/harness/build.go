@@ -1,0 +1,69 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Binaries are the two programs, freshly built.
+type Binaries struct {
+	Coordinator string
+	Agent       string
+}
+
+// Build compiles both programs into dir the way a release does: static and
+// stripped.
+func Build(ctx context.Context, dir string) (Binaries, error) {
+	root, err := repository()
+	if err != nil {
+		return Binaries{}, err
+	}
+	b := Binaries{
+		Coordinator: filepath.Join(dir, "lucid-coordinator"),
+		Agent:       filepath.Join(dir, "lucid-agent"),
+	}
+	return b, errors.Join(
+		compile(ctx, filepath.Join(root, "coordinator"), "./cmd/lucid-coordinator", b.Coordinator),
+		compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", b.Agent))
+}
+
+func compile(ctx context.Context, module, pkg, out string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	cmd.Dir = module
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s in %s: %w\n%s", pkg, module, err, text)
+	}
+	return nil
+}
+
+// repository finds the folder that holds go.work, from the working folder up.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("go.work found in no folder above the working folder")
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// TempDir makes a folder with a short path that the database's user may enter
+// when we are root: sockets have short names, and Postgres never runs as root.
+func TempDir() (string, error) {
+	dir, err := os.MkdirTemp("/tmp", "lucid-e2e-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755)
+}

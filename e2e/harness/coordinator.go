@@ -1,0 +1,177 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+)
+
+// Options of a coordinator under test. Zero values are usable.
+type Options struct {
+	Binaries Binaries
+	Data     string   // folder; required
+	Agent    bool     // start the local agent too
+	HTTP     string   // host:port; "" chooses a free port
+	MQTT     string   // host:port; "" chooses a free port
+	Args     []string // more flags of dev
+	Env      []string // more variables
+}
+
+// Coordinator is a running `lucid-coordinator dev`.
+type Coordinator struct {
+	Options
+	cmd    *exec.Cmd
+	out    output
+	exited chan struct{}
+	err    error // of the process; read after exited
+}
+
+// FreeAddr gives a loopback address that nobody listens on.
+func FreeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// Start starts the process and returns at once; see AwaitReady.
+func Start(o Options) (*Coordinator, error) {
+	for _, addr := range []*string{&o.HTTP, &o.MQTT} {
+		if *addr != "" {
+			continue
+		}
+		free, err := FreeAddr()
+		if err != nil {
+			return nil, err
+		}
+		*addr = free
+	}
+	agent := "none"
+	if o.Agent {
+		agent = o.Binaries.Agent
+	}
+	args := append([]string{"dev", "--data", o.Data, "--http", o.HTTP, "--mqtt", o.MQTT, "--agent", agent}, o.Args...)
+	c := &Coordinator{Options: o, exited: make(chan struct{})}
+	c.cmd = exec.Command(o.Binaries.Coordinator, args...)
+	c.cmd.Env = append(Environ(), o.Env...)
+	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
+	// A group of its own, so that what it leaves behind can be found, and a
+	// Ctrl-C of the test's terminal is the test's alone.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		c.err = c.cmd.Wait()
+		close(c.exited)
+	}()
+	return c, nil
+}
+
+// Environ is the environment without settings of the machine's owner.
+func Environ() []string {
+	var kept []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "LUCID_") {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// Again starts the same coordinator once more, after Stop or Kill.
+func (c *Coordinator) Again() (*Coordinator, error) { return Start(c.Options) }
+
+// AwaitReady waits until /ready says yes.
+func (c *Coordinator) AwaitReady(ctx context.Context) error {
+	return Until(ctx, "the coordinator to be ready", func(ctx context.Context) error {
+		select {
+		case <-c.exited:
+			return fmt.Errorf("it ended (%v):\n%s", c.err, c.Output())
+		default:
+		}
+		status, body, err := c.Get(ctx, "/ready")
+		if err == nil && status != 200 {
+			err = fmt.Errorf("status %d: %s", status, body)
+		}
+		return err
+	})
+}
+
+// AwaitLine waits for a line of output that matches.
+func (c *Coordinator) AwaitLine(ctx context.Context, pattern string) (string, error) {
+	return c.out.await(ctx, regexp.MustCompile(pattern))
+}
+
+// Output is everything the process wrote.
+func (c *Coordinator) Output() string { return c.out.text() }
+
+// PID is the process id.
+func (c *Coordinator) PID() int { return c.cmd.Process.Pid }
+
+// Exited is closed when the process has ended.
+func (c *Coordinator) Exited() <-chan struct{} { return c.exited }
+
+// ExitCode is the process's status; call it after Exited.
+func (c *Coordinator) ExitCode() int { return c.cmd.ProcessState.ExitCode() }
+
+// Stop asks the process to end, as Ctrl-C does, and waits for it.
+func (c *Coordinator) Stop(ctx context.Context) error {
+	if err := c.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-c.exited:
+		return c.err
+	case <-ctx.Done():
+		return fmt.Errorf("the coordinator does not stop: %w\n%s", ctx.Err(), c.Output())
+	}
+}
+
+// Kill ends the process at once, as a power cut does, and waits for it.
+func (c *Coordinator) Kill() {
+	_ = c.cmd.Process.Kill() // already gone is fine
+	<-c.exited
+}
+
+// LeftBehind names the processes that still use the data folder or the
+// process group.
+func (c *Coordinator) LeftBehind() ([]string, error) {
+	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, name := range entries {
+		line, err := os.ReadFile(name)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		if text := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(text, c.Data) {
+			found = append(found, filepath.Base(filepath.Dir(name))+" "+text)
+		}
+	}
+	if err := syscall.Kill(-c.PID(), 0); err == nil {
+		found = append(found, fmt.Sprintf("process group %d", c.PID()))
+	}
+	return found, nil
+}
+
+// Run runs the coordinator's binary with other arguments to its end.
+func (c *Coordinator) Run(ctx context.Context, args ...string) (stdout string, err error) {
+	cmd := exec.CommandContext(ctx, c.Binaries.Coordinator, args...)
+	cmd.Env = append(Environ(), c.Env...)
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = fmt.Errorf("%v: %w: %s", args, err, exit.Stderr)
+	}
+	return string(out), err
+}
