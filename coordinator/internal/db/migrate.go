@@ -16,6 +16,10 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
+// lockAttempts is how many times, once a second, the migration lock is asked
+// for: a long migration of another coordinator must be able to end.
+const lockAttempts = 600
+
 // Migrate brings the database at url to the newest schema. Coordinators that
 // start together take turns by a session lock; the later ones find nothing to
 // do. A nil logger stays silent.
@@ -28,7 +32,7 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("embedded migrations: %w", err)
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, lockAttempts))
 	if err != nil {
 		return fmt.Errorf("migration lock: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -181,6 +182,8 @@ func (c *Cluster) release() {
 			os.RemoveAll(c.socket)
 			os.Remove(socketNote(c.config.Dir))
 		}
+		// Said aloud, because a child that is just being started shares the file.
+		syscall.Flock(int(c.lock.Fd()), syscall.LOCK_UN)
 		c.lock.Close()
 	})
 }

@@ -24,6 +24,14 @@ import (
 
 const template = "template_lucid"
 
+// testServer is the running server of this test process.
+type testServer struct {
+	admin string // address of its own database
+	// alive is the end of a pipe whose closing, by our end, tells the cleaner.
+	// It is kept here so that the garbage collector does not close it.
+	alive *os.File
+}
+
 // server is the one thing in this package that outlives a test: starting a
 // server for each would cost more than the tests themselves.
 var server = sync.OnceValues(startServer)
@@ -56,13 +64,14 @@ func Empty(t testing.TB) string {
 
 func clone(t testing.TB, from string) string {
 	t.Helper()
-	admin, err := server()
+	running, err := server()
 	if errors.Is(err, cluster.ErrNotInstalled) {
 		t.Fatalf("this test needs a real Postgres: %v", err)
 	}
 	if err != nil {
 		t.Fatalf("test database server: %v", err)
 	}
+	admin := running.admin
 	name := fmt.Sprintf("test_%d", lastDatabase.Add(1))
 	if err := execute(admin, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s", name, from)); err != nil {
 		t.Fatalf("test database: %v", err)
@@ -76,18 +85,19 @@ func clone(t testing.TB, from string) string {
 }
 
 // startServer starts the server of this test process and migrates the template.
-func startServer() (string, error) {
+func startServer() (*testServer, error) {
 	dir, err := os.MkdirTemp("", "lucid-dbtest-")
 	if err != nil {
-		return "", err
+		return nil, err
+	}
+	alive, err := clearAfterUs(dir)
+	if err != nil {
+		return nil, err
 	}
 	if os.Geteuid() == 0 { // the server's user must get through
 		if err := os.Chmod(dir, 0o711); err != nil {
-			return "", err
+			return nil, err
 		}
-	}
-	if err := clearAfterUs(dir); err != nil {
-		return "", err
 	}
 	ctx := context.Background()
 	c, err := cluster.Start(ctx, cluster.Config{Dir: dir, Settings: map[string]string{
@@ -99,43 +109,38 @@ func startServer() (string, error) {
 		"autovacuum":         "off",
 	}})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	admin := c.URL()
-	if err := execute(admin, "CREATE DATABASE "+template); err != nil {
-		return "", err
+	if err := execute(c.URL(), "CREATE DATABASE "+template); err != nil {
+		return nil, err
 	}
-	return admin, db.Migrate(ctx, withDatabase(admin, template), nil)
+	return &testServer{c.URL(), alive}, db.Migrate(ctx, withDatabase(c.URL(), template), nil)
 }
 
 // clearAfterUs leaves a process behind that removes the folders when this one
-// has ended, also by a kill or a time-out: its standard input then closes. The
-// server itself ends with us by the kernel's hand (package cluster).
-func clearAfterUs(dir string) error {
+// has ended, also by a kill or a time-out: its standard input, whose other end
+// is returned, then closes. The server itself ends with us by the kernel's
+// hand (package cluster).
+func clearAfterUs(dir string) (alive *os.File, err error) {
 	const script = `cat >/dev/null
 socket=$(cat "$1/postgres.socket" 2>/dev/null)
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	rm -rf "$1" "$socket" 2>/dev/null && exit 0
 	sleep 0.2
 done`
-	alive, ours, err := os.Pipe()
+	input, alive, err := os.Pipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer alive.Close()
+	defer input.Close()
 	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir)
-	cmd.Stdin = alive
+	cmd.Stdin = input
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C must not reach it
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
-	keepOpen = ours
-	return cmd.Process.Release()
+	return alive, cmd.Process.Release()
 }
-
-// keepOpen is the end of the pipe that tells the cleaner that we live. It is
-// referenced so that the garbage collector does not close it.
-var keepOpen *os.File
 
 func execute(url, sql string) error {
 	ctx := context.Background()
