@@ -1,0 +1,113 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// folder is the state folder. Every write goes through write, which a test
+// can interrupt at any step.
+type folder struct {
+	dir  string
+	step func(string) error // called before each step that changes the disk; nil: none
+}
+
+// openFolder checks that the folder is a real one, this user's own, and
+// closed to others.
+func openFolder(dir string) (folder, error) {
+	info, err := os.Lstat(dir)
+	switch {
+	case err != nil:
+		return folder{}, err
+	case info.Mode()&fs.ModeSymlink != 0:
+		return folder{}, fmt.Errorf("state folder %s is a symbolic link: name the folder itself", dir)
+	case !info.IsDir():
+		return folder{}, fmt.Errorf("state folder %s is not a folder", dir)
+	}
+	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
+		return folder{}, fmt.Errorf("state folder %s belongs to user %d, this process is user %d", dir, owner, os.Geteuid())
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return folder{}, fmt.Errorf("state folder %s is open to others (mode %#o): chmod 700 %s", dir, mode, dir)
+	}
+	return folder{dir: dir}, nil
+}
+
+// makeFolder makes the folder if it is not there, then opens it.
+func makeFolder(dir string) (folder, error) {
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(dir)), 0o755); err != nil {
+		return folder{}, err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return folder{}, err
+	}
+	return openFolder(dir)
+}
+
+func (f folder) path(name string) string { return filepath.Join(f.dir, name) }
+
+func (f folder) before(step string) error {
+	if f.step == nil {
+		return nil
+	}
+	return f.step(step)
+}
+
+// write replaces a file as a whole: after a power cut there is the old one
+// or the new one, never a part.
+func (f folder) write(name string, content []byte) (err error) {
+	if err := f.before("write " + name); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(f.dir, "."+name+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			temporary.Close()
+			os.Remove(temporary.Name())
+		}
+	}()
+	if _, err := temporary.Write(content); err != nil {
+		return err
+	}
+	if err := temporary.Sync(); err != nil {
+		return err
+	}
+	if err := temporary.Close(); err != nil {
+		return err
+	}
+	if err := f.before("rename " + name); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary.Name(), f.path(name)); err != nil {
+		return err
+	}
+	return f.sync()
+}
+
+// remove deletes a file if it is there.
+func (f folder) remove(name string) error {
+	if err := f.before("remove " + name); err != nil {
+		return err
+	}
+	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return f.sync()
+}
+
+// sync makes renames and removals in the folder durable.
+func (f folder) sync() error {
+	d, err := os.Open(f.dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}

@@ -1,0 +1,140 @@
+package identity
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestUnsafeFoldersAreRefused(t *testing.T) {
+	base := t.TempDir()
+	open := filepath.Join(base, "open")
+	mkdir(t, open, 0o755)
+	link := filepath.Join(base, "link")
+	mkdir(t, filepath.Join(base, "real"), 0o700)
+	if err := os.Symlink("real", link); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(base, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{open: "open to others", link: "symbolic link", file: "not a folder"} {
+		if _, err := makeFolder(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("makeFolder(%s) = %v, want %q", path, err, want)
+		}
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Load(%s) = %v, want %q", path, err, want)
+		}
+	}
+	if os.Geteuid() == 0 { // only root can give a folder away
+		foreign := filepath.Join(base, "foreign")
+		mkdir(t, foreign, 0o700)
+		if err := os.Chown(foreign, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(foreign); err == nil || !strings.Contains(err.Error(), "belongs to user 12345") {
+			t.Errorf("Load(foreign) = %v", err)
+		}
+	}
+	if _, err := Load(filepath.Join(base, "none")); !errors.Is(err, ErrNotEnrolled) {
+		t.Errorf("Load(none) = %v, want ErrNotEnrolled", err)
+	}
+}
+
+func mkdir(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Mkdir(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDamagedFilesAreErrorsNotNewIdentities(t *testing.T) {
+	for name, c := range map[string]struct{ file, content, want string }{
+		"identity cut short": {identityFile, `{"v":1,"node_`, "unexpected end"},
+		"identity empty":     {identityFile, `{"v":1}`, "damaged"},
+		"identity newer":     {identityFile, `{"v":2}`, "version 2"},
+		"no device key":      {identityFile, `{"v":1,"node_id":"node_a","mqtt":["a:1"],"root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`, "device.key is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Chmod(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, c.file), []byte(c.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Load = %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestParseTicket(t *testing.T) {
+	good := map[string]string{
+		"coordinator":   "https://coordinator.example:8095",
+		"ca_sha256":     strings.Repeat("ab", 32),
+		"enrolment_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"token":         "t",
+	}
+	for _, c := range []struct {
+		name, key, value string
+		want             []string // none: accepted
+	}{
+		{"good", "", "", nil},
+		{"plain http to this machine", "coordinator", "http://127.0.0.1:8095", nil},
+		{"plain http to this machine by name", "coordinator", "http://localhost:8095/", nil},
+		{"plain http to this machine by IPv6", "coordinator", "http://[::1]:8095", nil},
+		{"plain http elsewhere", "coordinator", "http://coordinator.example:8095", []string{"coordinator: ", "plain http goes to this machine only"}},
+		{"plain http to a name that looks local", "coordinator", "http://localhost.example:8095", []string{"plain http"}},
+		{"other scheme", "coordinator", "ftp://127.0.0.1", []string{"want https"}},
+		{"path", "coordinator", "https://a.example/x", []string{"more than scheme, host and port"}},
+		{"no host", "coordinator", "https:///", []string{"is not an address"}},
+		{"missing address", "coordinator", "", []string{"coordinator: missing"}},
+		{"short pin", "ca_sha256", "abcd", []string{"ca_sha256: want 64"}},
+		{"short key", "enrolment_key", "AAAA", []string{"enrolment_key: want"}},
+		{"no token", "token", "", []string{"token: missing"}},
+		{"unknown key", "tokken", "x", []string{"tokken: no such key"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var text strings.Builder
+			for key, value := range good {
+				if key == c.key {
+					value = c.value
+				}
+				text.WriteString(key + " = \"" + value + "\"\n")
+			}
+			if _, known := good[c.key]; !known && c.key != "" {
+				text.WriteString(c.key + " = \"" + c.value + "\"\n")
+			}
+			_, err := ParseTicket(text.String())
+			if (err == nil) != (c.want == nil) {
+				t.Fatalf("error = %v, want %q", err, c.want)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error = %v, want %q", err, want)
+				}
+			}
+		})
+	}
+	_, err := ParseTicket("")
+	for _, key := range []string{"coordinator", "ca_sha256", "enrolment_key", "token"} {
+		if err == nil || !strings.Contains(err.Error(), key+":") {
+			t.Errorf("an empty ticket does not name %s: %v", key, err)
+		}
+	}
+}
+
+func FuzzParseTicket(f *testing.F) {
+	f.Add("coordinator = \"https://a:1\"\ntoken = \"t\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		ticket, err := ParseTicket(text)
+		if err == nil && (ticket.Token == "" || ticket.Coordinator == nil || len(ticket.EnrolmentKey) != 32) {
+			t.Errorf("an incomplete ticket was accepted: %q", text)
+		}
+	})
+}
