@@ -1,0 +1,70 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
+)
+
+// EnrolRequest says for what a token is made. Empty strings set no bound.
+type EnrolRequest struct {
+	PoolID        string
+	NodeName      string
+	NodeID        string // the node that is enrolled again
+	PayoutAddress string
+	Life          time.Duration // default 24 h
+}
+
+// EnrolFile makes a one-time token and gives the text of the enroll.toml with
+// which a device enrols.
+func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, error) {
+	if r.Life == 0 {
+		r.Life = 24 * time.Hour
+	}
+	token := node.Token{NodeName: r.NodeName, Life: r.Life}
+	if r.PayoutAddress != "" {
+		if err := ledger.CheckAddress(r.PayoutAddress); err != nil {
+			return "", fmt.Errorf("payout address: %w", err)
+		}
+	}
+	if r.PoolID != "" {
+		p, err := f.Pools.Get(ctx, r.PoolID)
+		if err != nil {
+			return "", err
+		}
+		token.PoolNo = &p.No
+	}
+	if r.NodeID != "" {
+		n, err := f.Nodes.Get(ctx, r.NodeID)
+		if err != nil {
+			return "", err
+		}
+		token.NodeNo = &n.No
+	}
+	text, err := f.Nodes.CreateToken(ctx, token)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Enrols one device once, until %s. Keep it secret until then.\n", time.Now().Add(r.Life).UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "coordinator = %q\nca_sha256 = %q\nenrolment_key = %q\ntoken = %q\n", f.URL(), f.Authority.Pin(), f.EnrolmentKey(), text)
+	if r.PayoutAddress != "" {
+		fmt.Fprintf(&b, "payout_address = %q\n", r.PayoutAddress)
+	}
+	return b.String(), nil
+}
+
+// CreateKey makes an API key; life 0 means until revoked. secret is shown only
+// now.
+func (f *Foundation) CreateKey(ctx context.Context, name, role string, life time.Duration) (key access.Key, secret string, err error) {
+	var expires time.Time
+	if life != 0 {
+		expires = f.now().Add(life)
+	}
+	return f.Access.CreateKey(ctx, name, access.Role(role), expires)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"lucid.internal/coordinator"
+)
+
+// withFoundation opens what an administrative command works on.
+func (s *settings) withFoundation(ctx context.Context, do func(f *coordinator.Foundation) error) error {
+	config, log, err := s.open()
+	if err != nil {
+		return err
+	}
+	f, err := coordinator.OpenFoundation(ctx, config, log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return do(f)
+}
+
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Make a one-time token and print the enroll.toml that a device enrols with."`
+}
+
+type tokenCreateCmd struct {
+	settings
+	Pool          string        `placeholder:"POOL_ID" help:"Pool that the device joins."`
+	Name          string        `placeholder:"NAME" help:"Name of the new node (default: from the device's host name)."`
+	Node          string        `placeholder:"NODE_ID" help:"Enrol this node again instead of making a new one."`
+	PayoutAddress string        `placeholder:"ADDRESS" help:"TRON address that the node's earnings are paid to."`
+	Life          time.Duration `default:"24h" help:"How long the token may be used, at most 168h."`
+}
+
+// Run prints the enroll.toml.
+func (c *tokenCreateCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		text, err := f.EnrolFile(ctx, coordinator.EnrolRequest{
+			PoolID: c.Pool, NodeName: c.Name, NodeID: c.Node, PayoutAddress: c.PayoutAddress, Life: c.Life,
+		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Print(text)
+		return err
+	})
+}
+
+type apikeyCmd struct {
+	Create apikeyCreateCmd `cmd:"" help:"Make an API key and print it once."`
+	List   apikeyListCmd   `cmd:"" help:"List the API keys."`
+	Revoke apikeyRevokeCmd `cmd:"" help:"Revoke an API key."`
+}
+
+type apikeyCreateCmd struct {
+	settings
+	Name string        `required:"" help:"What or whom the key is for."`
+	Role string        `enum:"viewer,operator,admin,service" default:"viewer" help:"viewer, operator, admin or service."`
+	Life time.Duration `help:"How long it is valid (default: until revoked)."`
+}
+
+// Run prints the new key on standard output and what it is on standard error.
+func (c *apikeyCreateCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		key, secret, err := f.CreateKey(ctx, c.Name, c.Role, c.Life)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%s, role %s; it is shown only now:\n", key.ID, key.Role)
+		fmt.Println(secret)
+		return nil
+	})
+}
+
+type apikeyListCmd struct{ settings }
+
+// Run prints a table of the keys.
+func (c *apikeyListCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		keys, err := f.Access.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "ID\tNAME\tROLE\tCREATED\tEXPIRES\tREVOKED")
+		for _, k := range keys {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.CreatedAt.Format(time.DateTime), date(k.ExpiresAt), date(k.RevokedAt))
+		}
+		return table.Flush()
+	})
+}
+
+func date(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format(time.DateTime)
+}
+
+type apikeyRevokeCmd struct {
+	settings
+	ID string `arg:"" help:"Id of the key, key_..."`
+}
+
+// Run revokes the key.
+func (c *apikeyRevokeCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error { return f.Access.RevokeKey(ctx, c.ID) })
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"lucid.internal/coordinator"
+)
+
+func (l *lines) observer() coordinator.Observer {
+	return coordinator.Observer{
+		Online: func(nodeID string, online bool) {
+			l.print(nodeID, "node", "%s", map[bool]string{true: "online", false: "offline"}[online])
+		},
+		Sample: func(nodeID string, s *coordinator.Sample) { l.print(nodeID, "sample", "%s", sampleLine(s)) },
+		Verdict: func(nodeID string, v coordinator.Verdict, s coordinator.Standing) {
+			text := string(v.Result)
+			if v.Reason != "" {
+				text += " (" + v.Reason + ")"
+			}
+			if v.Answered > 0 {
+				text += fmt.Sprintf(" after %s", v.Answered.Round(time.Millisecond))
+			}
+			l.print(nodeID, "proof", "%s, score %.2f, confidence %.0f %%", text, float64(s.ScoreNano)/1e7, float64(s.ConfidenceNano)/1e7)
+		},
+		Earning: func(nodeID string, share, payable coordinator.USDT, epochEnd time.Time) {
+			l.print(nodeID, "earning", "+%s USDT for the epoch until %s, payable %s USDT", share, epochEnd.Local().Format("15:04:05"), payable)
+		},
+	}
+}
+
+// sampleLine shows what the machine could give, and nothing for what it could
+// not.
+func sampleLine(s *coordinator.Sample) string {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	if c := s.CPU; c != nil {
+		if c.UsagePercent != nil {
+			add("cpu %.0f %%", *c.UsagePercent)
+		}
+		if c.TemperatureCelsius != nil {
+			add("%.0f °C", *c.TemperatureCelsius)
+		}
+	}
+	if m := s.Memory; m != nil {
+		add("memory %s of %s", bytesText(m.UsedBytes), bytesText(m.TotalBytes))
+	}
+	if d := s.Disk; d != nil {
+		add("disk %s of %s", bytesText(d.UsedBytes), bytesText(d.TotalBytes))
+	}
+	if n := s.Network; n != nil {
+		add("network in %s, out %s", bytesText(n.TotalBytesIn), bytesText(n.TotalBytesOut))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// bytesText is a size in the largest binary unit below it.
+func bytesText(n uint64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	v := float64(n)
+	i := 0
+	for ; v >= 1024 && i < len(units)-1; i++ {
+		v /= 1024
+	}
+	return fmt.Sprintf("%.3g %s", v, units[i])
+}

@@ -1,0 +1,68 @@
+// Command lucid-coordinator is the centre of a Lucid fleet: the broker that
+// agents speak to, the database work behind it, and the REST API.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"lucid.internal/coordinator"
+)
+
+// version is set by the build.
+var version = "dev"
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2 // wrong flags or settings
+)
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the coordinator on a database of yours (production)."`
+	Dev     devCmd     `cmd:"" help:"Run everything on this machine: private Postgres, coordinator and a local agent."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, then exit."`
+	Token   tokenCmd   `cmd:"" help:"One-time tokens with which devices enrol."`
+	Apikey  apikeyCmd  `cmd:"" name:"apikey" help:"API keys of people and programs."`
+	Config  configCmd  `cmd:"" help:"Settings."`
+	Version versionCmd `cmd:"" help:"Show the version."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var c cli
+	parser := kong.Must(&c, kong.Name("lucid-coordinator"), kong.UsageOnError(),
+		kong.Description("Coordinator of a fleet of Lucid nodes. Every setting can also stand in a file or the environment: see `config print`."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}))
+	selected, err := parser.Parse(args)
+	if err != nil {
+		parser.Errorf("%s", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	selected.BindTo(ctx, (*context.Context)(nil))
+	if err := selected.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "lucid-coordinator:", err)
+		if errors.As(err, new(coordinator.Faults)) {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	return 0
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println("lucid-coordinator", version)
+	return nil
+}

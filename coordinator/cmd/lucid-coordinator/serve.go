@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"lucid.internal/coordinator"
+)
+
+type serveCmd struct {
+	settings
+	HTTP         string `name:"http" placeholder:"HOST:PORT" help:"API address (default 0.0.0.0:8095, HTTPS)."`
+	MQTT         string `name:"mqtt" placeholder:"HOST:PORT" help:"Broker address, TLS (default :8883)."`
+	Epoch        string `name:"epoch" placeholder:"DURATION" help:"Length of an epoch (default 1h)."`
+	PootInterval string `name:"poot-interval" placeholder:"DURATION" help:"Mean gap between challenges of a node (default 300s)."`
+}
+
+// addressOverrides turns the flags that serve and dev share into overrides.
+func addressOverrides(http, mqtt, epoch, poot string) []coordinator.Override {
+	var all []coordinator.Override
+	if http != "" {
+		all = coordinator.APIAddrOverrides("--http", http)
+	}
+	for _, o := range []coordinator.Override{
+		{Key: "mqtt.addr", Value: mqtt, Flag: "--mqtt"},
+		{Key: "epoch.length", Value: epoch, Flag: "--epoch"},
+		{Key: "poot.interval", Value: poot, Flag: "--poot-interval"},
+	} {
+		if o.Value != "" {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// Run serves until a signal comes.
+func (c *serveCmd) Run(ctx context.Context) error {
+	config, origins, err := c.load(coordinator.ProfileServe, addressOverrides(c.HTTP, c.MQTT, c.Epoch, c.PootInterval)...)
+	if err != nil {
+		return err
+	}
+	log := newLogger(config.Log, origins)
+	f, err := coordinator.OpenFoundation(ctx, config, log)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	program, err := coordinator.New(f, coordinator.Options{Version: version})
+	if err != nil {
+		return err
+	}
+	go func() {
+		select {
+		case <-program.Serving():
+			_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+			<-ctx.Done()
+			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+		case <-ctx.Done():
+		}
+	}()
+	return program.Run(ctx)
+}
+
+type migrateCmd struct{ settings }
+
+// Run brings the schema up to date.
+func (c *migrateCmd) Run(ctx context.Context) error {
+	config, log, err := c.open()
+	if err != nil {
+		return err
+	}
+	f, err := coordinator.OpenFoundation(ctx, config, log)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	log.Info("the schema is up to date")
+	return nil
+}

@@ -1,0 +1,153 @@
+// Package coordinator builds the whole program bottom-up from its rooms, runs
+// it and closes it in reverse.
+//
+// It must never hold a rule of its own beyond how the rooms are joined.
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"lucid.internal/coordinator/internal/broker"
+	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/job"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/outage"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/sample"
+	"lucid.internal/coordinator/internal/score"
+)
+
+// Options are what a Coordinator is given beside its settings.
+type Options struct {
+	Version  string
+	Observer Observer
+}
+
+// Coordinator is the running program.
+type Coordinator struct {
+	*Foundation
+	observer Observer
+	metrics  *prometheus.Registry
+
+	presence  *node.Presence
+	heartbeat *outage.Heartbeat
+	samples   *sample.Store
+	ingest    *sample.Ingest
+	scores    *score.Store
+	referee   *challenge.Referee
+	payouts   *payout.Store
+	closer    *payout.Closer
+	round     *payout.Round
+	broker    *broker.Broker
+	statuses  statuses
+
+	listener  net.Listener
+	server    *http.Server
+	lastPulse atomic.Pointer[time.Time] // when this coordinator last led
+	led       chan struct{}             // closed when it has led once
+	ledOnce   sync.Once
+	serving   chan struct{} // closed when broker and API answer
+}
+
+// New builds a coordinator on an open foundation and takes the API's address,
+// so that an address in use is found before anything starts.
+func New(f *Foundation, o Options) (*Coordinator, error) {
+	c := &Coordinator{
+		Foundation: f, observer: o.Observer.withDefaults(), metrics: prometheus.NewRegistry(),
+		led: make(chan struct{}), serving: make(chan struct{}),
+	}
+	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := errors.Join(c.buildRooms(), c.buildMoney()); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.broker, err = c.newBroker(); err != nil {
+		return nil, err
+	}
+	if c.server, err = c.newServer(o.Version); err != nil {
+		return nil, err
+	}
+	if c.listener, err = net.Listen("tcp", f.Config.API.Addr()); err != nil {
+		return nil, fmt.Errorf("API address %s: %w; choose another with --http", f.Config.API.Addr(), errors.Unwrap(err))
+	}
+	return c, nil
+}
+
+// Serving is closed once broker and API answer.
+func (c *Coordinator) Serving() <-chan struct{} { return c.serving }
+
+// Run serves until ctx ends, then lets go in reverse order: no new connections,
+// what is being stored is stored, jobs end, the lease is given back.
+func (c *Coordinator) Run(ctx context.Context) error {
+	jobs, stopJobs := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopJobs()
+	var background sync.WaitGroup
+	background.Go(func() { c.ingest.Run(jobs) })
+	lease := job.NewLease(job.LeaseConfig{Pool: c.DB, Logger: c.Log})
+	background.Go(func() { lease.Run(jobs, "leader", c.lead) })
+
+	failed := make(chan error, 1)
+	go func() {
+		if err := c.serveHTTP(); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("API: %w", err)
+		}
+	}()
+	err := c.serveUntil(ctx, failed)
+	c.shutDown()
+	stopJobs()
+	background.Wait()
+	return err
+}
+
+// serveUntil opens the broker once this coordinator leads: before that,
+// presence that another one left behind has not been ended.
+func (c *Coordinator) serveUntil(ctx context.Context, failed <-chan error) error {
+	standby := time.AfterFunc(3*time.Second, func() {
+		c.Log.Info("waiting: another coordinator works on this database, or it does not answer")
+	})
+	defer standby.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	case <-c.led:
+	}
+	standby.Stop()
+	if err := c.broker.Start(); err != nil {
+		return err
+	}
+	close(c.serving)
+	c.Log.Info("serving", "api", c.URL(), "mqtt", c.broker.Addr().String())
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// shutdownTime bounds how long clients may hold up the end.
+const shutdownTime = 4 * time.Second
+
+func (c *Coordinator) shutDown() {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	c.Log.Info("stopping")
+	if err := c.broker.Close(ctx); err != nil {
+		c.Log.Warn("broker did not close in time", "error", err)
+	}
+	if err := c.server.Shutdown(ctx); err != nil {
+		c.Log.Warn("API did not close in time", "error", err)
+	}
+}

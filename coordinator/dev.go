@@ -1,0 +1,111 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"lucid.internal/coordinator/internal/db/cluster"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/pool"
+)
+
+// DefaultDevDir is the data folder when none is named; why is not empty when it
+// is not ./.lucid.
+func DefaultDevDir() (dir, why string, err error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return "", "", err
+	}
+	return cluster.DefaultDir(cwd)
+}
+
+// Database is a private server; its zero value is none.
+type Database struct{ server *cluster.Cluster }
+
+// PrivateDatabase starts a private Postgres in the data folder and puts its
+// address into config, unless config names a server already.
+func PrivateDatabase(ctx context.Context, config *Config, log *slog.Logger) (Database, error) {
+	if config.Database.ConnString() != "" {
+		return Database{}, nil
+	}
+	server, err := cluster.Start(ctx, cluster.Config{Dir: config.DataDir, Logger: log})
+	if err != nil {
+		return Database{}, err
+	}
+	config.Database.URL = Secret(server.URL())
+	return Database{server}, nil
+}
+
+// Stop ends the server and waits for it.
+func (d Database) Stop() error {
+	if d.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return d.server.Stop(ctx)
+}
+
+// EnsureAdminKey leaves an API key of role admin in file, mode 0600. A key that
+// stands there and is good is kept.
+func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("admin key: %w", err)
+	}
+	if err == nil {
+		_, err := f.Access.Authenticate(ctx, strings.TrimSpace(string(text)))
+		if err == nil || !fault.Has(err, fault.BadCredentials) {
+			return err
+		}
+	}
+	_, secret, err := f.CreateKey(ctx, "dev-admin", "admin", 0)
+	if err != nil {
+		return err
+	}
+	return replaceFile(file, secret+"\n")
+}
+
+// EnsurePool makes a pool unless it exists. reward is USDT an epoch.
+func (f *Foundation) EnsurePool(ctx context.Context, id, name, reward string) error {
+	amount, err := ledger.Parse(reward)
+	if err != nil || amount < 0 {
+		return fmt.Errorf("reward %q: not an amount of USDT: %w", reward, err)
+	}
+	_, err = f.Pools.Get(ctx, id)
+	if !fault.Has(err, fault.PoolNotFound) {
+		return err
+	}
+	_, err = f.Pools.Create(ctx, pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: amount})
+	return err
+}
+
+// WriteDevFile writes the settings by which other commands find a running dev.
+func (c Config) WriteDevFile(file string) error {
+	return replaceFile(file, fmt.Sprintf(`# Written by "lucid-coordinator dev" at each start, for commands that are given --data.
+data_dir = %q
+[api]
+host = %q
+port = %d
+[mqtt]
+addr = %q
+[database]
+url = %q
+`, c.DataDir, c.API.Host, c.API.Port, c.MQTT.Addr, string(c.Database.URL)))
+}
+
+// replaceFile replaces a file whole, readable by its owner only.
+func replaceFile(file, text string) error {
+	temporary := file + ".new"
+	if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, file)
+}

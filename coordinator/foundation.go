@@ -1,0 +1,182 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/authority"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/shared/proof"
+)
+
+// Foundation is what every command that works on the database stands on: the
+// connection pool, the keys and the stores that hand out access.
+type Foundation struct {
+	Config Config
+	Log    *slog.Logger
+
+	DB        *db.Pool
+	Authority *authority.Authority
+	Access    *access.Store
+	Nodes     *node.Store
+	Pools     *pool.Store
+
+	puzzleKey    proof.Key
+	enrolmentKey ed25519.PrivateKey
+	now          func() time.Time
+}
+
+// MasterKeyFile is where the master key lies in a data folder.
+const MasterKeyFile = "master.key"
+
+// OpenFoundation connects, brings the schema up to date and loads the keys,
+// which are made at the first start. Close it in the end.
+func OpenFoundation(ctx context.Context, config Config, log *slog.Logger) (_ *Foundation, err error) {
+	f := &Foundation{Config: config, Log: log, now: time.Now}
+	url := config.Database.ConnString()
+	if url == "" {
+		return nil, errors.New("no database: set LUCID_DATABASE_URL or --database-url (dev starts a private one by itself)")
+	}
+	if err := db.Migrate(ctx, url, log); err != nil {
+		return nil, err
+	}
+	if f.DB, err = db.Open(ctx, url); err != nil {
+		return nil, err
+	}
+	if err := f.loadKeys(ctx); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Close ends the connections.
+func (f *Foundation) Close() { f.DB.Close() }
+
+func (f *Foundation) loadKeys(ctx context.Context) error {
+	master, err := f.masterKey()
+	if err != nil {
+		return err
+	}
+	f.puzzleKey = master.PuzzleKey()
+	box := seal.New(master)
+	secrets := seal.NewStore(f.DB, box)
+	if f.Authority, err = authority.Load(ctx, secrets.Secret, f.now); err != nil {
+		return err
+	}
+	if f.enrolmentKey, err = signingKey(ctx, secrets, "enrolment_key"); err != nil {
+		return err
+	}
+	tokenKey, err := signingKey(ctx, secrets, "token_key")
+	if err != nil {
+		return err
+	}
+	if f.Access, err = access.NewStore(access.Config{Pool: f.DB, SigningKey: tokenKey, Now: f.now}); err != nil {
+		return err
+	}
+	f.Pools = pool.NewStore(f.DB, f.now)
+	f.Nodes = node.NewStore(node.Config{
+		Pool: f.DB, Box: box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),
+		Join: pool.Join, Now: f.now,
+	})
+	return nil
+}
+
+func (f *Foundation) masterKey() (proof.Key, error) {
+	if f.Config.MasterKey != "" {
+		return seal.ParseMaster([]byte(f.Config.MasterKey))
+	}
+	if err := os.MkdirAll(f.Config.DataDir, 0o700); err != nil {
+		return proof.Key{}, fmt.Errorf("data folder: %w", err)
+	}
+	return seal.LoadMaster(filepath.Join(f.Config.DataDir, MasterKeyFile))
+}
+
+// signingKey is an Ed25519 key of which the seed is kept sealed.
+func signingKey(ctx context.Context, secrets *seal.Store, name string) (ed25519.PrivateKey, error) {
+	seed, err := secrets.Secret(ctx, name, func() ([]byte, error) {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private.Seed(), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("sealed secret %s has %d bytes, want %d", name, len(seed), ed25519.SeedSize)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+// EnrolmentKey is the public key that devices know the coordinator by, as it
+// stands in enroll.toml.
+func (f *Foundation) EnrolmentKey() string {
+	return base64.StdEncoding.EncodeToString(f.enrolmentKey.Public().(ed25519.PublicKey))
+}
+
+// hosts are the names and addresses that this coordinator is reached by.
+func (f *Foundation) hosts() []string {
+	if len(f.Config.PublicHosts) > 0 {
+		return f.Config.PublicHosts
+	}
+	var hosts []string
+	for _, address := range []string{f.Config.API.Addr(), f.Config.MQTT.Addr} {
+		if host, _, err := net.SplitHostPort(address); err == nil && specific(host) {
+			hosts = append(hosts, host)
+		}
+	}
+	if len(hosts) == 0 {
+		if name, err := os.Hostname(); err == nil {
+			hosts = append(hosts, name)
+		}
+	}
+	return slices.Compact(hosts)
+}
+
+// specific reports whether a listen host names one place, not all interfaces.
+func specific(host string) bool {
+	ip := net.ParseIP(host)
+	return host != "" && (ip == nil || !ip.IsUnspecified())
+}
+
+// certificateHosts are the hosts plus the loopback, by which this machine's own
+// tools come.
+func (f *Foundation) certificateHosts() []string {
+	return append(slices.Clone(f.hosts()), "localhost", "127.0.0.1", "::1")
+}
+
+func (f *Foundation) brokerAddresses() []string {
+	_, port, err := net.SplitHostPort(f.Config.MQTT.Addr)
+	if err != nil {
+		return nil
+	}
+	var addresses []string
+	for _, host := range f.hosts() {
+		addresses = append(addresses, net.JoinHostPort(host, port))
+	}
+	return addresses
+}
+
+// URL is where people and agents find the API.
+func (f *Foundation) URL() string {
+	scheme := "https"
+	if f.Config.API.TLS == TLSOff {
+		scheme = "http"
+	}
+	_, port, _ := net.SplitHostPort(f.Config.API.Addr())
+	host := f.hosts()[0]
+	return scheme + "://" + net.JoinHostPort(host, port)
+}

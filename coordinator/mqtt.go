@@ -1,0 +1,149 @@
+package coordinator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"lucid.internal/coordinator/internal/broker"
+	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/shared/wire"
+)
+
+// newBroker joins the broker to the rooms that its messages are for.
+func (c *Coordinator) newBroker() (*broker.Broker, error) {
+	tls, err := c.Authority.ServerTLS(c.certificateHosts())
+	if err != nil {
+		return nil, err
+	}
+	return broker.New(broker.Config{
+		Addr: c.Config.MQTT.Addr, TLS: tls, PlainAddr: c.Config.MQTT.PlainAddr,
+		Authenticate: c.Nodes.Authenticate,
+		OnConnect:    c.onConnect,
+		OnDisconnect: c.onDisconnect,
+		OnMetrics: func(ctx context.Context, n broker.Client, payload []byte) error {
+			return c.ingest.Store(ctx, n.NodeNo, n.NodeID, payload)
+		},
+		OnResponse: c.onResponse,
+		OnStatus:   c.onStatus,
+		OnInfo:     c.onInfo,
+		Logger:     c.Log,
+		Registerer: c.metrics,
+	})
+}
+
+func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, error) {
+	session, status, err := c.presence.Connected(ctx, n.NodeNo)
+	if err != nil {
+		return 0, err
+	}
+	c.observer.Online(n.NodeID, true)
+	return session, c.referee.NodeConnected(ctx, n.NodeNo, status)
+}
+
+func (c *Coordinator) onDisconnect(n broker.Client, reason string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := c.presence.Disconnected(ctx, n.NodeNo, n.Session); err != nil {
+		c.Log.Warn("disconnection not written yet", "node_id", n.NodeID, "error", err)
+	}
+	c.observer.Online(n.NodeID, false)
+	// The will of a connection that was taken over says offline; the live
+	// session's own word is put back over it.
+	if live, ok := c.statuses.ofNewer(n.NodeID, n.Session); ok {
+		if err := c.broker.Publish(wire.Topic(n.NodeID, wire.ChannelStatus), live, 1, true); err != nil {
+			c.Log.Warn("status of the live session not published again", "node_id", n.NodeID, "error", err)
+		}
+		return
+	}
+	c.statuses.forget(n.NodeID, n.Session)
+	c.Log.Info("node disconnected", "node_id", n.NodeID, "session", n.Session, "reason", reason)
+}
+
+func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload []byte, received time.Time) {
+	session := challenge.Session{NodeNo: n.NodeNo, NodeID: n.NodeID, Number: n.Session}
+	if err := c.referee.Answer(ctx, session, payload, received); err != nil {
+		// The challenge stays open; if the fault is ours it ends as void.
+		c.Log.Error("answer could not be judged", "node_id", n.NodeID, "error", err)
+	}
+}
+
+func (c *Coordinator) onStatus(ctx context.Context, n broker.Client, payload []byte) error {
+	status, err := wire.DecodeStatus(payload)
+	if err != nil {
+		return c.reject(ctx, n, wire.ChannelStatus, err, payload)
+	}
+	c.statuses.set(n.NodeID, n.Session, payload)
+	return c.Nodes.SetAgent(ctx, n.NodeNo, n.Session, status)
+}
+
+func (c *Coordinator) onInfo(ctx context.Context, n broker.Client, payload []byte) error {
+	info, err := wire.DecodeInfo(payload)
+	if err != nil {
+		return c.reject(ctx, n, wire.ChannelInfo, err, payload)
+	}
+	return c.Nodes.SetInventory(ctx, n.NodeNo, &info.Inventory)
+}
+
+// reject keeps a malformed message among the dead letters and acknowledges it:
+// refusing it would bring it back for ever.
+func (c *Coordinator) reject(ctx context.Context, n broker.Client, channel wire.Channel, reason error, payload []byte) error {
+	if err := c.samples.DeadLetter(ctx, n.NodeNo, channel, reason.Error(), payload); err != nil {
+		return err
+	}
+	return broker.ErrIgnore
+}
+
+// publish sends a message to a node. Challenges go at QoS 0: one that is late
+// is worthless, and a stuck reader must hold nobody up.
+func (c *Coordinator) publish(nodeID string, channel wire.Channel, message any) error {
+	payload, err := json.Marshal(message)
+	if err != nil {
+		return fmt.Errorf("%s for %s: %w", channel, nodeID, err)
+	}
+	qos := byte(1)
+	if channel == wire.ChannelChallenge {
+		qos = 0
+	}
+	return c.broker.Publish(wire.Topic(nodeID, channel), payload, qos, false)
+}
+
+// statuses remembers the last status message of each live session.
+type statuses struct {
+	mu     sync.Mutex
+	byNode map[string]liveStatus
+}
+
+type liveStatus struct {
+	session uint64
+	payload []byte
+}
+
+func (s *statuses) set(nodeID string, session uint64, payload []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byNode == nil {
+		s.byNode = make(map[string]liveStatus)
+	}
+	if session >= s.byNode[nodeID].session {
+		s.byNode[nodeID] = liveStatus{session, append([]byte(nil), payload...)}
+	}
+}
+
+// ofNewer gives the message of a session that began after the given one.
+func (s *statuses) ofNewer(nodeID string, session uint64) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	live, ok := s.byNode[nodeID]
+	return live.payload, ok && live.session > session
+}
+
+func (s *statuses) forget(nodeID string, session uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byNode[nodeID].session <= session {
+		delete(s.byNode, nodeID)
+	}
+}

@@ -1,0 +1,173 @@
+package coordinator
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lucid.internal/coordinator/internal/api"
+	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/outage"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/sample"
+	"lucid.internal/coordinator/internal/score"
+)
+
+// buildRooms makes what turns messages into samples, verdicts and scores.
+func (c *Coordinator) buildRooms() (err error) {
+	c.presence = node.NewPresence(c.DB, c.now)
+	c.heartbeat, err = outage.NewHeartbeat(outage.Config{Pool: c.DB, Now: c.now, Logger: c.Log, OnStart: c.afterAbsence})
+	if err != nil {
+		return err
+	}
+	c.samples = sample.NewStore(sample.Config{Pool: c.DB, Now: c.now, Retention: c.Config.Retention.Raw})
+	c.ingest, err = sample.NewIngest(sample.IngestConfig{
+		Store: c.samples, OnStored: c.observer.Sample, Logger: c.Log, Registerer: c.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	vetting := score.Vetting{Verdicts: int64(c.Config.Vetting.Challenges), Age: time.Duration(c.Config.Vetting.Days) * 24 * time.Hour}
+	c.scores, err = score.NewStore(score.Config{Pool: c.DB, SetNodeScore: node.SetScore, Vetting: &vetting})
+	if err != nil {
+		return err
+	}
+	ignored := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "lucid_poot_answers_ignored_total", Help: "Answers to challenges that changed nothing, by reason.",
+	}, []string{"reason"})
+	c.metrics.MustRegister(ignored)
+	p := c.Config.Poot
+	c.referee = challenge.New(challenge.Config{
+		Pool: c.DB, Nodes: c.Nodes, PuzzleKey: c.puzzleKey, Count: p.Puzzles, Difficulty: p.Difficulty,
+		Interval: p.Interval, Deadline: p.Deadline, Validity: p.Validity, Quiet: min(quietAfterStart, p.Interval),
+		Publish: c.publish, ChainAt: c.samples.ChainAt, OurFault: c.ourFault, OnVerdict: c.onVerdict, Standing: c.standing,
+		AfterVerdict: c.observer.Verdict, Counted: func(reason string) { ignored.WithLabelValues(reason).Inc() },
+		Logger: c.Log, Now: c.now,
+	})
+	return nil
+}
+
+// quietAfterStart is how long nodes have to come back after a start of ours
+// before routine challenges begin.
+const quietAfterStart = 2 * time.Minute
+
+// afterAbsence ends the presence that a predecessor left open.
+func (c *Coordinator) afterAbsence(ctx context.Context, tx db.Tx, last time.Time) error {
+	if last.IsZero() {
+		last = c.now()
+	}
+	return node.EndAll(ctx, tx, last)
+}
+
+func (c *Coordinator) ourFault(ctx context.Context, tx db.Tx, from, to time.Time) (bool, error) {
+	windows, err := outage.Windows(ctx, tx, from, to)
+	return len(windows) > 0, err
+}
+
+func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Standing, error) {
+	s, err := c.scores.Get(ctx, nodeNo)
+	return challenge.Standing{ScoreNano: s.Score, ConfidenceNano: s.Confidence, FailuresLeft: s.FailuresLeft}, err
+}
+
+// buildMoney makes what turns scores and presence into earnings and payouts.
+func (c *Coordinator) buildMoney() (err error) {
+	e, p := c.Config.Epoch, c.Config.Payout
+	config := payout.Config{
+		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning,
+		Epoch: e.Length, Grace: e.Grace, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
+		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
+		Now: c.now, Logger: c.Log,
+	}
+	c.payouts = payout.NewStore(c.DB, c.now)
+	c.closer, err = payout.NewCloser(config)
+	if err != nil {
+		return err
+	}
+	c.round, err = payout.NewRound(config)
+	return err
+}
+
+func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]payout.ScoreAt, error) {
+	scores, err := c.scores.AsOf(ctx, tx, nodeNos, at)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int32]payout.ScoreAt, len(scores))
+	for no, s := range scores {
+		all[no] = payout.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+	}
+	return all, nil
+}
+
+// faultWindows refuses to answer while a window may still be unrecorded.
+func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.Time) ([]payout.Interval, error) {
+	if age := c.now().Sub(*c.lastPulse.Load()); age > maxPulseAge {
+		return nil, fmt.Errorf("the heartbeat is %s old, so a fault of ours may not be on record yet", age.Round(time.Second))
+	}
+	windows, err := outage.Windows(ctx, tx, from, to)
+	intervals := make([]payout.Interval, len(windows))
+	for i, w := range windows {
+		intervals[i] = payout.Interval{From: w.From, To: w.To}
+	}
+	return intervals, err
+}
+
+func (c *Coordinator) newServer(version string) (*http.Server, error) {
+	handler, err := api.New(api.Config{
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools,
+		Checks: []api.Check{
+			{Name: "database", Run: c.DB.Ping},
+			{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},
+			{Name: "leader", Run: func(context.Context) error { return c.leads() }},
+		},
+		Version: version, Metrics: c.metrics, Logger: c.Log, Now: c.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.NewServer(handler, c.Log), nil
+}
+
+func (c *Coordinator) brokerReady() error {
+	select {
+	case <-c.serving:
+		return c.broker.Ready()
+	default:
+		return errors.New("the broker is not open yet")
+	}
+}
+
+// maxPulseAge is how old the heartbeat may be before work that needs it waits.
+const maxPulseAge = 6 * time.Second
+
+func (c *Coordinator) leads() error {
+	if last := c.lastPulse.Load(); last == nil || c.now().Sub(*last) > maxPulseAge {
+		return errors.New("this coordinator does not hold the lease, or cannot write its heartbeat")
+	}
+	return nil
+}
+
+// serveHTTP serves the API with the configured kind of TLS.
+func (c *Coordinator) serveHTTP() error {
+	switch c.Config.API.TLS {
+	case TLSOff:
+		return c.server.Serve(c.listener)
+	case TLSFiles:
+		c.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		return c.server.ServeTLS(c.listener, c.Config.API.CertFile, c.Config.API.KeyFile)
+	}
+	config, err := c.Authority.ServerTLS(c.certificateHosts())
+	if err != nil {
+		return err
+	}
+	c.server.TLSConfig = config
+	return c.server.ServeTLS(c.listener, "", "")
+}

@@ -1,0 +1,57 @@
+package coordinator
+
+import (
+	"context"
+	"strings"
+
+	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/score"
+)
+
+// Reasons that a status carries. Only a suspension whose reason begins with
+// suspendedByScore lifts itself.
+const (
+	suspendedByScore = "score: "
+	disqualified     = "disqualified: "
+)
+
+// onVerdict counts a verdict in the node's score and lets its status follow,
+// all in the transaction that stores the verdict.
+func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdict) (challenge.Standing, error) {
+	change, err := c.scores.OnVerdict(ctx, tx, v.NodeNo, v.No, string(v.Result), v.Reason, v.At)
+	if err != nil {
+		return challenge.Standing{}, err
+	}
+	status, reason, err := node.StatusOf(ctx, tx, v.NodeNo)
+	if err != nil {
+		return challenge.Standing{}, err
+	}
+	if next, why := statusAfter(status, reason, v.Result, change.Standing); next != status {
+		if err := node.SetStatus(ctx, tx, v.NodeNo, next, why, v.At); err != nil {
+			return challenge.Standing{}, err
+		}
+	}
+	return challenge.Standing{ScoreNano: change.After, ConfidenceNano: change.Confidence, FailuresLeft: change.FailuresLeft}, nil
+}
+
+// statusAfter is the status that a verdict leads to: the first valid proof
+// makes a starting node active, the score suspends and lifts. What an operator
+// decided is left alone.
+func statusAfter(status node.Status, reason string, result challenge.Result, s score.Standing) (node.Status, string) {
+	working := status == node.Starting || status == node.Active
+	byScore := status == node.Suspended && strings.HasPrefix(reason, suspendedByScore)
+	switch {
+	case s.Disqualified && (working || byScore):
+		// The reason differs from a suspension's, so that no later answer lifts it.
+		return node.Suspended, disqualified + s.Reason()
+	case s.Suspended() && working:
+		return node.Suspended, suspendedByScore + s.Reason()
+	case !s.Suspended() && byScore:
+		return node.Active, "score recovered"
+	case status == node.Starting && result == challenge.Valid:
+		return node.Active, "proven"
+	}
+	return status, reason
+}
