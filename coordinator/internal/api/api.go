@@ -1,0 +1,156 @@
+// Package api owns the REST API: its operations, their JSON shapes, the roles
+// they need, and the one translation of a fault into an answer.
+//
+// It must never hold a rule of any noun or any SQL: it reads a request, asks
+// the noun's store, and shapes what comes back. It is the only package that
+// imports gin and huma.
+//
+// Each file is a noun. An operation is declared once, in operation.go's form:
+// what stands there is what is documented and what is enforced.
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/sample"
+	"lucid.internal/coordinator/internal/score"
+)
+
+const (
+	basePath = "/api/v1"
+
+	// maxBodyBytes bounds every request body; an operation may ask for less.
+	maxBodyBytes = 1 << 20
+
+	defaultTimeout = 10 * time.Second
+)
+
+// Config of the API. Access and the stores are required.
+type Config struct {
+	Access  *access.Store
+	Nodes   *node.Store
+	Pools   *pool.Store
+	Samples *sample.Store
+	Scores  *score.Store
+	Payouts *payout.Store
+
+	Checks  []Check       // what /ready asks
+	Version string        // of this program; default "unknown"
+	Timeout time.Duration // of one request; default 10 s
+
+	Metrics interface { // default: a registry of its own
+		prometheus.Registerer
+		prometheus.Gatherer
+	}
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+type server struct {
+	Config
+	engine *gin.Engine
+	huma   huma.API
+	meter  meter
+}
+
+// New builds the handler of the whole API.
+func New(c Config) (http.Handler, error) {
+	s, err := newServer(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine, nil
+}
+
+func newServer(c Config) (*server, error) {
+	s := &server{Config: c.withDefaults(), engine: newEngine()}
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Payouts == nil {
+		return nil, errors.New("api: Access and all stores are required")
+	}
+	s.meter = newMeter()
+	if err := s.Metrics.Register(s.meter); err != nil {
+		return nil, err
+	}
+	s.engine.Use(s.begin, s.recoverPanic)
+	s.engine.NoRoute(func(c *gin.Context) {
+		s.fail(c, fault.New(fault.RouteUnknown, "there is nothing at %s; see /docs", c.Request.URL.Path))
+	})
+	s.engine.NoMethod(func(c *gin.Context) {
+		s.fail(c, fault.New(fault.MethodNotAllowed, "%s does not exist at %s; Allow names what does",
+			c.Request.Method, c.Request.URL.Path))
+	})
+	s.huma = humagin.New(s.engine, s.document())
+	s.operations()
+	return s, s.serveDocuments()
+}
+
+// operations is the table of contents: one line a noun.
+func (s *server) operations() {
+	s.nodeOperations()
+	s.poolOperations()
+	s.resourceOperations()
+	s.pootOperations()
+	s.payoutOperations()
+	s.earningsOperations()
+	s.enrollOperations()
+	s.authOperations()
+	s.healthOperations()
+}
+
+func (c Config) withDefaults() Config {
+	if c.Version == "" {
+		c.Version = "unknown"
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// newEngine is gin as a router only: no redirects (both spellings of a
+// collection are registered), no trust in any proxy's headers.
+func newEngine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode) // else gin prints every route
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.ForwardedByClientIP = false
+	return e
+}
+
+// NewServer makes a server whose time limits keep slow or silent clients from
+// holding connections. The caller sets TLSConfig and serves.
+func NewServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/yaml"
+	"github.com/gin-gonic/gin"
+)
+
+// document is the frame of the OpenAPI document, and huma's settings. Its own
+// routes stay off: they render on the first request, unguarded, and its page
+// loads scripts from elsewhere.
+func (s *server) document() huma.Config {
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Lucid node management", Version: "v1",
+				Description: "Nodes lend their machine to pools, prove that they hold their token, are scored and paid.\n\n" +
+					"Every error has the same envelope: a code that never changes its meaning, a message, the bad fields, and the request id. " +
+					"Times are RFC 3339 in UTC. Amounts are USDT with at most six decimals; read them as decimals, not as floats.",
+			},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer": {Type: "http", Scheme: "bearer", Description: "An API key, or a token made from one."},
+					"apiKey": {Type: "apiKey", In: "header", Name: keyHeader, Description: "An API key."},
+				},
+			},
+			Security: []map[string][]string{{"bearer": {}}, {"apiKey": {}}},
+		},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true, // a misspelt filter must not select everything
+		Transformers:                 []huma.Transformer{s.transform},
+	}
+}
+
+// schemaName is the Go type's without its suffix: nodeBody is Node.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	return cmp.Or(strings.TrimSuffix(name, "Body"), name)
+}
+
+// serveDocuments renders the documents once, after all operations are known.
+func (s *server) serveDocuments() error {
+	s.serveMetrics()
+	doc := s.huma.OpenAPI()
+	// huma puts its own error model among the schemas, which no answer uses.
+	delete(doc.Components.Schemas.Map(), "ErrorModel")
+	delete(doc.Components.Schemas.Map(), "ErrorDetail")
+	current, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("render the OpenAPI document: %w", err)
+	}
+	older, err := downgrade(doc)
+	if err != nil {
+		return fmt.Errorf("render the OpenAPI 3.0 document: %w", err)
+	}
+	for path, spec := range map[string][]byte{"/openapi": current, "/openapi-3.0": older} {
+		var asYAML bytes.Buffer
+		if err := yaml.Convert(&asYAML, bytes.NewReader(spec)); err != nil {
+			return fmt.Errorf("render %s.yaml: %w", path, err)
+		}
+		s.bytes("getOpenAPI", path+".json", "application/openapi+json", spec)
+		s.bytes("getOpenAPI", path+".yaml", "application/openapi+yaml", asYAML.Bytes())
+	}
+	return s.servePage()
+}
+
+// downgrade gives the document as OpenAPI 3.0.3, for tools that read no 3.1.
+func downgrade(doc *huma.OpenAPI) ([]byte, error) {
+	raw, err := doc.Downgrade()
+	if err != nil {
+		return nil, err
+	}
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, err
+	}
+	return json.Marshal(withoutNullType(tree))
+}
+
+// withoutNullType rewrites "T or null", which 3.0 has no null type for and
+// huma leaves as it is.
+func withoutNullType(tree any) any {
+	switch v := tree.(type) {
+	case map[string]any:
+		for key, value := range v {
+			v[key] = withoutNullType(value)
+		}
+		if choice, ok := v["anyOf"].([]any); ok && len(choice) == 2 && reflect.DeepEqual(choice[1], map[string]any{"type": "null"}) {
+			delete(v, "anyOf")
+			v["type"], v["nullable"], v["allOf"] = "object", true, choice[:1]
+		}
+	case []any:
+		for i := range v {
+			v[i] = withoutNullType(v[i])
+		}
+	}
+	return tree
+}
+
+// plain adds a route that is no operation of the API.
+func (s *server) plain(id, path string, handle gin.HandlerFunc) {
+	s.engine.GET(path, func(c *gin.Context) {
+		callOf(c.Request.Context()).operation = id
+		handle(c)
+	})
+}
+
+// bytes adds a route that always answers the same.
+func (s *server) bytes(id, path, contentType string, content []byte) {
+	s.plain(id, path, func(c *gin.Context) { c.Data(http.StatusOK, contentType, content) })
+}

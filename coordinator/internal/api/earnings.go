@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
+)
+
+func (s *server) earningsOperations() {
+	register(s, operation{
+		id: "getEarnings", method: http.MethodGet, path: basePath + "/nodes/{node_id}/earnings", tag: "payouts", role: access.Viewer,
+		summary: "Read what a node earned",
+		description: "What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. " +
+			"in_flight and paid are net of the fee.",
+		errors: []fault.Code{fault.NodeNotFound}, example: exampleEarnings(),
+	}, s.getEarnings)
+}
+
+type earningsInput struct {
+	nodeInput
+	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Epochs shown."`
+}
+
+type earningsBody struct {
+	NodeID   string      `json:"node_id"`
+	Currency string      `json:"currency" enum:"USDT"`
+	Payable  usdt        `json:"payable" doc:"Waits for the payout threshold."`
+	Held     usdt        `json:"held" doc:"Until vetting ends or a suspicion is decided."`
+	InFlight usdt        `json:"in_flight" doc:"In a payout that is on its way."`
+	Paid     usdt        `json:"paid" doc:"In completed payouts."`
+	Epochs   []epochBody `json:"epochs" nullable:"false"`
+}
+
+type epochBody struct {
+	PoolID          string          `json:"pool_id"`
+	StartsAt        time.Time       `json:"starts_at"`
+	EndsAt          time.Time       `json:"ends_at"`
+	PoolReward      usdt            `json:"pool_reward" doc:"Shared by all nodes of the pool."`
+	Share           usdt            `json:"share" doc:"This node's part."`
+	Destination     string          `json:"destination" enum:"payable,held"`
+	MemberSeconds   seconds         `json:"member_seconds" doc:"Time in the pool."`
+	CreditedSeconds seconds         `json:"credited_seconds" doc:"Of it active and connected."`
+	PootScore       points          `json:"poot_score" doc:"As of the epoch's end."`
+	Factors         json.RawMessage `json:"factors" doc:"What the score was made of, scaled by 1e9; null without a verdict by then."`
+	Reasons         []string        `json:"reasons" nullable:"false" doc:"Why the share is not that of a full epoch, or is held."`
+}
+
+func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[earningsBody], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Payouts.Earnings(ctx, n.No, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return answered(shapeEarnings(n.ID, e))
+}
+
+func shapeEarnings(nodeID string, e payout.Earnings) earningsBody {
+	return earningsBody{
+		NodeID: nodeID, Currency: "USDT", Payable: usdt(e.Payable), Held: usdt(e.Held), InFlight: usdt(e.InFlight), Paid: usdt(e.Paid),
+		Epochs: shape(e.Epochs, shapeEpoch),
+	}
+}
+
+func shapeEpoch(l payout.Line) epochBody {
+	return epochBody{
+		PoolID: l.PoolID, StartsAt: l.StartsAt, EndsAt: l.EndsAt, PoolReward: usdt(l.Reward), Share: usdt(l.Share), Destination: l.Destination,
+		MemberSeconds: seconds(l.MemberMs), CreditedSeconds: seconds(l.CreditedMs), PootScore: points(l.ScoreNano), Factors: l.Factors,
+		Reasons: append([]string{}, l.Reasons...),
+	}
+}
+
+func exampleEarnings() earningsBody {
+	return shapeEarnings("node_4f1c2a", payout.Earnings{
+		Payable: 4_250_000, Paid: ledger.USDT(99) / 10, Epochs: []payout.Line{{
+			PoolID: "pool_default", StartsAt: exampleTime(), EndsAt: exampleTime().Add(time.Hour), Reward: ledger.USDT(3) / 2, Share: 750_000,
+			Destination: payout.DestinationPayable, MemberMs: 3_600_000, CreditedMs: 3_540_500, ScoreNano: 987_654_321,
+			Factors: json.RawMessage(`{"reputation":1000000000}`), Reasons: []string{payout.ReasonOffline},
+		}},
+	})
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/shared/wire"
+)
+
+// Check is one thing that must work for the coordinator to be of use. Its
+// error is shown to anybody who asks, so it must hold no secret.
+type Check struct {
+	Name string
+	Run  func(ctx context.Context) error
+}
+
+// checkTimeout is below what probes commonly wait.
+const checkTimeout = 2 * time.Second
+
+func (s *server) healthOperations() {
+	register(s, operation{
+		id: "getHealth", method: http.MethodGet, path: "/health", tag: "operations",
+		summary: "Tell that the process lives", description: "Asks nothing but the process itself.",
+		example: healthBody{Status: "alive"},
+	}, s.getHealth)
+	register(s, operation{
+		id: "getReady", method: http.MethodGet, path: "/ready", tag: "operations",
+		summary: "Tell whether it can work", description: "200 when every check passes; else 503, and each check says why.",
+		example: readyBody{Status: "ready", Checks: []checkBody{{Name: "database", OK: true}}},
+	}, s.getReady)
+	register(s, operation{
+		id: "getVersion", method: http.MethodGet, path: "/version", tag: "operations",
+		summary: "Tell the versions", description: "Of this program, the API and the protocol that agents speak.",
+		example: versionBody{Service: "node-management", Version: "1.0.0", API: "v1", Protocol: 1, Go: "go1.26"},
+	}, s.getVersion)
+}
+
+type healthBody struct {
+	Status string `json:"status" enum:"alive"`
+}
+
+func (s *server) getHealth(context.Context, *struct{}) (*answer[healthBody], error) {
+	return answered(healthBody{"alive"})
+}
+
+type readyBody struct {
+	Status string      `json:"status" enum:"ready,unready"`
+	Checks []checkBody `json:"checks" nullable:"false"`
+	Error  *detail     `json:"error,omitempty" doc:"Only with 503, as in every other error."`
+}
+
+type checkBody struct {
+	Name   string  `json:"name"`
+	OK     bool    `json:"ok"`
+	Reason *string `json:"reason" doc:"Why it fails."`
+}
+
+type readyOutput struct {
+	Status int
+	Body   readyBody
+}
+
+func (s *server) getReady(ctx context.Context, _ *struct{}) (*readyOutput, error) {
+	out := &readyOutput{http.StatusOK, readyBody{Status: "ready", Checks: s.runChecks(ctx)}}
+	var bad []fault.Field
+	for _, c := range out.Body.Checks {
+		if !c.OK {
+			bad = append(bad, fault.Field{Name: c.Name, Reason: *c.Reason})
+		}
+	}
+	if bad != nil {
+		p := s.problem(ctx, fault.New(fault.DatabaseDown, "not ready; see details").WithFields(bad...))
+		out.Status, out.Body.Status, out.Body.Error = p.status, "unready", &p.Detail
+	}
+	return out, nil
+}
+
+// runChecks runs all checks at once: one that hangs must not hide the others.
+func (s *server) runChecks(ctx context.Context) []checkBody {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	results := make([]checkBody, len(s.Checks))
+	var wait sync.WaitGroup
+	for i, check := range s.Checks {
+		wait.Go(func() {
+			results[i] = checkBody{Name: check.Name, OK: true}
+			if err := check.Run(ctx); err != nil {
+				reason := err.Error()
+				results[i].OK, results[i].Reason = false, &reason
+			}
+		})
+	}
+	wait.Wait()
+	return results
+}
+
+type versionBody struct {
+	Service  string `json:"service"`
+	Version  string `json:"version"`
+	API      string `json:"api"`
+	Protocol int    `json:"protocol"`
+	Go       string `json:"go"`
+}
+
+func (s *server) getVersion(context.Context, *struct{}) (*answer[versionBody], error) {
+	return answered(versionBody{
+		Service: "node-management", Version: s.Version, API: "v1", Protocol: wire.ProtocolVersion, Go: runtime.Version(),
+	})
+}

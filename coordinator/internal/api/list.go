@@ -1,0 +1,56 @@
+package api
+
+// pageInput is what every list takes.
+type pageInput struct {
+	Page  int `query:"page" minimum:"1" maximum:"100000" default:"1" doc:"Page number, from 1."`
+	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
+}
+
+func (p pageInput) offset() int { return (p.Page - 1) * p.Limit }
+
+// cursorInput is what lists take that can grow long: a page by number, or what
+// follows a cursor, which costs the same however deep it stands.
+type cursorInput struct {
+	pageInput
+	Cursor string `query:"cursor" maxLength:"512" pattern:"^[A-Za-z0-9_=-]*$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before, instead of page; filters, sort and order must stay as they were."`
+}
+
+// pagination says where in the list a page stands.
+type pagination struct {
+	Page       *int    `json:"page" minimum:"1" doc:"null when a cursor was given."`
+	Limit      int     `json:"limit"`
+	Total      *int    `json:"total" doc:"Items that match, on all pages; null where counting them would take longer than reading the page."`
+	TotalPages *int    `json:"total_pages"`
+	HasNext    bool    `json:"has_next"`
+	HasPrev    bool    `json:"has_prev"`
+	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to read on; null on the last page and where a list has no cursors."`
+}
+
+// of describes a page out of total items.
+func (p pageInput) of(total int) pagination {
+	pages := (total + p.Limit - 1) / p.Limit
+	return pagination{
+		Page: &p.Page, Limit: p.Limit, Total: &total, TotalPages: &pages,
+		HasNext: p.offset()+p.Limit < total, HasPrev: p.Page > 1 && total > 0,
+	}
+}
+
+// of describes a page that next follows; "" on the last one.
+func (p cursorInput) of(total int, next string) pagination {
+	described := p.pageInput.of(total)
+	described.HasNext, described.NextCursor = next != "", orNil(next)
+	if p.Cursor != "" {
+		described.Page, described.HasPrev = nil, true
+	}
+	return described
+}
+
+// shape maps a noun's rows to what the API shows. It is never nil: an empty
+// list is [] in JSON.
+func shape[R, S any](rows []R, one func(R) S) []S {
+	list := make([]S, len(rows))
+	for i, r := range rows {
+		list[i] = one(r)
+	}
+	return list
+}

@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/shared/wire"
+)
+
+// nodeInput names the node that an operation is about.
+type nodeInput struct {
+	NodeID string `path:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64" example:"node_4f1c2a" doc:"Id of the node."`
+}
+
+func (s *server) nodeOperations() {
+	register(s, operation{
+		id: "listNodes", method: http.MethodGet, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Viewer,
+		summary:     "List nodes",
+		description: "Filters are combined with and. Without sort the newest node comes first.",
+		example:     nodeListBody{Nodes: []nodeBody{exampleNode()}, Pagination: pageInput{Page: 1, Limit: 20}.of(1)},
+	}, s.listNodes)
+	register(s, operation{
+		id: "getNode", method: http.MethodGet, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Viewer,
+		summary: "Read a node", description: "What the node is, as it told at its enrolment and since.",
+		errors: []fault.Code{fault.NodeNotFound}, example: exampleNode(),
+	}, s.getNode)
+	register(s, operation{
+		id: "getNodeStatus", method: http.MethodGet, path: basePath + "/nodes/{node_id}/status", tag: "nodes", role: access.Viewer,
+		summary: "Read a node's status", description: "Whether the node is online and earning, and since when.",
+		errors: []fault.Code{fault.NodeNotFound}, example: exampleNodeStatus(),
+	}, s.getNodeStatus)
+}
+
+type nodeListInput struct {
+	cursorInput
+	Status   string         `query:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error" doc:"Only nodes in this status."`
+	NodeType string         `query:"node_type" enum:"worker,validator,storage,compute" doc:"Only nodes of this type."`
+	PoolID   string         `query:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" doc:"Only nodes in this pool."`
+	Online   optional[bool] `query:"online" doc:"Only nodes that are connected, or are not."`
+	Query    string         `query:"q" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Part of the name or id, in any case."`
+	Sort     string         `query:"sort" enum:"created_at,updated_at,name,poot_score,last_heartbeat" default:"created_at"`
+	Order    string         `query:"order" enum:"asc,desc" default:"desc"`
+}
+
+type nodeListBody struct {
+	Nodes      []nodeBody `json:"nodes" nullable:"false"`
+	Pagination pagination `json:"pagination"`
+}
+
+func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[nodeListBody], error) {
+	nodes, total, next, err := s.Nodes.List(ctx, node.Filter{
+		Status: in.Status, Type: in.NodeType, PoolID: in.PoolID, Online: in.Online.pointer(), Query: in.Query,
+		Sort: in.Sort, Order: in.Order, Limit: in.Limit, Offset: in.offset(), After: in.Cursor,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answered(nodeListBody{shape(nodes, shapeNode), in.of(total, next)})
+}
+
+func (s *server) getNode(ctx context.Context, in *nodeInput) (*answer[nodeBody], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(shapeNode(n))
+}
+
+func (s *server) getNodeStatus(ctx context.Context, in *nodeInput) (*answer[nodeStatusBody], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(shapeNodeStatus(n, s.Now()))
+}
+
+type nodeBody struct {
+	NodeID        string       `json:"node_id"`
+	Name          string       `json:"name"`
+	Status        string       `json:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error"`
+	StatusReason  *string      `json:"status_reason" doc:"Why, when the status needs a reason."`
+	Online        bool         `json:"online"`
+	NodeType      string       `json:"node_type" enum:"worker,validator,storage,compute"`
+	PoolID        *string      `json:"pool_id" doc:"null outside a pool."`
+	HardwareInfo  hardwareBody `json:"hardware_info"`
+	AgentVersion  *string      `json:"agent_version"`
+	PayoutAddress *string      `json:"payout_address"`
+	PootScore     points       `json:"poot_score"`
+	LastHeartbeat *time.Time   `json:"last_heartbeat" doc:"When the node was last heard; null before its first connection."`
+	CreatedAt     time.Time    `json:"created_at"`
+	UpdatedAt     time.Time    `json:"updated_at"`
+}
+
+func shapeNode(n node.Node) nodeBody {
+	return nodeBody{
+		NodeID: n.ID, Name: n.Name, Status: string(n.Status), StatusReason: orNil(n.StatusReason), Online: n.Online,
+		NodeType: n.Type, PoolID: orNil(n.PoolID), HardwareInfo: shapeHardware(n.Inventory), AgentVersion: orNil(n.AgentVersion),
+		PayoutAddress: orNil(n.PayoutAddress), PootScore: points(n.ScoreNano), LastHeartbeat: n.LastHeartbeat,
+		CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
+	}
+}
+
+type nodeStatusBody struct {
+	NodeID        string     `json:"node_id"`
+	Status        string     `json:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error"`
+	StatusReason  *string    `json:"status_reason"`
+	NodeType      string     `json:"node_type" enum:"worker,validator,storage,compute"`
+	PoolID        *string    `json:"pool_id"`
+	Online        bool       `json:"online"`
+	LastHeartbeat *time.Time `json:"last_heartbeat"`
+	UptimeSeconds *int64     `json:"uptime_seconds" doc:"How long the node has been connected; null while it is not."`
+	AgentVersion  *string    `json:"agent_version"`
+	PootScore     points     `json:"poot_score"`
+	CreatedAt     time.Time  `json:"created_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
+}
+
+func shapeNodeStatus(n node.Node, now time.Time) nodeStatusBody {
+	b := nodeStatusBody{
+		NodeID: n.ID, Status: string(n.Status), StatusReason: orNil(n.StatusReason), NodeType: n.Type, PoolID: orNil(n.PoolID),
+		Online: n.Online, LastHeartbeat: n.LastHeartbeat, AgentVersion: orNil(n.AgentVersion), PootScore: points(n.ScoreNano),
+		CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
+	}
+	if n.OnlineSince != nil {
+		seconds := max(0, int64(now.Sub(*n.OnlineSince)/time.Second))
+		b.UptimeSeconds = &seconds
+	}
+	return b
+}
+
+func exampleNode() nodeBody { return shapeNode(exampleNodeRow()) }
+
+func exampleNodeStatus() nodeStatusBody {
+	return shapeNodeStatus(exampleNodeRow(), exampleTime().Add(90*time.Minute))
+}
+
+func exampleTime() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+
+func exampleNodeRow() node.Node {
+	at := exampleTime()
+	return node.Node{
+		ID: "node_4f1c2a", Name: "attic-pi", Type: "worker", Status: node.Active, PoolID: "pool_default", Online: true,
+		AgentVersion: "1.0.0", ScoreNano: 987_654_321, LastHeartbeat: &at, OnlineSince: &at, CreatedAt: at, UpdatedAt: at,
+		Inventory: wire.Inventory{
+			Model: "Raspberry Pi 4 Model B Rev 1.4", MemoryBytes: 4 << 30,
+			CPU:        wire.CPUInventory{Model: "Cortex-A72", Cores: 4, FrequencyMHz: 1800, Architecture: "arm64"},
+			Disks:      []wire.DiskInfo{{Device: "/dev/mmcblk0p2", Mount: "/", Filesystem: "ext4", TotalBytes: 32 << 30}},
+			Interfaces: []wire.InterfaceInfo{{Name: "eth0", MAC: "dc:a6:32:00:00:01", IPs: []string{"192.168.1.20"}, Up: true}},
+		},
+	}
+}

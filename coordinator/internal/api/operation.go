@@ -1,0 +1,175 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+)
+
+// operation declares one operation. The document shows it and register
+// enforces it, so the two cannot differ.
+type operation struct {
+	id          string // listNodes: unique, a verb first
+	method      string
+	path        string
+	collection  bool // reached with and without a trailing slash
+	tag         string
+	role        access.Role // least role; "" is public
+	summary     string
+	description string
+	status      int          // of success; default 200
+	errors      []fault.Code // beyond those that every such operation has
+	maxBody     int64        // default maxBodyBytes
+	example     any          // a body of the success answer
+}
+
+// answer is the output of an operation that answers with a body and no header
+// of its own.
+type answer[T any] struct{ Body T }
+
+func answered[T any](body T) (*answer[T], error) { return &answer[T]{body}, nil }
+
+// register adds the operation. A nil output with a nil error is an empty answer.
+func register[I, O any](s *server, o operation, handle func(context.Context, *I) (*O, error)) {
+	run := func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, s.problem(ctx, err)
+		}
+		return out, nil
+	}
+	huma.Register(s.huma, s.describe(o, reflect.TypeFor[I](), reflect.TypeFor[O]()), run)
+	if o.collection {
+		twin := s.describe(o, reflect.TypeFor[I](), reflect.TypeFor[O]())
+		twin.Path, twin.Hidden = otherSpelling(o.path), true
+		huma.Register(s.huma, twin, run)
+	}
+}
+
+func otherSpelling(path string) string {
+	if bare, ok := strings.CutSuffix(path, "/"); ok {
+		return bare
+	}
+	return path + "/"
+}
+
+func (s *server) describe(o operation, input, output reflect.Type) huma.Operation {
+	op := huma.Operation{
+		OperationID: o.id, Method: o.method, Path: o.path, Tags: []string{o.tag}, Summary: o.summary,
+		Description:   o.description + "\n\n" + roleSentence(o.role),
+		DefaultStatus: cmp.Or(o.status, http.StatusOK),
+		// enter has read and bounded the body when huma comes to it.
+		MaxBodyBytes: -1, BodyReadTimeout: -1,
+		Middlewares: huma.Middlewares{s.enter(o)},
+		Security:    security(o.role),
+		Extensions:  map[string]any{"x-role": cmp.Or(string(o.role), "public")},
+		Responses:   map[string]*huma.Response{},
+	}
+	if _, hasBody := output.FieldByName("Body"); hasBody {
+		op.Responses[strconv.Itoa(op.DefaultStatus)] = &huma.Response{
+			Description: http.StatusText(op.DefaultStatus),
+			Content:     map[string]*huma.MediaType{"application/json": {Example: o.example}},
+		}
+	}
+	maps.Copy(op.Responses, s.errorResponses(o.codes(input)))
+	return op
+}
+
+func roleSentence(role access.Role) string {
+	if role == "" {
+		return "Public: no credential is needed."
+	}
+	return fmt.Sprintf("Needs role %s or higher.", role)
+}
+
+// security is an empty list, not none, for a public operation: it lifts the
+// document's general requirement.
+func security(role access.Role) []map[string][]string {
+	if role == "" {
+		return []map[string][]string{}
+	}
+	return []map[string][]string{{"bearer": {}}, {"apiKey": {}}}
+}
+
+// codes are all errors that the operation can answer with.
+func (o operation) codes(input reflect.Type) []fault.Code {
+	codes := append(slices.Clone(o.errors), fault.InternalError, fault.DatabaseDown, fault.TimedOut)
+	if o.role != "" {
+		codes = append(codes, fault.NoCredentials, fault.BadCredentials)
+		if o.role != access.Viewer {
+			codes = append(codes, fault.RoleTooLow)
+		}
+	}
+	// Unknown query parameters are refused everywhere.
+	codes = append(codes, fault.Validation)
+	if _, hasBody := input.FieldByName("Body"); hasBody {
+		codes = append(codes, fault.BodyMalformed, fault.MediaType)
+	}
+	return codes
+}
+
+// errorResponses documents the codes by status, each with its meaning.
+func (s *server) errorResponses(codes []fault.Code) map[string]*huma.Response {
+	byStatus := map[int][]fault.Code{}
+	for _, c := range codes {
+		for _, status := range statuses(c) {
+			byStatus[status] = append(byStatus[status], c)
+		}
+	}
+	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Error")
+	responses := map[string]*huma.Response{}
+	for status, codes := range byStatus {
+		slices.SortFunc(codes, func(a, b fault.Code) int { return a.Number - b.Number })
+		var lines, names []string
+		for _, c := range codes {
+			lines, names = append(lines, fmt.Sprintf("%s: %s", c, meaning(c))), append(names, c.String())
+		}
+		responses[strconv.Itoa(status)] = &huma.Response{
+			Description: strings.Join(lines, "\n\n"),
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+			Extensions:  map[string]any{"x-codes": names},
+		}
+	}
+	return responses
+}
+
+// enter stands before every operation: it notes which one it is, limits its
+// time, and lets only callers of a sufficient role through.
+func (s *server) enter(o operation) func(huma.Context, func(huma.Context)) {
+	return func(h huma.Context, next func(huma.Context)) {
+		c := humagin.Unwrap(h)
+		ctx, cancel := context.WithTimeout(c.Request.Context(), s.Timeout)
+		defer cancel()
+		call := callOf(ctx)
+		call.operation = o.id
+		if o.role != "" {
+			p, err := s.authenticate(ctx, c.Request)
+			if err == nil && !p.Role.Covers(o.role) {
+				err = fault.New(fault.RoleTooLow, "%s needs role %s; this credential has %s", o.id, o.role, p.Role)
+			}
+			call.principal = p
+			if err != nil {
+				s.fail(c, err)
+				return
+			}
+		}
+		if err := readBody(c, cmp.Or(o.maxBody, maxBodyBytes)); err != nil {
+			s.fail(c, err)
+			return
+		}
+		c.Request = c.Request.WithContext(ctx)
+		next(h)
+	}
+}

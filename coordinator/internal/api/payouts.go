@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
+)
+
+func (s *server) payoutOperations() {
+	register(s, operation{
+		id: "listNodePayouts", method: http.MethodGet, path: basePath + "/nodes/{node_id}/payouts", collection: true, tag: "payouts",
+		role: access.Viewer, summary: "List a node's payouts", description: "Newest first. net_amount is amount less fee: what the owner gets.",
+		errors:  []fault.Code{fault.NodeNotFound},
+		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: pageInput{Page: 1, Limit: 20}.of(1)},
+	}, s.listNodePayouts)
+}
+
+type payoutListInput struct {
+	nodeInput
+	pageInput
+	Cursor string `query:"cursor" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before, instead of page; status must stay as it was."`
+	Status string `query:"status" enum:"pending,processing,completed,failed,cancelled" doc:"Only payouts in this status."`
+}
+
+type payoutListBody struct {
+	Payouts    []payoutBody `json:"payouts" nullable:"false"`
+	Pagination pagination   `json:"pagination"`
+}
+
+func (s *server) listNodePayouts(ctx context.Context, in *payoutListInput) (*answer[payoutListBody], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	filter := payout.Filter{Status: payout.Status(in.Status), Offset: in.offset(), Limit: in.Limit}
+	if in.Cursor != "" {
+		filter.Before, _ = strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through
+		filter.Offset = 0
+	}
+	payouts, total, err := s.Payouts.List(ctx, n.No, filter)
+	if err != nil {
+		return nil, err
+	}
+	next, err := s.nextPayouts(ctx, n.No, filter, payouts)
+	if err != nil {
+		return nil, err
+	}
+	where := cursorInput{in.pageInput, in.Cursor}.of(total, next)
+	return answered(payoutListBody{shape(payouts, shapePayout), where})
+}
+
+// nextPayouts is the cursor of the page after the one that was read, "" when
+// nothing follows.
+func (s *server) nextPayouts(ctx context.Context, nodeNo int32, f payout.Filter, page []payout.Payout) (string, error) {
+	if len(page) < f.Limit {
+		return "", nil
+	}
+	last := page[len(page)-1].No
+	following, _, err := s.Payouts.List(ctx, nodeNo, payout.Filter{Status: f.Status, Before: last, Limit: 1})
+	if err != nil || len(following) == 0 {
+		return "", err
+	}
+	return strconv.FormatInt(last, 10), nil
+}
+
+type payoutBody struct {
+	PayoutID        string     `json:"payout_id"`
+	NodeID          string     `json:"node_id"`
+	Amount          usdt       `json:"amount"`
+	Fee             usdt       `json:"fee"`
+	NetAmount       usdt       `json:"net_amount"`
+	Currency        string     `json:"currency" enum:"USDT"`
+	WalletAddress   string     `json:"wallet_address"`
+	Status          string     `json:"status" enum:"pending,processing,completed,failed,cancelled"`
+	Priority        string     `json:"priority" enum:"urgent,high,normal,low"`
+	TransactionHash *string    `json:"transaction_hash"`
+	BatchID         *string    `json:"batch_id"`
+	ScheduledAt     *time.Time `json:"scheduled_at"`
+	ProcessedAt     *time.Time `json:"processed_at"`
+	CompletedAt     *time.Time `json:"completed_at"`
+	ErrorMessage    *string    `json:"error_message"`
+	RetryCount      int        `json:"retry_count"`
+	MaxRetries      int        `json:"max_retries"`
+	CreatedAt       time.Time  `json:"created_at"`
+	UpdatedAt       time.Time  `json:"updated_at"`
+}
+
+func shapePayout(p payout.Payout) payoutBody {
+	return payoutBody{
+		PayoutID: p.ID, NodeID: p.NodeID, Amount: usdt(p.Amount), Fee: usdt(p.Fee), NetAmount: usdt(p.NetAmount), Currency: p.Currency,
+		WalletAddress: p.WalletAddress, Status: string(p.Status), Priority: p.Priority, TransactionHash: p.TransactionHash, BatchID: p.BatchID,
+		ScheduledAt: p.ScheduledAt, ProcessedAt: p.ProcessedAt, CompletedAt: p.CompletedAt, ErrorMessage: p.ErrorMessage,
+		RetryCount: p.RetryCount, MaxRetries: p.MaxRetries, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
+}
+
+func examplePayout() payoutBody {
+	return shapePayout(payout.Payout{
+		ID: "payout_9d2e", NodeID: "node_4f1c2a", Amount: ledger.USDT(10), Fee: ledger.USDT(1) / 10, NetAmount: ledger.USDT(99) / 10,
+		Currency: "USDT", WalletAddress: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Status: payout.Pending, Priority: "normal", MaxRetries: 3,
+		CreatedAt: exampleTime(), UpdatedAt: exampleTime(),
+	})
+}

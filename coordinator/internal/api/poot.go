@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/score"
+)
+
+func (s *server) pootOperations() {
+	register(s, operation{
+		id: "getPootScore", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/score", tag: "poot", role: access.Viewer,
+		summary: "Read a node's score",
+		description: "The score is 100 times the product of its factors. Confidence grows with the number of verdicts. " +
+			"failures_left is the early warning: so many failures in a row separate the node from suspension.",
+		errors: []fault.Code{fault.NodeNotFound}, example: exampleScore(),
+	}, s.getPootScore)
+	register(s, operation{
+		id: "listPootHistory", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/history", collection: true, tag: "poot",
+		role: access.Viewer, summary: "List a node's verdicts", description: "Newest first, each with the score before and after it.",
+		errors:  []fault.Code{fault.NodeNotFound},
+		example: historyBody{History: []verdictBody{exampleVerdict()}, Pagination: pagination{Limit: 20}},
+	}, s.listPootHistory)
+}
+
+type scoreBody struct {
+	NodeID           string              `json:"node_id"`
+	Score            points              `json:"score"`
+	Confidence       ratio               `json:"confidence"`
+	Factors          orNull[factorsBody] `json:"factors"`
+	ValidationStatus *string             `json:"validation_status" enum:"valid,invalid,late,missed,deferred,void" doc:"The last verdict; null before the first."`
+	ValidationReason *string             `json:"validation_reason"`
+	Verdicts         int64               `json:"verdicts" doc:"How many count."`
+	FailuresLeft     *int                `json:"failures_left"`
+	RuleVersion      *int                `json:"rule_version"`
+	VettedAt         *time.Time          `json:"vetted_at" doc:"Since when earnings are paid out; null before."`
+	CalculatedAt     *time.Time          `json:"calculated_at" doc:"null before the first verdict."`
+}
+
+type factorsBody struct {
+	Reputation   ratio `json:"reputation" doc:"Right against wrong answers."`
+	Timeliness   ratio `json:"timeliness" doc:"Answers in time against late or missing ones."`
+	Availability ratio `json:"availability" doc:"Time online of the time expected, over up to 30 days."`
+	Quality      ratio `json:"quality"`
+}
+
+func (s *server) getPootScore(ctx context.Context, in *nodeInput) (*answer[scoreBody], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	current, err := s.Scores.Get(ctx, n.No)
+	if err != nil {
+		return nil, err
+	}
+	return answered(shapeScore(n.ID, current))
+}
+
+// shapeScore shows a node without any verdict as one of which nothing is
+// known: no factors, no time, and not the failures that it could afford.
+func shapeScore(nodeID string, c score.Current) scoreBody {
+	b := scoreBody{NodeID: nodeID, Score: points(c.Score), Confidence: ratio(c.Confidence), Verdicts: c.Counters.Verdicts, VettedAt: c.VettedAt}
+	if c.LastResult == "" {
+		return b
+	}
+	b.Factors.value = &factorsBody{
+		ratio(c.Factors.Reputation), ratio(c.Factors.Timeliness), ratio(c.Factors.Availability), ratio(c.Factors.Quality),
+	}
+	b.ValidationStatus, b.ValidationReason = orNil(string(c.LastResult)), orNil(c.LastReason)
+	b.FailuresLeft, b.RuleVersion, b.CalculatedAt = &c.FailuresLeft, &c.RuleVersion, &c.CalculatedAt
+	return b
+}
+
+type historyInput struct {
+	nodeInput
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
+	Cursor string `query:"cursor" maxLength:"19" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before."`
+}
+
+type historyBody struct {
+	History    []verdictBody `json:"history" nullable:"false"`
+	Pagination pagination    `json:"pagination"`
+}
+
+type verdictBody struct {
+	ChallengeID string    `json:"challenge_id" format:"uuid"`
+	Verdict     string    `json:"verdict" enum:"valid,invalid,late,missed,deferred,void"`
+	Reason      *string   `json:"reason"`
+	At          time.Time `json:"at"`
+	AnsweredMs  *int32    `json:"answered_ms" doc:"From issue to answer; null without an answer."`
+	RuleVersion int       `json:"rule_version"`
+	ScoreBefore points    `json:"score_before"`
+	ScoreAfter  points    `json:"score_after"`
+}
+
+// listPootHistory asks for one verdict more than it shows: it tells whether a
+// next page exists, without counting a year of verdicts.
+func (s *server) listPootHistory(ctx context.Context, in *historyInput) (*answer[historyBody], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	before, _ := strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through; "" is 0, the first page
+	verdicts, err := s.Scores.History(ctx, n.No, in.Limit+1, before)
+	if err != nil {
+		return nil, err
+	}
+	where := pagination{Limit: in.Limit, HasPrev: in.Cursor != ""}
+	if len(verdicts) > in.Limit {
+		verdicts = verdicts[:in.Limit]
+		next := strconv.FormatInt(verdicts[in.Limit-1].No, 10)
+		where.HasNext, where.NextCursor = true, &next
+	}
+	return answered(historyBody{shape(verdicts, shapeVerdict), where})
+}
+
+func shapeVerdict(v score.Verdict) verdictBody {
+	return verdictBody{
+		ChallengeID: v.ChallengeID.String(), Verdict: string(v.Result), Reason: orNil(v.Reason), At: v.At, AnsweredMs: v.AnsweredMs,
+		RuleVersion: v.RuleVersion, ScoreBefore: points(v.Before), ScoreAfter: points(v.After),
+	}
+}
+
+func exampleScore() scoreBody {
+	return shapeScore("node_4f1c2a", score.Current{
+		Record: score.Record{
+			Score: 987_654_321, Confidence: 800_000_000, Counters: score.Counters{Verdicts: 200},
+			Factors: score.Factors{Reputation: score.One, Timeliness: score.One, Availability: 987_654_321, Quality: score.One},
+		},
+		RuleVersion: score.RuleVersion, FailuresLeft: 10, CalculatedAt: exampleTime(), LastResult: score.Valid,
+	})
+}
+
+func exampleVerdict() verdictBody {
+	answeredMs := int32(412)
+	return shapeVerdict(score.Verdict{
+		No: 17, ChallengeID: uuid.MustParse("018e0000-0000-7000-8000-000000000001"), Result: score.Valid, At: exampleTime(),
+		AnsweredMs: &answeredMs, RuleVersion: score.RuleVersion, Before: 987_000_000, After: 987_654_321,
+	})
+}

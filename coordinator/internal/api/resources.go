@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/shared/wire"
+)
+
+func (s *server) resourceOperations() {
+	register(s, operation{
+		id: "getResources", method: http.MethodGet, path: basePath + "/nodes/{node_id}/resources", tag: "resources", role: access.Viewer,
+		summary: "Read a node's newest sample",
+		description: "What the machine did at timestamp, by its own clock. A subject that the machine cannot give is null and absent says why; " +
+			"before the first sample the answer is 404. network counts from the machine's start; disk throughput is in 1e6 byte/s.",
+		errors: []fault.Code{fault.NodeNotFound, fault.OtherNotFound}, example: exampleResources(),
+	}, s.getResources)
+}
+
+type resourcesBody struct {
+	NodeID     string               `json:"node_id"`
+	Timestamp  time.Time            `json:"timestamp"`
+	ReceivedAt time.Time            `json:"received_at"`
+	CPU        orNull[wire.CPU]     `json:"cpu"`
+	Memory     orNull[wire.Memory]  `json:"memory"`
+	Disk       orNull[wire.Disk]    `json:"disk"`
+	Network    orNull[wire.Network] `json:"network"`
+	GPU        orNull[wire.GPU]     `json:"gpu"`
+	Absent     map[string]string    `json:"absent" doc:"Subject and why the machine cannot give it."`
+}
+
+func (s *server) getResources(ctx context.Context, in *nodeInput) (*answer[resourcesBody], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	sample, received, err := s.Samples.Latest(ctx, n.No)
+	if err != nil {
+		return nil, err
+	}
+	return answered(shapeResources(n.ID, sample, received))
+}
+
+func shapeResources(nodeID string, v wire.Sample, received time.Time) resourcesBody {
+	absent := v.Absent
+	if absent == nil {
+		absent = map[string]string{}
+	}
+	return resourcesBody{
+		NodeID: nodeID, Timestamp: time.UnixMilli(v.AtMs).UTC(), ReceivedAt: received.UTC(),
+		CPU: orNull[wire.CPU]{v.CPU}, Memory: orNull[wire.Memory]{v.Memory}, Disk: orNull[wire.Disk]{v.Disk},
+		Network: orNull[wire.Network]{v.Network}, GPU: orNull[wire.GPU]{v.GPU}, Absent: absent,
+	}
+}
+
+func exampleResources() resourcesBody {
+	usage, celsius := 12.5, 48.2
+	return shapeResources("node_4f1c2a", wire.Sample{
+		AtMs: exampleTime().UnixMilli(),
+		CPU: &wire.CPU{
+			UsagePercent: &usage, Cores: 4, LoadAverage: [3]float64{.4, .3, .2}, TemperatureCelsius: &celsius, PerCore: []float64{20, 10, 10, 10},
+		},
+		Memory: &wire.Memory{TotalBytes: 4 << 30, UsedBytes: 1 << 30, FreeBytes: 2 << 30, AvailableBytes: 3 << 30, CachedBytes: 1 << 30},
+		Disk: &wire.Disk{
+			TotalBytes: 32 << 30, UsedBytes: 8 << 30, FreeBytes: 24 << 30,
+			Filesystems: []wire.Filesystem{{Mount: "/", TotalBytes: 32 << 30, UsedBytes: 8 << 30, FreeBytes: 24 << 30}},
+		},
+		Network: &wire.Network{
+			Interfaces: []wire.Interface{{Name: "eth0", BytesIn: 123456, BytesOut: 65432}}, TotalBytesIn: 123456, TotalBytesOut: 65432,
+		},
+		Absent: map[string]string{"gpu": "no counters on this machine"},
+	}, exampleTime().Add(time.Second))
+}
