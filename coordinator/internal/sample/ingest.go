@@ -1,0 +1,161 @@
+package sample
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lucid.internal/shared/wire"
+)
+
+// IngestConfig of an Ingest. Only Store is required.
+type IngestConfig struct {
+	Store *Store
+	// OnStored is told of each sample after its commit, on a writer's
+	// goroutine: it must be quick. The sample must not be changed.
+	OnStored   func(nodeID string, s *wire.Sample)
+	Logger     *slog.Logger          // default: silent
+	Registerer prometheus.Registerer // default: a registry of its own
+	Writers    int                   // concurrent transactions; default 2
+	// Wait is how long Store waits for its commit. Default 5 s: the node's
+	// keep-alive is not answered meanwhile.
+	Wait time.Duration
+}
+
+// queueLength is how many messages wait for one writer before Store blocks.
+const queueLength = 4096
+
+// ErrStopped is what Store returns when Run has ended.
+var ErrStopped = errors.New("sample ingest is stopped")
+
+// Ingest takes metrics messages in and commits them in groups. One node's
+// messages always go through the same writer, in order.
+type Ingest struct {
+	cfg     IngestConfig
+	store   *Store
+	count   *counters
+	writers []*writer
+	stopped chan struct{}
+}
+
+// NewIngest makes an Ingest; Run makes it work.
+func NewIngest(cfg IngestConfig) (*Ingest, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("sample: IngestConfig.Store is required")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Registerer == nil {
+		cfg.Registerer = prometheus.NewRegistry()
+	}
+	if cfg.Writers <= 0 {
+		cfg.Writers = 2
+	}
+	if cfg.Wait <= 0 {
+		cfg.Wait = 5 * time.Second
+	}
+	count, err := newCounters(cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("sample: %w", err)
+	}
+	in := &Ingest{cfg: cfg, store: cfg.Store, count: count, stopped: make(chan struct{})}
+	for range cfg.Writers {
+		in.writers = append(in.writers, newWriter(in))
+	}
+	return in, nil
+}
+
+// Run commits until ctx ends; groups under way are finished, newest samples
+// written. Call it once.
+func (in *Ingest) Run(ctx context.Context) {
+	defer close(in.stopped)
+	var wg sync.WaitGroup
+	for _, w := range in.writers {
+		wg.Go(func() { w.run(ctx) })
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-tick.C:
+			in.flush(ctx)
+		case <-ctx.Done():
+		}
+	}
+	wg.Wait()
+	in.flush(context.WithoutCancel(ctx))
+}
+
+func (in *Ingest) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
+	defer cancel()
+	if err := in.store.FlushLatest(ctx); err != nil && ctx.Err() == nil {
+		in.cfg.Logger.Warn("newest samples are not written yet; trying again", "error", err)
+	}
+}
+
+// Store takes one metrics message and returns nil once its fate is committed:
+// stored, recognised as a duplicate, or put among the dead letters. After an
+// error nothing is known to be committed: send the same bytes again. payload
+// must not change while Store runs.
+func (in *Ingest) Store(ctx context.Context, nodeNo int32, nodeID string, payload []byte) error {
+	m := newMessage(nodeNo, nodeID, payload, in.store.cfg.Now(), in.store.cfg.Retention)
+	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
+	defer cancel()
+	select {
+	case in.writers[int(nodeNo)%len(in.writers)].queue <- m:
+	case <-ctx.Done():
+		return fmt.Errorf("metrics of %s: the queue to the database is full: %w", nodeID, ctx.Err())
+	case <-in.stopped:
+		return ErrStopped
+	}
+	select {
+	case err := <-m.done:
+		return err
+	case <-ctx.Done():
+		m.abandoned.Store(true) // it comes again; written already or not makes no difference
+		return fmt.Errorf("metrics of %s: not committed in time: %w", nodeID, ctx.Err())
+	case <-in.stopped:
+		return ErrStopped
+	}
+}
+
+// counters are what operators see of the ingest.
+type counters struct {
+	stored, duplicates, failed prometheus.Counter
+	letters                    *prometheus.CounterVec
+	group, seconds             prometheus.Histogram
+}
+
+func newCounters(registerer prometheus.Registerer) (*counters, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "lucid_ingest_" + name, Help: help})
+	}
+	c := &counters{
+		stored:     counter("samples_total", "Samples stored."),
+		duplicates: counter("duplicates_total", "Messages that came again and were not stored twice."),
+		failed:     counter("failures_total", "Messages not committed; the node sends them again."),
+		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lucid_ingest_dead_letters_total", Help: "Messages that are no data, by reason.",
+		}, []string{"reason"}),
+		group: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "lucid_ingest_group_messages", Help: "Messages in one transaction.",
+			Buckets: prometheus.ExponentialBuckets(1, 4, 7),
+		}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "lucid_ingest_commit_seconds", Help: "Time of one transaction.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 13),
+		}),
+	}
+	var errs []error
+	for _, m := range []prometheus.Collector{c.stored, c.duplicates, c.failed, c.letters, c.group, c.seconds} {
+		errs = append(errs, registerer.Register(m))
+	}
+	return c, errors.Join(errs...)
+}

@@ -1,0 +1,109 @@
+package sample
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/shared/wire"
+)
+
+func partitionsOf(t *testing.T, s *Store) string {
+	t.Helper()
+	names, err := s.partitions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(strings.Join(names, " "), "sample_202603", "")
+}
+
+func maintain(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.RunOnceMaintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMaintainMakesAndDropsPartitions(t *testing.T) {
+	pool := dbtest.New(t)
+	now := noon
+	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }, Retention: 48 * time.Hour})
+	maintain(t, store)
+	maintain(t, store)
+	if got := partitionsOf(t, store); got != "13 14 15 16" {
+		t.Errorf("partitions of %s", got)
+	}
+	in := run(t, IngestConfig{Store: store})
+	node, old, newer := newNode(t, pool, "kept"), wire.NewRunID(), wire.NewRunID()
+	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: old, Samples: []wire.Sample{sampleAt(1, noon.Add(-24*time.Hour))}}))
+	now = noon.Add(36*time.Hour - time.Millisecond) // the 13th ends 48 h before in a millisecond
+	maintain(t, store)
+	if got := partitionsOf(t, store); got != "13 14 15 16 17" {
+		t.Errorf("a day too early: partitions of %s", got)
+	}
+	now = noon.Add(36 * time.Hour)
+	maintain(t, store)
+	if got := partitionsOf(t, store); got != "14 15 16 17 18" {
+		t.Errorf("partitions of %s", got)
+	}
+	wantCounts(t, pool, 0, 0)
+	if n := value[int](t, pool, "SELECT count(*) FROM node_run"); n != 1 {
+		t.Error("the newest run of a node is forgotten, though the node may still be in it")
+	}
+	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: newer, Samples: []wire.Sample{sampleAt(1, now)}}))
+	maintain(t, store)
+	if n := value[int](t, pool, "SELECT count(*) FROM node_run"); n != 1 {
+		t.Error("a run without samples and not the newest is kept")
+	}
+}
+
+func TestPartitionsAreMadeByManyAtOnce(t *testing.T) {
+	pool := dbtest.New(t)
+	var wg sync.WaitGroup
+	for range 6 {
+		wg.Go(func() {
+			if err := newStore(pool).RunOnceMaintain(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := partitionsOf(t, newStore(pool)); got != "13 14 15 16" {
+		t.Errorf("partitions of %s", got)
+	}
+}
+
+// A writer with an open transaction is not waited for when a partition is made.
+func TestMakingAPartitionDoesNotWaitForWriters(t *testing.T) {
+	pool := dbtest.New(t)
+	store := newStore(pool)
+	maintain(t, store)
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Exec(t.Context(), "INSERT INTO sample (at, seq, run_no, node_no) VALUES ($1, 1, 1, 1)", noon); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.makePartition(t.Context(), dayOf(noon).AddDate(0, 0, 9)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMaintainTrimsDeadLetters(t *testing.T) {
+	pool := dbtest.New(t)
+	store := NewStore(Config{Pool: pool, Now: atNoon, DeadLetters: 3})
+	node := newNode(t, pool, "letters")
+	for _, reason := range []string{"a", "b", "c", "d", "e\x00\xff"} {
+		if err := store.DeadLetter(t.Context(), node, wire.ChannelInfo, reason, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	maintain(t, store)
+	if got := value[string](t, pool, "SELECT string_agg(reason, ' ' ORDER BY letter_no) FROM dead_letter"); got != "c d e??" {
+		t.Errorf("letters kept: %s", got)
+	}
+}

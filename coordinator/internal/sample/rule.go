@@ -1,0 +1,56 @@
+package sample
+
+import (
+	"fmt"
+	"time"
+
+	"lucid.internal/shared/wire"
+)
+
+// placement is where a message lies relative to its run's watermark.
+type placement int
+
+const (
+	fresh   placement = iota // everything after the watermark; a gap is allowed
+	behind                   // everything at or before it: a duplicate, or another message under a used number
+	overlap                  // on both sides: no agent sends that
+)
+
+// place compares sequence numbers first..last of a message with lastSeq, the
+// last one stored of its run (0 for none).
+func place(lastSeq, first, last uint64) placement {
+	switch {
+	case first > lastSeq:
+		return fresh
+	case last <= lastSeq:
+		return behind
+	}
+	return overlap
+}
+
+// maxAhead is how far a sample's time may lie in the future.
+const maxAhead = 10 * time.Minute
+
+// checkTimes says why the samples' times are not acceptable at the given
+// moment, "" when they are.
+func checkTimes(samples []wire.Sample, now time.Time, retention time.Duration) string {
+	oldest, newest := now.Add(-retention).UnixMilli(), now.Add(maxAhead).UnixMilli()
+	for i := range samples {
+		switch at := samples[i].AtMs; {
+		case at < oldest:
+			return fmt.Sprintf("samples[%d].at_ms %d is older than %s, which is how long samples are kept", i, at, retention)
+		case at > newest:
+			return fmt.Sprintf("samples[%d].at_ms %d is more than %s in the future", i, at, maxAhead)
+		}
+	}
+	return ""
+}
+
+// Reasons of dead letters, as counted. The letter itself says more.
+const (
+	reasonMalformed = "malformed"
+	reasonTime      = "time"
+	reasonConflict  = "conflict"
+	reasonOverlap   = "overlap"
+	reasonDatabase  = "database" // Postgres refuses this message, and no other
+)

@@ -1,0 +1,133 @@
+package sample
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/sample/sqlgen"
+	"lucid.internal/shared/wire"
+)
+
+// Config of a Store. Only Pool is required.
+type Config struct {
+	Pool *db.Pool
+	Now  func() time.Time // default time.Now
+	// Retention is how long samples are kept, and how far back a node that was
+	// offline may deliver them. Default 7 days.
+	Retention time.Duration
+	// DeadLetters is how many are kept, newest first. Default 10,000.
+	DeadLetters int
+}
+
+// Store reads samples and keeps their tables in shape. An Ingest writes them.
+type Store struct {
+	cfg    Config
+	latest newest
+}
+
+// NewStore makes a Store; it does nothing by itself.
+func NewStore(cfg Config) *Store {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Retention <= 0 {
+		cfg.Retention = 7 * 24 * time.Hour
+	}
+	if cfg.DeadLetters <= 0 {
+		cfg.DeadLetters = 10_000
+	}
+	return &Store{cfg: cfg, latest: newNewest()}
+}
+
+// Latest is the node's newest sample by its own time, and when it came. A
+// sample is visible here as soon as Ingest.Store returned. The fault
+// OtherNotFound means that the node has sent none.
+func (s *Store) Latest(ctx context.Context, nodeNo int32) (wire.Sample, time.Time, error) {
+	inMemory, found := s.latest.get(nodeNo)
+	if found && inMemory.settled && s.cfg.Now().Sub(inMemory.received) < memoryTime {
+		return inMemory.sample, inMemory.received, nil
+	}
+	row, err := sqlgen.New(s.cfg.Pool).Latest(ctx, nodeNo)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows) && found, err == nil && found && row.At.UnixMilli() <= inMemory.sample.AtMs:
+		return inMemory.sample, inMemory.received, nil
+	case errors.Is(err, pgx.ErrNoRows):
+		return wire.Sample{}, time.Time{}, fault.New(fault.OtherNotFound, "the node has sent no samples yet")
+	case err != nil:
+		return wire.Sample{}, time.Time{}, fmt.Errorf("newest sample of node %d: %w", nodeNo, err)
+	}
+	var sample wire.Sample
+	if err := json.Unmarshal(row.Body, &sample); err != nil {
+		return wire.Sample{}, time.Time{}, fmt.Errorf("newest sample of node %d is stored badly: %w", nodeNo, err)
+	}
+	return sample, row.ReceivedAt, nil
+}
+
+const recentChain = `
+SELECT r.chain FROM (
+	SELECT run_no, seq, chain FROM sample WHERE node_no = $1 ORDER BY at DESC LIMIT 4096
+) r WHERE r.run_no = $2 AND r.seq = $3 AND r.chain IS NOT NULL LIMIT 1`
+
+// ChainAt is the running hash of a node's run after the message whose last
+// sequence number is seq; the zero hash for seq 0. known is false when nothing
+// can be said: the run or the number is unknown here or too long ago, or a
+// message of the run was acknowledged without being stored.
+func (s *Store) ChainAt(ctx context.Context, tx db.Tx, nodeNo int32, run wire.RunID, seq uint64) (chain [32]byte, known bool, err error) {
+	if seq == 0 {
+		return chain, true, nil
+	}
+	head, err := sqlgen.New(tx).RunHead(ctx, sqlgen.RunHeadParams{NodeNo: nodeNo, RunID: uuid.UUID(run)})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return chain, false, nil
+	}
+	if err != nil {
+		return chain, false, fmt.Errorf("run %s of node %d: %w", run, nodeNo, err)
+	}
+	if !head.ChainKnown || seq > uint64(head.LastSeq) {
+		return chain, false, nil
+	}
+	stored := head.Chain
+	if seq < uint64(head.LastSeq) {
+		// Only the node's newest samples are looked at: a proof names what was
+		// acknowledged lately, and a made-up number must not cost a long scan.
+		err = tx.QueryRow(ctx, recentChain, nodeNo, head.RunNo, int64(seq)).Scan(&stored)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return chain, false, nil
+		}
+		if err != nil {
+			return chain, false, fmt.Errorf("running hash of node %d at %d: %w", nodeNo, seq, err)
+		}
+	}
+	copy(chain[:], stored)
+	return chain, true, nil
+}
+
+// maxLetterBytes is how much of a dead letter is kept.
+const maxLetterBytes = 4 << 10
+
+// DeadLetter keeps a message that is no data, so that somebody can see why. It
+// is for messages of other channels; metrics go there through Ingest.
+func (s *Store) DeadLetter(ctx context.Context, nodeNo int32, channel wire.Channel, reason string, payload []byte) error {
+	err := sqlgen.New(s.cfg.Pool).InsertLetter(ctx, letter(nodeNo, channel, reason, payload, s.cfg.Now()))
+	if err != nil {
+		return fmt.Errorf("dead letter of node %d: %w", nodeNo, err)
+	}
+	return nil
+}
+
+func letter(nodeNo int32, channel wire.Channel, reason string, payload []byte, at time.Time) sqlgen.InsertLetterParams {
+	reason = strings.ReplaceAll(strings.ToValidUTF8(reason, "?"), "\x00", "?")
+	return sqlgen.InsertLetterParams{
+		NodeNo: nodeNo, ReceivedAt: at, Channel: string(channel), Reason: reason,
+		SizeBytes: int32(len(payload)), Payload: append([]byte{}, payload[:min(len(payload), maxLetterBytes)]...), // never nil
+	}
+}

@@ -1,0 +1,228 @@
+package sample
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"lucid.internal/shared/wire"
+)
+
+const (
+	maxGroupMessages = 4096
+	maxGroupRows     = 8192
+	maxAttempts      = 6
+	maxHeads         = 100_000 // watermarks remembered by one writer, about 100 bytes each
+)
+
+// head is what is remembered of a run: its watermark.
+type head struct {
+	run     wire.RunID
+	runNo   int64
+	lastSeq uint64
+	chain   [32]byte
+}
+
+// writer commits the messages of its share of the nodes, one group at a time.
+// All it remembers may be out of date (another coordinator may have taken over
+// a node): the commit itself checks it.
+type writer struct {
+	in      *Ingest
+	queue   chan *message
+	waiting []*message // taken from the queue, not yet in a group
+	heads   map[int32]head
+	inGroup map[int32]struct{}
+	buffer  copyBuffer
+	failing bool // the last group was not committed
+}
+
+func newWriter(in *Ingest) *writer {
+	return &writer{
+		in:      in,
+		queue:   make(chan *message, queueLength),
+		heads:   make(map[int32]head),
+		inGroup: make(map[int32]struct{}),
+	}
+}
+
+func (w *writer) run(ctx context.Context) {
+	for {
+		group := w.next(ctx)
+		if group == nil {
+			return
+		}
+		w.commit(group)
+	}
+}
+
+// next waits for a message and takes along all that are queued: no delay when
+// idle, large groups under load. A group holds one message of a node at most;
+// a second one waits for the next group. It is nil when ctx ended.
+func (w *writer) next(ctx context.Context) []*message {
+	if len(w.waiting) == 0 {
+		select {
+		case m := <-w.queue:
+			w.waiting = append(w.waiting, m)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	for len(w.waiting) < maxGroupMessages {
+		select {
+		case m := <-w.queue:
+			w.waiting = append(w.waiting, m)
+			continue
+		default:
+		}
+		break
+	}
+	return w.split()
+}
+
+func (w *writer) split() []*message {
+	clear(w.inGroup)
+	group := make([]*message, 0, len(w.waiting))
+	rest := w.waiting[:0]
+	rows := 0
+	for _, m := range w.waiting {
+		_, taken := w.inGroup[m.nodeNo]
+		switch {
+		case taken || rows >= maxGroupRows:
+			w.inGroup[m.nodeNo] = struct{}{} // its later messages stay behind it
+			rest = append(rest, m)
+		case m.abandoned.Load():
+		default:
+			w.inGroup[m.nodeNo] = struct{}{}
+			group = append(group, m)
+			rows += m.rows()
+		}
+	}
+	clear(w.waiting[len(rest):])
+	w.waiting = rest
+	return group
+}
+
+// commit settles the fate of a group and tells the callers.
+func (w *writer) commit(group []*message) {
+	err := w.write(group)
+	if err != nil && refusedByPostgres(err) {
+		w.commitEach(group)
+		return
+	}
+	w.report(len(group), err)
+	for _, m := range group {
+		m.done <- err
+	}
+}
+
+// report logs when trouble begins and ends, not every group of it.
+func (w *writer) report(messages int, err error) {
+	log := w.in.cfg.Logger
+	switch {
+	case err != nil:
+		w.in.count.failed.Add(float64(messages))
+		if !w.failing {
+			log.Error("metrics cannot be committed; nodes get no acknowledgement and send them again", "error", err)
+		}
+	case w.failing:
+		log.Info("metrics are committed again")
+	}
+	w.failing = err != nil
+}
+
+// commitEach is for a group in which Postgres refuses something: each message
+// gets a transaction of its own, and the one that cannot be stored becomes a
+// dead letter instead of coming back for ever.
+func (w *writer) commitEach(group []*message) {
+	for _, m := range group {
+		err := w.write([]*message{m})
+		if err != nil && refusedByPostgres(err) {
+			m.kind, m.reason, m.run = reasonDatabase, err.Error(), wire.RunID{}
+			err = w.write([]*message{m})
+		}
+		w.report(1, err)
+		m.done <- err
+	}
+}
+
+// write commits a group in one transaction, repeating it where that can help.
+func (w *writer) write(group []*message) error {
+	if len(group) == 0 {
+		return nil
+	}
+	// Not the context of Run: what is under way when it ends is finished.
+	ctx, cancel := context.WithTimeout(context.Background(), w.in.cfg.Wait)
+	defer cancel()
+	trusting := true
+	var err error
+	for range maxAttempts {
+		started := time.Now()
+		a := attempt{writer: w, group: group, trusting: trusting}
+		if err = a.run(ctx); err == nil {
+			w.in.count.seconds.Observe(time.Since(started).Seconds())
+			w.in.count.group.Observe(float64(len(group)))
+			a.committed()
+			return nil
+		}
+		w.forget(group)
+		trusting = false
+		switch {
+		case errors.Is(err, errStale), hasCode(err, "40001", "40P01"):
+		case hasCode(err, "23514"): // no partition for a sample's day
+			if err := w.makePartitions(ctx, group); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+	return fmt.Errorf("metrics gave up after %d attempts: %w", maxAttempts, err)
+}
+
+// forget drops remembered watermarks: after an error nobody knows what holds.
+func (w *writer) forget(group []*message) {
+	for _, m := range group {
+		delete(w.heads, m.nodeNo)
+	}
+}
+
+func (w *writer) makePartitions(ctx context.Context, group []*message) error {
+	days := make(map[time.Time]struct{})
+	for _, m := range group {
+		if m.kind != "" {
+			continue
+		}
+		for i := range m.metrics.Samples {
+			days[dayOf(time.UnixMilli(m.metrics.Samples[i].AtMs))] = struct{}{}
+		}
+	}
+	for d := range days {
+		if err := w.in.store.makePartition(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hasCode(err error, codes ...string) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return false
+	}
+	for _, code := range codes {
+		if pg.Code == code {
+			return true
+		}
+	}
+	return false
+}
+
+// refusedByPostgres reports an error of the data itself (classes 22 and 23),
+// as opposed to trouble that passes.
+func refusedByPostgres(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pg.Code[:2] == "22" || pg.Code[:2] == "23")
+}
