@@ -55,10 +55,11 @@ CREATE TABLE payout (
     processed_at     timestamptz,
     completed_at     timestamptz,
     error_message    text,
-    retry_count      integer NOT NULL DEFAULT 0 CHECK (retry_count BETWEEN 0 AND max_retries),
+    retry_count      integer NOT NULL DEFAULT 0,
     max_retries      integer NOT NULL DEFAULT 3 CHECK (max_retries >= 0),
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,
+    CONSTRAINT payout_tries CHECK (retry_count BETWEEN 0 AND max_retries),
     CHECK (amount = fee + net_amount),
     CHECK (status <> 'completed' OR (transaction_hash IS NOT NULL AND completed_at IS NOT NULL)),
     CHECK (status <> 'failed' OR error_message IS NOT NULL)

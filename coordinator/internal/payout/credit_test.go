@@ -1,0 +1,113 @@
+package payout
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var tenOClock = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+
+// minutes is an interval in minutes after ten o'clock.
+func minutes(from, to int) Interval {
+	return Interval{tenOClock.Add(time.Duration(from) * time.Minute), tenOClock.Add(time.Duration(to) * time.Minute)}
+}
+
+func TestCreditOf(t *testing.T) {
+	always, never := []Interval{minutes(-600, 600)}, []Interval(nil)
+	active := []State{{minutes(-600, 600), "active"}}
+	is := func(i ...Interval) []Interval { return i }
+	for name, c := range map[string]struct {
+		evidence         Evidence
+		windows          []Interval
+		now              int // minutes after ten; 0 means long after
+		member, credited int // minutes
+		reasons          []string
+		undecided        bool
+	}{
+		"whole epoch":               {Evidence{always, always, active}, nil, 0, 60, 60, nil, false},
+		"never connected":           {Evidence{always, never, active}, nil, 0, 60, 0, []string{ReasonOffline}, false},
+		"never a member":            {Evidence{never, always, active}, nil, 0, 0, 0, []string{ReasonPartial}, false},
+		"joined half way":           {Evidence{is(minutes(30, 600)), always, active}, nil, 0, 30, 30, []string{ReasonPartial}, false},
+		"left and came back":        {Evidence{is(minutes(-9, 10), minutes(50, 99)), always, active}, nil, 0, 20, 20, []string{ReasonPartial}, false},
+		"joined after the end":      {Evidence{is(minutes(60, 600)), always, active}, nil, 0, 0, 0, []string{ReasonPartial}, false},
+		"two sessions":              {Evidence{always, is(minutes(-5, 10), minutes(20, 70)), active}, nil, 0, 60, 50, []string{ReasonOffline}, false},
+		"overlapping sessions":      {Evidence{always, is(minutes(0, 40), minutes(20, 60)), active}, nil, 0, 60, 60, nil, false},
+		"suspended for a while":     {Evidence{always, always, []State{{minutes(-9, 10), "active"}, {minutes(10, 25), "suspended"}, {minutes(25, 99), "active"}}}, nil, 0, 60, 45, []string{ReasonSuspended}, false},
+		"starting at first":         {Evidence{always, always, []State{{minutes(-9, 10), "starting"}, {minutes(10, 99), "active"}}}, nil, 0, 60, 50, []string{ReasonInactive}, false},
+		"no state known":            {Evidence{always, always, nil}, nil, 0, 60, 0, []string{ReasonInactive}, false},
+		"fault, stayed connected":   {Evidence{always, always, active}, is(minutes(10, 20)), 0, 60, 60, []string{ReasonFaultSpent}, false},
+		"fault cut it off":          {Evidence{always, is(minutes(-9, 10), minutes(24, 99)), active}, is(minutes(10, 20)), 0, 60, 56, []string{ReasonOffline, ReasonFaultSpent}, false},
+		"back at the last moment":   {Evidence{always, is(minutes(-9, 10), minutes(35, 99)), active}, is(minutes(10, 20)), 0, 60, 45, []string{ReasonOffline, ReasonFaultSpent}, false},
+		"back too late":             {Evidence{always, is(minutes(-9, 10), minutes(36, 99)), active}, is(minutes(10, 20)), 0, 60, 34, []string{ReasonOffline}, false},
+		"was not connected before":  {Evidence{always, is(minutes(-9, 9), minutes(20, 99)), active}, is(minutes(10, 20)), 0, 60, 49, []string{ReasonOffline}, false},
+		"was not active before":     {Evidence{always, always, []State{{minutes(-9, 9), "active"}, {minutes(9, 20), "stopping"}, {minutes(20, 99), "active"}}}, is(minutes(10, 20)), 0, 60, 49, []string{ReasonInactive}, false},
+		"came within the fault":     {Evidence{always, is(minutes(15, 99)), active}, is(minutes(10, 20)), 0, 60, 40, []string{ReasonOffline}, false},
+		"fault over the start":      {Evidence{always, is(minutes(-30, -10), minutes(12, 99)), active}, is(minutes(-10, 10)), 0, 60, 58, []string{ReasonOffline, ReasonFaultSpent}, false},
+		"fault over the end":        {Evidence{always, is(minutes(-9, 50), minutes(80, 99)), active}, is(minutes(50, 70)), 0, 60, 60, []string{ReasonFaultSpent}, false},
+		"overlapping faults":        {Evidence{always, is(minutes(-9, 10), minutes(40, 99)), active}, is(minutes(15, 30), minutes(10, 20)), 0, 60, 50, []string{ReasonOffline, ReasonFaultSpent}, false},
+		"may still come back":       {Evidence{always, is(minutes(-9, 50)), active}, is(minutes(50, 59)), 62, 60, 50, []string{ReasonOffline}, true},
+		"came back, is decided":     {Evidence{always, is(minutes(-9, 50), minutes(61, 99)), active}, is(minutes(50, 59)), 62, 60, 59, []string{ReasonOffline, ReasonFaultSpent}, false},
+		"its time is over":          {Evidence{always, is(minutes(-9, 50)), active}, is(minutes(50, 59)), 75, 60, 50, []string{ReasonOffline}, false},
+		"gone before, none waits":   {Evidence{always, is(minutes(-9, 40)), active}, is(minutes(50, 59)), 62, 60, 40, []string{ReasonOffline}, false},
+		"left before, none waits":   {Evidence{is(minutes(-9, 40)), is(minutes(-9, 50)), active}, is(minutes(50, 59)), 62, 40, 40, []string{ReasonPartial}, false},
+		"fault and member in parts": {Evidence{is(minutes(15, 99)), always, active}, is(minutes(10, 20)), 0, 45, 45, []string{ReasonPartial, ReasonFaultSpent}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := tenOClock.Add(24 * time.Hour)
+			if c.now != 0 {
+				now = tenOClock.Add(time.Duration(c.now) * time.Minute)
+			}
+			got := CreditOf(minutes(0, 60), c.evidence, c.windows, now)
+			if got.MemberMs != int64(c.member)*60_000 || got.CreditedMs != int64(c.credited)*60_000 {
+				t.Errorf("member %d ms, credited %d ms; want %d and %d minutes", got.MemberMs, got.CreditedMs, c.member, c.credited)
+			}
+			if !slices.Equal(got.Reasons, c.reasons) || got.Undecided != c.undecided {
+				t.Errorf("reasons %v, undecided %t; want %v, %t", got.Reasons, got.Undecided, c.reasons, c.undecided)
+			}
+		})
+	}
+}
+
+// The set operations against a plain table of minutes.
+func TestSpans(t *testing.T) {
+	const length = 40
+	set := rapid.Custom(func(t *rapid.T) []Interval {
+		var out []Interval
+		for range rapid.IntRange(0, 6).Draw(t, "n") {
+			from := rapid.IntRange(0, length).Draw(t, "from")
+			out = append(out, minutes(from, from+rapid.IntRange(0, 10).Draw(t, "length")))
+		}
+		return out
+	})
+	holds := func(s []Interval, minute int) bool {
+		at := tenOClock.Add(time.Duration(minute) * time.Minute)
+		return slices.ContainsFunc(s, func(i Interval) bool { return !at.Before(i.From) && at.Before(i.To) })
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := set.Draw(t, "a"), set.Draw(t, "b")
+		ua, ub := union(a), union(b)
+		both, diff := ua.and(ub), ua.without(ub)
+		minutesIn := 0
+		for m := range length + 12 {
+			if holds(a, m) {
+				minutesIn++
+			}
+			if holds(ua, m) != holds(a, m) || holds(both, m) != (holds(a, m) && holds(b, m)) || holds(diff, m) != (holds(a, m) && !holds(b, m)) {
+				t.Fatalf("minute %d: union %v, and %v, without %v", m, ua, both, diff)
+			}
+		}
+		if ua.length() != time.Duration(minutesIn)*time.Minute || both.length()+diff.length() != ua.length() {
+			t.Fatalf("lengths: %v = %v + %v, want %d minutes", ua.length(), both.length(), diff.length(), minutesIn)
+		}
+		for _, s := range []spans{ua, both, diff} {
+			for i := range s {
+				if !s[i].From.Before(s[i].To) || i > 0 && s[i].From.Before(s[i-1].To) {
+					t.Fatalf("%v is not in order", s)
+				}
+			}
+		}
+	})
+}

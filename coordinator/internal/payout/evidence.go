@@ -1,0 +1,98 @@
+package payout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lucid.internal/coordinator/internal/payout/sqlgen"
+)
+
+// member is a node that was in the pool during the epoch.
+type member struct {
+	nodeNo   int32
+	nodeID   string
+	evidence Evidence
+}
+
+// evidence reads what the epoch's credit depends on: its members by node
+// number, and the faults of ours around it.
+func (c *closing) evidence(ctx context.Context) ([]member, []Interval, error) {
+	windows, around, err := c.windows(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	q := sqlgen.New(c.tx)
+	rows, err := q.Memberships(ctx, sqlgen.MembershipsParams{PoolNo: c.poolNo, Since: &c.epoch.From, Until: c.epoch.To})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read memberships: %w", err)
+	}
+	around.To = around.To.Add(backWithin)
+	open := around.To.Add(time.Second) // what has not ended goes on past all that is looked at
+	var members []member
+	index := make(map[int32]int)
+	for _, r := range rows {
+		i, known := index[r.NodeNo]
+		if !known {
+			i = len(members)
+			index[r.NodeNo] = i
+			members = append(members, member{nodeNo: r.NodeNo, nodeID: r.NodeID})
+		}
+		e := &members[i].evidence
+		e.Membership = append(e.Membership, interval(r.FromAt, r.ToAt, open))
+	}
+	nodeNos := nodeNosOf(members)
+	presences, err := q.Presences(ctx, sqlgen.PresencesParams{NodeNos: nodeNos, Since: &around.From, Until: around.To})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read presence: %w", err)
+	}
+	for _, r := range presences {
+		e := &members[index[r.NodeNo]].evidence
+		e.Presence = append(e.Presence, interval(r.FromAt, r.ToAt, open))
+	}
+	states, err := q.States(ctx, sqlgen.StatesParams{NodeNos: nodeNos, Since: &around.From, Until: around.To})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read states: %w", err)
+	}
+	for _, r := range states {
+		e := &members[index[r.NodeNo]].evidence
+		e.States = append(e.States, State{interval(r.FromAt, r.ToAt, open), r.Status})
+	}
+	return members, windows, nil
+}
+
+// windows reads the faults that touch the epoch, whole: where one follows
+// directly upon another, the first of them decides who was there. around holds
+// the epoch and all of them.
+func (c *closing) windows(ctx context.Context) (windows []Interval, around Interval, err error) {
+	for around = c.epoch; ; {
+		// A microsecond more: a fault that ends where the next begins belongs to it.
+		windows, err = c.cfg.FaultWindows(ctx, c.tx, around.From.Add(-time.Microsecond), around.To.Add(time.Microsecond))
+		if err != nil {
+			return nil, Interval{}, fmt.Errorf("read fault windows: %w", err)
+		}
+		wider := around
+		for _, w := range windows {
+			wider = Interval{earliest(wider.From, w.From), latest(wider.To, w.To)}
+		}
+		if wider == around {
+			return windows, around, nil
+		}
+		around = wider
+	}
+}
+
+func interval(from time.Time, to *time.Time, open time.Time) Interval {
+	if to == nil {
+		return Interval{from, latest(from, open)}
+	}
+	return Interval{from, *to}
+}
+
+func nodeNosOf(members []member) []int32 {
+	nodeNos := make([]int32, len(members))
+	for i, m := range members {
+		nodeNos[i] = m.nodeNo
+	}
+	return nodeNos
+}

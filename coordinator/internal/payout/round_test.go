@@ -1,0 +1,313 @@
+package payout_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
+)
+
+func (w *world) round(change ...func(*payout.Config)) {
+	w.t.Helper()
+	cfg := w.config()
+	for _, f := range change {
+		f(&cfg)
+	}
+	round, err := payout.NewRound(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := round.RunOnce(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// only is the one payout of a node.
+func (w *world) only(nodeNo int32) payout.Payout {
+	w.t.Helper()
+	payouts, total, err := payout.NewStore(w.pool, nil).List(w.t.Context(), nodeNo, payout.Filter{})
+	if err != nil || total != 1 || len(payouts) != 1 {
+		w.t.Fatalf("node has %d of %d payouts, %v; want one", len(payouts), total, err)
+	}
+	return payouts[0]
+}
+
+func TestRoundPaysFromTheThresholdOn(t *testing.T) {
+	w := newWorld(t)
+	reached, below := w.addNode("node_reached", 0, ten), w.addNode("node_below", 0, ten)
+	w.earn("node_reached", ledger.USDT(10))
+	w.earn("node_below", ledger.USDT(10)-1)
+	w.round()
+	p := w.only(reached)
+	if p.Amount != ledger.USDT(10) || p.Fee != 100_000 || p.NetAmount != 9_900_000 || p.Status != payout.Pending || p.Priority != "normal" ||
+		p.WalletAddress != address || p.NodeID != "node_reached" || p.Currency != "USDT" || p.MaxRetries != 3 || !p.CreatedAt.Equal(w.now) ||
+		!strings.HasPrefix(p.ID, "payout_") || len(p.ID) != 27 {
+		t.Errorf("%+v", p)
+	}
+	if _, total, _ := payout.NewStore(w.pool, nil).List(t.Context(), below, payout.Filter{}); total != 0 {
+		t.Errorf("a node below the threshold has %d payouts", total)
+	}
+	w.wantBalance(ledger.KindPayable, "node_reached", 0)
+	w.wantBalance(ledger.KindInFlight, "node_reached", 9_900_000)
+	w.wantBalance(ledger.KindFeePending, "", 100_000)
+	w.wantSound()
+}
+
+func TestRoundLeavesOut(t *testing.T) {
+	w := newWorld(t)
+	w.addNode("node_without_address", 0, ten)
+	w.exec(`UPDATE node SET payout_address = ''`)
+	w.addNode("node_mistyped", 0, ten)
+	w.exec(`UPDATE node SET payout_address = 'TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u' WHERE node_id = 'node_mistyped'`)
+	w.score(w.addNode("node_suspect", 0, ten), payout.ScoreAt{Vetted: true, Held: true})
+	live := w.addNode("node_live", 0, ten)
+	w.earn("node_live", ledger.USDT(10))
+	w.round()
+	if p := w.only(live); p.Amount != ledger.USDT(10) {
+		t.Fatalf("first payout of %s", p.Amount)
+	}
+	for _, id := range []string{"node_without_address", "node_mistyped", "node_suspect"} {
+		w.earn(id, ledger.USDT(50))
+	}
+	w.addNode("node_ok", 0, ten)
+	w.earn("node_ok", ledger.USDT(50))
+	w.post(ledger.Accrue("more", ten, "pool_gift", []ledger.Share{{NodeID: "node_live", Amount: ledger.USDT(30)}}, 0))
+	w.round()
+	if got := query[string](w, `SELECT string_agg(node_id, ' ' ORDER BY payout_no) FROM payout JOIN node USING (node_no)`); got != "node_live node_ok" {
+		t.Errorf("payouts of %s", got)
+	}
+	w.wantBalance(ledger.KindPayable, "node_suspect", ledger.USDT(50))
+	w.wantBalance(ledger.KindPayable, "node_live", ledger.USDT(30))
+	w.wantSound()
+}
+
+func TestFees(t *testing.T) {
+	for name, c := range map[string]struct {
+		gross, fee ledger.Amount
+		change     func(*payout.Config)
+	}{
+		"one percent":     {ledger.USDT(25), 250_000, func(*payout.Config) {}},
+		"rounded down":    {10_000_099, 100_000, func(*payout.Config) {}},
+		"least fee":       {ledger.USDT(10), 300_000, func(c *payout.Config) { c.FeeMin = 300_000 }},
+		"most fee":        {ledger.USDT(1000), 2_000_000, func(c *payout.Config) { c.FeeMax = 2_000_000 }},
+		"other percent":   {ledger.USDT(10), 250_000, func(c *payout.Config) { c.FeeBasisPoints = 250 }},
+		"none":            {ledger.USDT(10), 0, func(c *payout.Config) { c.FeeBasisPoints = payout.NoFee }},
+		"most in one":     {ledger.USDT(10_000), ledger.USDT(100), func(*payout.Config) {}},
+		"more than int64": {9_000_000_000_000_000_000, 900_000_000_000_000_000, func(c *payout.Config) { c.MaxPayout, c.FeeBasisPoints = 9_100_000_000_000_000_000, 1000 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			no := w.addNode("node_a", 0, ten)
+			w.earn("node_a", c.gross)
+			w.round(c.change)
+			if p := w.only(no); p.Amount != c.gross || p.Fee != c.fee || p.NetAmount != c.gross-c.fee {
+				t.Errorf("gross %s, fee %s, net %s; want fee %s", p.Amount, p.Fee, p.NetAmount, c.fee)
+			}
+			w.wantSound()
+		})
+	}
+}
+
+func TestRoundPaysNoMoreThanTheMost(t *testing.T) {
+	w := newWorld(t)
+	no := w.addNode("node_rich", 0, ten)
+	w.earn("node_rich", ledger.USDT(10_000)+5)
+	w.round()
+	if p := w.only(no); p.Amount != ledger.USDT(10_000) {
+		t.Errorf("gross %s", p.Amount)
+	}
+	w.wantBalance(ledger.KindPayable, "node_rich", 5)
+}
+
+func TestConcurrentRounds(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"node_a", "node_b", "node_c"} {
+		w.addNode(id, 0, ten)
+		w.earn(id, ledger.USDT(40))
+	}
+	round, err := payout.NewRound(w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 6 {
+		group.Go(func() {
+			if err := round.RunOnce(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if n := w.count("payout"); n != 3 {
+		t.Errorf("%d payouts of three nodes", n)
+	}
+	w.wantBalance(ledger.KindInFlight, "node_b", 39_600_000)
+	w.wantSound()
+}
+
+func TestLifeOfAPayout(t *testing.T) {
+	w := newWorld(t)
+	store := payout.NewStore(w.pool, w.config().Now)
+	no := w.addNode("node_a", 0, ten)
+	w.earn("node_a", ledger.USDT(10))
+	w.round()
+	id, ctx := w.only(no).ID, t.Context()
+	must := func(p payout.Payout, err error) payout.Payout {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	refuse := func(code fault.Code) func(payout.Payout, error) {
+		t.Helper()
+		return func(p payout.Payout, err error) {
+			t.Helper()
+			if !fault.Has(err, code) {
+				t.Errorf("%s, %v; want %s", p.Status, err, code)
+			}
+		}
+	}
+	refuse(fault.PayoutNotFound)(store.Start(ctx, "payout_unknown"))
+	refuse(fault.StateNotAllowed)(store.Complete(ctx, id, "tx"))
+	refuse(fault.StateNotAllowed)(store.Retry(ctx, id))
+	must(store.Start(ctx, id))
+	refuse(fault.NotCancellable)(store.Cancel(ctx, id))
+	refuse(fault.Validation)(store.Fail(ctx, id, ""))
+	refuse(fault.Validation)(store.Complete(ctx, id, ""))
+	for range 3 { // every try fails
+		if p := must(store.Fail(ctx, id, "no energy")); *p.ErrorMessage != "no energy" {
+			t.Errorf("%+v", p)
+		}
+		w.wantBalance(ledger.KindPayable, "node_a", ledger.USDT(10))
+		w.wantBalance(ledger.KindFeePending, "", 0)
+		if p := must(store.Retry(ctx, id)); p.ErrorMessage != nil || p.Status != payout.Pending {
+			t.Errorf("%+v", p)
+		}
+		w.wantBalance(ledger.KindInFlight, "node_a", 9_900_000)
+		must(store.Start(ctx, id))
+	}
+	must(store.Fail(ctx, id, "no energy"))
+	refuse(fault.StateNotAllowed)(store.Retry(ctx, id)) // three are enough
+
+	w.round() // its money is free for another one
+	refuse(fault.StateNotAllowed)(store.Retry(ctx, id))
+	second := w.listed(no, payout.Filter{Status: payout.Pending})[0].ID
+	must(store.Cancel(ctx, second))
+	refuse(fault.NotCancellable)(store.Cancel(ctx, second))
+	w.round()
+	third := w.listed(no, payout.Filter{Status: payout.Pending})[0].ID
+	must(store.Start(ctx, third))
+	p := must(store.Complete(ctx, third, "c0ffee"))
+	if *p.TransactionHash != "c0ffee" || p.CompletedAt == nil || p.ProcessedAt == nil {
+		t.Errorf("%+v", p)
+	}
+	if again, err := store.Get(ctx, third); err != nil || again.Status != payout.Completed || !again.UpdatedAt.Equal(p.UpdatedAt) {
+		t.Errorf("read again: %+v, %v", again, err)
+	}
+	refuse(fault.StateNotAllowed)(store.Fail(ctx, third, "late"))
+	earnings, err := store.Earnings(ctx, no, 0)
+	if err != nil || earnings.Paid != 9_900_000 || earnings.InFlight != 0 || earnings.Payable != 0 {
+		t.Errorf("%+v, %v", earnings, err)
+	}
+	w.wantBalance(ledger.KindFeeIncome, "", 100_000)
+	w.wantSound()
+}
+
+func TestRetryNeedsTheMoneyAndTheTurn(t *testing.T) {
+	w := newWorld(t)
+	store := payout.NewStore(w.pool, nil)
+	no := w.addNode("node_a", 0, ten)
+	w.earn("node_a", ledger.USDT(10))
+	w.round()
+	id := w.only(no).ID
+	for _, step := range []func() (payout.Payout, error){
+		func() (payout.Payout, error) { return store.Start(t.Context(), id) },
+		func() (payout.Payout, error) { return store.Fail(t.Context(), id, "refused") },
+	} {
+		if _, err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.post(ledger.Hold("h", ten, "node_a", 1))
+	if _, err := store.Retry(t.Context(), id); !fault.Has(err, fault.BalanceTooSmall) {
+		t.Errorf("retry without the money: %v", err)
+	}
+	w.post(ledger.Release("h", ten, "node_a", 1))
+	w.round()
+	if _, err := store.Retry(t.Context(), id); !fault.Has(err, fault.StateNotAllowed) || !strings.Contains(err.Error(), "another live payout") {
+		t.Errorf("retry beside a live payout: %v", err)
+	}
+	w.wantSound()
+}
+
+// The database itself keeps a payout on its way.
+func TestDatabaseRefusesOtherSteps(t *testing.T) {
+	w := newWorld(t)
+	w.addNode("node_a", 0, ten)
+	w.earn("node_a", ledger.USDT(10))
+	w.round()
+	for sql, want := range map[string]string{
+		`UPDATE payout SET status = 'completed', transaction_hash = 'x', completed_at = now()`: "from pending to completed",
+		`UPDATE payout SET status = 'failed', error_message = 'x'`:                             "from pending to failed",
+		`UPDATE payout SET amount = amount + 1, net_amount = net_amount + 1`:                   "never change",
+		`UPDATE payout SET node_no = node_no + 1`:                                              "never change",
+		`DELETE FROM payout`:                "append-only",
+		`TRUNCATE payout`:                   "append-only",
+		`UPDATE payout SET status = 'gone'`: "no allowed step",
+		`INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
+			SELECT 'payout_2', node_no, 5, 1, 4, 'T', now(), now() FROM node`: "payout_live",
+		`INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, status, created_at, updated_at)
+			SELECT 'payout_2', node_no, 5, 1, 4, 'T', 'failed', now(), now() FROM node`: "begins as pending",
+		`INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
+			SELECT 'payout_2', node_no, 5, 1, 5, 'T', now(), now() FROM node`: "payout_check",
+	} {
+		if _, err := w.pool.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", sql, err, want)
+		}
+	}
+}
+
+func TestListPages(t *testing.T) {
+	w := newWorld(t)
+	store := payout.NewStore(w.pool, nil)
+	no := w.addNode("node_a", 0, ten)
+	w.addNode("node_other", 0, ten)
+	w.earn("node_other", ledger.USDT(10))
+	w.earn("node_a", ledger.USDT(10))
+	for range 4 {
+		w.round()
+		if _, err := store.Cancel(t.Context(), w.listed(no, payout.Filter{Status: payout.Pending})[0].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.round()
+	all := w.listed(no, payout.Filter{})
+	if len(all) != 5 || all[0].Status != payout.Pending || all[0].No < all[4].No {
+		t.Fatalf("%d payouts, first %+v", len(all), all[0])
+	}
+	same := func(name string, got, want []payout.Payout) {
+		t.Helper()
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d payouts, want %d", name, len(got), len(want))
+		}
+		for i := range got {
+			if got[i].ID != want[i].ID {
+				t.Errorf("%s: %s at %d, want %s", name, got[i].ID, i, want[i].ID)
+			}
+		}
+	}
+	same("page", w.listed(no, payout.Filter{Limit: 2, Offset: 2}), all[2:4])
+	same("cursor", w.listed(no, payout.Filter{Limit: 2, Before: all[2].No}), all[3:])
+	same("status", w.listed(no, payout.Filter{Status: payout.Cancelled}), all[1:])
+	same("status and cursor", w.listed(no, payout.Filter{Status: payout.Cancelled, Before: all[3].No}), all[4:])
+	if _, total, err := store.List(t.Context(), no, payout.Filter{Status: payout.Cancelled, Limit: 1, Before: all[3].No}); err != nil || total != 4 {
+		t.Errorf("total %d, %v; want all 4 whatever the cursor", total, err)
+	}
+	if _, err := store.Earnings(t.Context(), 999, 0); !fault.Has(err, fault.NodeNotFound) {
+		t.Errorf("earnings of nobody: %v", err)
+	}
+}

@@ -1,0 +1,170 @@
+package payout
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout/sqlgen"
+)
+
+// Status is where a payout is in its life.
+type Status string
+
+// Statuses.
+const (
+	Pending    Status = "pending"
+	Processing Status = "processing"
+	Completed  Status = "completed"
+	Failed     Status = "failed"
+	Cancelled  Status = "cancelled"
+)
+
+// Payout is a payment to the owner of a node. Nil means that it has none yet.
+type Payout struct {
+	No              int64 // rises; the cursor of lists
+	ID              string
+	NodeID          string
+	Amount          ledger.Amount // gross
+	Fee             ledger.Amount
+	NetAmount       ledger.Amount // what the owner gets
+	Currency        string
+	WalletAddress   string
+	Status          Status
+	Priority        string // urgent, high, normal, low
+	TransactionHash *string
+	BatchID         *string
+	ScheduledAt     *time.Time
+	ProcessedAt     *time.Time
+	CompletedAt     *time.Time
+	ErrorMessage    *string
+	RetryCount      int
+	MaxRetries      int
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// Store reads earnings and payouts and moves payouts through their life.
+type Store struct {
+	pool *db.Pool
+	now  func() time.Time
+}
+
+// NewStore makes a Store; now defaults to time.Now.
+func NewStore(pool *db.Pool, now func() time.Time) *Store {
+	if now == nil {
+		now = time.Now
+	}
+	return &Store{pool: pool, now: now}
+}
+
+// Get reads one payout; fault.PayoutNotFound when there is none.
+func (s *Store) Get(ctx context.Context, payoutID string) (Payout, error) {
+	row, err := sqlgen.New(s.pool).Payout(ctx, payoutID)
+	if err != nil {
+		return Payout{}, notFound(payoutID, err)
+	}
+	return payoutOf(row.Payout, row.NodeID), nil
+}
+
+func notFound(payoutID string, err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fault.New(fault.PayoutNotFound, "no payout %s", payoutID)
+	}
+	return fmt.Errorf("read payout %s: %w", payoutID, err)
+}
+
+// Filter selects payouts of a node; zero values select all.
+type Filter struct {
+	Status Status
+	Before int64 // cursor: only payouts with a smaller No
+	Offset int   // skips so many, for pages by number
+	Limit  int   // at most 100; 0 means 20
+}
+
+// List reads payouts of a node, newest first, and how many match in all,
+// whatever the cursor. The No of the last one is the cursor of the next page.
+func (s *Store) List(ctx context.Context, nodeNo int32, f Filter) ([]Payout, int, error) {
+	q := sqlgen.New(s.pool)
+	total, err := q.CountPayouts(ctx, sqlgen.CountPayoutsParams{NodeNo: nodeNo, Status: string(f.Status)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("count payouts: %w", err)
+	}
+	rows, err := q.Payouts(ctx, sqlgen.PayoutsParams{
+		NodeNo: nodeNo, Status: string(f.Status), Before: cmp.Or(f.Before, math.MaxInt64),
+		Skip: int32(f.Offset), Most: int32(min(cmp.Or(f.Limit, 20), 100)),
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list payouts: %w", err)
+	}
+	payouts := make([]Payout, len(rows))
+	for i, r := range rows {
+		payouts[i] = payoutOf(r.Payout, r.NodeID)
+	}
+	return payouts, int(total), nil
+}
+
+func payoutOf(r sqlgen.Payout, nodeID string) Payout {
+	return Payout{
+		No: r.PayoutNo, ID: r.PayoutID, NodeID: nodeID,
+		Amount: ledger.Amount(r.Amount), Fee: ledger.Amount(r.Fee), NetAmount: ledger.Amount(r.NetAmount),
+		Currency: r.Currency, WalletAddress: r.WalletAddress, Status: Status(r.Status), Priority: r.Priority,
+		TransactionHash: r.TransactionHash, BatchID: r.BatchID,
+		ScheduledAt: r.ScheduledAt, ProcessedAt: r.ProcessedAt, CompletedAt: r.CompletedAt,
+		ErrorMessage: r.ErrorMessage, RetryCount: int(r.RetryCount), MaxRetries: int(r.MaxRetries),
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+}
+
+// Earnings is what a node has, where, and how it came by it.
+type Earnings struct {
+	Payable  ledger.Amount
+	Held     ledger.Amount // until vetting ends or a suspicion is decided
+	InFlight ledger.Amount // net amount of its live payout
+	Paid     ledger.Amount // net amount of completed payouts
+	Epochs   []Line        // newest first
+}
+
+// Earnings reads them at one moment, with at most limit epochs (0 means 20,
+// never more than 1000).
+func (s *Store) Earnings(ctx context.Context, nodeNo int32, limit int) (Earnings, error) {
+	var e Earnings
+	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, s.pool, moment, func(tx db.Tx) error {
+		q := sqlgen.New(tx)
+		nodeID, err := q.NodeID(ctx, nodeNo)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.New(fault.NodeNotFound, "no such node")
+		} else if err != nil {
+			return err
+		}
+		balances, err := ledger.Balances(ctx, tx, nodeID)
+		if err != nil {
+			return err
+		}
+		e.Payable, e.Held = balances[ledger.KindPayable], balances[ledger.KindHeld]
+		e.InFlight, e.Paid = balances[ledger.KindInFlight], balances[ledger.KindPaidOut]
+		rows, err := q.Lines(ctx, sqlgen.LinesParams{NodeNo: nodeNo, Most: int32(min(cmp.Or(limit, 20), 1000))})
+		e.Epochs = make([]Line, len(rows))
+		for i, r := range rows {
+			e.Epochs[i] = Line{
+				EpochNo: r.EpochNo, PoolID: r.PoolID, StartsAt: r.StartsAt, EndsAt: r.EndsAt, Reward: ledger.Amount(r.Reward),
+				NodeNo: nodeNo, NodeID: nodeID, MemberMs: r.MemberMs, CreditedMs: r.CreditedMs, ScoreNano: r.Score,
+				Factors: r.Factors, Weight: r.Weight, Share: ledger.Amount(r.Share), Destination: r.Destination, Reasons: r.Reasons,
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return Earnings{}, fmt.Errorf("read earnings of node %d: %w", nodeNo, err)
+	}
+	return e, nil
+}
