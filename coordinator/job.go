@@ -20,9 +20,15 @@ const (
 func (c *Coordinator) lead(ctx context.Context) {
 	var jobs sync.WaitGroup
 	start := func(name string, interval time.Duration, runOnce func(context.Context) error) {
-		jobs.Go(func() { job.Loop(ctx, c.Log, name, interval, runOnce) })
+		jobs.Go(func() {
+			select {
+			case <-c.led: // what a predecessor left open has been ended
+				job.Loop(ctx, c.Log, name, interval, runOnce)
+			case <-ctx.Done():
+			}
+		})
 	}
-	start("pulse", pulseInterval, c.pulse)
+	jobs.Go(func() { job.Loop(ctx, c.Log, "pulse", pulseInterval, c.pulse) })
 	start("presence", presenceInterval, c.presence.Flush)
 	start("partitions", maintainInterval, c.maintain)
 	start("epochs", closerInterval, c.closer.RunOnce)

@@ -109,8 +109,8 @@ func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, 
 
 // faultWindows refuses to answer while a window may still be unrecorded.
 func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.Time) ([]payout.Interval, error) {
-	if age := c.now().Sub(*c.lastPulse.Load()); age > maxPulseAge {
-		return nil, fmt.Errorf("the heartbeat is %s old, so a fault of ours may not be on record yet", age.Round(time.Second))
+	if err := c.leads(); err != nil {
+		return nil, fmt.Errorf("a fault of ours may not be on record yet: %w", err)
 	}
 	windows, err := outage.Windows(ctx, tx, from, to)
 	intervals := make([]payout.Interval, len(windows))
@@ -122,7 +122,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools,
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Payouts: c.payouts,
 		Checks: []api.Check{
 			{Name: "database", Run: c.DB.Ping},
 			{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},
