@@ -1,0 +1,84 @@
+# Everything that a person or the CI does here. `make` alone shows the list.
+
+MODULES    := shared agent coordinator e2e
+VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS    := -s -w -X main.version=$(VERSION)
+TEST_FLAGS ?=
+RUN_FLAGS  ?=
+FUZZTIME   ?= 20s
+TOOLS      := bin/tools
+
+# Each module is built and tested by its own go.mod, as a release is. go.work
+# would merge the versions that they ask for; it is there for editors.
+export GOWORK := off
+
+# each CMD: runs CMD in every module, all of them even when one fails.
+each = @failed=; for m in $(MODULES); do (cd $$m && $(1)) || failed="$$failed $$m"; done; \
+	if [ -n "$$failed" ]; then echo "failed in:$$failed" >&2; exit 1; fi
+
+.PHONY: help setup build run test test-long bench fuzz fmt lint vulncheck tidy tidy-check generate generate-check clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing on this machine (PostgreSQL; a C compiler for -race)
+	@sh scripts/setup.sh $(if $(findstring -race,$(TEST_FLAGS)),--race)
+
+build: ## build both programs into bin/
+	@sh scripts/setup.sh --go-only
+	cd coordinator && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucid-coordinator ./cmd/lucid-coordinator
+	cd agent && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucid-agent ./cmd/lucid-agent
+
+run: setup build ## this machine as a proven, scored and paid node; Ctrl-C stops it (RUN_FLAGS="--http ...")
+	@exec bin/lucid-coordinator dev --agent bin/lucid-agent $(RUN_FLAGS)
+
+test: setup ## every test of every module (TEST_FLAGS="-race -run ...")
+	$(call each,go test $(TEST_FLAGS) ./...)
+
+test-long: TEST_FLAGS := -race -shuffle=on -count=3 -timeout 60m
+test-long: setup ## every test three times with the race detector, then every fuzz target
+	$(call each,go test $(TEST_FLAGS) ./...)
+	@FUZZTIME=1m sh scripts/fuzz.sh $(MODULES)
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh $(MODULES)
+
+bench: setup ## measure durable ingest and the agent's footprint
+	cd e2e && go run ./cmd/bench
+
+fmt: ## format all Go code
+	gofmt -w $(MODULES)
+
+lint: $(TOOLS)/staticcheck ## formatting, go vet, staticcheck
+	@unformatted=$$(gofmt -l $(MODULES)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
+	$(call each,go vet ./...)
+	$(call each,$(CURDIR)/$(TOOLS)/staticcheck ./...)
+
+vulncheck: $(TOOLS)/govulncheck ## known vulnerabilities in what we call; says so when it cannot run
+	@sh scripts/vulncheck.sh $(CURDIR)/$(TOOLS)/govulncheck $(MODULES)
+
+tidy: ## go mod tidy in every module
+	$(call each,go mod tidy)
+	cd tools && go mod tidy
+
+tidy-check: ## fails when a go.mod or go.sum is not tidy
+	$(call each,go mod tidy -diff)
+	@cd tools && go mod tidy -diff
+
+generate: $(TOOLS)/sqlc ## write the code of all SQL queries again
+	cd coordinator && ../$(TOOLS)/sqlc generate
+
+generate-check: $(TOOLS)/sqlc ## fails when generated code differs from its source
+	@cd coordinator && ../$(TOOLS)/sqlc diff && echo "generated code is up to date"
+
+clean: ## remove what was built; data in .lucid stays
+	rm -rf bin
+
+# Without cgo sqlc takes its parser as WebAssembly: no C compiler, no long C build.
+$(TOOLS)/sqlc: PACKAGE := github.com/sqlc-dev/sqlc/cmd/sqlc
+$(TOOLS)/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
+$(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck
+$(TOOLS)/%: tools/go.mod tools/go.sum
+	cd tools && CGO_ENABLED=0 go build -o ../$@ $(PACKAGE)
+	@touch $@

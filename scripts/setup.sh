@@ -1,0 +1,86 @@
+#!/bin/sh
+# Installs what this repository needs and the machine lacks. Quick and silent
+# when nothing is missing.
+#
+#   setup.sh            Go is checked, PostgreSQL installed
+#   setup.sh --race     and a C compiler, which go test -race needs
+#   setup.sh --go-only  Go is checked, nothing else
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { echo "setup: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+check_go() {
+	command -v go >/dev/null || die "Go is not installed: get Go 1.26 or newer from https://go.dev/dl and put its bin folder into PATH"
+	# go.mod asks for 1.26, so a newer go fetches or uses a fitting toolchain.
+	version=$(go env GOVERSION 2>/dev/null) || version=$(GOTOOLCHAIN=local GOWORK=off go version 2>/dev/null || echo unknown)
+	number=${version#go}
+	major=${number%%.*}
+	rest=${number#*.}
+	minor=${rest%%[!0-9]*}
+	case "$major$minor" in
+	'' | *[!0-9]*) die "Go 1.26 or newer is needed, this is $version: get it from https://go.dev/dl" ;;
+	esac
+	if [ "$major" -lt 1 ] || { [ "$major" -eq 1 ] && [ "$minor" -lt 26 ]; }; then
+		die "Go 1.26 or newer is needed, this is $version: get it from https://go.dev/dl"
+	fi
+}
+
+# The same places that lucid-coordinator dev looks at.
+has_postgres() {
+	for initdb in /usr/lib/postgresql/*/bin/initdb; do
+		[ -x "$initdb" ] && return 0
+	done
+	command -v initdb >/dev/null && command -v postgres >/dev/null
+}
+
+has_compiler() {
+	compiler=$(go env CC)
+	command -v "$compiler" >/dev/null && echo '#include <stdlib.h>' | "$compiler" -E -x c - >/dev/null 2>&1
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+install() {
+	command -v apt-get >/dev/null || die "missing: $*. This machine has no apt-get: install them with its own package manager, then run this again"
+	how=""
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || die "missing: $*. Run as root: apt-get install $*"
+		how=", with sudo"
+	fi
+	say "installing $* with apt-get$how"
+	as_root apt-get update -qq
+	keep_cluster_away "$@"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 || {
+		let_clusters_be
+		die "apt-get could not install: $*"
+	}
+	let_clusters_be
+}
+
+# Debian's package makes and starts a cluster of its own, which nobody asked
+# for. It is told not to for as long as we install, and never again.
+drop_in=/etc/postgresql-common/createcluster.d/lucid-setup.conf
+keep_cluster_away() {
+	case " $* " in *" postgresql "*)
+		say "its own database cluster is not created: lucid-coordinator dev makes a private one"
+		as_root mkdir -p "${drop_in%/*}"
+		echo 'create_main_cluster = false' | as_root tee "$drop_in" >/dev/null
+		;;
+	esac
+}
+let_clusters_be() {
+	if [ -e "$drop_in" ]; then as_root rm -f "$drop_in"; fi
+}
+
+check_go
+[ "${1-}" = --go-only ] && exit 0
+missing=""
+has_postgres || missing="$missing postgresql"
+if [ "${1-}" = --race ]; then has_compiler || missing="$missing gcc libc6-dev"; fi
+# shellcheck disable=SC2086 # a list of package names
+[ -z "$missing" ] || install $missing
+has_postgres || die "PostgreSQL is still not found in /usr/lib/postgresql/*/bin or PATH"
