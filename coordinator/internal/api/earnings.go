@@ -23,7 +23,7 @@ func (s *server) earningsOperations() {
 }
 
 type earningsInput struct {
-	nodeInput
+	NodeInput
 	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Epochs shown."`
 }
 

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -12,7 +14,8 @@ import (
 )
 
 // Check is one thing that must work for the coordinator to be of use. Its
-// error is shown to anybody who asks, so it must hold no secret.
+// error is shown to anybody who asks, so its text must hold no secret; that of
+// a database driver is replaced.
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error
@@ -86,16 +89,31 @@ func (s *server) runChecks(ctx context.Context) []checkBody {
 	results := make([]checkBody, len(s.Checks))
 	var wait sync.WaitGroup
 	for i, check := range s.Checks {
-		wait.Go(func() {
-			results[i] = checkBody{Name: check.Name, OK: true}
-			if err := check.Run(ctx); err != nil {
-				reason := err.Error()
-				results[i].OK, results[i].Reason = false, &reason
-			}
-		})
+		wait.Go(func() { results[i] = s.runCheck(ctx, check) })
 	}
 	wait.Wait()
 	return results
+}
+
+func (s *server) runCheck(ctx context.Context, check Check) (result checkBody) {
+	result = checkBody{Name: check.Name, OK: true}
+	fail := func(err error, reason string) {
+		s.Logger.WarnContext(ctx, "check failed", "check", check.Name, "error", err)
+		result.OK, result.Reason = false, &reason
+	}
+	defer func() { // it runs on a goroutine of its own, where a panic would end the process
+		if v := recover(); v != nil {
+			fail(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), "the check itself failed; see the log")
+		}
+	}()
+	if err := check.Run(ctx); err != nil {
+		reason := err.Error()
+		if f := classify(err); f.Code != fault.InternalError {
+			reason = f.Message // a driver's own words name users, hosts and files
+		}
+		fail(err, reason)
+	}
+	return result
 }
 
 type versionBody struct {

@@ -1,17 +1,18 @@
 package api
 
-// pageInput is what every list takes.
-type pageInput struct {
+// PageInput is what every list takes. Inputs that others embed are exported:
+// huma looks for parameters in exported fields only.
+type PageInput struct {
 	Page  int `query:"page" minimum:"1" maximum:"100000" default:"1" doc:"Page number, from 1."`
 	Limit int `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
 }
 
-func (p pageInput) offset() int { return (p.Page - 1) * p.Limit }
+func (p PageInput) offset() int { return (p.Page - 1) * p.Limit }
 
-// cursorInput is what lists take that can grow long: a page by number, or what
+// CursorInput is what lists take that can grow long: a page by number, or what
 // follows a cursor, which costs the same however deep it stands.
-type cursorInput struct {
-	pageInput
+type CursorInput struct {
+	PageInput
 	Cursor string `query:"cursor" maxLength:"512" pattern:"^[A-Za-z0-9_=-]*$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before, instead of page; filters, sort and order must stay as they were."`
 }
 
@@ -27,7 +28,7 @@ type pagination struct {
 }
 
 // of describes a page out of total items.
-func (p pageInput) of(total int) pagination {
+func (p PageInput) of(total int) pagination {
 	pages := (total + p.Limit - 1) / p.Limit
 	return pagination{
 		Page: &p.Page, Limit: p.Limit, Total: &total, TotalPages: &pages,
@@ -36,8 +37,8 @@ func (p pageInput) of(total int) pagination {
 }
 
 // of describes a page that next follows; "" on the last one.
-func (p cursorInput) of(total int, next string) pagination {
-	described := p.pageInput.of(total)
+func (p CursorInput) of(total int, next string) pagination {
+	described := p.PageInput.of(total)
 	described.HasNext, described.NextCursor = next != "", orNil(next)
 	if p.Cursor != "" {
 		described.Page, described.HasPrev = nil, true

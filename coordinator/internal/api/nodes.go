@@ -11,8 +11,8 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// nodeInput names the node that an operation is about.
-type nodeInput struct {
+// NodeInput names the node that an operation is about.
+type NodeInput struct {
 	NodeID string `path:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64" example:"node_4f1c2a" doc:"Id of the node."`
 }
 
@@ -21,7 +21,7 @@ func (s *server) nodeOperations() {
 		id: "listNodes", method: http.MethodGet, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Viewer,
 		summary:     "List nodes",
 		description: "Filters are combined with and. Without sort the newest node comes first.",
-		example:     nodeListBody{Nodes: []nodeBody{exampleNode()}, Pagination: pageInput{Page: 1, Limit: 20}.of(1)},
+		example:     nodeListBody{Nodes: []nodeBody{exampleNode()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodes)
 	register(s, operation{
 		id: "getNode", method: http.MethodGet, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Viewer,
@@ -36,7 +36,7 @@ func (s *server) nodeOperations() {
 }
 
 type nodeListInput struct {
-	cursorInput
+	CursorInput
 	Status   string         `query:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error" doc:"Only nodes in this status."`
 	NodeType string         `query:"node_type" enum:"worker,validator,storage,compute" doc:"Only nodes of this type."`
 	PoolID   string         `query:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" doc:"Only nodes in this pool."`
@@ -62,7 +62,7 @@ func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[node
 	return answered(nodeListBody{shape(nodes, shapeNode), in.of(total, next)})
 }
 
-func (s *server) getNode(ctx context.Context, in *nodeInput) (*answer[nodeBody], error) {
+func (s *server) getNode(ctx context.Context, in *NodeInput) (*answer[nodeBody], error) {
 	n, err := s.Nodes.Get(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (s *server) getNode(ctx context.Context, in *nodeInput) (*answer[nodeBody],
 	return answered(shapeNode(n))
 }
 
-func (s *server) getNodeStatus(ctx context.Context, in *nodeInput) (*answer[nodeStatusBody], error) {
+func (s *server) getNodeStatus(ctx context.Context, in *NodeInput) (*answer[nodeStatusBody], error) {
 	n, err := s.Nodes.Get(ctx, in.NodeID)
 	if err != nil {
 		return nil, err

@@ -17,13 +17,13 @@ func (s *server) payoutOperations() {
 		id: "listNodePayouts", method: http.MethodGet, path: basePath + "/nodes/{node_id}/payouts", collection: true, tag: "payouts",
 		role: access.Viewer, summary: "List a node's payouts", description: "Newest first. net_amount is amount less fee: what the owner gets.",
 		errors:  []fault.Code{fault.NodeNotFound},
-		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: pageInput{Page: 1, Limit: 20}.of(1)},
+		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodePayouts)
 }
 
 type payoutListInput struct {
-	nodeInput
-	pageInput
+	NodeInput
+	PageInput
 	Cursor string `query:"cursor" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before, instead of page; status must stay as it was."`
 	Status string `query:"status" enum:"pending,processing,completed,failed,cancelled" doc:"Only payouts in this status."`
 }
@@ -51,7 +51,7 @@ func (s *server) listNodePayouts(ctx context.Context, in *payoutListInput) (*ans
 	if err != nil {
 		return nil, err
 	}
-	where := cursorInput{in.pageInput, in.Cursor}.of(total, next)
+	where := CursorInput{in.PageInput, in.Cursor}.of(total, next)
 	return answered(payoutListBody{shape(payouts, shapePayout), where})
 }
 

@@ -15,7 +15,7 @@ func (s *server) poolOperations() {
 	register(s, operation{
 		id: "listPools", method: http.MethodGet, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Viewer,
 		summary: "List pools", description: "Pools by name.",
-		example: poolListBody{Pools: []poolBody{examplePool()}, Pagination: pageInput{Page: 1, Limit: 20}.of(1)},
+		example: poolListBody{Pools: []poolBody{examplePool()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listPools)
 	register(s, operation{
 		id: "getPool", method: http.MethodGet, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Viewer,
@@ -25,7 +25,7 @@ func (s *server) poolOperations() {
 }
 
 type poolListInput struct {
-	pageInput
+	PageInput
 	Query string `query:"q" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Part of the name or id, in any case."`
 }
 

@@ -50,7 +50,7 @@ type factorsBody struct {
 	Quality      ratio `json:"quality"`
 }
 
-func (s *server) getPootScore(ctx context.Context, in *nodeInput) (*answer[scoreBody], error) {
+func (s *server) getPootScore(ctx context.Context, in *NodeInput) (*answer[scoreBody], error) {
 	n, err := s.Nodes.Get(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func shapeScore(nodeID string, c score.Current) scoreBody {
 }
 
 type historyInput struct {
-	nodeInput
+	NodeInput
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
 	Cursor string `query:"cursor" maxLength:"19" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before."`
 }

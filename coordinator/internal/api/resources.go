@@ -32,7 +32,7 @@ type resourcesBody struct {
 	Absent     map[string]string    `json:"absent" doc:"Subject and why the machine cannot give it."`
 }
 
-func (s *server) getResources(ctx context.Context, in *nodeInput) (*answer[resourcesBody], error) {
+func (s *server) getResources(ctx context.Context, in *NodeInput) (*answer[resourcesBody], error) {
 	n, err := s.Nodes.Get(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
