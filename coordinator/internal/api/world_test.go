@@ -1,0 +1,333 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdh"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/sample"
+	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+const payoutAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+
+// world is the whole API on a database of its own, with a clock that the test
+// moves and one API key of each role.
+type world struct {
+	*server
+	t    testing.TB
+	db   *db.Pool
+	keys map[access.Role]string
+	log  *bytes.Buffer
+
+	mu   sync.Mutex
+	time time.Time
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.time
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.time = w.time.Add(d)
+}
+
+func newWorld(t testing.TB, change ...func(*Config)) *world {
+	t.Helper()
+	w := &world{
+		t: t, db: dbtest.New(t), keys: map[access.Role]string{}, log: new(bytes.Buffer),
+		time: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC),
+	}
+	config := w.config()
+	for _, f := range change {
+		f(&config)
+	}
+	var err error
+	if w.server, err = newServer(config); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []access.Role{access.Viewer, access.Operator, access.Admin, access.Service} {
+		if _, w.keys[role], err = w.Access.CreateKey(t.Context(), "test-"+string(role), role, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+func (w *world) config() Config {
+	_, signing, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	keys, err := access.NewStore(access.Config{Pool: w.db, SigningKey: signing, Now: w.now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	scores, err := score.NewStore(score.Config{Pool: w.db, SetNodeScore: node.SetScore, Vetting: &score.Vetting{}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return Config{
+		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Payouts: payout.NewStore(w.db, w.now),
+		Samples: sample.NewStore(sample.Config{Pool: w.db, Now: w.now}),
+		Nodes: node.NewStore(node.Config{
+			Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+			Join: pool.Join, Now: w.now,
+		}),
+		Version: "1.2.3", Now: w.now,
+		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+}
+
+// answerOf is what a request got.
+type answerOf struct {
+	*http.Response
+	body []byte
+}
+
+// send runs a request against the real handler. edit may be nil.
+func (w *world) send(method, path, body string, edit func(*http.Request)) answerOf {
+	w.t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	r := httptest.NewRequestWithContext(w.t.Context(), method, path, reader)
+	r.RemoteAddr = "127.0.0.1:40000"
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if edit != nil {
+		edit(r)
+	}
+	recorder := httptest.NewRecorder()
+	w.engine.ServeHTTP(recorder, r)
+	response := recorder.Result()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answerOf{response, content}
+}
+
+func as(credential string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+credential) }
+}
+
+// get reads a path as a viewer and decodes the answer, which must be 200.
+func (w *world) get(path string, into any) {
+	w.t.Helper()
+	a := w.send(http.MethodGet, path, "", as(w.keys[access.Viewer]))
+	if a.StatusCode != http.StatusOK {
+		w.t.Fatalf("GET %s: %d %s", path, a.StatusCode, a.body)
+	}
+	w.decode(a.body, into)
+}
+
+// decode refuses fields that the test does not know: a shape is compared whole.
+func (w *world) decode(body []byte, into any) {
+	w.t.Helper()
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	d.UseNumber()
+	if err := d.Decode(into); err != nil {
+		w.t.Fatalf("%v in %s", err, body)
+	}
+}
+
+// wantError checks the whole envelope and gives its detail.
+func (w *world) wantError(a answerOf, status int, code string) detail {
+	w.t.Helper()
+	var p problem
+	if a.StatusCode != status || a.Header.Get("Content-Type") != "application/json" &&
+		a.Header.Get("Content-Type") != "application/json; charset=utf-8" {
+		w.t.Fatalf("got %d %s: %s; want %d %s", a.StatusCode, a.Header.Get("Content-Type"), a.body, status, code)
+	}
+	w.decode(a.body, &p)
+	d := p.Detail
+	if d.Code != code || d.Message == "" || d.Details == nil || d.Service != "node-management" || d.Version != "v1" ||
+		d.RequestID == "" || d.RequestID != a.Header.Get("X-Request-ID") || !d.Timestamp.Equal(w.now()) {
+		w.t.Errorf("envelope %s with request id %s; want code %s", a.body, a.Header.Get("X-Request-ID"), code)
+	}
+	return d
+}
+
+// device makes an enrolment request that is signed as an agent signs it.
+func (w *world) enrollRequest(token string, inventory wire.Inventory) *wire.EnrollRequest {
+	w.t.Helper()
+	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	raw, err := json.Marshal(inventory)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := &wire.EnrollRequest{
+		V: wire.ProtocolVersion, Token: token, X25519Public: exchange.PublicKey().Bytes(), DevicePublic: public,
+		Inventory: raw, PayoutAddress: payoutAddress,
+	}
+	r.Signature = ed25519.Sign(private, proof.EnrollRequestTranscript(r))
+	return r
+}
+
+// enrol brings a node in by the API, and gives it as stored.
+func (w *world) enrol(name, poolID string) node.Node {
+	w.t.Helper()
+	t := node.Token{NodeName: name, Life: time.Hour}
+	if poolID != "" {
+		p, err := w.Pools.Get(w.t.Context(), poolID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		t.PoolNo = &p.No
+	}
+	token, err := w.Nodes.CreateToken(w.t.Context(), t)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	request, err := json.Marshal(w.enrollRequest(token, exampleNodeRow().Inventory))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a := w.send(http.MethodPost, wire.EnrollPath, string(request), nil)
+	var identity wire.EnrollResponse
+	if a.StatusCode != http.StatusOK {
+		w.t.Fatalf("enrolment: %d %s", a.StatusCode, a.body)
+	}
+	w.decode(a.body, &identity)
+	n, err := w.Nodes.Get(w.t.Context(), identity.NodeID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+func (w *world) createPool(id string, reward ledger.Amount) {
+	w.t.Helper()
+	_, err := w.Pools.Create(w.t.Context(), pool.New{ID: id, Name: strings.ReplaceAll(id, "_", "-"), RewardPerEpoch: reward})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// connect brings a node online and makes it active, as the broker's hooks and
+// its first proof do.
+func (w *world) connect(n node.Node) {
+	w.t.Helper()
+	if _, _, err := node.NewPresence(w.db, w.now).Connected(w.t.Context(), n.No); err != nil {
+		w.t.Fatal(err)
+	}
+	w.inTx(func(ctx context.Context, tx db.Tx) error {
+		return node.SetStatus(ctx, tx, n.No, node.Active, "", w.now())
+	})
+}
+
+func (w *world) inTx(f func(context.Context, db.Tx) error) {
+	w.t.Helper()
+	if err := db.InTx(w.t.Context(), w.db, func(tx db.Tx) error { return f(w.t.Context(), tx) }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// judge stores a verdict and scores it.
+func (w *world) judge(n node.Node, result score.Result, reason string) score.Change {
+	w.t.Helper()
+	var change score.Change
+	w.inTx(func(ctx context.Context, tx db.Tx) error {
+		id, at := uuid.New(), w.now()
+		if _, err := tx.Exec(ctx, `INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, state)
+			VALUES ($1, $2, 1, 1, $3, $4, $4, '', 'judged')`, id, n.No, at.Add(-time.Second), at); err != nil {
+			return err
+		}
+		var no int64
+		err := tx.QueryRow(ctx, `INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms)
+			VALUES ($1, $2, $3, $4, $5, 1, 250) RETURNING verdict_no`, id, n.No, at, result, reason).Scan(&no)
+		if err != nil {
+			return err
+		}
+		change, err = w.Scores.OnVerdict(ctx, tx, n.No, no, string(result), reason, at)
+		return err
+	})
+	return change
+}
+
+// ingest takes one sample in, as the broker hands it over.
+func (w *world) ingest(n node.Node, s wire.Sample) {
+	w.t.Helper()
+	if err := w.Samples.RunOnceMaintain(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	in, err := sample.NewIngest(sample.IngestConfig{Store: w.Samples})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(w.t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); in.Run(ctx) }()
+	payload, err := json.Marshal(wire.Metrics{V: wire.ProtocolVersion, Run: wire.NewRunID(), Samples: []wire.Sample{s}})
+	if err == nil {
+		err = in.Store(ctx, n.No, n.ID, payload)
+	}
+	stop()
+	<-done
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// closeEpoch moves the clock past the hour's end and its grace, closes the
+// epoch and pays who has earned enough.
+func (w *world) closeEpoch() {
+	w.t.Helper()
+	w.advance(w.now().Truncate(time.Hour).Add(time.Hour + 3*time.Minute).Sub(w.now()))
+	closer, err := payout.NewCloser(payout.Config{
+		Pool: w.db, Now: w.now,
+		ScoreAsOf: func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]payout.ScoreAt, error) {
+			scores, err := w.Scores.AsOf(ctx, tx, nodeNos, at)
+			all := map[int32]payout.ScoreAt{}
+			for no, s := range scores {
+				all[no] = payout.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+			}
+			return all, err
+		},
+		FaultWindows: func(context.Context, db.Tx, time.Time, time.Time) ([]payout.Interval, error) { return nil, nil },
+	})
+	if err == nil {
+		err = closer.RunOnce(w.t.Context())
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
