@@ -2,6 +2,7 @@ package collect
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,5 +71,9 @@ func readNumber(path string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseFloat(strings.TrimSpace(string(b)), 64)
+	number, err := strconv.ParseFloat(strings.TrimSpace(string(b)), 64)
+	if err == nil && (math.IsNaN(number) || math.IsInf(number, 0)) {
+		err = errors.New(path + " holds no finite number")
+	}
+	return number, err
 }

@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lucid.internal/shared/wire"
@@ -78,6 +79,7 @@ type State struct {
 type Link struct {
 	config Config
 	tls    *tls.Config
+	left   atomic.Bool // a session was left: no further connection
 
 	mu      sync.Mutex
 	state   State
@@ -123,14 +125,13 @@ func setDefault(d *time.Duration, value time.Duration) {
 }
 
 // Run connects, and connects again whenever the connection is lost, until
-// ctx ends. It then breaks a connection that is still up: use Session.Leave
-// before for a clean end.
+// a session is left for good, or ctx ends, which breaks the connection.
 func (l *Link) Run(ctx context.Context) {
 	failures := 0
 	for attempt := 0; ; attempt++ {
 		server := l.config.Servers[attempt%len(l.config.Servers)]
 		lasted, err := l.connectOnce(ctx, server)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || l.left.Load() {
 			l.down(server, err, 0)
 			return
 		}

@@ -59,7 +59,7 @@ func (f *fixture) start(change func(*Config)) *Link {
 		f.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
+	ended := make(chan struct{}) // after Leave it ends by itself
 	go func() {
 		defer close(ended)
 		l.Run(ctx)
@@ -163,9 +163,8 @@ func TestBrokenConnectionPublishesTheWillOfThatConnection(t *testing.T) {
 
 func TestLeaveDropsTheWill(t *testing.T) {
 	f := newFixture(t, nil)
-	l := f.start(nil)
-	f.session(l).Leave()
-	s := f.session(l) // it comes back: whoever leaves for good ends Run
+	f.session(f.start(nil)).Leave()
+	s := f.session(f.start(nil))
 	if err := s.Publish(f.ctx, wire.ChannelStatus, []byte("marker"), 1, true); err != nil {
 		t.Fatal(err)
 	}

@@ -181,8 +181,10 @@ func (s *Session) Break(reason error) {
 	s.client.Disconnect(0)
 }
 
-// Leave ends the connection cleanly: the broker drops the will.
+// Leave ends the connection cleanly and for good: the broker drops the will,
+// and Run returns.
 func (s *Session) Leave() {
+	s.link.left.Store(true)
 	s.client.Disconnect(farewellMs)
 	s.lose(errors.New("left")) // after the farewell: what waits for this closes the connection
 	s.conn.Close()

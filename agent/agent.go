@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"lucid.internal/agent/internal/collect"
+	"lucid.internal/agent/internal/identity"
+	"lucid.internal/agent/internal/link"
+	"lucid.internal/agent/internal/prove"
+	"lucid.internal/agent/internal/spool"
+	"lucid.internal/shared/wire"
+)
+
+// ErrNotEnrolled is a state folder without an identity.
+var ErrNotEnrolled = identity.ErrNotEnrolled
+
+// drainTimeout bounds the farewell after the agent was told to end.
+const drainTimeout = 5 * time.Second
+
+// Agent is a node's agent.
+type Agent struct {
+	config    Config
+	identity  *identity.Identity
+	bootID    string
+	inventory wire.Inventory
+	collector *collect.Collector
+	recorder  *recorder
+	queue     *spool.Queue
+	link      *link.Link
+	prover    *prove.Prover
+
+	challenges chan link.Message
+	delivered  chan struct{} // a token after each acknowledgement
+	journal    journal
+}
+
+// New builds the agent of an enrolled machine; ErrNotEnrolled on another.
+func New(config Config) (*Agent, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Notify == nil {
+		config.Notify = func(string) {}
+	}
+	id, err := identity.Load(config.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	boot, err := os.ReadFile(filepath.Join("/", config.Root, "proc/sys/kernel/random/boot_id"))
+	if err != nil {
+		return nil, fmt.Errorf("boot id: %w", err)
+	}
+	bootID, err := prove.ParseBootID(string(boot))
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		config:     config,
+		identity:   id,
+		bootID:     strings.TrimSpace(string(boot)),
+		collector:  collect.New(collect.Config{Root: config.Root, Now: config.Now}),
+		queue:      spool.New(spool.DefaultLimitBytes),
+		challenges: make(chan link.Message, 4),
+		delivered:  make(chan struct{}, 1),
+	}
+	a.recorder = newRecorder(a.queue, config.Now)
+	a.inventory = a.collector.Inventory()
+	a.inventory.AgentVersion = config.Version
+	a.journal.progress.Run = a.recorder.run
+	a.prover = prove.New(prove.Config{
+		NodeID: id.NodeID, KeyEpoch: id.KeyEpoch, Keys: id.Keys, Device: id.Device,
+		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Now: config.Now,
+	})
+	return a, a.newLink()
+}
+
+func (a *Agent) newLink() (err error) {
+	servers := a.config.Servers
+	if len(servers) == 0 {
+		servers = a.identity.Servers
+	}
+	a.link, err = link.New(link.Config{
+		Servers: servers, CAPEM: []byte(a.identity.CAPEM),
+		NodeID: a.identity.NodeID, Password: a.identity.Keys.MQTTPassword,
+		Will:    func(connection uint32) []byte { return a.status(connection, false) },
+		Greet:   a.greet,
+		Receive: a.receive,
+		Now:     a.config.Now,
+		Logger:  a.config.Logger,
+	})
+	return err
+}
+
+// Run is the agent's life: it samples, publishes and reports at their
+// intervals, while link, delivery and prover do their work beside it. When
+// ctx ends it delivers what it has, says goodbye and returns, within
+// drainTimeout.
+func (a *Agent) Run(ctx context.Context) error {
+	unlock, err := lockFolder(a.config.StateDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var workers sync.WaitGroup
+	workers.Go(func() { a.link.Run(work) })
+	workers.Go(func() { a.deliver(work) })
+	workers.Go(func() { a.prove(work) })
+
+	a.collector.Sample() // what rates are measured from; not recorded
+	sample := time.NewTicker(a.config.SampleInterval)
+	defer sample.Stop()
+	report := time.NewTicker(a.reportInterval())
+	defer report.Stop()
+	publish := time.NewTimer(a.untilPublish())
+	defer publish.Stop()
+	a.config.Logger.Info("started", "node", a.identity.NodeID, "version", a.config.Version, "run", a.recorder.run)
+	a.config.Notify("READY=1")
+	a.report(false)
+	for {
+		select {
+		case <-sample.C:
+			a.recorder.record(a.collector.Sample())
+		case <-publish.C:
+			a.recorder.flush()
+			publish.Reset(a.untilPublish())
+		case <-report.C: // a sign of life: the loop goes round
+			a.report(false)
+		case <-ctx.Done():
+			a.config.Notify("STOPPING=1")
+			a.drain(work)
+			stop()
+			workers.Wait()
+			a.report(true)
+			return nil
+		}
+	}
+}
+
+// drain delivers what is waiting, as far as a connection and the time
+// allow, and tells the coordinator that this node leaves.
+func (a *Agent) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	a.recorder.flush()
+	if !a.link.State().Connected {
+		return
+	}
+	session, err := a.link.Session(ctx)
+	if err != nil {
+		return
+	}
+	for a.queue.Stats().Messages > 0 {
+		select {
+		case <-a.delivered:
+			continue
+		case <-session.Lost():
+		case <-ctx.Done():
+		}
+		break
+	}
+	if left := a.queue.Stats(); left.Samples > 0 {
+		a.config.Logger.Warn("ending with samples that were not acknowledged", "samples", left.Samples)
+	}
+	if err := session.Publish(ctx, wire.ChannelStatus, a.status(session.Connection, false), 1, true); err != nil {
+		a.config.Logger.Warn("could not say goodbye", "error", err)
+	}
+	session.Leave()
+}

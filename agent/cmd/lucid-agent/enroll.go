@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+
+	"lucid.internal/agent"
+)
+
+// enroll is the command `enroll`.
+func enroll(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("enroll", flag.ContinueOnError)
+	file := flags.String("file", "enroll.toml", "enrolment `file` from the operator: coordinator, ca_sha256, enrolment_key, token, payout_address")
+	stateDir := flags.String("state-dir", agent.Default().StateDir, "`folder` for keys and identity; made with mode 0700")
+	about := "get an identity from a coordinator; may be repeated after any failure with the same file"
+	if code, done := parse(flags, args, about, stdout, stderr); done {
+		return code
+	}
+	result, err := agent.Enrol(ctx, agent.EnrolConfig{File: *file, StateDir: *stateDir, Version: version})
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "lucid-agent enroll: %v\n", err)
+		return exitFailed
+	case result.Before:
+		fmt.Fprintf(stdout, "already enrolled as %s\n", result.NodeID)
+	default:
+		fmt.Fprintf(stdout, "enrolled as %s\n", result.NodeID)
+	}
+	return exitOK
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"lucid.internal/agent"
+)
+
+// run is the command `run`: defaults, then the configuration file, then
+// flags.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	config := agent.Default()
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	file := flags.String("config", "", "configuration `file` (TOML); flags win over it")
+	flags.String("state-dir", config.StateDir, "`folder` with keys and identity")
+	flags.String("status-file", config.StatusFile, "`file` for `lucid-agent status`, on tmpfs; empty: none")
+	flags.String("sample-interval", config.SampleInterval.String(), "how often to sample")
+	flags.String("publish-interval", config.PublishInterval.String(), "how often to publish")
+	flags.String("log-level", "info", "debug, info, warn or error")
+	if code, done := parse(flags, args, "run the agent until SIGTERM", stdout, stderr); done {
+		return code
+	}
+	if err := configure(&config, *file, flags); err != nil {
+		fmt.Fprintf(stderr, "lucid-agent run: wrong configuration:\n%s\n", indent(err))
+		return exitUsage
+	}
+	config.Version = version
+	config.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel}))
+	config.Notify = func(state string) {
+		if _, err := daemon.SdNotify(false, state); err != nil {
+			config.Logger.Warn("service manager not told", "error", err)
+		}
+	}
+	config.Watchdog, _ = daemon.SdWatchdogEnabled(false) // an error means that none is wanted from this process
+	a, err := agent.New(config)
+	if errors.Is(err, agent.ErrNotEnrolled) {
+		fmt.Fprintf(stderr, "lucid-agent run: %v: no identity in %s\nrun: lucid-agent enroll --file enroll.toml --state-dir %s\n",
+			err, config.StateDir, config.StateDir)
+		return exitFailed
+	}
+	if err == nil {
+		err = a.Run(ctx)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "lucid-agent run: %v\n", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// configure takes the file's settings, then those flags that were given, and
+// reports every error of both.
+func configure(config *agent.Config, file string, flags *flag.FlagSet) error {
+	var wrong []error
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = config.Load(string(text))
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
+		}
+	}
+	flags.Visit(func(f *flag.Flag) {
+		if f.Name != "config" {
+			wrong = append(wrong, config.Set(strings.ReplaceAll(f.Name, "-", "_"), f.Value.String()))
+		}
+	})
+	return errors.Join(append(wrong, config.Validate())...)
+}
+
+func indent(err error) string {
+	return "  " + strings.ReplaceAll(err.Error(), "\n", "\n  ")
+}

@@ -1,0 +1,149 @@
+// Package agent joins what internal holds into the agent of a node: it
+// samples the machine, delivers the samples, and answers challenges.
+//
+// It must never run another program, and writes nothing to a disk while it
+// is online: its status file belongs in /run.
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"lucid.internal/shared/wire"
+)
+
+// Bounds of the intervals.
+const (
+	minSampleInterval  = time.Second
+	maxPublishInterval = time.Hour
+)
+
+// Config of an agent. Default gives usable settings.
+type Config struct {
+	// Settings: from the configuration file and flags, by their key.
+	Servers         []string      // servers: MQTT, host:port; default those of the enrolment
+	SampleInterval  time.Duration // sample_interval
+	PublishInterval time.Duration // publish_interval
+	StateDir        string        // state_dir: keys and identity
+	StatusFile      string        // status_file: on tmpfs; "" writes none
+	LogLevel        slog.Level    // log_level
+
+	// What the process gives.
+	Version  string
+	Root     string             // where proc, sys and etc are found; default "/"
+	Logger   *slog.Logger       // default discards
+	Now      func() time.Time   // default time.Now
+	Notify   func(state string) // tells the service manager; default nobody
+	Watchdog time.Duration      // how often the service manager wants a sign of life; 0: never
+}
+
+// Default settings.
+func Default() Config {
+	return Config{
+		SampleInterval:  10 * time.Second,
+		PublishInterval: time.Minute,
+		StateDir:        "/var/lib/lucid-agent",
+		StatusFile:      "/run/lucid-agent/status.json",
+		LogLevel:        slog.LevelInfo,
+	}
+}
+
+// Load takes the settings of a TOML text. Its error names every key that is
+// wrong.
+func (c *Config) Load(text string) error {
+	settings := make(map[string]any)
+	if _, err := toml.Decode(text, &settings); err != nil {
+		return err
+	}
+	var wrong []error
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		value, err := settingText(settings[key])
+		if err == nil {
+			err = c.Set(key, value)
+		} else {
+			err = fmt.Errorf("%s: %w", key, err)
+		}
+		wrong = append(wrong, err)
+	}
+	return errors.Join(wrong...)
+}
+
+// settingText is a TOML value as a flag would give it.
+func settingText(value any) (string, error) {
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case []any:
+		items := make([]string, len(v))
+		for i := range v {
+			item, ok := v[i].(string)
+			if !ok {
+				return "", fmt.Errorf("item %d is %v, want a text in quotes", i+1, v[i])
+			}
+			items[i] = item
+		}
+		return strings.Join(items, ","), nil
+	}
+	return "", fmt.Errorf("%v is not a text in quotes", value)
+}
+
+// Set gives a setting by its key. A list has commas between its items.
+func (c *Config) Set(key, value string) (err error) {
+	switch key {
+	case "servers":
+		c.Servers = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	case "sample_interval":
+		c.SampleInterval, err = time.ParseDuration(value)
+	case "publish_interval":
+		c.PublishInterval, err = time.ParseDuration(value)
+	case "state_dir":
+		c.StateDir = value
+	case "status_file":
+		c.StatusFile = value
+	case "log_level":
+		if err = c.LogLevel.UnmarshalText([]byte(value)); err != nil {
+			err = fmt.Errorf("%q is not one of debug, info, warn, error", value)
+		}
+	default:
+		err = errors.New("no such setting")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+// Validate checks the settings together. Its error names every key that is
+// wrong.
+func (c *Config) Validate() error {
+	var wrong []error
+	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	for _, server := range c.Servers {
+		if host, port, err := net.SplitHostPort(server); err != nil || host == "" || port == "" {
+			refuse("servers: %q is not host:port", server)
+		}
+	}
+	if c.SampleInterval < minSampleInterval {
+		refuse("sample_interval: %s is below %s", c.SampleInterval, minSampleInterval)
+	}
+	if c.PublishInterval > maxPublishInterval {
+		refuse("publish_interval: %s is above %s", c.PublishInterval, maxPublishInterval)
+	}
+	if c.PublishInterval < c.SampleInterval {
+		refuse("publish_interval: %s is below sample_interval (%s)", c.PublishInterval, c.SampleInterval)
+	} else if c.SampleInterval > 0 && c.PublishInterval/c.SampleInterval > wire.MaxSamplesPerMessage {
+		refuse("publish_interval: %s holds more than %d samples", c.PublishInterval, wire.MaxSamplesPerMessage)
+	}
+	if c.StateDir == "" {
+		refuse("state_dir: missing")
+	}
+	return errors.Join(wrong...)
+}

@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"lucid.internal/agent/internal/link"
+	"lucid.internal/shared/wire"
+)
+
+// ackTimeout is how long a message may stay unacknowledged on a connection
+// that lives: longer than the coordinator waits for its database.
+const ackTimeout = 30 * time.Second
+
+// deliver sends the queue's messages, one at a time and oldest first, each
+// until it is acknowledged: after a failure it goes out again, byte for
+// byte, on the next connection.
+func (a *Agent) deliver(ctx context.Context) {
+	for {
+		for a.queue.Stats().Messages == 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-a.queue.Ready():
+			}
+		}
+		session, err := a.link.Session(ctx) // before Head: what was never sent may still be dropped
+		if err != nil {
+			return
+		}
+		message, ok := a.queue.Head()
+		if !ok {
+			continue
+		}
+		if err := a.send(ctx, session, message.Payload); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			session.Break(err) // without an acknowledgement nothing may follow on it
+			continue
+		}
+		a.journal.advance(message.LastSeq, message.Payload, a.config.Now())
+		a.queue.Accept()
+		select {
+		case a.delivered <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (a *Agent) send(ctx context.Context, s *link.Session, payload []byte) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ackTimeout, fmt.Errorf("no acknowledgement within %s", ackTimeout))
+	defer cancel()
+	err := s.Publish(ctx, wire.ChannelMetrics, payload, 1, false)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// greet tells a new connection who is there.
+func (a *Agent) greet(ctx context.Context, s *link.Session) error {
+	if err := s.Publish(ctx, wire.ChannelStatus, a.status(s.Connection, true), 1, true); err != nil {
+		return err
+	}
+	return s.Publish(ctx, wire.ChannelInfo, encode(wire.Info{V: wire.ProtocolVersion, Inventory: a.inventory}), 1, true)
+}
+
+// status is the retained status message of a connection.
+func (a *Agent) status(connection uint32, online bool) []byte {
+	return encode(wire.Status{
+		V: wire.ProtocolVersion, Online: online, Run: a.recorder.run, Connection: connection,
+		BootID: a.bootID, AgentVersion: a.config.Version, State: wire.StateRunning,
+	})
+}
+
+// encode marshals messages of ours, which always can be.
+func encode(message any) []byte {
+	b, err := json.Marshal(message)
+	if err != nil {
+		panic(fmt.Sprintf("agent: %T cannot be encoded: %v", message, err))
+	}
+	return b
+}
+
+// prove answers challenges as they come, one at a time. An answer is worth
+// nothing after its deadline, so it is never kept for later.
+func (a *Agent) prove(ctx context.Context) {
+	for {
+		var challenge link.Message
+		select {
+		case <-ctx.Done():
+			return
+		case challenge = <-a.challenges:
+		}
+		if err := a.answer(ctx, challenge); err != nil && ctx.Err() == nil {
+			a.config.Logger.Warn("challenge not answered", "error", err)
+		}
+	}
+}
+
+func (a *Agent) answer(ctx context.Context, challenge link.Message) error {
+	response, deadline, err := a.prover.Answer(ctx, challenge.Payload, challenge.Received)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	session, err := a.link.Session(ctx)
+	if err != nil {
+		return err
+	}
+	return session.Publish(ctx, wire.ChannelResponse, response, 1, false)
+}
+
+// receive takes a message from the coordinator. It does not block.
+func (a *Agent) receive(m link.Message) {
+	switch m.Channel {
+	case wire.ChannelChallenge:
+		select {
+		case a.challenges <- m:
+		default: // the coordinator keeps one open: these are too many to be its own
+			a.config.Logger.Warn("challenge ignored: others are waiting")
+		}
+	case wire.ChannelVerdict:
+		if err := a.journal.judge(m.Payload); err != nil {
+			a.config.Logger.Warn("verdict ignored", "error", err)
+		}
+	case wire.ChannelCommand:
+		a.config.Logger.Warn("command refused: this version knows none", "bytes", len(m.Payload))
+	case wire.ChannelConfig:
+		a.config.Logger.Warn("configuration refused: this version takes it from its own file", "bytes", len(m.Payload))
+	}
+}
+
+// untilPublish is the time to the next publication. Each node has its own
+// phase in the interval, so that a fleet does not publish in one wave.
+func (a *Agent) untilPublish() time.Duration {
+	h := fnv.New64a()
+	h.Write([]byte(a.identity.NodeID))
+	return untilPhase(a.config.Now(), a.config.PublishInterval, h.Sum64())
+}
+
+// untilPhase is the time from now to the next moment whose remainder by the
+// interval is that of the phase; never 0.
+func untilPhase(now time.Time, interval time.Duration, phase uint64) time.Duration {
+	position := time.Duration(uint64(now.UnixNano()) % uint64(interval))
+	target := time.Duration(phase % uint64(interval))
+	if target <= position {
+		target += interval
+	}
+	return target - position
+}

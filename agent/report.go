@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"lucid.internal/agent/internal/prove"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// reportEvery is how often the status file is written.
+const reportEvery = 5 * time.Second
+
+// Report is the content of the status file: what `lucid-agent status` shows.
+type Report struct {
+	UpdatedAt       time.Time         `json:"updated_at"`
+	PID             int               `json:"pid"`
+	Version         string            `json:"version"`
+	NodeID          string            `json:"node_id"`
+	Run             wire.RunID        `json:"run"`
+	Stopped         bool              `json:"stopped"` // the agent ended in good order
+	Connected       bool              `json:"connected"`
+	Since           time.Time         `json:"since"` // when the connection came up or went down
+	Server          string            `json:"server"`
+	Connection      uint32            `json:"connection"`
+	LastError       string            `json:"last_error,omitempty"`
+	RetryAt         *time.Time        `json:"retry_at,omitempty"`
+	LastAckAt       *time.Time        `json:"last_ack_at,omitempty"`
+	LastAckSeq      uint64            `json:"last_ack_seq"`
+	SamplesTaken    uint64            `json:"samples_taken"`
+	SamplesWaiting  int               `json:"samples_waiting"`
+	MessagesWaiting int               `json:"messages_waiting"`
+	SamplesDropped  uint64            `json:"samples_dropped"`
+	Absent          map[string]string `json:"absent,omitempty"`
+	Verdict         *wire.Verdict     `json:"verdict,omitempty"` // the last one
+}
+
+// journal is what delivery and verdicts leave behind, for proofs and the
+// status file.
+type journal struct {
+	mu       sync.Mutex
+	progress prove.Progress
+	ackedAt  time.Time
+	verdict  *wire.Verdict
+	muted    bool // the status file cannot be written, which was said
+}
+
+// advance notes an acknowledged message.
+func (j *journal) advance(seq uint64, payload []byte, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.progress.Seq = seq
+	j.progress.Chain = proof.ChainNext(j.progress.Chain, payload)
+	j.ackedAt = at
+}
+
+// acknowledged is how far the run is acknowledged.
+func (j *journal) acknowledged() prove.Progress {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.progress
+}
+
+// judge keeps a verdict.
+func (j *journal) judge(payload []byte) error {
+	v := new(wire.Verdict)
+	if err := json.Unmarshal(payload, v); err != nil {
+		return fmt.Errorf("not a verdict: %w", err)
+	}
+	if v.V != wire.ProtocolVersion {
+		return fmt.Errorf("verdict of protocol version %d, want %d", v.V, wire.ProtocolVersion)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.verdict = v
+	return nil
+}
+
+// describe gives the agent's state now. It belongs to the goroutine of Run.
+func (a *Agent) describe() *Report {
+	state, queue := a.link.State(), a.queue.Stats()
+	a.journal.mu.Lock()
+	defer a.journal.mu.Unlock()
+	r := &Report{
+		UpdatedAt: a.config.Now().UTC().Truncate(time.Millisecond), PID: os.Getpid(), Version: a.config.Version,
+		NodeID: a.identity.NodeID, Run: a.recorder.run,
+		Connected: state.Connected, Since: state.Since.UTC(), Server: state.Server,
+		Connection: state.Connection, LastError: state.LastError,
+		LastAckSeq:   a.journal.progress.Seq,
+		SamplesTaken: a.recorder.seq, SamplesWaiting: queue.Samples + len(a.recorder.pending),
+		MessagesWaiting: queue.Messages, SamplesDropped: queue.DroppedSamples + a.recorder.dropped,
+		Absent: a.recorder.absent, Verdict: a.journal.verdict,
+	}
+	if !state.RetryAt.IsZero() {
+		r.RetryAt = &state.RetryAt
+	}
+	if at := a.journal.ackedAt; !at.IsZero() {
+		r.LastAckAt = &at
+	}
+	return r
+}
+
+// report gives the service manager a sign of life and writes the status
+// file.
+func (a *Agent) report(stopped bool) {
+	r := a.describe()
+	r.Stopped = stopped
+	line := fmt.Sprintf("not connected: %s", r.LastError)
+	if r.Connected {
+		line = fmt.Sprintf("connected to %s, %d samples acknowledged", r.Server, r.LastAckSeq)
+	}
+	a.config.Notify("WATCHDOG=1\nSTATUS=" + line)
+	if a.config.StatusFile == "" {
+		return
+	}
+	err := replaceFile(a.config.StatusFile, encode(r))
+	if err != nil && !a.journal.muted {
+		a.config.Logger.Warn("status file cannot be written; `lucid-agent status` will not work", "error", err)
+	}
+	a.journal.muted = err != nil
+}
+
+// reportInterval is short enough for the service manager's watchdog.
+func (a *Agent) reportInterval() time.Duration {
+	if half := a.config.Watchdog / 2; half > 0 && half < reportEvery {
+		return half
+	}
+	return reportEvery
+}
+
+// replaceFile replaces a file as a whole. It is not made durable: the file
+// is for the present only, and /run is memory.
+func replaceFile(path string, content []byte) error {
+	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
+	if err := os.WriteFile(temporary, content, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
+}
+
+// ReadReport reads a status file. fs.ErrNotExist: no agent has written one.
+func ReadReport(path string) (*Report, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := new(Report)
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+// Running reports whether the agent that wrote the report still does its
+// work at now.
+func (r *Report) Running(now time.Time) bool {
+	return !r.Stopped && now.Sub(r.UpdatedAt) < 6*reportEvery
+}
+
+// lockFolder makes sure that one agent at a time uses an identity: two would
+// push each other off the broker for ever. The lock ends with the process.
+func lockFolder(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		d.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another agent is running on %s", dir)
+		}
+		return nil, &fs.PathError{Op: "lock", Path: dir, Err: err}
+	}
+	return func() { d.Close() }, nil
+}
