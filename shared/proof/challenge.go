@@ -55,7 +55,8 @@ func (c *Challenge) Encode(key Key) []byte {
 	return appendField(b, mac[:])
 }
 
-// DecodeChallenge parses and checks canonical bytes: form, bounds, MAC.
+// DecodeChallenge parses and checks canonical bytes: form, bounds, MAC. The
+// time to answer, DeadlineMs - IssuedMs, is not negative.
 func DecodeChallenge(b []byte, key Key) (*Challenge, error) {
 	r := reader{rest: b}
 	c := new(Challenge)
@@ -73,6 +74,8 @@ func DecodeChallenge(b []byte, key Key) (*Challenge, error) {
 		return nil, r.err
 	case !wire.ValidNodeID(c.NodeID):
 		return nil, errors.New("proof: challenge names no valid node id")
+	case c.IssuedMs < 0 || c.DeadlineMs < c.IssuedMs:
+		return nil, fmt.Errorf("proof: deadline %d is before its issue at %d", c.DeadlineMs, c.IssuedMs)
 	case epoch > 1<<32-1 || difficulty > MaxDifficulty || count > MaxCount:
 		return nil, fmt.Errorf("proof: key epoch %d, difficulty %d or count %d out of range", epoch, difficulty, count)
 	}

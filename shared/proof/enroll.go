@@ -59,6 +59,10 @@ func VerifyEnrollRequest(r *wire.EnrollRequest) error {
 
 // VerifyEnrollResponse checks the coordinator's signature of a response.
 func VerifyEnrollResponse(enrolmentKey ed25519.PublicKey, req *wire.EnrollRequest, resp *wire.EnrollResponse) error {
+	enrolmentKey, err := ParseDeviceKey(enrolmentKey)
+	if err != nil {
+		return err
+	}
 	if !ed25519.Verify(enrolmentKey, EnrollTranscript(req, resp), resp.Signature) {
 		return ErrSignature
 	}

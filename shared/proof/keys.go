@@ -10,7 +10,8 @@ import (
 	"fmt"
 )
 
-// Key is 256 bits of secret.
+// Key is 256 bits of secret. No way of printing shows it, except when it lies
+// in an unexported field of a struct that is printed: fmt calls no methods there.
 type Key [32]byte
 
 // Info strings of the keys that come from a root (HKDF-Expand, RFC 5869).
@@ -51,33 +52,28 @@ func RootFrom(private *ecdh.PrivateKey, peerPublic []byte, token string, transcr
 	return Key(root), nil
 }
 
-// Derive gives the working keys of a root.
-func (root Key) Derive() Keys {
-	password := root.expand(infoMQTT)
+// Derive gives the working keys of a root, which k is.
+func (k Key) Derive() Keys {
+	password := k.expand(infoMQTT)
 	return Keys{
 		MQTTPassword: base64.RawURLEncoding.EncodeToString(password[:]),
-		Challenge:    root.expand(infoChallenge),
-		Response:     root.expand(infoResponse),
-		Command:      root.expand(infoCommand),
+		Challenge:    k.expand(infoChallenge),
+		Response:     k.expand(infoResponse),
+		Command:      k.expand(infoCommand),
 	}
 }
 
-// PuzzleKey derives the coordinator's own puzzle key from its master key.
-func (root Key) PuzzleKey() Key { return root.expand(infoPuzzle) }
+// PuzzleKey derives the coordinator's own puzzle key from its master key, which
+// k is.
+func (k Key) PuzzleKey() Key { return k.expand(infoPuzzle) }
 
-func (root Key) expand(info string) Key {
-	k, err := hkdf.Expand(sha256.New, root[:], info, len(Key{}))
+func (k Key) expand(info string) Key {
+	derived, err := hkdf.Expand(sha256.New, k[:], info, len(Key{}))
 	if err != nil {
 		panic("proof: HKDF of 32 bytes cannot fail: " + err.Error())
 	}
-	return Key(k)
+	return Key(derived)
 }
-
-// String keeps keys out of logs.
-func (Key) String() string { return "proof.Key(hidden)" }
-
-// GoString keeps keys out of %#v.
-func (Key) GoString() string { return "proof.Key(hidden)" }
 
 func (k Key) mac(message []byte) [32]byte {
 	h := hmac.New(sha256.New, k[:])

@@ -30,7 +30,8 @@ func solution(mac hash.Hash, scratch []byte, c *Challenge, i int) uint64 {
 }
 
 // target is y_i: the first 16 bytes of SHA-256(tag || id || node || seed || i || x_i).
-// prefix holds everything before x_i.
+// prefix holds everything before x_i. Every part but the node id has a fixed
+// length, so no two inputs are written alike.
 func target(prefix []byte, x uint64) (y [16]byte) {
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64(prefix, x))
 	copy(y[:], sum[:])

@@ -28,8 +28,10 @@ type Response struct {
 // HashChallenge is the hash by which a response names its challenge.
 func HashChallenge(canonical []byte) [32]byte { return sha256.Sum256(canonical) }
 
-// Encode gives the canonical bytes, with the MAC under the response key and
-// the device key's signature, both over everything before the MAC.
+// Encode gives the canonical bytes: the fields, the device key's signature over
+// them, and the MAC under the response key over both. The MAC comes last so
+// that a response whose MAC holds was not altered anywhere: two different ones
+// to a challenge are then the node's own doing.
 func (r *Response) Encode(key Key, device ed25519.PrivateKey) []byte {
 	b := make([]byte, 0, 512)
 	b = appendString(b, domainResponse)
@@ -45,21 +47,23 @@ func (r *Response) Encode(key Key, device ed25519.PrivateKey) []byte {
 	b = appendField(b, r.Run[:])
 	b = appendInt(b, r.Seq)
 	b = appendField(b, r.Chain[:])
+	b = appendField(b, ed25519.Sign(device, b))
 	mac := key.mac(b)
-	signature := ed25519.Sign(device, b)
-	return appendField(appendField(b, mac[:]), signature)
+	return appendField(b, mac[:])
 }
 
 // SignedResponse is a parsed response with what proves its origin.
 type SignedResponse struct {
 	Response
-	body      []byte
-	mac       [32]byte
+	signed    []byte // what signature covers
 	signature [ed25519.SignatureSize]byte
+	maced     []byte // what mac covers: signed and signature
+	mac       [32]byte
 }
 
 // ParseResponse parses canonical bytes. It checks the form only: VerifyMAC
-// and VerifySignature tell whether it is genuine.
+// and VerifySignature tell whether it is genuine. The result refers to b, which
+// must not be changed.
 func ParseResponse(b []byte) (*SignedResponse, error) {
 	r := reader{rest: b}
 	s := new(SignedResponse)
@@ -84,9 +88,10 @@ func ParseResponse(b []byte) (*SignedResponse, error) {
 	r.exact(s.Run[:])
 	s.Seq = r.uint()
 	r.exact(s.Chain[:])
-	s.body = b[:len(b)-len(r.rest)]
-	r.exact(s.mac[:])
+	s.signed = b[:len(b)-len(r.rest)]
 	r.exact(s.signature[:])
+	s.maced = b[:len(b)-len(r.rest)]
+	r.exact(s.mac[:])
 	if err := r.end(); err != nil {
 		return nil, err
 	}
@@ -98,14 +103,14 @@ func ParseResponse(b []byte) (*SignedResponse, error) {
 
 // VerifyMAC checks the MAC in constant time.
 func (s *SignedResponse) VerifyMAC(key Key) bool {
-	want := key.mac(s.body)
+	want := key.mac(s.maced)
 	return hmac.Equal(s.mac[:], want[:])
 }
 
 // VerifySignature checks the device's signature, which a third party can
 // check too.
 func (s *SignedResponse) VerifySignature(device ed25519.PublicKey) bool {
-	return ed25519.Verify(device, s.body, s.signature[:])
+	return len(device) == ed25519.PublicKeySize && ed25519.Verify(device, s.signed, s.signature[:])
 }
 
 // ChainNext is the running hash after one more acknowledged message:
