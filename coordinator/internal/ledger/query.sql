@@ -29,5 +29,8 @@ SELECT coalesce((SELECT balance FROM account WHERE kind = @kind AND owner = @own
 -- name: Balances :many
 SELECT kind, balance FROM account WHERE owner = @owner AND asset = 'USDT';
 
+-- name: BalancesOf :many
+SELECT owner, balance FROM account WHERE kind = @kind AND owner = ANY(@owners::text[]) AND asset = 'USDT';
+
 -- name: OwnersAbove :many
 SELECT owner FROM account WHERE kind = @kind AND asset = 'USDT' AND balance >= @least::bigint ORDER BY account_no;

@@ -32,6 +32,20 @@ func Balances(ctx context.Context, q Querier, owner string) (map[Kind]Amount, er
 	return balances, nil
 }
 
+// BalancesOf is what several owners hold in accounts of one kind, read at one
+// moment. An owner who is missing holds 0.
+func BalancesOf(ctx context.Context, q Querier, kind Kind, owners []string) (map[string]Amount, error) {
+	rows, err := sqlgen.New(q).BalancesOf(ctx, sqlgen.BalancesOfParams{Kind: string(kind), Owners: owners})
+	if err != nil {
+		return nil, fmt.Errorf("read %s balances: %w", kind, err)
+	}
+	balances := make(map[string]Amount, len(rows))
+	for _, row := range rows {
+		balances[row.Owner] = Amount(row.Balance)
+	}
+	return balances, nil
+}
+
 // OwnersAbove lists who has at least that much in an account of the kind.
 func OwnersAbove(ctx context.Context, q Querier, kind Kind, least Amount) ([]string, error) {
 	owners, err := sqlgen.New(q).OwnersAbove(ctx, sqlgen.OwnersAboveParams{Kind: string(kind), Least: int64(least)})

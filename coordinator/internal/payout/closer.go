@@ -178,17 +178,18 @@ func (c *closing) store(ctx context.Context, lines []Line, entry ledger.Entry) (
 	return failed == nil, failed
 }
 
+// earnings is who got a share, and what they have now.
 func (c *closing) earnings(ctx context.Context, lines []Line) ([]earning, error) {
 	var out []earning
+	var owners []string
 	for _, l := range lines {
-		if l.Share == 0 {
-			continue
+		if l.Share > 0 {
+			out, owners = append(out, earning{nodeID: l.NodeID, share: l.Share}), append(owners, l.NodeID)
 		}
-		payable, err := ledger.Balance(ctx, c.tx, ledger.Account{Kind: ledger.KindPayable, Owner: l.NodeID})
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, earning{l.NodeID, l.Share, payable})
 	}
-	return out, nil
+	payable, err := ledger.BalancesOf(ctx, c.tx, ledger.KindPayable, owners)
+	for i := range out {
+		out[i].payable = payable[out[i].nodeID]
+	}
+	return out, err
 }

@@ -40,7 +40,7 @@ type Config struct {
 	OnEarning func(nodeID string, share, payable ledger.Amount, epochEnd time.Time)
 
 	Epoch     time.Duration // 1 h; a day holds a whole number of epochs
-	Grace     time.Duration // 2 min
+	Grace     time.Duration // 0: an epoch closes at its end
 	CatchUp   int           // 120: epochs of one pool closed in one run at most
 	Threshold ledger.Amount // 10 USDT: gross amount from which the round pays
 	MinPayout ledger.Amount // 1 USDT
@@ -56,7 +56,6 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	c.Epoch = cmp.Or(c.Epoch, time.Hour)
-	c.Grace = cmp.Or(c.Grace, 2*time.Minute)
 	c.CatchUp = cmp.Or(c.CatchUp, 120)
 	c.Threshold = cmp.Or(c.Threshold, ledger.USDT(10))
 	c.MinPayout = cmp.Or(c.MinPayout, ledger.USDT(1))

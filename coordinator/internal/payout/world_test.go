@@ -28,7 +28,7 @@ func at(minutes float64) time.Time { return ten.Add(time.Duration(minutes * floa
 // world is a network in a database of its own, with a clock and scores that
 // the test sets.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	pool *db.Pool
 
 	mu       sync.Mutex
@@ -38,14 +38,15 @@ type world struct {
 	earnings []string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	return &world{t: t, pool: dbtest.New(t), now: at(63), scores: make(map[int32]payout.ScoreAt)}
 }
 
 func (w *world) config() payout.Config {
 	return payout.Config{
-		Pool: w.pool,
-		Now:  func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now },
+		Pool:  w.pool,
+		Grace: 2 * time.Minute,
+		Now:   func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now },
 		ScoreAsOf: func(_ context.Context, _ db.Tx, nodeNos []int32, _ time.Time) (map[int32]payout.ScoreAt, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -190,4 +191,18 @@ func (w *world) wantSound() {
 func (w *world) count(table string) int {
 	w.t.Helper()
 	return query[int](w, `SELECT count(*) FROM `+table)
+}
+
+// One epoch of a full pool, from evidence to the ledger.
+func BenchmarkEpochOfHundredNodes(b *testing.B) {
+	w := newWorld(b)
+	poolNo := w.addPool("pool_a", ledger.USDT(1), at(0))
+	for i := range 100 {
+		w.addNode(fmt.Sprintf("node_%d", i), poolNo, at(0))
+	}
+	closer := w.closer()
+	for i := 1; b.Loop(); i++ {
+		w.setNow(at(float64(60*i + 2)))
+		w.run(closer)
+	}
 }

@@ -57,6 +57,40 @@ func (q *Queries) Balances(ctx context.Context, owner string) ([]BalancesRow, er
 	return items, nil
 }
 
+const balancesOf = `-- name: BalancesOf :many
+SELECT owner, balance FROM account WHERE kind = $1 AND owner = ANY($2::text[]) AND asset = 'USDT'
+`
+
+type BalancesOfParams struct {
+	Kind   string
+	Owners []string
+}
+
+type BalancesOfRow struct {
+	Owner   string
+	Balance int64
+}
+
+func (q *Queries) BalancesOf(ctx context.Context, arg BalancesOfParams) ([]BalancesOfRow, error) {
+	rows, err := q.db.Query(ctx, balancesOf, arg.Kind, arg.Owners)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BalancesOfRow
+	for rows.Next() {
+		var i BalancesOfRow
+		if err := rows.Scan(&i.Owner, &i.Balance); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const findEntry = `-- name: FindEntry :one
 SELECT entry_id, entry_no, input_hash, hash, at FROM entry WHERE kind = $1 AND ref = $2
 `
