@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"lucid.internal/e2e/harness"
+)
+
+// Shape of the agent figure.
+const (
+	sampleEvery  = 10 * time.Second
+	publishEvery = time.Minute
+	settle       = 30 * time.Second // after the first acknowledged sample
+)
+
+// Targets of the agent.
+const (
+	maxResident   = 10 << 20
+	maxCPUPercent = 0.1
+	maxBinary     = 9_000_000
+)
+
+// measureAgent watches the agent and the reference at the same time, each on
+// its own, at the same rhythm: one samples, the other is scraped.
+func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir string) (figures []figure, err error) {
+	c, err := harness.Start(harness.Options{Binaries: binaries, Data: filepath.Join(dir, "agent")})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Kill()
+	if err := c.AwaitReady(ctx); err != nil {
+		return nil, err
+	}
+	agent, err := startAgent(ctx, c, binaries.Agent, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer end(agent)
+	exporter, absent := startExporter(ctx, dir)
+	if absent == nil {
+		defer end(exporter.cmd)
+	}
+	log.Print("agent footprint: waiting for the first sample ...")
+	if err := awaitSample(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := exporter.scrapeFor(ctx, settle); err != nil {
+		return nil, err
+	}
+	log.Printf("agent footprint: watching for %s ...", o.watch)
+	mine, other, err := watch(ctx, o, agent.Process.Pid, exporter)
+	if err != nil {
+		return nil, err
+	}
+	binary, err := os.Stat(binaries.Agent)
+	if err != nil {
+		return nil, err
+	}
+	reference := fmt.Sprintf("none: %v", absent)
+	if absent == nil {
+		reference = "prometheus-node-exporter scraped every 10 s: " + other.String()
+	}
+	return []figure{{
+		Name:      fmt.Sprintf("agent, all collectors, TLS, sample every %s, publish every %s, online", sampleEvery, publishEvery),
+		Measured:  mine.String(),
+		Reference: reference,
+		Target:    "resident <= 10 MiB, CPU <= 0.1 % of a core, 0 bytes written",
+		Met:       judged(mine.RSS <= maxResident && mine.CPUPercent <= maxCPUPercent && mine.WriteBytes == 0),
+		Command:   command(o),
+	}, {
+		Name: "agent, stripped static binary", Measured: fmt.Sprintf("%.2f MB", float64(binary.Size())/1e6),
+		Reference: exporter.size(), Target: "<= 9 MB", Met: judged(binary.Size() <= maxBinary), Command: command(o),
+	}}, nil
+}
+
+func watch(ctx context.Context, o options, pid int, exporter *exporter) (mine, other used, err error) {
+	before, err := look(pid)
+	otherBefore, err2 := exporter.look()
+	if err := errors.Join(err, err2); err != nil {
+		return mine, other, err
+	}
+	if err := exporter.scrapeFor(ctx, o.watch); err != nil {
+		return mine, other, err
+	}
+	after, err := look(pid)
+	otherAfter, err2 := exporter.look()
+	if err := errors.Join(err, err2); err != nil {
+		return mine, other, err
+	}
+	mine = between(before, after)
+	if exporter != nil {
+		other = between(otherBefore, otherAfter)
+	}
+	return mine, other, nil
+}
+
+// startAgent enrols the agent as an owner does and runs it. Its status file
+// lies in memory, as under /run on a Pi.
+func startAgent(ctx context.Context, c *harness.Coordinator, binary, dir string) (*exec.Cmd, error) {
+	ticket, err := c.Run(ctx, "token", "create", "--data", c.Data, "--pool", "pool_default")
+	if err != nil {
+		return nil, err
+	}
+	file, state := filepath.Join(dir, "enroll.toml"), filepath.Join(dir, "agent-state")
+	if err := os.WriteFile(file, []byte(ticket), 0o600); err != nil {
+		return nil, err
+	}
+	enroll := exec.CommandContext(ctx, binary, "enroll", "--file", file, "--state-dir", state)
+	enroll.Env = harness.Environ()
+	if out, err := enroll.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("lucid-agent enroll: %w\n%s", err, out)
+	}
+	cmd := exec.Command(binary, "run", "--state-dir", state, "--status-file", filepath.Join("/dev/shm", filepath.Base(dir)+"-status.json"),
+		"--sample-interval", sampleEvery.String(), "--publish-interval", publishEvery.String())
+	cmd.Env = harness.Environ()
+	cmd.Stderr = os.Stderr
+	return cmd, cmd.Start()
+}
+
+func awaitSample(ctx context.Context, c *harness.Coordinator) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*publishEvery)
+	defer cancel()
+	return harness.Until(ctx, "the agent's first sample", func(ctx context.Context) error {
+		n, err := c.Database().Int64(ctx, "SELECT count(*) FROM sample")
+		if err == nil && n == 0 {
+			err = errors.New("none")
+		}
+		return err
+	})
+}
+
+// end asks a process to go, and waits.
+func end(cmd *exec.Cmd) {
+	_ = cmd.Process.Signal(os.Interrupt)
+	timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	_ = cmd.Wait()
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// brokerRole is the variable that makes this program the reference broker: the
+// same server library as the coordinator's, in a process of its own as the
+// coordinator is, with a hook that acknowledges and does nothing else.
+const brokerRole = "LUCID_BENCH_EMPTY_BROKER"
+
+// emptyHook lets everybody in and acknowledges every message at once.
+type emptyHook struct{ mqtt.HookBase }
+
+func (*emptyHook) Provides(b byte) bool {
+	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnPublish
+}
+func (*emptyHook) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
+func (*emptyHook) OnACLCheck(*mqtt.Client, string, bool) bool              { return true }
+func (*emptyHook) OnPublish(_ *mqtt.Client, p packets.Packet) (packets.Packet, error) {
+	return p, packets.CodeSuccessIgnore
+}
+
+// serveEmptyBroker listens on a free port, tells it in one line, and serves
+// until it is interrupted.
+func serveEmptyBroker(announce io.Writer) error {
+	server := mqtt.New(&mqtt.Options{Logger: slog.New(slog.DiscardHandler)})
+	listener := listeners.NewTCP(listeners.Config{ID: "bench", Address: "127.0.0.1:0"})
+	if err := errors.Join(server.AddHook(new(emptyHook), nil), server.AddListener(listener)); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := server.Serve(); err != nil {
+		return err
+	}
+	fmt.Fprintln(announce, listener.Address())
+	<-ctx.Done()
+	return server.Close()
+}
+
+// measureEmptyBroker runs the load against the reference broker.
+func measureEmptyBroker(ctx context.Context, o options, l load) (result, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return result{}, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), brokerRole+"=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return result{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return result{}, err
+	}
+	defer func() {
+		_ = cmd.Process.Kill() // it holds nothing
+		_ = cmd.Wait()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return result{}, fmt.Errorf("reference broker: %w", err)
+	}
+	l.addr = strings.TrimSpace(line)
+	return l.run(ctx, o.duration)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"log"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"lucid.internal/e2e/harness"
+)
+
+const stopPatience = 30 * time.Second
+
+// measureIngest is the figure of durable ingest: samples acknowledged after
+// their commit, a second, over plain MQTT on loopback.
+func measureIngest(ctx context.Context, o options, binaries harness.Binaries, dir string) (figures []figure, err error) {
+	plain, err := harness.FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	c, err := harness.Start(harness.Options{
+		Binaries: binaries, Data: filepath.Join(dir, "ingest"),
+		Env: []string{"LUCID_MQTT_PLAIN_ADDR=" + plain, "LUCID_POOT_CALCULATION_INTERVAL=24h"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Kill()
+	if err := c.AwaitReady(ctx); err != nil {
+		return nil, err
+	}
+	log.Printf("enrolling %d nodes ...", o.connections)
+	l := load{addr: plain, samples: 1}
+	if l.credentials, err = enrolMany(ctx, c, o.connections); err != nil {
+		return nil, err
+	}
+	for _, samples := range []int{1, 6} {
+		l.samples = samples
+		f, err := ingestFigure(ctx, o, c, l)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, f)
+	}
+	stopping, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	return figures, c.Stop(stopping)
+}
+
+// ingestFigure measures one size of message and both of its references.
+func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load) (figure, error) {
+	log.Printf("durable ingest, %d samples a message ...", l.samples)
+	before, err := c.Database().Int64(ctx, "SELECT count(*) FROM sample")
+	if err != nil {
+		return figure{}, err
+	}
+	got, err := l.run(ctx, o.duration)
+	if err != nil {
+		return figure{}, fmt.Errorf("%w\n%s", err, c.Output())
+	}
+	after, err := c.Database().Int64(ctx, "SELECT count(*) FROM sample")
+	if err != nil {
+		return figure{}, err
+	}
+	if stored := after - before; stored != int64(got.Acked) {
+		return figure{}, fmt.Errorf("%d samples acknowledged, %d stored", got.Acked, stored)
+	}
+	log.Print("reference: the broker alone ...")
+	alone, err := measureEmptyBroker(ctx, o, l)
+	if err != nil {
+		return figure{}, err
+	}
+	log.Print("reference: COPY alone ...")
+	copied, rows, err := measureCopy(ctx, c.Database())
+	if err != nil {
+		return figure{}, err
+	}
+	target := map[int]float64{1: 80_000, 6: 150_000}[l.samples]
+	slower := min(alone.PerSecond, copied)
+	return figure{
+		Name: fmt.Sprintf("durable ingest, %d connections, %d samples a message, QoS 1, plain MQTT", o.connections, l.samples),
+		Measured: fmt.Sprintf("%s samples/s acknowledged after commit (%.0f %% of the slower reference; all %s acknowledged samples found in the table)",
+			thousands(got.PerSecond), 100*got.PerSecond/slower, thousands(float64(got.Acked))),
+		Reference: fmt.Sprintf("broker alone with an empty hook %s/s; COPY of %s of the rows into the same table %s/s",
+			thousands(alone.PerSecond), thousands(float64(rows)), thousands(copied)),
+		Target:  fmt.Sprintf(">= %s/s and >= 30 %% of the slower reference", thousands(target)),
+		Met:     judged(got.PerSecond >= target && got.PerSecond >= 0.3*slower),
+		Command: command(o),
+	}, nil
+}
+
+func command(o options) string {
+	return fmt.Sprintf("go run ./e2e/cmd/bench -connections %d -duration %s -watch %s", o.connections, o.duration, o.watch)
+}
+
+// enrolMany enrols nodes over the API, each with a token of its own. The
+// tokens are written into the table directly: one command each would take
+// longer than everything that is measured.
+func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]credential, error) {
+	file, err := c.NewToken(ctx, "pool_default")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.Database().Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	tokens := make([]string, count)
+	hashes := make([][]byte, count)
+	for i := range tokens {
+		tokens[i] = "enroll_" + rand.Text() + strconv.Itoa(i)
+		hash := sha256.Sum256([]byte(tokens[i]))
+		hashes[i] = hash[:]
+	}
+	if _, err := conn.Exec(ctx, `INSERT INTO enrolment_token (token_hash, expires_at)
+		SELECT hash, now() + interval '1 hour' FROM unnest($1::bytea[]) AS hash`, hashes); err != nil {
+		return nil, err
+	}
+	return redeem(ctx, c, file, tokens)
+}
+
+func redeem(ctx context.Context, c *harness.Coordinator, file harness.EnrollFile, tokens []string) ([]credential, error) {
+	credentials := make([]credential, len(tokens))
+	errs := make(chan error, len(tokens))
+	slots := make(chan struct{}, 4)
+	var running sync.WaitGroup
+	for i := range tokens {
+		running.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			mine := file
+			mine.Token = tokens[i]
+			device, err := harness.NewDevice()
+			if err != nil {
+				errs <- err
+				return
+			}
+			n, err := device.Enroll(ctx, c, mine)
+			if err != nil {
+				errs <- err
+				return
+			}
+			credentials[i] = credential{n.ID, n.Keys.MQTTPassword}
+		})
+	}
+	running.Wait()
+	close(errs)
+	return credentials, <-errs
+}

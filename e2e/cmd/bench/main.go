@@ -1,0 +1,92 @@
+// Command bench measures the real binaries and prints one markdown table: each
+// figure beside a reference that was measured in the same run, because
+// machines are noisy and only the relation says much.
+//
+// It owns what is measured and how; it must never change a setting of the
+// programs that an operator could not change, and never leave one out of the
+// table.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"runtime"
+	"time"
+
+	"lucid.internal/e2e/harness"
+)
+
+// options are the flags.
+type options struct {
+	duration    time.Duration
+	connections int
+	watch       time.Duration
+	asJSON      bool
+}
+
+func main() {
+	log.SetFlags(0)
+	if os.Getenv(brokerRole) != "" {
+		log.Fatal(serveEmptyBroker(os.Stdout))
+	}
+	var o options
+	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured, after a warm-up")
+	flag.IntVar(&o.connections, "connections", 1000, "MQTT connections of the ingest figures")
+	flag.DurationVar(&o.watch, "watch", 2*time.Minute, "how long the agent is watched")
+	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of a table")
+	flag.Parse()
+	if o.duration <= 0 || o.connections <= 0 || o.watch <= 0 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	r, err := measure(ctx, o)
+	if err == nil {
+		err = show(r, o.asJSON)
+	}
+	if err != nil {
+		stop()
+		log.Fatal(err)
+	}
+}
+
+// measure runs every figure, one after another: they share the machine.
+func measure(ctx context.Context, o options) (*report, error) {
+	dir, err := harness.TempDir()
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	log.Print("building ...")
+	binaries, err := harness.Build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &report{Machine: fmt.Sprintf("%s, %d cores, everything on it", cpuModel(), runtime.NumCPU()), At: time.Now().UTC()}
+	ingest, err := measureIngest(ctx, o, binaries, dir)
+	if err != nil {
+		return nil, fmt.Errorf("durable ingest: %w", err)
+	}
+	r.Figures = append(r.Figures, ingest...)
+	agent, err := measureAgent(ctx, o, binaries, dir)
+	if err != nil {
+		return nil, fmt.Errorf("agent footprint: %w", err)
+	}
+	r.Figures = append(r.Figures, agent...)
+	return r, nil
+}
+
+func show(r *report, asJSON bool) error {
+	if !asJSON {
+		return r.markdown(os.Stdout)
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(r)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"time"
+
+	"lucid.internal/e2e/harness"
+	"lucid.internal/shared/wire"
+)
+
+// connectPacket logs in: MQTT 3.1.1, clean session, user name and password,
+// keep-alive 120 s.
+func connectPacket(who credential) []byte {
+	body := appendText(nil, "MQTT")
+	body = append(body, 4, 0xc2, 0, 120)
+	body = appendText(body, who.id)
+	body = appendText(body, who.id)
+	body = appendText(body, who.password)
+	return append(binary.AppendUvarint([]byte{0x10}, uint64(len(body))), body...)
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
+}
+
+// template is a metrics message taken apart at its sequence numbers and times,
+// so that a new message costs no JSON encoder.
+type template struct {
+	pieces [][]byte // number of samples * 2 + 1; a number goes between each two
+}
+
+// Values that stand for the numbers in the message that is taken apart.
+const (
+	templateSeq = 7_000_000_000_000_001
+	templateAt  = 1_900_000_000_000
+)
+
+func newTemplate(run wire.RunID, samples int) (template, error) {
+	m, err := harness.NewMessage(run, templateSeq, time.UnixMilli(templateAt), samples)
+	if err != nil {
+		return template{}, err
+	}
+	var t template
+	rest := m.Bytes
+	for i := range samples {
+		for _, number := range []string{
+			`"seq":` + strconv.Itoa(templateSeq+i), `"at_ms":` + strconv.Itoa(templateAt+i),
+		} {
+			before, after, found := bytes.Cut(rest, []byte(number))
+			if !found {
+				return template{}, fmt.Errorf("%s is not in the message %s", number, m.Bytes)
+			}
+			name, _, _ := bytes.Cut([]byte(number), []byte(":"))
+			t.pieces = append(t.pieces, append(append(bytes.Clone(before), name...), ':'))
+			rest = after
+		}
+	}
+	t.pieces = append(t.pieces, bytes.Clone(rest))
+	return t, nil
+}
+
+// publish appends a PUBLISH packet at QoS 1 whose samples begin at seq and at.
+func (t *template) publish(dst []byte, topic string, id uint16, seq uint64, at int64) []byte {
+	size := 2 + len(topic) + 2
+	for _, p := range t.pieces {
+		size += len(p)
+	}
+	samples := len(t.pieces) / 2
+	for i := range samples {
+		size += digits(seq+uint64(i)) + digits(uint64(at)+uint64(i))
+	}
+	dst = binary.AppendUvarint(append(dst, 0x32), uint64(size))
+	dst = appendText(dst, topic)
+	dst = binary.BigEndian.AppendUint16(dst, id)
+	for i := range samples {
+		dst = append(dst, t.pieces[2*i]...)
+		dst = strconv.AppendUint(dst, seq+uint64(i), 10)
+		dst = append(dst, t.pieces[2*i+1]...)
+		dst = strconv.AppendInt(dst, at+int64(i), 10)
+	}
+	return append(dst, t.pieces[len(t.pieces)-1]...)
+}
+
+func digits(v uint64) int {
+	n := 1
+	for ; v >= 10; v /= 10 {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// footprint is what a process has used up to one moment.
+type footprint struct {
+	At         time.Time
+	RSS        uint64        // bytes resident now
+	Anonymous  uint64        // part of RSS that no file backs
+	Peak       uint64        // most bytes ever resident
+	CPU        time.Duration // on a processor, all threads
+	WriteBytes uint64        // sent to storage
+}
+
+// look reads /proc of a process. CPU time is the scheduler's, in nanoseconds:
+// the ticks of /proc/PID/stat are too coarse for a tenth of a percent.
+func look(pid int) (footprint, error) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	f := footprint{At: time.Now()}
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return f, err
+	}
+	io, err := os.ReadFile(filepath.Join(dir, "io"))
+	if err != nil {
+		return f, err
+	}
+	tasks, err := filepath.Glob(filepath.Join(dir, "task", "*", "schedstat"))
+	if err != nil {
+		return f, err
+	}
+	var errs [4]error
+	f.RSS, errs[0] = field(string(status), "VmRSS:", 1024)
+	f.Anonymous, errs[1] = field(string(status), "RssAnon:", 1024)
+	f.Peak, errs[2] = field(string(status), "VmHWM:", 1024)
+	f.WriteBytes, errs[3] = field(string(io), "write_bytes:", 1)
+	for _, name := range tasks {
+		text, err := os.ReadFile(name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // the thread ended meanwhile
+		}
+		if err != nil {
+			return f, err
+		}
+		ran, _, _ := strings.Cut(string(text), " ")
+		n, err := strconv.ParseInt(ran, 10, 64)
+		if err != nil {
+			return f, fmt.Errorf("%s: %w", name, err)
+		}
+		f.CPU += time.Duration(n)
+	}
+	return f, errors.Join(errs[:]...)
+}
+
+// field reads a line such as "VmRSS:  1234 kB".
+func field(text, name string, unit uint64) (uint64, error) {
+	for line := range strings.Lines(text) {
+		rest, found := strings.CutPrefix(line, name)
+		if !found {
+			continue
+		}
+		number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		n, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s %w", name, err)
+		}
+		return n * unit, nil
+	}
+	return 0, fmt.Errorf("%s is missing", name)
+}
+
+// used is what a process used between two looks.
+type used struct {
+	RSS, Anonymous, Peak, WriteBytes uint64
+	CPUPercent                       float64 // of one core
+}
+
+func between(before, after footprint) used {
+	return used{
+		RSS: after.RSS, Anonymous: after.Anonymous, Peak: after.Peak,
+		WriteBytes: after.WriteBytes - before.WriteBytes,
+		CPUPercent: 100 * (after.CPU - before.CPU).Seconds() / after.At.Sub(before.At).Seconds(),
+	}
+}
+
+func (u used) String() string {
+	return fmt.Sprintf("resident %s (anonymous %s, peak %s), CPU %.3f %% of a core, %d bytes written",
+		mebibytes(u.RSS), mebibytes(u.Anonymous), mebibytes(u.Peak), u.CPUPercent, u.WriteBytes)
+}

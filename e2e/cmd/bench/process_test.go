@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestLookAtMyself(t *testing.T) {
+	before, err := look(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.RSS == 0 || before.Peak < before.RSS || before.Anonymous == 0 || before.Anonymous > before.RSS {
+		t.Errorf("%+v", before)
+	}
+	var after footprint
+	for x := 0; after.CPU <= before.CPU; x++ { // work until the scheduler has noticed
+		if after, err = look(os.Getpid()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := look(-1); err == nil {
+		t.Error("a process that does not exist was read")
+	}
+}
+
+func TestBetween(t *testing.T) {
+	at := time.Unix(1000, 0)
+	u := between(
+		footprint{At: at, RSS: 1, CPU: time.Second, WriteBytes: 10},
+		footprint{At: at.Add(10 * time.Second), RSS: 3, Peak: 4, Anonymous: 2, CPU: 2 * time.Second, WriteBytes: 17})
+	if u != (used{RSS: 3, Anonymous: 2, Peak: 4, WriteBytes: 7, CPUPercent: 10}) {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestField(t *testing.T) {
+	text := "Name:\tagent\nVmRSS:\t    1234 kB\nwrite_bytes: 7\n"
+	if n, err := field(text, "VmRSS:", 1024); n != 1234*1024 || err != nil {
+		t.Error(n, err)
+	}
+	if n, err := field(text, "write_bytes:", 1); n != 7 || err != nil {
+		t.Error(n, err)
+	}
+	for _, bad := range []string{"Name:", "VmHWM:"} {
+		if _, err := field(text, bad, 1); err == nil {
+			t.Errorf("%s was read", bad)
+		}
+	}
+}
