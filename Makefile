@@ -49,11 +49,12 @@ bench: setup ## measure durable ingest and the agent's footprint
 fmt: ## format all Go code
 	gofmt -w $(MODULES)
 
-lint: $(TOOLS)/staticcheck ## formatting, go vet, staticcheck
+lint: $(TOOLS)/staticcheck ## formatting, go vet, staticcheck, systemd units
 	@unformatted=$$(gofmt -l $(MODULES)); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
 	$(call each,go vet ./...)
 	$(call each,$(CURDIR)/$(TOOLS)/staticcheck ./...)
+	@sh scripts/units.sh
 
 vulncheck: $(TOOLS)/govulncheck ## known vulnerabilities in what we call; says so when it cannot run
 	@sh scripts/vulncheck.sh $(CURDIR)/$(TOOLS)/govulncheck $(MODULES)
