@@ -1,0 +1,132 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lucid.internal/shared/wire"
+)
+
+// Client is one connection of a node.
+type Client struct {
+	NodeID  string
+	NodeNo  int32
+	Session uint64 // as OnConnect gave it
+}
+
+// ErrIgnore is what OnStatus, OnInfo and OnCommandResult return for a message
+// that must be acknowledged but neither routed nor retained.
+var ErrIgnore = errors.New("broker: message is acknowledged and goes nowhere")
+
+// Config says where to listen and what to call. Functions may be called from
+// many goroutines; those of one connection are called one after the other.
+type Config struct {
+	Addr      string      // TLS listen address, host:port; "" for none
+	TLS       *tls.Config // required with Addr
+	PlainAddr string      // without TLS; loopback only; "" for none
+
+	// Authenticate checks a login and changes nothing. Required. A fault of kind
+	// Unauthorized or Denied refuses the login; any other error tells the node
+	// that the server is unavailable, so it tries again.
+	Authenticate func(ctx context.Context, nodeID string, password []byte) (nodeNo int32, err error)
+	// OnConnect makes the node online and gives its session number; an error
+	// closes the connection.
+	OnConnect func(ctx context.Context, c Client) (session uint64, err error)
+	// OnDisconnect is called once for each OnConnect that succeeded.
+	OnDisconnect func(c Client, reason string)
+	// OnMetrics returns nil when the message is safe: then it is acknowledged.
+	// After an error it is not, and the connection is closed, so that the node
+	// comes back and sends again. Its ctx has no deadline: set one near 5 s.
+	OnMetrics func(ctx context.Context, c Client, payload []byte) error
+	// OnResponse takes an answer to a challenge and when it came.
+	OnResponse func(ctx context.Context, c Client, payload []byte, received time.Time)
+	// OnStatus, OnInfo and OnCommandResult return nil to have the message
+	// routed (status and info retained), ErrIgnore to have it acknowledged
+	// only, any other error to refuse it and close the connection.
+	OnStatus        func(ctx context.Context, c Client, payload []byte) error
+	OnInfo          func(ctx context.Context, c Client, payload []byte) error
+	OnCommandResult func(ctx context.Context, c Client, payload []byte) error
+
+	Now        func() time.Time      // default time.Now
+	Logger     *slog.Logger          // default: silent
+	Registerer prometheus.Registerer // default: a registry of its own
+
+	ConnectTimeout time.Duration // accept to CONNECT, TLS handshake included; default 10 s
+	WriteTimeout   time.Duration // one write to a client; default 5 s
+	CallTimeout    time.Duration // ctx of every function but OnMetrics; default 10 s
+}
+
+const (
+	maxPacketBytes   = 160 << 10 // wire.MaxMessageBytes and room for topic and properties
+	maxWritesPending = 64
+	sysTopicSeconds  = 60
+	maxKeepAlive     = uint16(wire.MaxKeepAliveSeconds)
+)
+
+func (c *Config) setDefaults() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Registerer == nil {
+		c.Registerer = prometheus.NewRegistry()
+	}
+	setDuration(&c.ConnectTimeout, 10*time.Second)
+	setDuration(&c.WriteTimeout, 5*time.Second)
+	setDuration(&c.CallTimeout, 10*time.Second)
+	accept := func(context.Context, Client, []byte) error { return nil }
+	for _, f := range []*func(context.Context, Client, []byte) error{&c.OnStatus, &c.OnInfo, &c.OnCommandResult} {
+		if *f == nil {
+			*f = accept
+		}
+	}
+	if c.OnConnect == nil {
+		c.OnConnect = func(context.Context, Client) (uint64, error) { return 0, nil }
+	}
+	if c.OnDisconnect == nil {
+		c.OnDisconnect = func(Client, string) {}
+	}
+	if c.OnResponse == nil {
+		c.OnResponse = func(context.Context, Client, []byte, time.Time) {}
+	}
+}
+
+func setDuration(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	if c.Addr == "" && c.PlainAddr == "" {
+		errs = append(errs, errors.New("broker: no listen address: set Addr or PlainAddr"))
+	}
+	if c.Addr != "" && c.TLS == nil {
+		errs = append(errs, fmt.Errorf("broker: %s needs a TLS configuration", c.Addr))
+	}
+	if c.PlainAddr != "" && !loopback(c.PlainAddr) {
+		errs = append(errs, fmt.Errorf("broker: plain MQTT is for loopback only, not %s: use TLS", c.PlainAddr))
+	}
+	if c.Authenticate == nil || c.OnMetrics == nil {
+		errs = append(errs, errors.New("broker: Authenticate and OnMetrics are required"))
+	}
+	return errors.Join(errs...)
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}

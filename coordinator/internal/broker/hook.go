@@ -1,0 +1,159 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"lucid.internal/shared/wire"
+)
+
+// hook is how the server calls us. Every method recovers, because the server
+// does not.
+type hook struct {
+	mqtt.HookBase
+	broker *Broker
+}
+
+// ID names the hook in the server.
+func (h *hook) ID() string { return "lucid" }
+
+// Provides says which methods below the server shall call.
+func (h *hook) Provides(b byte) bool {
+	switch b {
+	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablished, mqtt.OnDisconnect,
+		mqtt.OnPacketRead, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped:
+		return true
+	}
+	return false
+}
+
+func sessionOf(cl *mqtt.Client) *session {
+	c, ok := cl.Net.Conn.(*conn)
+	if !ok {
+		return nil // the server's own inline client
+	}
+	return c.session.Load()
+}
+
+// OnConnect answers a refused login itself, because the server could only say
+// "bad user name or password".
+func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) (err error) {
+	defer h.recover("login", func() { err = packets.ErrServerUnavailable })
+	s, err := h.broker.login(cl, &pk.Connect)
+	if err != nil {
+		r, ok := errors.AsType[*refusal](err)
+		if !ok {
+			return err
+		}
+		h.broker.count.refused[r.reason].Inc()
+		h.broker.cfg.Logger.Debug("MQTT login refused", "client", pk.Connect.ClientIdentifier, "remote", cl.Net.Remote, "reason", r.reason)
+		_ = h.broker.server.SendConnack(cl, r.code, false, nil) // it is closed next in any case
+		return err
+	}
+	c, ok := cl.Net.Conn.(*conn)
+	if !ok {
+		return fmt.Errorf("MQTT connection is a %T", cl.Net.Conn)
+	}
+	h.broker.admit(cl, s)
+	c.session.Store(s)
+	return nil
+}
+
+// OnConnectAuthenticate only confirms what OnConnect found.
+func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
+	return sessionOf(cl) != nil
+}
+
+// OnSessionEstablished runs after CONNACK, before anything else is read.
+func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	defer h.recover("connect", func() { cl.Stop(errPanic) })
+	h.broker.establish(sessionOf(cl))
+}
+
+// OnDisconnect runs on the connection's goroutine when it reads no more.
+func (h *hook) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
+	defer h.recover("disconnect", func() {})
+	if s := sessionOf(cl); s != nil {
+		h.broker.finish(s, err)
+	}
+}
+
+// OnPacketRead ends the connection of a client that publishes where it may
+// not. The server would let a QoS 0 message pass unseen.
+func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Type != packets.Publish {
+		return pk, nil
+	}
+	reason := ""
+	switch s := sessionOf(cl); {
+	case s == nil:
+		return pk, packets.ErrRejectPacket
+	case !mayPublish(s.client.NodeID, pk.TopicName):
+		reason = badPublishTopic
+	case pk.FixedHeader.Qos != 1:
+		reason = badPublishQoS
+	default:
+		return pk, nil
+	}
+	h.refuse(cl, reason, pk.TopicName)
+	return pk, packets.ErrRejectPacket
+}
+
+// OnACLCheck is asked for every publication, subscription and delivery, so it
+// allocates nothing.
+func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
+	s := sessionOf(cl)
+	if s == nil {
+		return false
+	}
+	if write {
+		return mayPublish(s.client.NodeID, topic)
+	}
+	if maySubscribe(s.client.NodeID, topic) {
+		return true
+	}
+	h.refuse(cl, badSubscribeTopic, topic)
+	return false
+}
+
+// mayPublish: a node publishes on its own five channels only.
+func mayPublish(nodeID, topic string) bool {
+	owner, channel, ok := wire.ParseTopic(topic)
+	return ok && owner == nodeID && channel.FromNode()
+}
+
+// maySubscribe: a node reads its own four channels only, each by its exact
+// name.
+func maySubscribe(nodeID, filter string) bool {
+	owner, channel, ok := wire.ParseTopic(filter)
+	return ok && owner == nodeID && channel.ToNode()
+}
+
+// OnPublishDropped counts what a slow subscriber lost.
+func (h *hook) OnPublishDropped(*mqtt.Client, packets.Packet) { h.broker.count.dropped.Inc() }
+
+func (h *hook) refuse(cl *mqtt.Client, reason, topic string) {
+	h.broker.count.refused[reason].Inc()
+	if log := h.broker.cfg.Logger; log.Enabled(h.broker.ctx, slog.LevelDebug) {
+		log.Debug("MQTT topic refused", "client", cl.ID, "reason", reason, "topic", topic)
+	}
+}
+
+// recover is deferred by every method that calls a given function.
+func (h *hook) recover(what string, then func()) {
+	if p := recover(); p != nil {
+		h.broker.panicked(what, p)
+		then()
+	}
+}
+
+func (b *Broker) panicked(what string, p any) {
+	b.count.panics.Inc()
+	b.cfg.Logger.Error("panic in the MQTT broker; one connection is closed, the others go on",
+		"while", what, "panic", p, "stack", string(debug.Stack()))
+}

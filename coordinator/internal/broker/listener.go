@@ -1,0 +1,153 @@
+package broker
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mochi-mqtt/server/v2/listeners"
+)
+
+// Back-off between attempts to accept, when the machine is out of descriptors
+// or the like.
+const (
+	firstAcceptDelay = 5 * time.Millisecond
+	lastAcceptDelay  = time.Second
+)
+
+// listener accepts connections for the server. Unlike the server's own it goes
+// on after an error, cuts a client that does not CONNECT in time, survives a
+// panic while a connection is served, and closes without asking each client.
+type listener struct {
+	id      string
+	inner   net.Listener
+	tls     *tls.Config
+	broker  *Broker
+	failure atomic.Pointer[error] // last accept error, until one succeeds
+	closed  chan struct{}
+	once    sync.Once
+	wg      sync.WaitGroup // connections, and Serve itself
+
+	mu    sync.Mutex
+	conns map[*conn]struct{} // nil once closed
+}
+
+func newListener(id string, inner net.Listener, config *tls.Config, b *Broker) *listener {
+	return &listener{
+		id: id, inner: inner, tls: config, broker: b,
+		closed: make(chan struct{}),
+		conns:  make(map[*conn]struct{}),
+	}
+}
+
+func (l *listener) ID() string              { return l.id }
+func (l *listener) Address() string         { return l.inner.Addr().String() }
+func (l *listener) Protocol() string        { return l.inner.Addr().Network() }
+func (l *listener) Init(*slog.Logger) error { return nil }
+
+// Serve accepts until the listener is closed.
+func (l *listener) Serve(establish listeners.EstablishFn) {
+	l.wg.Add(1)
+	defer l.wg.Done()
+	delay := firstAcceptDelay
+	for {
+		raw, err := l.inner.Accept()
+		if err == nil {
+			delay = firstAcceptDelay
+			l.failure.Store(nil)
+			l.start(raw, establish)
+			continue
+		}
+		if l.isClosed() || errors.Is(err, net.ErrClosed) {
+			return
+		}
+		l.failed(err, delay)
+		select {
+		case <-l.closed:
+			return
+		case <-time.After(delay):
+		}
+		delay = min(2*delay, lastAcceptDelay)
+	}
+}
+
+func (l *listener) failed(err error, delay time.Duration) {
+	l.broker.count.acceptErrors.Inc()
+	if l.failure.Swap(&err) == nil {
+		l.broker.cfg.Logger.Error("MQTT cannot accept connections; trying again", "error", err, "delay", delay)
+	}
+}
+
+func (l *listener) isClosed() bool {
+	select {
+	case <-l.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// start serves one connection on its own goroutine.
+func (l *listener) start(raw net.Conn, establish listeners.EstablishFn) {
+	c := newConn(raw, l.tls, l.broker.cfg.WriteTimeout)
+	// Holds until the login is done; then the keep-alive sets the deadlines.
+	_ = raw.SetDeadline(time.Now().Add(l.broker.cfg.ConnectTimeout))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conns == nil {
+		_ = raw.Close()
+		return
+	}
+	l.conns[c] = struct{}{}
+	l.wg.Go(func() { l.serve(c, establish) })
+}
+
+func (l *listener) serve(c *conn, establish listeners.EstablishFn) {
+	defer l.forget(c)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		l.broker.panicked("serving a connection", p)
+		// The server's own clean-up has not run.
+		if s := c.session.Load(); s != nil {
+			l.broker.server.UnsubscribeClient(s.mqtt)
+			l.broker.finish(s, errPanic)
+		}
+	}()
+	l.broker.count.connections.Inc()
+	defer l.broker.count.connections.Dec()
+	if err := establish(l.id, c); err != nil && c.session.Load() == nil {
+		l.broker.cfg.Logger.Debug("MQTT connection ended before a login", "remote", c.RemoteAddr(), "error", err)
+	}
+}
+
+func (l *listener) forget(c *conn) {
+	_ = c.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+}
+
+// Close stops accepting and closes every connection. The server's own way of
+// closing them is not used: it writes to each in turn, and can deadlock.
+func (l *listener) Close(listeners.CloseFn) {
+	l.once.Do(func() {
+		close(l.closed)
+		_ = l.inner.Close()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for c := range l.conns {
+			_ = c.Close()
+		}
+		l.conns = nil
+	})
+}
+
+// wait returns when nothing of the listener runs any more.
+func (l *listener) wait() { l.wg.Wait() }

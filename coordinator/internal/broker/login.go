@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/shared/wire"
+)
+
+// refusal is why a CONNECT is refused: the answer to the client and the reason
+// that is counted.
+type refusal struct {
+	code   packets.Code
+	reason string
+}
+
+func (r *refusal) Error() string { return "CONNECT refused: " + r.reason }
+
+// checkConnect is everything about a CONNECT that needs no secret: the client
+// id is the user name is a node id, and the will is absent or exactly the
+// node's own status at QoS 1, retained, at once. The server sends a will
+// without asking the access rules, so a foreign one must not come in.
+func checkConnect(c *packets.ConnectParams) *refusal {
+	switch {
+	case !wire.ValidNodeID(c.ClientIdentifier):
+		return &refusal{packets.ErrClientIdentifierNotValid, badClientID}
+	case string(c.Username) != c.ClientIdentifier:
+		return &refusal{packets.ErrBadUsernameOrPassword, badUserName}
+	case c.WillFlag && (c.WillTopic != statusTopic(c.ClientIdentifier) || c.WillQos != 1 || !c.WillRetain ||
+		c.WillProperties.WillDelayInterval != 0):
+		return &refusal{packets.ErrBadUsernameOrPassword, badWill}
+	}
+	return nil
+}
+
+// login checks a CONNECT and gives the connection its session. Integrations
+// with an API key will enter here too, beside nodes.
+func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, error) {
+	if r := checkConnect(c); r != nil {
+		return nil, r
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
+	defer cancel()
+	nodeNo, err := b.cfg.Authenticate(ctx, c.ClientIdentifier, c.Password)
+	switch {
+	case err == nil:
+	case wrongLogin(err):
+		return nil, &refusal{packets.ErrBadUsernameOrPassword, badPassword}
+	default:
+		b.cfg.Logger.Error("MQTT login could not be checked", "node", c.ClientIdentifier, "error", err)
+		return nil, &refusal{packets.ErrServerUnavailable, loginUnchecked}
+	}
+	s := &session{
+		client: Client{NodeID: c.ClientIdentifier, NodeNo: nodeNo},
+		mqtt:   cl,
+		ready:  make(chan struct{}),
+	}
+	if c.WillFlag {
+		s.will = c.WillPayload
+	}
+	return s, nil
+}
+
+func wrongLogin(err error) bool {
+	kind := fault.As(err).Code.Kind
+	return kind == fault.Unauthorized || kind == fault.Denied
+}
+
+// admit fits the server's client to the session: an id of its own, so that
+// the server never mixes two connections of a node; no will, because finish
+// sends it; a keep-alive that ends.
+func (b *Broker) admit(cl *mqtt.Client, s *session) {
+	cl.ID = fmt.Sprintf("%s#%d", s.client.NodeID, b.connNo.Add(1))
+	cl.Properties.Clean = true
+	cl.Properties.Will = mqtt.Will{}
+	if k := cl.State.Keepalive; k == 0 || k > maxKeepAlive {
+		cl.State.Keepalive = maxKeepAlive
+		cl.State.ServerKeepalive = true // told to an MQTT 5 client
+	}
+}

@@ -1,0 +1,176 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+	answers "github.com/eclipse/paho.mqtt.golang/packets"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"lucid.internal/shared/wire"
+)
+
+func TestLogin(t *testing.T) {
+	own, foreign := topic("node_a", wire.ChannelStatus), topic("node_b", wire.ChannelStatus)
+	for _, c := range []struct {
+		name   string
+		change func(*paho.ClientOptions)
+		reason string // "" when it must succeed
+	}{
+		{"as it should be", func(*paho.ClientOptions) {}, ""},
+		{"own will", func(o *paho.ClientOptions) { o.SetWill(own, "off", 1, true) }, ""},
+		{"keep-alive 0", func(o *paho.ClientOptions) { o.SetKeepAlive(0) }, ""},
+		{"asks for a session to keep", func(o *paho.ClientOptions) { o.SetCleanSession(false) }, ""},
+		{"wrong password", func(o *paho.ClientOptions) { o.SetPassword("guess") }, "connect_password"},
+		{"no password", func(o *paho.ClientOptions) { o.SetPassword("") }, "connect_password"},
+		{"other client id", func(o *paho.ClientOptions) { o.SetClientID("node_b") }, "connect_user_name"},
+		{"other user name", func(o *paho.ClientOptions) { o.SetUsername("node_b") }, "connect_user_name"},
+		{"no node id", func(o *paho.ClientOptions) { o.SetClientID("admin").SetUsername("admin") }, "connect_client_id"},
+		{"wildcard as id", func(o *paho.ClientOptions) { o.SetClientID("node_+").SetUsername("node_+") }, "connect_client_id"},
+		{"foreign will", func(o *paho.ClientOptions) { o.SetWill(foreign, "off", 1, true) }, "connect_will"},
+		{"will for a challenge", func(o *paho.ClientOptions) {
+			o.SetWill(topic("node_a", wire.ChannelChallenge), "x", 1, true)
+		}, "connect_will"},
+		{"will at QoS 0", func(o *paho.ClientOptions) { o.SetWill(own, "off", 0, true) }, "connect_will"},
+		{"will not retained", func(o *paho.ClientOptions) { o.SetWill(own, "off", 1, false) }, "connect_will"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := start(t, nil)
+			o := r.options("node_a")
+			c.change(o)
+			client, err := r.dial(o)
+			if c.reason == "" {
+				want(t, "error", err, nil)
+				want(t, "node", next(t, r.connected), Client{NodeID: "node_a", NodeNo: 'a', Session: 1})
+				client.Disconnect(50) // milliseconds for the goodbye to leave
+				want(t, "end", next(t, r.disconnected), "node_a/1: disconnected by the node")
+				return
+			}
+			if err == nil {
+				t.Fatal("logged in")
+			}
+			want(t, "refused as "+c.reason, r.refused(c.reason), 1)
+			want(t, "calls of OnConnect", len(r.connected), 0)
+		})
+	}
+}
+
+func TestLoginCannotBeChecked(t *testing.T) {
+	r := start(t, func(c *Config) {
+		c.Authenticate = func(context.Context, string, []byte) (int32, error) { return 0, errors.New("database is down") }
+	})
+	_, err := r.dial(r.options("node_a"))
+	if !errors.Is(err, answers.ErrorRefusedServerUnavailable) {
+		t.Errorf("CONNACK says %v, want server unavailable: the node must try again", err)
+	}
+	want(t, "refused", r.refused("connect_unavailable"), 1)
+}
+
+func TestOnConnectFails(t *testing.T) {
+	r := start(t, func(c *Config) {
+		c.OnConnect = func(context.Context, Client) (uint64, error) { return 0, errors.New("no") }
+	})
+	lost := make(chan error, 1)
+	_, err := r.dial(r.options("node_a").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }))
+	want(t, "connect", err, nil)
+	next(t, lost)
+	want(t, "calls of OnDisconnect", len(r.disconnected), 0)
+}
+
+func TestKeepAliveIsClamped(t *testing.T) {
+	r := start(t, nil)
+	for _, c := range []struct{ asked, kept uint16 }{{0, 120}, {30, 30}, {120, 120}, {121, 120}, {65535, 120}} {
+		cl := r.server.NewClient(nil, "tls", "node_a", false)
+		cl.State.Keepalive = c.asked
+		r.admit(cl, &session{client: Client{NodeID: "node_a"}})
+		want(t, "keep-alive", cl.State.Keepalive, c.kept)
+	}
+}
+
+func TestWillWithDelayIsRefused(t *testing.T) {
+	c := packets.ConnectParams{ClientIdentifier: "node_a", Username: []byte("node_a"), WillFlag: true, WillQos: 1,
+		WillRetain: true, WillTopic: topic("node_a", wire.ChannelStatus)}
+	if r := checkConnect(&c); r != nil {
+		t.Fatal(r)
+	}
+	c.WillProperties.WillDelayInterval = 1
+	if r := checkConnect(&c); r == nil {
+		t.Error("a delayed will is accepted")
+	}
+}
+
+func TestTakeover(t *testing.T) {
+	r := start(t, nil)
+	lost := make(chan error, 1)
+	o := r.options("node_a").SetWill(topic("node_a", wire.ChannelStatus), "offline", 1, true)
+	_, err := r.dial(o.SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }))
+	want(t, "connect", err, nil)
+	want(t, "first", next(t, r.connected).Session, 1)
+	second := r.node("node_a")
+	want(t, "second", next(t, r.connected).Session, 2)
+	next(t, lost)
+	want(t, "end of the first", next(t, r.disconnected), "node_a/1: connected anew")
+	want(t, "wills sent", len(r.server.Topics.Messages(topic("node_a", wire.ChannelStatus))), 0)
+	// The second is whole: it is heard and it hears.
+	want(t, "publish", r.wait(second.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m")), nil)
+	heard := make(chan string, 1)
+	want(t, "subscribe", r.wait(second.Subscribe(topic("node_a", wire.ChannelVerdict), 1,
+		func(_ paho.Client, m paho.Message) { heard <- string(m.Payload()) })), nil)
+	want(t, "publish", r.Publish(topic("node_a", wire.ChannelVerdict), []byte("valid"), 1, false), nil)
+	want(t, "heard", next(t, heard), "valid")
+}
+
+// The older connection is still in OnConnect when the newer comes: session
+// numbers must be given in the order of the connections.
+func TestTakeoverWaitsForTheOlderOnConnect(t *testing.T) {
+	entered, release := make(chan struct{}, 2), make(chan struct{})
+	r := start(t, func(c *Config) {
+		given := c.OnConnect
+		c.OnConnect = func(ctx context.Context, client Client) (uint64, error) {
+			entered <- struct{}{}
+			<-release
+			return given(ctx, client)
+		}
+	})
+	lost := make(chan error, 1)
+	_, err := r.dial(r.options("node_a").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }))
+	want(t, "connect", err, nil)
+	next(t, entered)
+	r.node("node_a")
+	next(t, lost) // the newer one has closed the older one
+	want(t, "calls of OnConnect while the older one runs", len(entered), 0)
+	close(release)
+	next(t, r.connected)
+	next(t, r.connected)
+	want(t, "end of the older", next(t, r.disconnected), "node_a/1: connected anew")
+}
+
+func TestWill(t *testing.T) {
+	status := topic("node_a", wire.ChannelStatus)
+	for _, c := range []struct {
+		name string
+		end  func(*rig, paho.Client)
+		left string
+	}{
+		{"goodbye", func(_ *rig, c paho.Client) { c.Disconnect(50) }, "online"},
+		{"closed by us", func(r *rig, _ paho.Client) { r.Disconnect("node_a", "suspended") }, "offline"},
+		{"connection lost", func(r *rig, _ paho.Client) {
+			_ = r.sessions.get("node_a").mqtt.Net.Conn.(*conn).raw.Close()
+		}, "offline"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := start(t, nil)
+			client, err := r.dial(r.options("node_a").SetWill(status, "offline", 1, true))
+			want(t, "connect", err, nil)
+			want(t, "publish", r.wait(client.Publish(status, 1, true, "online")), nil)
+			c.end(r, client)
+			next(t, r.disconnected)
+			kept := r.server.Topics.Messages(status)
+			if len(kept) != 1 || string(kept[0].Payload) != c.left {
+				t.Errorf("retained %v, want %s", kept, c.left)
+			}
+		})
+	}
+}

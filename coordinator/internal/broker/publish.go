@@ -1,0 +1,74 @@
+package broker
+
+import (
+	"context"
+	"errors"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"lucid.internal/shared/wire"
+)
+
+// errNotTaken stops a client whose message was not taken: it must send it
+// again, and an MQTT 3.1.1 client does so only after it connected anew. What it
+// sent behind that message is then not read, so the order stays.
+var errNotTaken = errors.New("a message could not be taken")
+
+// OnPublish runs on the connection's goroutine; the acknowledgement leaves
+// after it returned. Only three returns are safe towards an MQTT 3.1.1 client:
+// nil routes the message, CodeSuccessIgnore acknowledges it, ErrRejectPacket
+// does neither. Any other error would acknowledge and route it.
+func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet, err error) {
+	if cl.Net.Inline {
+		return pk, nil // our own Publish
+	}
+	defer h.recover("message", func() { out, err = h.reject(cl, pk, errPanic) })
+	s := sessionOf(cl)
+	if s == nil {
+		return h.reject(cl, pk, errNotTaken)
+	}
+	_, channel, _ := wire.ParseTopic(pk.TopicName) // OnPacketRead checked it
+	err = h.broker.take(s, channel, pk.Payload)
+	h.broker.count.messages(channel, err)
+	switch {
+	case err == nil && routed(channel):
+		pk.FixedHeader.Retain = channel != wire.ChannelCommandResult
+		return pk, nil
+	case err == nil, errors.Is(err, ErrIgnore):
+		return pk, packets.CodeSuccessIgnore
+	}
+	h.broker.cfg.Logger.Debug("message not taken; the node will send it again",
+		"node", s.client.NodeID, "channel", channel, "error", err)
+	return h.reject(cl, pk, errNotTaken)
+}
+
+func (h *hook) reject(cl *mqtt.Client, pk packets.Packet, cause error) (packets.Packet, error) {
+	cl.Stop(cause)
+	return pk, packets.ErrRejectPacket
+}
+
+// routed: samples and answers are the coordinator's alone.
+func routed(c wire.Channel) bool {
+	return c == wire.ChannelStatus || c == wire.ChannelInfo || c == wire.ChannelCommandResult
+}
+
+// take hands a message to whom it concerns.
+func (b *Broker) take(s *session, channel wire.Channel, payload []byte) error {
+	received := b.cfg.Now()
+	if channel == wire.ChannelMetrics {
+		return b.cfg.OnMetrics(b.ctx, s.client, payload)
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
+	defer cancel()
+	switch channel {
+	case wire.ChannelResponse:
+		b.cfg.OnResponse(ctx, s.client, payload, received)
+		return nil
+	case wire.ChannelStatus:
+		return b.cfg.OnStatus(ctx, s.client, payload)
+	case wire.ChannelInfo:
+		return b.cfg.OnInfo(ctx, s.client, payload)
+	}
+	return b.cfg.OnCommandResult(ctx, s.client, payload)
+}

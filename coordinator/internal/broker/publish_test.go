@@ -1,0 +1,228 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"lucid.internal/shared/wire"
+)
+
+func TestAcknowledgementWaitsForOnMetrics(t *testing.T) {
+	entered, release := make(chan string, 1), make(chan error)
+	r := start(t, func(c *Config) {
+		c.OnMetrics = func(_ context.Context, c Client, payload []byte) error {
+			entered <- fmt.Sprintf("%s/%d/%d %s", c.NodeID, c.NodeNo, c.Session, payload)
+			return <-release
+		}
+	})
+	c := r.node("node_a")
+	token := c.Publish(topic("node_a", wire.ChannelMetrics), 1, true, "m1")
+	want(t, "message", next(t, entered), "node_a/97/1 m1")
+	select {
+	case <-token.Done():
+		t.Fatal("acknowledged before OnMetrics returned")
+	default:
+	}
+	release <- nil
+	want(t, "acknowledged", r.wait(token), nil)
+	want(t, "retained metrics", len(r.server.Topics.Messages(topic("node_a", wire.ChannelMetrics))), 0)
+	// An error: no acknowledgement, and the connection ends.
+	token = c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m2")
+	next(t, entered)
+	release <- errors.New("database is down")
+	if err := r.wait(token); err == nil {
+		t.Error("acknowledged although it was not taken")
+	}
+	want(t, "end", next(t, r.disconnected), "node_a/1: "+errNotTaken.Error())
+}
+
+// What a node sent behind a message that was not taken must not be taken
+// either: it sends both again, in order.
+func TestNothingIsReadBehindAMessageNotTaken(t *testing.T) {
+	entered := make(chan string, 10)
+	release := make(chan error)
+	r := start(t, func(c *Config) {
+		c.OnMetrics = func(_ context.Context, _ Client, payload []byte) error {
+			entered <- string(payload)
+			return <-release
+		}
+	})
+	c := r.node("node_a")
+	first := c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m1")
+	want(t, "first", next(t, entered), "m1")
+	second := c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m2")
+	release <- errors.New("no")
+	want(t, "first refused", r.wait(first) == nil, false)
+	want(t, "second refused", r.wait(second) == nil, false)
+	next(t, r.disconnected)
+	want(t, "messages read behind it", len(entered), 0)
+}
+
+func TestPanicEndsOneConnection(t *testing.T) {
+	r := start(t, func(c *Config) {
+		c.OnMetrics = func(context.Context, Client, []byte) error { panic("metrics") }
+		c.OnResponse = func(context.Context, Client, []byte, time.Time) { panic("response") }
+		c.OnStatus = func(context.Context, Client, []byte) error { panic("status") }
+		given := c.Authenticate
+		c.Authenticate = func(ctx context.Context, nodeID string, password []byte) (int32, error) {
+			if nodeID == "node_p" {
+				panic("login")
+			}
+			return given(ctx, nodeID, password)
+		}
+	})
+	other := r.node("node_b")
+	next(t, r.connected)
+	panics := 0
+	for _, channel := range []wire.Channel{wire.ChannelMetrics, wire.ChannelResponse, wire.ChannelStatus} {
+		c := r.node("node_a")
+		if err := r.wait(c.Publish(topic("node_a", channel), 1, true, "m")); err == nil {
+			t.Errorf("%s: acknowledged although its function panicked", channel)
+		}
+		next(t, r.disconnected)
+		panics++
+		want(t, "panics counted", counterValue(t, r.count.panics), float64(panics))
+	}
+	if _, err := r.dial(r.options("node_p")); err == nil {
+		t.Error("logged in although Authenticate panicked")
+	}
+	want(t, "the other node", other.IsConnectionOpen(), true)
+	want(t, "subscribe", r.wait(other.Subscribe(topic("node_b", wire.ChannelConfig), 1, nil)), nil)
+}
+
+func TestForeignTopicsAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		topic string
+		qos   byte
+	}{
+		{"another node's metrics", topic("node_b", wire.ChannelMetrics), 1},
+		{"another node's metrics at QoS 0", topic("node_b", wire.ChannelMetrics), 0},
+		{"its own challenge", topic("node_a", wire.ChannelChallenge), 1},
+		{"an unknown channel", "lucid/v1/nodes/node_a/other", 1},
+		{"outside", "homeassistant/x", 0},
+		{"the server's own", "$SYS/broker/version", 1},
+		{"nothing after its id", "lucid/v1/nodes/node_a", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := start(t, nil)
+			b := r.node("node_b")
+			next(t, r.connected)
+			a := r.node("node_a")
+			next(t, r.connected)
+			a.Publish(c.topic, c.qos, false, "x")
+			next(t, r.disconnected)
+			want(t, "counted", r.refused("publish_topic"), 1)
+			want(t, "others connected", b.IsConnectionOpen(), true)
+			want(t, "taken", len(r.metrics), 0)
+		})
+	}
+}
+
+func TestQoSMustBe1(t *testing.T) {
+	for _, qos := range []byte{0, 2} {
+		r := start(t, nil)
+		r.node("node_a").Publish(topic("node_a", wire.ChannelMetrics), qos, false, "x")
+		next(t, r.disconnected)
+		want(t, "counted", r.refused("publish_qos"), 1)
+		want(t, "taken", len(r.metrics), 0)
+	}
+}
+
+func TestSubscriptions(t *testing.T) {
+	r := start(t, nil)
+	c := r.node("node_a")
+	refused := 0.0
+	for _, filter := range []string{"#", "+/+", "lucid/v1/nodes/+/poot/challenge", "lucid/v1/nodes/node_a/#",
+		topic("node_b", wire.ChannelChallenge), topic("node_a", wire.ChannelMetrics), "$SYS/#",
+		"$share/x/" + topic("node_a", wire.ChannelChallenge)} {
+		token := c.Subscribe(filter, 1, nil)
+		_ = r.wait(token)
+		for _, code := range token.(*paho.SubscribeToken).Result() {
+			want(t, filter, code, 0x80)
+		}
+		refused++
+		want(t, "counted", r.refused("subscribe_topic"), refused)
+	}
+	want(t, "still connected", c.IsConnectionOpen(), true)
+	heard := make(chan string, 10)
+	for _, channel := range []wire.Channel{wire.ChannelChallenge, wire.ChannelVerdict, wire.ChannelCommand, wire.ChannelConfig} {
+		want(t, "subscribe", r.wait(c.Subscribe(topic("node_a", channel), 1, func(_ paho.Client, m paho.Message) {
+			heard <- fmt.Sprintf("%s qos %d", m.Payload(), m.Qos())
+		})), nil)
+		for _, qos := range []byte{0, 1} {
+			want(t, "publish", r.Publish(topic("node_a", channel), []byte(channel), qos, false), nil)
+			want(t, "publish to another", r.Publish(topic("node_b", channel), []byte("other"), qos, false), nil)
+			want(t, "heard", next(t, heard), fmt.Sprintf("%s qos %d", channel, qos))
+		}
+	}
+}
+
+func TestOtherChannels(t *testing.T) {
+	calls := make(chan string, 10)
+	result := func(name string) func(context.Context, Client, []byte) error {
+		return func(_ context.Context, c Client, payload []byte) error {
+			calls <- name + " " + string(payload)
+			if string(payload) == "ignore" {
+				return fmt.Errorf("malformed: %w", ErrIgnore)
+			}
+			return nil
+		}
+	}
+	received := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := start(t, func(c *Config) {
+		c.OnStatus, c.OnInfo, c.OnCommandResult = result("status"), result("info"), result("result")
+		c.OnResponse = func(_ context.Context, _ Client, payload []byte, at time.Time) {
+			calls <- "response " + string(payload) + " " + at.Format(time.RFC3339)
+		}
+		c.Now = func() time.Time { return received }
+	})
+	c := r.node("node_a")
+	for _, step := range []struct {
+		channel  wire.Channel
+		payload  string
+		retain   bool
+		call     string
+		retained int
+	}{
+		{wire.ChannelStatus, "ignore", true, "status ignore", 0},
+		{wire.ChannelStatus, "s", false, "status s", 1}, // the broker sees to it
+		{wire.ChannelInfo, "i", true, "info i", 1},
+		{wire.ChannelCommandResult, "r", true, "result r", 0},
+		{wire.ChannelResponse, "p", true, "response p 2026-01-02T03:04:05Z", 0},
+	} {
+		want(t, "acknowledged", r.wait(c.Publish(topic("node_a", step.channel), 1, step.retain, step.payload)), nil)
+		want(t, "call", next(t, calls), step.call)
+		want(t, step.call+" retained", len(r.server.Topics.Messages(topic("node_a", step.channel))), step.retained)
+	}
+}
+
+func TestRetainedMessageIsKept(t *testing.T) {
+	r := start(t, nil)
+	name := topic("node_a", wire.ChannelConfig)
+	want(t, "publish", r.Publish(name, []byte("c"), 1, true), nil)
+	kept, ok := r.server.Topics.Retained.Get(name)
+	want(t, "retained", ok, true)
+	want(t, "expiry", kept.Expiry, 0)
+	want(t, "age limit", r.server.Options.Capabilities.MaximumMessageExpiryInterval, 0)
+	heard := make(chan string, 1)
+	want(t, "subscribe", r.wait(r.node("node_a").Subscribe(name, 1,
+		func(_ paho.Client, m paho.Message) { heard <- string(m.Payload()) })), nil)
+	want(t, "heard", next(t, heard), "c")
+}
+
+func TestACLAllocatesNothing(t *testing.T) {
+	h, cl, topics := aclRig(t)
+	for _, name := range topics {
+		for _, write := range []bool{true, false} {
+			if n := testing.AllocsPerRun(100, func() { h.OnACLCheck(cl, name, write) }); n != 0 {
+				t.Errorf("OnACLCheck(%s, %t) allocates %v times", name, write, n)
+			}
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+var (
+	errPanic   = errors.New("internal error")
+	errOffline = errors.New("node could not be made online")
+)
+
+// session is one connection of a node after its login.
+type session struct {
+	client Client
+	mqtt   *mqtt.Client
+	will   []byte        // its own offline status; nil without one
+	ready  chan struct{} // closed when OnConnect returned, or never will be called
+	online bool          // OnConnect succeeded; only the connection's goroutine uses it
+	once   sync.Once
+}
+
+// registry knows the newest session of each node.
+type registry struct {
+	mu      sync.Mutex
+	current map[string]*session
+}
+
+// put makes s the node's newest session and gives the one before.
+func (r *registry) put(s *session) (before *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before = r.current[s.client.NodeID]
+	r.current[s.client.NodeID] = s
+	return before
+}
+
+// remove reports whether s was still the newest session, and ends that.
+func (r *registry) remove(s *session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current[s.client.NodeID] != s {
+		return false
+	}
+	delete(r.current, s.client.NodeID)
+	return true
+}
+
+func (r *registry) get(nodeID string) *session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current[nodeID]
+}
+
+// establish brings a session up: the older connection of the node is closed,
+// and OnConnect is called once that of the older one has returned.
+func (b *Broker) establish(s *session) {
+	defer close(s.ready)
+	if before := b.sessions.put(s); before != nil {
+		before.mqtt.Stop(packets.ErrSessionTakenOver)
+		select {
+		case <-before.ready:
+		case <-b.ctx.Done():
+		}
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
+	defer cancel()
+	number, err := b.cfg.OnConnect(ctx, s.client)
+	if err != nil {
+		b.cfg.Logger.Warn("node could not be made online; its connection is closed", "node", s.client.NodeID, "error", err)
+		b.count.refused[notOnline].Inc()
+		s.mqtt.Stop(errOffline)
+		return
+	}
+	s.client.Session = number
+	s.online = true
+}
+
+// finish ends a session, once: the will leaves unless the node said goodbye or
+// is connected anew, then OnDisconnect is called.
+func (b *Broker) finish(s *session, cause error) {
+	s.once.Do(func() {
+		if stopped := s.mqtt.StopCause(); stopped != nil {
+			cause = stopped
+		}
+		newest := b.sessions.remove(s)
+		if !s.online {
+			return
+		}
+		if newest && s.will != nil && !errors.Is(cause, packets.CodeDisconnect) {
+			if err := b.publish(statusTopic(s.client.NodeID), s.will, 1, true); err != nil {
+				b.cfg.Logger.Error("will of a node was not published", "node", s.client.NodeID, "error", err)
+			}
+		}
+		b.cfg.OnDisconnect(s.client, b.reason(cause))
+	})
+}
+
+// reason says in plain words why a connection ended.
+func (b *Broker) reason(cause error) string {
+	switch {
+	case errors.Is(cause, packets.ErrSessionTakenOver):
+		return "connected anew"
+	case errors.Is(cause, packets.CodeDisconnect):
+		return "disconnected by the node"
+	case b.closing.Load():
+		return "coordinator is closing"
+	case errors.Is(cause, os.ErrDeadlineExceeded):
+		return "silent for longer than its keep-alive"
+	case cause == nil, errors.Is(cause, io.EOF), errors.Is(cause, io.ErrUnexpectedEOF), errors.Is(cause, net.ErrClosed):
+		return "connection lost"
+	}
+	return cause.Error()
+}
