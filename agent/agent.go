@@ -95,11 +95,12 @@ func (a *Agent) newLink() (err error) {
 	a.link, err = link.New(link.Config{
 		Servers: servers, CAPEM: []byte(a.identity.CAPEM),
 		NodeID: a.identity.NodeID, Password: a.identity.Keys.MQTTPassword,
-		Will:    func(connection uint32) []byte { return a.status(connection, false) },
-		Greet:   a.greet,
-		Receive: a.receive,
-		Now:     a.config.Now,
-		Logger:  a.config.Logger,
+		Will:       func(connection uint32) []byte { return a.status(connection, false) },
+		Greet:      a.greet,
+		Receive:    a.receive,
+		MinBackoff: a.config.minBackoff,
+		Now:        a.config.Now,
+		Logger:     a.config.Logger,
 	})
 	return err
 }

@@ -43,6 +43,8 @@ type Config struct {
 	Now      func() time.Time   // default time.Now
 	Notify   func(state string) // tells the service manager; default nobody
 	Watchdog time.Duration      // how often the service manager wants a sign of life; 0: never
+
+	minBackoff time.Duration // of the link; a test does not wait a second
 }
 
 // Default settings.

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lucid.internal/agent"
+	"lucid.internal/agent/internal/coordtest"
+	"lucid.internal/shared/wire"
+)
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.toml")
+	if err := os.WriteFile(bad, []byte("sample_interval = \"0s\"\ncolour = \"red\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args   string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"", 2, "", "lucid-agent enroll"},
+		{"help", 0, "lucid-agent enroll", ""},
+		{"frobnicate", 2, "", `no command "frobnicate"`},
+		{"version", 0, "lucid-agent dev linux/", ""},
+		{"run -h", 0, "-sample-interval", ""},
+		{"enroll --help", 0, "-state-dir folder", ""},
+		{"status -h", 0, "exit code 0: connected, 1: not connected, 3: no agent running", ""},
+		{"run --colour red", 2, "", "flag provided but not defined: -colour"},
+		{"run extra", 2, "", `unexpected "extra"`},
+		{"run --sample-interval soon --log-level loud", 2, "", "sample_interval: time: invalid duration \"soon\"\n"},
+		{"run --sample-interval soon --log-level loud", 2, "", "log_level: \"loud\" is not one of"},
+		{"run --config " + bad, 2, "", bad + ": colour: no such setting"},
+		{"run --config " + bad, 2, "", "sample_interval: 0s is below 1s"},
+		{"run --config " + dir + "/none.toml", 2, "", "no such file"},
+		{"run --state-dir " + dir + "/none", 1, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
+		{"enroll --file " + dir + "/none.toml --state-dir " + dir + "/none", 1, "", "none.toml: no such file"},
+		{"enroll --file " + bad + " --state-dir " + dir + "/none", 1, "", "token: missing"},
+		{"status --status-file " + dir + "/none", 3, "", "no agent is running"},
+		{"status --status-file " + bad, 1, "", "invalid character"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			code := command(context.Background(), strings.Fields(c.args), &stdout, &stderr)
+			if code != c.code || !strings.Contains(stdout.String(), c.stdout) || !strings.Contains(stderr.String(), c.stderr) {
+				t.Errorf("code %d\nstdout: %s\nstderr: %s", code, &stdout, &stderr)
+			}
+		})
+	}
+}
+
+func TestEnrollRunStatus(t *testing.T) {
+	dir := t.TempDir()
+	authority := coordtest.NewAuthority(t)
+	broker := coordtest.NewBroker(t, coordtest.BrokerConfig{TLS: authority.Server(t, "127.0.0.1")})
+	enrolment := coordtest.NewEnrolment(t, authority, false, []string{broker.Addr}, "token")
+	ticket, state, file := filepath.Join(dir, "enroll.toml"), filepath.Join(dir, "state"), filepath.Join(dir, "status.json")
+	if err := os.WriteFile(ticket, []byte(enrolment.Ticket("token")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"enrolled as node_test\n", "already enrolled as node_test\n"} {
+		var stdout, stderr bytes.Buffer
+		code := command(t.Context(), []string{"enroll", "--file", ticket, "--state-dir", state}, &stdout, &stderr)
+		if code != 0 || stdout.String() != want {
+			t.Fatalf("enroll: code %d, %q, %s", code, &stdout, &stderr)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var stdout, stderr bytes.Buffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- command(ctx, []string{"run", "--state-dir", state, "--status-file", file, "--sample-interval", "1s", "--publish-interval", "1s"}, &stdout, &stderr)
+	}()
+	for p := range broker.Published {
+		if p.Topic == wire.Topic("node_test", wire.ChannelMetrics) {
+			break
+		}
+	}
+	stop() // as SIGTERM does
+	if code := <-ended; code != 0 {
+		t.Errorf("run: code %d\n%s", code, &stderr)
+	}
+	var shown bytes.Buffer
+	if code := command(t.Context(), []string{"status", "--status-file", file}, &shown, &stderr); code != exitDown {
+		t.Errorf("status of a stopped agent: code %d, want %d", code, exitDown)
+	}
+	for _, want := range []string{"node_test", "stopped ", "last ack", "0 dropped"} {
+		if !strings.Contains(shown.String(), want) {
+			t.Errorf("status lacks %q:\n%s", want, &shown)
+		}
+	}
+}
+
+func TestStatusExitCodes(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name   string
+		report agent.Report
+		code   int
+		want   string
+	}{
+		{"connected", agent.Report{UpdatedAt: now, Connected: true, Server: "a:1"}, 0, "connected to a:1"},
+		{"offline", agent.Report{UpdatedAt: now, Server: "a:1", LastError: "connection refused"}, 1, "connection refused"},
+		{"killed", agent.Report{UpdatedAt: now.Add(-time.Hour), Connected: true}, 3, "NOT RUNNING"},
+		{"with a verdict", agent.Report{UpdatedAt: now, Connected: true,
+			Verdict: &wire.Verdict{Verdict: "valid", ScoreNano: 987_600_000, ConfidenceNano: 500_000_000, FailuresLeft: 21}}, 0,
+			"98.76 of 100, confidence 50 %, 21 failures from suspension"},
+		{"with a reason", agent.Report{UpdatedAt: now, Connected: true, Absent: map[string]string{"gpu": "none"}}, 0, "gpu: none"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "status.json")
+			b, err := json.Marshal(c.report)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			if code := command(t.Context(), []string{"status", "--status-file", file}, &stdout, &stderr); code != c.code || !strings.Contains(stdout.String(), c.want) {
+				t.Errorf("code %d, want %d; output lacks %q:\n%s%s", code, c.code, c.want, &stdout, &stderr)
+			}
+			var asJSON bytes.Buffer
+			if code := command(t.Context(), []string{"status", "--json", "--status-file", file}, &asJSON, &stderr); code != c.code || !json.Valid(asJSON.Bytes()) {
+				t.Errorf("--json: code %d, %s", code, &asJSON)
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLoad(t *testing.T) {
+	c := Default()
+	err := c.Load(`
+servers = ["a.example:8883", "b.example:8883"]
+sample_interval = "2s"
+publish_interval = "2s"
+state_dir = "/tmp/state"
+status_file = ""
+log_level = "debug"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(c.Servers, " ") != "a.example:8883 b.example:8883" || c.SampleInterval != 2*time.Second ||
+		c.PublishInterval != 2*time.Second || c.StateDir != "/tmp/state" || c.StatusFile != "" || c.LogLevel != slog.LevelDebug {
+		t.Errorf("config = %+v", c)
+	}
+}
+
+func TestDefaultIsValid(t *testing.T) {
+	c := Default()
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEveryErrorAtOnce(t *testing.T) {
+	c := Default()
+	loadErr := c.Load(`
+servers = [8883]
+sample_interval = 10
+publish_interval = "soon"
+log_level = "loud"
+colour = "red"
+[section]
+`)
+	for _, want := range []string{
+		"servers: item 1 is 8883, want a text in quotes",
+		"sample_interval: 10 is not a text in quotes",
+		`publish_interval: time: invalid duration "soon"`,
+		`log_level: "loud" is not one of debug, info, warn, error`,
+		"colour: no such setting",
+		"section: map[] is not a text in quotes",
+	} {
+		if loadErr == nil || !strings.Contains(loadErr.Error(), want) {
+			t.Errorf("error lacks %q:\n%v", want, loadErr)
+		}
+	}
+	c = Config{Servers: []string{"host", ":1", "ok:1"}, SampleInterval: time.Millisecond, PublishInterval: 2 * time.Hour}
+	err := c.Validate()
+	for _, want := range []string{
+		`servers: "host" is not host:port`, `servers: ":1" is not host:port`,
+		"sample_interval: 1ms is below 1s", "publish_interval: 2h0m0s is above 1h0m0s",
+		"publish_interval: 2h0m0s holds more than 256 samples", "state_dir: missing",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error lacks %q:\n%v", want, err)
+		}
+	}
+	c = Default()
+	c.PublishInterval = time.Second
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "is below sample_interval") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestSyntaxErrorNamesTheLine(t *testing.T) {
+	c := Default()
+	if err := c.Load("servers = []\nsample_interval = \n"); err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("error = %v, want the line", err)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("servers = [\"a:1\"]\nsample_interval = \"1s\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c := Default()
+		if c.Load(text) == nil && c.Validate() == nil && c.SampleInterval < minSampleInterval {
+			t.Errorf("interval %s was accepted from %q", c.SampleInterval, text)
+		}
+	})
+}
