@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/span"
 )
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
@@ -15,19 +16,19 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 func minute(n int) time.Time { return noon.Add(time.Duration(n) * time.Minute) }
 
 // spans makes intervals of pairs of minutes.
-func spans(minutes ...int) []score.Interval {
-	var list []score.Interval
+func spans(minutes ...int) span.Set {
+	var list []span.Interval
 	for pair := range slices.Chunk(minutes, 2) {
-		list = append(list, score.Interval{From: minute(pair[0]), To: minute(pair[1])})
+		list = append(list, span.Interval{From: minute(pair[0]), To: minute(pair[1])})
 	}
-	return list
+	return span.Of(list...)
 }
 
 func TestAvailability(t *testing.T) {
 	day := spans(0, 1000)[0]
 	for _, c := range []struct {
 		name                     string
-		online, expected, faults []score.Interval
+		online, expected, faults span.Set
 		want                     int64
 	}{
 		{name: "nothing expected", online: spans(0, 100), want: score.One},
@@ -43,7 +44,7 @@ func TestAvailability(t *testing.T) {
 
 		{name: "credited: closed by our fault, back in time", online: spans(0, 100, 215, 400), expected: spans(0, 400),
 			faults: spans(100, 200), want: score.One * 385 / 400},
-		{name: "credited: back exactly 15 minutes after", online: spans(0, 100, 215, 215), expected: spans(0, 215),
+		{name: "credited: back exactly 15 minutes after", online: spans(0, 100, 215, 216), expected: spans(0, 215),
 			faults: spans(100, 200), want: 930_232_558}, // 200 of 215
 		{name: "credited: stayed connected", online: spans(0, 400), expected: spans(0, 400), faults: spans(100, 200), want: score.One},
 		{name: "not credited: back too late; the window is neutral", online: spans(0, 100, 216, 400), expected: spans(0, 400),
@@ -65,26 +66,7 @@ func TestAvailability(t *testing.T) {
 	}
 }
 
-func TestCredit(t *testing.T) {
-	for _, c := range []struct {
-		name                           string
-		online, running, faults, wants []score.Interval
-	}{
-		{"no fault", spans(10, 20, 0, 5), spans(0, 100), nil, spans(0, 5, 10, 20)},
-		{"credited", spans(0, 10, 25, 40), spans(0, 100), spans(10, 20), spans(0, 20, 25, 40)},
-		{"back too late", spans(0, 10, 36, 40), spans(0, 100), spans(10, 20), spans(0, 10, 36, 40)},
-		{"not running", spans(0, 10, 20, 40), spans(11, 100), spans(10, 20), spans(0, 10, 20, 40)},
-		{"offline at its start", spans(0, 9, 20, 40), spans(0, 100), spans(10, 20), spans(0, 9, 20, 40)},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := score.Credit(c.online, c.running, c.faults); !slices.Equal(got, c.wants) {
-				t.Errorf("got %v, want %v", got, c.wants)
-			}
-		})
-	}
-}
-
-func drawSpans(t *rapid.T, label string) []score.Interval {
+func drawSpans(t *rapid.T, label string) span.Set {
 	bounds := rapid.SliceOfN(rapid.IntRange(-30, 130), 0, 10).Draw(t, label)
 	if len(bounds)%2 != 0 {
 		bounds = bounds[1:]
@@ -97,8 +79,8 @@ func drawSpans(t *rapid.T, label string) []score.Interval {
 }
 
 // covers tells for the minute that begins at n whether an interval holds it.
-func covers(list []score.Interval, n int) bool {
-	return slices.ContainsFunc(list, func(i score.Interval) bool {
+func covers(list span.Set, n int) bool {
+	return slices.ContainsFunc(list, func(i span.Interval) bool {
 		return !minute(n).Before(i.From) && minute(n).Before(i.To)
 	})
 }
@@ -131,7 +113,7 @@ func TestAvailabilityAgainstCounting(t *testing.T) {
 
 // credited tells by counting minutes whether the outage around minute n counts
 // as time online.
-func credited(online, running, faults []score.Interval, n int) bool {
+func credited(online, running, faults span.Set, n int) bool {
 	start, end := n, n
 	for covers(faults, start-1) {
 		start--
@@ -140,31 +122,23 @@ func credited(online, running, faults []score.Interval, n int) bool {
 		end++
 	}
 	back := false
-	for m := end - 1; m <= end+15; m++ {
+	for m := end; m <= end+15; m++ {
 		back = back || covers(online, m)
 	}
-	before := func(list []score.Interval) bool { return covers(list, start-1) || covers(list, start) }
+	before := func(list span.Set) bool { return covers(list, start-1) || covers(list, start) }
 	return before(online) && before(running) && back
 }
 
-// An outage of ours never lowers a node that is online before and after it, and
-// credit never takes presence away.
+// An outage of ours never lowers a node that was online through it.
 func TestOurFaultsNeverCountAgainstANode(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		online, expected, faults := drawSpans(rt, "online"), drawSpans(rt, "expected"), drawSpans(rt, "faults")
-		credit := score.Credit(online, expected, faults)
-		for n := -30; n < 130; n++ {
-			if covers(online, n) && !covers(credit, n) {
-				rt.Fatalf("credit took minute %d away", n)
-			}
-		}
-		got := score.Availability(online, expected, faults, spans(0, 100)[0])
-		if got < 0 || got > score.One {
+		period := spans(0, 100)[0]
+		if got := score.Availability(online, expected, faults, period); got < 0 || got > score.One {
 			rt.Fatalf("availability %d", got)
 		}
-		steady := score.Availability(spans(-40, 140), expected, faults, spans(0, 100)[0])
-		if steady != score.One {
-			rt.Fatalf("always online, yet %d", steady)
+		if got := score.Availability(spans(-40, 140), expected, faults, period); got != score.One {
+			rt.Fatalf("always online, yet %d", got)
 		}
 	})
 }

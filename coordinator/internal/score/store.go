@@ -12,6 +12,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/score/sqlgen"
+	"lucid.internal/coordinator/internal/span"
 )
 
 // Config of a Store. SetNodeScore is required: it keeps the copy of the score
@@ -223,18 +224,14 @@ func (s *Store) write(ctx context.Context, tx db.Tx, v verdict, before, after Re
 // availabilityAt reads a node's presence, its states and our fault windows of
 // the period that ends at the given instant.
 func availabilityAt(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (int64, error) {
-	period := Interval{From: at.Add(-AvailabilityPeriod), To: at}
+	period := span.Interval{From: at.Add(-AvailabilityPeriod), To: at}
 	rows, err := sqlgen.New(tx).Intervals(ctx, sqlgen.IntervalsParams{NodeNo: nodeNo, Since: period.From, Until: at})
 	if err != nil {
 		return 0, err
 	}
-	var online, expected []Interval
+	var online, expected, faults []span.Interval
 	for _, r := range rows {
-		i := Interval{From: r.FromAt, To: at}
-		if r.ToAt != nil {
-			i.To = earliest(*r.ToAt, at)
-		}
-		if r.Expected {
+		if i := span.Open(r.FromAt, r.ToAt, at); r.Expected {
 			expected = append(expected, i)
 		} else {
 			online = append(online, i)
@@ -244,9 +241,8 @@ func availabilityAt(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (
 	if err != nil {
 		return 0, err
 	}
-	faults := make([]Interval, len(windows))
-	for i, w := range windows {
-		faults[i] = Interval{From: w.From, To: w.To}
+	for _, w := range windows {
+		faults = append(faults, span.Interval{From: w.From, To: w.To})
 	}
-	return Availability(online, expected, faults, period), nil
+	return Availability(span.Of(online...), span.Of(expected...), span.Of(faults...), period), nil
 }
