@@ -18,7 +18,7 @@ type points int64
 func (p points) MarshalJSON() ([]byte, error) { return appendDecimal(nil, int64(p), 7), nil }
 
 // Schema is a number between 0 and 100.
-func (points) Schema(huma.Registry) *huma.Schema { return decimalSchema(0, 100, 1e-7) }
+func (points) Schema(huma.Registry) *huma.Schema { return decimalSchema(0, 100) }
 
 // ratio is a factor or a confidence: 0 to 1 with nine decimals (1e9 is 1).
 type ratio int64
@@ -27,7 +27,7 @@ type ratio int64
 func (r ratio) MarshalJSON() ([]byte, error) { return appendDecimal(nil, int64(r), 9), nil }
 
 // Schema is a number between 0 and 1.
-func (ratio) Schema(huma.Registry) *huma.Schema { return decimalSchema(0, 1, 1e-9) }
+func (ratio) Schema(huma.Registry) *huma.Schema { return decimalSchema(0, 1) }
 
 // seconds is a time in milliseconds, written in seconds with three decimals.
 type seconds int64
@@ -37,8 +37,8 @@ func (s seconds) MarshalJSON() ([]byte, error) { return appendDecimal(nil, int64
 
 // Schema is a number of seconds.
 func (seconds) Schema(huma.Registry) *huma.Schema {
-	minimum, multipleOf := 0.0, 0.001
-	return &huma.Schema{Type: huma.TypeNumber, Minimum: &minimum, MultipleOf: &multipleOf}
+	minimum := 0.0
+	return &huma.Schema{Type: huma.TypeNumber, Minimum: &minimum}
 }
 
 // usdt is an amount of money: USDT with six decimals, exact.
@@ -47,7 +47,9 @@ type usdt ledger.Amount
 // MarshalJSON writes the exact decimal.
 func (u usdt) MarshalJSON() ([]byte, error) { return ledger.Amount(u).MarshalJSON() }
 
-// Schema is a number with six decimals.
+// Schema is a number with six decimals. It is for answers: huma checks an
+// input's multipleOf in floats and refuses 10, so an amount that comes in must
+// be declared without it and read by ledger.Parse.
 func (usdt) Schema(huma.Registry) *huma.Schema {
 	multipleOf := 0.000001
 	return &huma.Schema{Type: huma.TypeNumber, MultipleOf: &multipleOf, Extensions: exactNumber()}
@@ -56,9 +58,9 @@ func (usdt) Schema(huma.Registry) *huma.Schema {
 // exactNumber keeps code generators from making a float32 of a number.
 func exactNumber() map[string]any { return map[string]any{"x-go-type": "json.Number"} }
 
-func decimalSchema(minimum, maximum, multipleOf float64) *huma.Schema {
+func decimalSchema(minimum, maximum float64) *huma.Schema {
 	return &huma.Schema{
-		Type: huma.TypeNumber, Minimum: &minimum, Maximum: &maximum, MultipleOf: &multipleOf, Extensions: exactNumber(),
+		Type: huma.TypeNumber, Minimum: &minimum, Maximum: &maximum, Extensions: exactNumber(),
 	}
 }
 

@@ -115,11 +115,16 @@ type answerOf struct {
 // send runs a request against the real handler. edit may be nil.
 func (w *world) send(method, path, body string, edit func(*http.Request)) answerOf {
 	w.t.Helper()
+	return send(w.t, w.engine, method, path, body, edit)
+}
+
+func send(t testing.TB, handler http.Handler, method, path, body string, edit func(*http.Request)) answerOf {
+	t.Helper()
 	var reader io.Reader
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
-	r := httptest.NewRequestWithContext(w.t.Context(), method, path, reader)
+	r := httptest.NewRequestWithContext(t.Context(), method, path, reader)
 	r.RemoteAddr = "127.0.0.1:40000"
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -128,11 +133,11 @@ func (w *world) send(method, path, body string, edit func(*http.Request)) answer
 		edit(r)
 	}
 	recorder := httptest.NewRecorder()
-	w.engine.ServeHTTP(recorder, r)
+	handler.ServeHTTP(recorder, r)
 	response := recorder.Result()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return answerOf{response, content}
 }
@@ -179,8 +184,14 @@ func (w *world) wantError(a answerOf, status int, code string) detail {
 	return d
 }
 
-// device makes an enrolment request that is signed as an agent signs it.
+// enrollRequest is an enrolment request, signed as an agent signs it.
 func (w *world) enrollRequest(token string, inventory wire.Inventory) *wire.EnrollRequest {
+	w.t.Helper()
+	return w.signedOver(token, []byte(w.body(inventory)))
+}
+
+// signedOver is a request with an inventory of exactly these bytes.
+func (w *world) signedOver(token string, inventory []byte) *wire.EnrollRequest {
 	w.t.Helper()
 	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
@@ -190,13 +201,9 @@ func (w *world) enrollRequest(token string, inventory wire.Inventory) *wire.Enro
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	raw, err := json.Marshal(inventory)
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	r := &wire.EnrollRequest{
 		V: wire.ProtocolVersion, Token: token, X25519Public: exchange.PublicKey().Bytes(), DevicePublic: public,
-		Inventory: raw, PayoutAddress: payoutAddress,
+		Inventory: inventory, PayoutAddress: payoutAddress,
 	}
 	r.Signature = ed25519.Sign(private, proof.EnrollRequestTranscript(r))
 	return r
@@ -217,11 +224,7 @@ func (w *world) enrol(name, poolID string) node.Node {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	request, err := json.Marshal(w.enrollRequest(token, exampleNodeRow().Inventory))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	a := w.send(http.MethodPost, wire.EnrollPath, string(request), nil)
+	a := w.send(http.MethodPost, wire.EnrollPath, w.body(w.enrollRequest(token, exampleNodeRow().Inventory)), nil)
 	var identity wire.EnrollResponse
 	if a.StatusCode != http.StatusOK {
 		w.t.Fatalf("enrolment: %d %s", a.StatusCode, a.body)
