@@ -122,35 +122,39 @@ func (c *devCmd) runFleet(ctx context.Context, f *coordinator.Foundation, agent 
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	// The coordinator outlives the agent, so that the agent can say goodbye.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	stopped := make(chan error, 1)
-	go func() { stopped <- program.Run(ctx) }()
+	go func() { stopped <- program.Run(running) }()
 	select {
 	case err := <-stopped:
 		return err
+	case <-ctx.Done():
+		stop()
+		return <-stopped
 	case <-program.Serving():
 	}
 	c.banner(f, agent)
+	context.AfterFunc(ctx, func() { fmt.Println("\nStopping ...") })
 	local := &localAgent{
 		binary: agent, dir: filepath.Join(c.Data, "agent"), log: log,
 		enrolFile: func(ctx context.Context) (string, error) {
 			return f.EnrolFile(ctx, coordinator.EnrolRequest{PoolID: defaultPool, PayoutAddress: c.Payout, Life: time.Hour})
 		},
 	}
-	agentErr := make(chan error, 1)
-	go func() { agentErr <- local.run(ctx) }()
+	ctx, stopAgent := context.WithCancel(ctx)
+	defer stopAgent()
+	agentEnded := make(chan error, 1)
+	go func() { agentEnded <- local.run(ctx) }()
 	select {
-	case err = <-agentErr: // the agent cannot be had: nothing here is worth running on
-	case <-ctx.Done():
-		fmt.Println("\nStopping ...")
-		err = <-agentErr
-	case err = <-stopped:
+	case err = <-agentEnded: // at a signal, or because it cannot be had
 		stop()
-		return errors.Join(err, <-agentErr)
+		return errors.Join(err, <-stopped)
+	case err = <-stopped:
+		stopAgent()
+		return errors.Join(err, <-agentEnded)
 	}
-	stop()
-	return errors.Join(err, <-stopped)
 }
 
 func (c *devCmd) banner(f *coordinator.Foundation, agent string) {

@@ -63,5 +63,8 @@ func bytesText(n uint64) string {
 	for ; v >= 1024 && i < len(units)-1; i++ {
 		v /= 1024
 	}
-	return fmt.Sprintf("%.3g %s", v, units[i])
+	if v >= 100 || i == 0 {
+		return fmt.Sprintf("%.0f %s", v, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
 }

@@ -209,8 +209,11 @@ func nameFromHost(host, nodeID string) string {
 		}
 		return '-'
 	}, host)
-	if len(name) < 3 {
+	switch {
+	case name == "":
 		return nodeID
+	case len(name) < 3: // too short for a name of its own
+		name += "-" + nodeID[len(nodeID)-8:]
 	}
 	return name[:min(len(name), 100)]
 }
