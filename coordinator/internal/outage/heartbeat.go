@@ -26,7 +26,7 @@ const maxClockStep = time.Hour
 type Config struct {
 	Pool      *db.Pool
 	Interval  time.Duration // between beats; default 2 s
-	Threshold time.Duration // a gap beyond it is a fault window; default three intervals
+	Threshold time.Duration // a longer gap between beats of a process is a fault window; default three intervals
 	// OnStart is called in the transaction of this process's first beat, with
 	// the last beat of its predecessor (zero: there was none). What was live
 	// then, above all every connection, ended with that beat.
@@ -71,6 +71,8 @@ func (h *Heartbeat) Interval() time.Duration { return h.cfg.Interval }
 
 // RunOnce writes one beat. When the beat before is further away than the
 // threshold, the time between becomes a fault window in the same transaction.
+// Before the first beat of a process any time is one: however quick a restart,
+// it cut every connection, and an answer on its way was lost.
 func (h *Heartbeat) RunOnce(ctx context.Context) error {
 	// A database that hangs must not hang the heart: the next try finds the gap.
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.Threshold)
@@ -125,7 +127,11 @@ func (h *Heartbeat) settle(ctx context.Context, tx db.Tx, last, covered, now tim
 			return Window{}, fmt.Errorf("after the start: %w", err)
 		}
 	}
-	if covered.IsZero() || now.Sub(covered) <= h.cfg.Threshold {
+	allowed := h.cfg.Threshold
+	if !h.started {
+		allowed = 0
+	}
+	if covered.IsZero() || now.Sub(covered) <= allowed {
 		return Window{}, nil
 	}
 	cause := Coordinator

@@ -104,12 +104,16 @@ func TestRestartAfterLongStop(t *testing.T) {
 	}
 }
 
-func TestQuickRestartIsNoWindowButAStart(t *testing.T) {
+// Even a restart that is quicker than the threshold cut every connection.
+func TestQuickRestart(t *testing.T) {
 	w := newWorld(t)
 	w.beat(w.process(), 0)
-	w.beat(w.process(), 3*time.Second)
-	w.expect()
-	if len(w.starts) != 2 || !w.starts[1].Equal(noon) {
+	second := w.process()
+	w.beat(second, time.Second)
+	w.beat(second, 2*time.Second)
+	w.beat(w.process(), 0) // no time at all is no window
+	w.expect(window(outage.Coordinator, 0, time.Second))
+	if len(w.starts) != 3 || !w.starts[1].Equal(noon) {
 		t.Errorf("OnStart was told %v, want %v second", w.starts, noon)
 	}
 }
@@ -169,7 +173,7 @@ func TestClockThatGoesBack(t *testing.T) {
 			w.beat(h, 0)
 			w.beat(h, -back)
 			w.beat(h, 2*time.Second)
-			w.beat(w.process(), 2*time.Second) // nor does a restart see one
+			w.beat(w.process(), -back) // nor is it one across a restart
 			w.expect()
 		})
 	}
