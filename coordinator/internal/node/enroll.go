@@ -49,8 +49,8 @@ func checkEnroll(req *wire.EnrollRequest) (*wire.Inventory, error) {
 			return nil, fault.Wrap(fault.BadPayoutAddress, err, "payout address: %v", err)
 		}
 	}
-	inventory := new(wire.Inventory)
-	if err := json.Unmarshal(req.Inventory, inventory); err != nil {
+	inventory, err := wire.DecodeInventory(req.Inventory)
+	if err != nil {
 		return nil, fault.Wrap(fault.Validation, err, "the inventory is not readable").
 			WithFields(fault.Field{Name: "inventory", Reason: err.Error()})
 	}
@@ -114,9 +114,13 @@ func (s *Store) enrolledNode(ctx context.Context, tx db.Tx, token *sqlgen.Enrolm
 	inv *wire.Inventory, now time.Time,
 ) (int32, string, error) {
 	q := sqlgen.New(tx)
+	stored, err := json.Marshal(inv) // only what was checked, not the bytes that came
+	if err != nil {
+		return 0, "", err
+	}
 	if token.NodeNo != nil {
 		id, err := q.ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
-			NodeNo: *token.NodeNo, Inventory: req.Inventory, AgentVersion: inv.AgentVersion, UpdatedAt: now,
+			NodeNo: *token.NodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now,
 		})
 		return *token.NodeNo, id, err
 	}
@@ -132,7 +136,7 @@ func (s *Store) enrolledNode(ctx context.Context, tx db.Tx, token *sqlgen.Enrolm
 		return 0, "", err
 	}
 	no, err := q.InsertNode(ctx, sqlgen.InsertNodeParams{
-		NodeID: id, Name: name, SerialHash: inv.SerialHash, Inventory: req.Inventory,
+		NodeID: id, Name: name, SerialHash: inv.SerialHash, Inventory: stored,
 		PayoutAddress: req.PayoutAddress, AgentVersion: inv.AgentVersion, At: now,
 	})
 	if err != nil {
