@@ -77,5 +77,5 @@ func measureEmptyBroker(ctx context.Context, o options, l load) (result, error) 
 		return result{}, fmt.Errorf("reference broker: %w", err)
 	}
 	l.addr = strings.TrimSpace(line)
-	return l.run(ctx, o.duration)
+	return l.run(ctx, o.duration, func() error { return nil })
 }

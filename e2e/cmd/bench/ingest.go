@@ -35,7 +35,7 @@ func measureIngest(ctx context.Context, o options, binaries harness.Binaries, di
 		return nil, err
 	}
 	log.Printf("enrolling %d nodes ...", o.connections)
-	l := load{addr: plain, samples: 1}
+	l := load{addr: plain, window: o.window}
 	if l.credentials, err = enrolMany(ctx, c, o.connections); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,8 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 	if err != nil {
 		return figure{}, err
 	}
-	got, err := l.run(ctx, o.duration)
+	var m meter
+	got, err := l.run(ctx, o.duration, func() error { return m.read(c) })
 	if err != nil {
 		return figure{}, fmt.Errorf("%w\n%s", err, c.Output())
 	}
@@ -83,9 +84,9 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 	target := map[int]float64{1: 80_000, 6: 150_000}[l.samples]
 	slower := min(alone.PerSecond, copied)
 	return figure{
-		Name: fmt.Sprintf("durable ingest, %d connections, %d samples a message, QoS 1, plain MQTT", o.connections, l.samples),
-		Measured: fmt.Sprintf("%s samples/s acknowledged after commit (%.0f %% of the slower reference; all %s acknowledged samples found in the table)",
-			thousands(got.PerSecond), 100*got.PerSecond/slower, thousands(float64(got.Acked))),
+		Name: fmt.Sprintf("durable ingest, %d connections, %d samples a message, %d messages on their way each, QoS 1, plain MQTT", o.connections, l.samples, l.window),
+		Measured: fmt.Sprintf("%s samples/s acknowledged after commit (%.0f %% of the slower reference; CPU a sample: %s; all %s acknowledged samples found in the table)",
+			thousands(got.PerSecond), 100*got.PerSecond/slower, m.perSample(got.Measured), thousands(float64(got.Acked))),
 		Reference: fmt.Sprintf("broker alone with an empty hook %s/s; COPY of %s of the rows into the same table %s/s",
 			thousands(alone.PerSecond), thousands(float64(rows)), thousands(copied)),
 		Target:  fmt.Sprintf(">= %s/s and >= 30 %% of the slower reference", thousands(target)),
@@ -95,7 +96,7 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 }
 
 func command(o options) string {
-	return fmt.Sprintf("go run ./e2e/cmd/bench -connections %d -duration %s -watch %s", o.connections, o.duration, o.watch)
+	return fmt.Sprintf("go run ./e2e/cmd/bench -connections %d -window %d -duration %s -watch %s", o.connections, o.window, o.duration, o.watch)
 }
 
 // enrolMany enrols nodes over the API, each with a token of its own. The

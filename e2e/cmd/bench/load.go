@@ -16,14 +16,15 @@ import (
 // credential is what one connection of the load logs in with.
 type credential struct{ id, password string }
 
-// load is many nodes that each send a message, wait for its acknowledgement,
-// and send the next. It speaks MQTT 3.1.1 in a few bytes itself: the client
-// shares the machine with what it measures, so every cycle of it counts
-// against the figure.
+// load is many nodes that each send a window of messages, wait until all of
+// them are acknowledged, and send the next. It speaks MQTT 3.1.1 in a few
+// bytes itself: the client shares the machine with what it measures, so every
+// cycle of it counts against the figure.
 type load struct {
 	addr        string // without TLS
 	credentials []credential
 	samples     int // in a message
+	window      int // messages on their way, per connection
 }
 
 const (
@@ -35,11 +36,13 @@ const (
 // result of a load.
 type result struct {
 	PerSecond float64 // samples acknowledged a second, after the warm-up
+	Measured  uint64  // samples acknowledged after the warm-up
 	Acked     uint64  // samples acknowledged in all
 }
 
-// run connects everybody, then measures.
-func (l *load) run(ctx context.Context, duration time.Duration) (result, error) {
+// run connects everybody, then measures. mark is called where the measured
+// time begins and where it ends.
+func (l *load) run(ctx context.Context, duration time.Duration, mark func() error) (result, error) {
 	clients, err := l.connect(ctx)
 	defer func() {
 		for _, c := range clients {
@@ -57,7 +60,7 @@ func (l *load) run(ctx context.Context, duration time.Duration) (result, error) 
 	var running sync.WaitGroup
 	for _, c := range clients {
 		running.Go(func() {
-			if err := c.send(sending, l.samples); err != nil {
+			if err := c.send(sending, l.samples, l.window); err != nil {
 				select {
 				case failed <- err:
 				default:
@@ -70,14 +73,21 @@ func (l *load) run(ctx context.Context, duration time.Duration) (result, error) 
 	if err := pass(ctx, failed, warmUp); err != nil {
 		return result{}, err
 	}
+	if err := mark(); err != nil {
+		return result{}, err
+	}
 	began, before := time.Now(), total(clients)
 	if err := pass(ctx, failed, duration); err != nil {
 		return result{}, err
 	}
-	rate := float64(total(clients)-before) / time.Since(began).Seconds()
+	measured := total(clients) - before
+	rate := float64(measured) / time.Since(began).Seconds()
+	if err := mark(); err != nil {
+		return result{}, err
+	}
 	stop()
 	running.Wait()
-	return result{PerSecond: rate, Acked: total(clients)}, nil
+	return result{PerSecond: rate, Measured: measured, Acked: total(clients)}, nil
 }
 
 // pass lets time go by, unless something fails.
@@ -119,13 +129,11 @@ func (l *load) connect(ctx context.Context) ([]*client, error) {
 	return clients, <-errs // the first, nil when there is none
 }
 
-// client is one connection. Its fields are its goroutine's own, but for acked.
+// client is one connection.
 type client struct {
-	conn   net.Conn
-	topic  string
-	acked  atomic.Uint64 // samples
-	text   template
-	packet []byte
+	conn  net.Conn
+	topic string
+	acked atomic.Uint64 // samples
 }
 
 func dial(ctx context.Context, addr string, who credential) (*client, error) {
@@ -152,33 +160,39 @@ func dial(ctx context.Context, addr string, who credential) (*client, error) {
 	return c, nil
 }
 
-// send publishes message after message, each once the one before is
+// send publishes window after window, each once all of the one before is
 // acknowledged, until ctx ends.
-func (c *client) send(ctx context.Context, samples int) error {
-	var err error
-	if c.text, err = newTemplate(wire.NewRunID(), samples); err != nil {
+func (c *client) send(ctx context.Context, samples, window int) error {
+	text, err := newTemplate(wire.NewRunID(), samples)
+	if err != nil {
 		return err
 	}
 	// A whole run is shorter than this: one deadline spares one per message.
 	if err := c.conn.SetDeadline(time.Now().Add(time.Hour)); err != nil {
 		return err
 	}
-	var answer [4]byte
-	for seq, id := uint64(1), uint16(1); ctx.Err() == nil; seq += uint64(samples) {
-		c.packet = c.text.publish(c.packet[:0], c.topic, id, seq, time.Now().UnixMilli())
-		if _, err := c.conn.Write(c.packet); err != nil {
+	var packets []byte
+	answers := make([]byte, 4*window)
+	seq := uint64(1)
+	for ctx.Err() == nil {
+		packets = packets[:0]
+		for id := range window {
+			packets = text.publish(packets, c.topic, uint16(id+1), seq, time.Now().UnixMilli())
+			seq += uint64(samples)
+		}
+		if _, err := c.conn.Write(packets); err != nil {
 			return err
 		}
-		if _, err := io.ReadFull(c.conn, answer[:]); err != nil {
+		if _, err := io.ReadFull(c.conn, answers); err != nil {
 			return err
 		}
-		if answer[0] != 0x40 || answer[1] != 2 || binary.BigEndian.Uint16(answer[2:]) != id {
-			return fmt.Errorf("message %d was answered with % x", id, answer)
+		for id := range window {
+			a := answers[4*id:]
+			if a[0] != 0x40 || a[1] != 2 || int(binary.BigEndian.Uint16(a[2:])) != id+1 {
+				return fmt.Errorf("message %d was answered with % x", id+1, a[:4])
+			}
 		}
-		c.acked.Add(uint64(samples))
-		if id++; id == 0 {
-			id = 1
-		}
+		c.acked.Add(uint64(window * samples))
 	}
 	return nil
 }

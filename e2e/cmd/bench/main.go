@@ -25,7 +25,9 @@ import (
 type options struct {
 	duration    time.Duration
 	connections int
+	window      int
 	watch       time.Duration
+	only        string
 	asJSON      bool
 }
 
@@ -37,10 +39,13 @@ func main() {
 	var o options
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured, after a warm-up")
 	flag.IntVar(&o.connections, "connections", 1000, "MQTT connections of the ingest figures")
+	flag.IntVar(&o.window, "window", 1, "messages on their way on each of them; an agent has one")
 	flag.DurationVar(&o.watch, "watch", 2*time.Minute, "how long the agent is watched")
+	flag.StringVar(&o.only, "only", "", "measure one part only: ingest or agent")
 	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of a table")
 	flag.Parse()
-	if o.duration <= 0 || o.connections <= 0 || o.watch <= 0 || flag.NArg() > 0 {
+	if o.duration <= 0 || o.connections <= 0 || o.window <= 0 || o.window > 1000 || o.watch <= 0 || flag.NArg() > 0 ||
+		o.only != "" && o.only != "ingest" && o.only != "agent" {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -69,16 +74,19 @@ func measure(ctx context.Context, o options) (*report, error) {
 		return nil, err
 	}
 	r := &report{Machine: fmt.Sprintf("%s, %d cores, everything on it", cpuModel(), runtime.NumCPU()), At: time.Now().UTC()}
-	ingest, err := measureIngest(ctx, o, binaries, dir)
-	if err != nil {
-		return nil, fmt.Errorf("durable ingest: %w", err)
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, options, harness.Binaries, string) ([]figure, error)
+	}{{"ingest", measureIngest}, {"agent", measureAgent}} {
+		if o.only != "" && o.only != part.name {
+			continue
+		}
+		figures, err := part.run(ctx, o, binaries, dir)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+		r.Figures = append(r.Figures, figures...)
 	}
-	r.Figures = append(r.Figures, ingest...)
-	agent, err := measureAgent(ctx, o, binaries, dir)
-	if err != nil {
-		return nil, fmt.Errorf("agent footprint: %w", err)
-	}
-	r.Figures = append(r.Figures, agent...)
 	return r, nil
 }
 

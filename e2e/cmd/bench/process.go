@@ -20,8 +20,7 @@ type footprint struct {
 	WriteBytes uint64        // sent to storage
 }
 
-// look reads /proc of a process. CPU time is the scheduler's, in nanoseconds:
-// the ticks of /proc/PID/stat are too coarse for a tenth of a percent.
+// look reads /proc of a process.
 func look(pid int) (footprint, error) {
 	dir := "/proc/" + strconv.Itoa(pid)
 	f := footprint{At: time.Now()}
@@ -33,31 +32,57 @@ func look(pid int) (footprint, error) {
 	if err != nil {
 		return f, err
 	}
-	tasks, err := filepath.Glob(filepath.Join(dir, "task", "*", "schedstat"))
-	if err != nil {
-		return f, err
-	}
-	var errs [4]error
+	var errs [5]error
 	f.RSS, errs[0] = field(string(status), "VmRSS:", 1024)
 	f.Anonymous, errs[1] = field(string(status), "RssAnon:", 1024)
 	f.Peak, errs[2] = field(string(status), "VmHWM:", 1024)
 	f.WriteBytes, errs[3] = field(string(io), "write_bytes:", 1)
+	f.CPU, errs[4] = cpuTime(pid)
+	return f, errors.Join(errs[:]...)
+}
+
+// cpuTime is how long the threads of a process ran. It is the scheduler's
+// figure, in nanoseconds: the ticks of /proc/PID/stat are too coarse for a
+// tenth of a percent.
+func cpuTime(pid int) (time.Duration, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
 	for _, name := range tasks {
 		text, err := os.ReadFile(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // the thread ended meanwhile
 		}
 		if err != nil {
-			return f, err
+			return 0, err
 		}
 		ran, _, _ := strings.Cut(string(text), " ")
 		n, err := strconv.ParseInt(ran, 10, 64)
 		if err != nil {
-			return f, fmt.Errorf("%s: %w", name, err)
+			return 0, fmt.Errorf("%s: %w", name, err)
 		}
-		f.CPU += time.Duration(n)
+		sum += time.Duration(n)
 	}
-	return f, errors.Join(errs[:]...)
+	return sum, nil
+}
+
+// family is a process and its children.
+func family(pid int) ([]int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil, err
+	}
+	pids := []int{pid}
+	for word := range strings.FieldsSeq(string(text)) {
+		child, err := strconv.Atoi(word)
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, child)
+	}
+	return pids, nil
 }
 
 // field reads a line such as "VmRSS:  1234 kB".

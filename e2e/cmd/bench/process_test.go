@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 )
@@ -47,5 +48,35 @@ func TestField(t *testing.T) {
 		if _, err := field(text, bad, 1); err == nil {
 			t.Errorf("%s was read", bad)
 		}
+	}
+}
+
+func TestFamily(t *testing.T) {
+	child := exec.Command("cat")
+	if _, err := child.StdinPipe(); err != nil { // keeps it waiting
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { child.Process.Kill(); child.Wait() })
+	// children lists those of one thread, and Go starts processes from any.
+	pids, err := family(os.Getpid())
+	if err != nil || pids[0] != os.Getpid() {
+		t.Errorf("%v, %v", pids, err)
+	}
+	pids, err = family(child.Process.Pid)
+	if err != nil || len(pids) != 1 {
+		t.Errorf("a process without children: %v, %v", pids, err)
+	}
+	if _, err := family(-1); err == nil {
+		t.Error("a process that does not exist has a family")
+	}
+}
+
+func TestMeter(t *testing.T) {
+	m := meter{readings: [][3]time.Duration{{1000, 2000, 3000}, {1000 + 4000, 2000 + 6000, 3000 + 1000}}}
+	if got := m.perSample(2); got != "coordinator 2.0 µs, Postgres 3.0 µs, client 0.5 µs" {
+		t.Error(got)
 	}
 }
