@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -62,12 +61,9 @@ func (r *Referee) Answer(ctx context.Context, s Session, payload []byte, receive
 }
 
 func decode(payload []byte) ([]byte, *proof.SignedResponse, error) {
-	var message wire.Response
-	if err := json.Unmarshal(payload, &message); err != nil {
+	message, err := wire.DecodeResponse(payload)
+	if err != nil {
 		return nil, nil, err
-	}
-	if message.V != wire.ProtocolVersion {
-		return nil, nil, fmt.Errorf("protocol version %d", message.V)
 	}
 	answer, err := proof.ParseResponse(message.Bytes)
 	return message.Bytes, answer, err

@@ -5,6 +5,8 @@ import (
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -49,6 +51,12 @@ func newWorld(t *testing.T) *world {
 type device struct {
 	private *ecdh.PrivateKey
 	key     ed25519.PrivateKey
+}
+
+// board is the hash of a board's serial number.
+func board(serial string) string {
+	sum := sha256.Sum256([]byte(serial))
+	return hex.EncodeToString(sum[:])
 }
 
 func newDevice(t *testing.T) device {
@@ -105,7 +113,7 @@ func TestEnrolledDeviceLogsInWithTheKeysItDerives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := d.request(t, w.token(t, node.Token{PoolNo: &home.No}), wire.Inventory{Hostname: "kitchen pi", SerialHash: "s1"})
+	req := d.request(t, w.token(t, node.Token{PoolNo: &home.No}), wire.Inventory{Hostname: "kitchen pi", SerialHash: board("s1")})
 	resp := w.enroll(t, req)
 	if err := proof.VerifyEnrollResponse(w.enrolmentKey, req, resp); err != nil {
 		t.Fatalf("coordinator's signature: %v", err)
@@ -128,7 +136,7 @@ func TestEnrolledDeviceLogsInWithTheKeysItDerives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.No != no || n.Name != "kitchen-pi" || n.Status != node.Starting || n.PoolID != home.ID || n.Inventory.SerialHash != "s1" {
+	if n.No != no || n.Name != "kitchen-pi" || n.Status != node.Starting || n.PoolID != home.ID || n.Inventory.SerialHash != board("s1") {
 		t.Errorf("stored node: %+v", n)
 	}
 }
@@ -146,9 +154,9 @@ func TestSameRequestAgainGetsTheSameAnswer(t *testing.T) {
 func TestEnrolmentIsRefused(t *testing.T) {
 	w := newWorld(t)
 	used := w.token(t, node.Token{})
-	w.enroll(t, newDevice(t).request(t, used, wire.Inventory{SerialHash: "board"}))
+	w.enroll(t, newDevice(t).request(t, used, wire.Inventory{SerialHash: board("board")}))
 	expired := w.token(t, node.Token{Life: time.Minute})
-	otherBoard := w.token(t, node.Token{SerialHash: "other"})
+	otherBoard := w.token(t, node.Token{SerialHash: board("other")})
 	w.clock = w.clock.Add(2 * time.Minute)
 	forged := newDevice(t).request(t, w.token(t, node.Token{}), wire.Inventory{})
 	forged.PayoutAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t" // not what was signed
@@ -160,9 +168,9 @@ func TestEnrolmentIsRefused(t *testing.T) {
 		"unknown token":          {newDevice(t).request(t, "enroll_x", wire.Inventory{}), fault.BadEnrolmentToken},
 		"used by another":        {newDevice(t).request(t, used, wire.Inventory{}), fault.BadEnrolmentToken},
 		"expired token":          {newDevice(t).request(t, expired, wire.Inventory{}), fault.BadEnrolmentToken},
-		"token of another board": {newDevice(t).request(t, otherBoard, wire.Inventory{SerialHash: "mine"}), fault.BadEnrolmentToken},
+		"token of another board": {newDevice(t).request(t, otherBoard, wire.Inventory{SerialHash: board("mine")}), fault.BadEnrolmentToken},
 		"altered after signing":  {forged, fault.Validation},
-		"board that has a node":  {newDevice(t).request(t, w.token(t, node.Token{}), wire.Inventory{SerialHash: "board"}), fault.StateNotAllowed},
+		"board that has a node":  {newDevice(t).request(t, w.token(t, node.Token{}), wire.Inventory{SerialHash: board("board")}), fault.StateNotAllowed},
 	} {
 		if _, err := w.Enroll(t.Context(), c.req); !fault.Has(err, c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
@@ -200,13 +208,13 @@ func TestConcurrentUsesOfOneTokenMakeOneNode(t *testing.T) {
 
 func TestTokenBoundToANodeStartsItsNextKeyEpoch(t *testing.T) {
 	w, before, after := newWorld(t), newDevice(t), newDevice(t)
-	old := before.request(t, w.token(t, node.Token{}), wire.Inventory{SerialHash: "board"})
+	old := before.request(t, w.token(t, node.Token{}), wire.Inventory{SerialHash: board("board")})
 	first := w.enroll(t, old)
 	no, _, err := w.LiveKeys(t.Context(), first.NodeID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := w.enroll(t, after.request(t, w.token(t, node.Token{NodeNo: &no}), wire.Inventory{SerialHash: "board"}))
+	second := w.enroll(t, after.request(t, w.token(t, node.Token{NodeNo: &no}), wire.Inventory{SerialHash: board("board")}))
 	if second.NodeID != first.NodeID || second.KeyEpoch != 2 {
 		t.Errorf("enrolled again as %s, epoch %d", second.NodeID, second.KeyEpoch)
 	}
