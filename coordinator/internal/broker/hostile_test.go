@@ -179,7 +179,7 @@ func TestStuckSubscriberIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	payload := make([]byte, 100_000)
-	for len(r.disconnected) == 0 {
+	for end := time.Now().Add(patience); len(r.disconnected) == 0 && time.Now().Before(end); {
 		if err := r.Publish(name, payload, 1, false); err != nil {
 			t.Fatal(err)
 		}

@@ -34,6 +34,16 @@ func (l *shakyListener) Accept() (net.Conn, error) {
 	}
 }
 
+// give makes the next Accept return this.
+func (l *shakyListener) give(t *testing.T, c net.Conn, err error) {
+	t.Helper()
+	select {
+	case l.results <- acceptResult{c, err}:
+	case <-time.After(patience):
+		t.Fatal("nobody accepts any more")
+	}
+}
+
 func (l *shakyListener) Close() error   { close(l.closed); return nil }
 func (l *shakyListener) Addr() net.Addr { return &net.TCPAddr{} }
 
@@ -54,19 +64,19 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 	noFiles := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 	for range 2 {
 		for range 3 {
-			shaky.results <- acceptResult{err: noFiles}
+			shaky.give(t, nil, noFiles)
 		}
 		if err := b.Ready(); !errors.Is(err, syscall.EMFILE) {
 			t.Errorf("ready says %v while nothing can be accepted", err)
 		}
 		server, client := net.Pipe()
 		defer client.Close()
-		shaky.results <- acceptResult{conn: server}
+		shaky.give(t, server, nil)
 		want(t, "served", next(t, served).(*conn).raw, server)
 		want(t, "ready", b.Ready(), nil)
 	}
 	want(t, "errors counted", counterValue(t, b.count.acceptErrors), 6)
-	shaky.results <- acceptResult{err: errors.New("unheard of")} // no error ends it but closing
+	shaky.give(t, nil, errors.New("unheard of")) // no error ends it but closing
 	l.Close(nil)
 	next(t, ended)
 	l.wait()

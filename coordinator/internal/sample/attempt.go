@@ -17,7 +17,7 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// errStale means that a remembered watermark was out of date.
+// errStale means that a remembered watermark is, or may be, out of date.
 var errStale = errors.New("watermark moved meanwhile")
 
 // attempt is one transaction for a group of messages, at most one a node.
@@ -136,11 +136,15 @@ func (a *attempt) judge(ctx context.Context, tx db.Tx, m *message) (outcome, err
 	case behind:
 		return a.recognise(ctx, tx, m, h)
 	}
+	return a.condemn(m, reasonOverlap, fmt.Sprintf("samples %d to %d overlap what is stored, up to %d", first, last, h.lastSeq))
+}
+
+// condemn makes a message a dead letter, but not on what is only remembered.
+func (a *attempt) condemn(m *message, kind, reason string) (outcome, error) {
 	if a.trusting {
-		return 0, errStale // with the true watermark it may be a duplicate
+		return 0, errStale
 	}
-	m.kind = reasonOverlap
-	m.reason = fmt.Sprintf("samples %d to %d overlap what is stored, up to %d", first, last, h.lastSeq)
+	m.kind, m.reason = kind, reason
 	return dead, nil
 }
 
@@ -173,9 +177,8 @@ func (a *attempt) recognise(ctx context.Context, tx db.Tx, m *message, h head) (
 	if err == nil && bytes.Equal(digest, m.digest()) {
 		return duplicate, nil
 	}
-	m.kind = reasonConflict
-	m.reason = fmt.Sprintf("samples %d to %d are stored already, with other content", m.metrics.FirstSeq(), m.last().Seq)
-	return dead, nil
+	return a.condemn(m, reasonConflict,
+		fmt.Sprintf("samples %d to %d are stored already, with other content", m.metrics.FirstSeq(), m.last().Seq))
 }
 
 // bury writes the dead letters. Their runs' hashes are no longer known: the

@@ -99,6 +99,23 @@ func TestTwoCoordinatorsTakeTurns(t *testing.T) {
 	wantCounts(t, pool, 7, 1)
 }
 
+// The database was set back to an older state behind our back: what is
+// remembered is ahead of the truth, and must condemn nothing.
+func TestMemoryAheadOfTheDatabase(t *testing.T) {
+	pool := dbtest.New(t)
+	in := run(t, IngestConfig{Store: newStore(pool)})
+	node, id := newNode(t, pool, "ahead"), wire.NewRunID()
+	first, rest := payloadOf(t, id, 1, 2), payloadOf(t, id, 3, 6)
+	mustStore(t, in, node, first)
+	mustStore(t, in, node, rest)
+	exec(t, pool, "UPDATE node_run SET last_seq = 2; DELETE FROM sample WHERE seq > 2")
+	mustStore(t, in, node, rest) // remembered as a duplicate
+	wantCounts(t, pool, 6, 0)
+	exec(t, pool, "UPDATE node_run SET last_seq = 2; DELETE FROM sample WHERE seq > 2")
+	mustStore(t, in, node, payloadOf(t, id, 3, 9)) // remembered as an overlap
+	wantCounts(t, pool, 9, 0)
+}
+
 func TestDeadLetters(t *testing.T) {
 	pool := dbtest.New(t)
 	in := run(t, IngestConfig{Store: newStore(pool)})
@@ -166,6 +183,35 @@ func TestOneBadMessageDoesNotHoldUpTheGroup(t *testing.T) {
 	wantCounts(t, pool, 2, 1)
 	if n := value[int](t, pool, "SELECT count(*) FROM dead_letter WHERE node_no IS NULL"); n != 1 {
 		t.Error("the letter of a node that does not exist must name no node")
+	}
+}
+
+// Of one node, a group holds one message; later ones wait behind it in order.
+func TestGroupHoldsOneMessageOfANode(t *testing.T) {
+	in, err := NewIngest(IngestConfig{Store: NewStore(Config{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := in.writers[0]
+	gone := &message{nodeNo: 3, nodeID: "gone", kind: reasonTime}
+	gone.abandoned.Store(true)
+	for _, m := range []*message{{nodeNo: 1, nodeID: "a"}, {nodeNo: 2, nodeID: "b"}, {nodeNo: 1, nodeID: "c"}, gone, {nodeNo: 1, nodeID: "d"}} {
+		m.kind = reasonTime
+		w.queue <- m
+	}
+	for _, want := range []string{"ab", "c", "d"} {
+		got := ""
+		for _, m := range w.next(t.Context()) {
+			got += m.nodeID
+		}
+		if got != want {
+			t.Errorf("group %q, want %q", got, want)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if group := w.next(ended); group != nil {
+		t.Errorf("group %v after the end", group)
 	}
 }
 

@@ -75,25 +75,15 @@ func (n *newest) takeDirty(now time.Time) map[int32]entry {
 	return taken
 }
 
-// settle notes which of the taken entries the table accepted. One that it did
-// not accept is older than the table's and must not be served.
-func (n *newest) settle(taken map[int32]entry, accepted []int32) {
+// settle notes which entries the table accepted. The others are older than
+// what the table has; Latest keeps comparing them with it.
+func (n *newest) settle(accepted []int32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	won := make(map[int32]bool, len(accepted))
 	for _, nodeNo := range accepted {
-		won[nodeNo] = true
-	}
-	for nodeNo, written := range taken {
-		e, ok := n.byNode[nodeNo]
-		switch {
-		case !ok:
-		case won[nodeNo]:
+		if e, ok := n.byNode[nodeNo]; ok {
 			e.settled = true
 			n.byNode[nodeNo] = e
-		case e.sample.AtMs == written.sample.AtMs:
-			delete(n.byNode, nodeNo)
-			delete(n.dirty, nodeNo)
 		}
 	}
 }
@@ -122,7 +112,7 @@ func (s *Store) FlushLatest(ctx context.Context) error {
 			s.latest.putBack(taken)
 			return fmt.Errorf("newest samples: %w", err)
 		}
-		s.latest.settle(part, accepted)
+		s.latest.settle(accepted)
 		for nodeNo := range part {
 			delete(taken, nodeNo)
 		}

@@ -167,7 +167,6 @@ func (w *writer) write(group []*message) error {
 			a.committed()
 			return nil
 		}
-		w.forget(group)
 		trusting = false
 		switch {
 		case errors.Is(err, errStale), hasCode(err, "40001", "40P01"):
@@ -180,13 +179,6 @@ func (w *writer) write(group []*message) error {
 		}
 	}
 	return fmt.Errorf("metrics gave up after %d attempts: %w", maxAttempts, err)
-}
-
-// forget drops remembered watermarks: after an error nobody knows what holds.
-func (w *writer) forget(group []*message) {
-	for _, m := range group {
-		delete(w.heads, m.nodeNo)
-	}
 }
 
 func (w *writer) makePartitions(ctx context.Context, group []*message) error {
