@@ -12,7 +12,6 @@ import (
 
 	"lucid.internal/coordinator/internal/db/cluster"
 	"lucid.internal/coordinator/internal/fault"
-	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/pool"
 )
 
@@ -73,17 +72,13 @@ func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
 	return replaceFile(file, secret+"\n")
 }
 
-// EnsurePool makes a pool unless it exists. reward is USDT an epoch.
-func (f *Foundation) EnsurePool(ctx context.Context, id, name, reward string) error {
-	amount, err := ledger.Parse(reward)
-	if err != nil || amount < 0 {
-		return fmt.Errorf("reward %q: not an amount of USDT: %w", reward, err)
-	}
-	_, err = f.Pools.Get(ctx, id)
+// EnsurePool makes a pool with a reward an epoch, unless it exists.
+func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward USDT) error {
+	_, err := f.Pools.Get(ctx, id)
 	if !fault.Has(err, fault.PoolNotFound) {
 		return err
 	}
-	_, err = f.Pools.Create(ctx, pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: amount})
+	_, err = f.Pools.Create(ctx, pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: reward})
 	return err
 }
 
@@ -94,11 +89,12 @@ data_dir = %q
 [api]
 host = %q
 port = %d
+tls = %q
 [mqtt]
 addr = %q
 [database]
 url = %q
-`, c.DataDir, c.API.Host, c.API.Port, c.MQTT.Addr, string(c.Database.URL)))
+`, c.DataDir, c.API.Host, c.API.Port, c.API.TLS, c.MQTT.Addr, string(c.Database.URL)))
 }
 
 // replaceFile replaces a file whole, readable by its owner only.

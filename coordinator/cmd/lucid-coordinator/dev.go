@@ -18,13 +18,21 @@ const devFile = "dev.toml"
 
 type devCmd struct {
 	settings
-	HTTP         string `name:"http" placeholder:"HOST:PORT" help:"API address, plain HTTP on loopback (default 127.0.0.1:8095)."`
-	MQTT         string `name:"mqtt" placeholder:"HOST:PORT" help:"Broker address, TLS (default 127.0.0.1:8883)."`
-	Agent        string `placeholder:"PATH|none" help:"Agent to run beside (default: lucid-agent beside this program); none for none."`
-	Epoch        string `placeholder:"DURATION" help:"Length of an epoch (default 1m)."`
-	PootInterval string `name:"poot-interval" placeholder:"DURATION" help:"Mean gap between challenges of a node (default 10s)."`
-	Reward       string `default:"1" placeholder:"USDT" help:"What pool_default shares out each epoch, when it is made."`
-	Payout       string `name:"payout-address" placeholder:"ADDRESS" help:"TRON address that the local node's earnings are paid to."`
+	HTTP         string           `name:"http" placeholder:"HOST:PORT" help:"API address, plain HTTP on loopback (default 127.0.0.1:8095)."`
+	MQTT         string           `name:"mqtt" placeholder:"HOST:PORT" help:"Broker address, TLS (default 127.0.0.1:8883)."`
+	Agent        string           `placeholder:"PATH|none" help:"Agent to run beside (default: lucid-agent beside this program); none for none."`
+	Epoch        string           `placeholder:"DURATION" help:"Length of an epoch (default 1m)."`
+	PootInterval string           `name:"poot-interval" placeholder:"DURATION" help:"Mean gap between challenges of a node (default 10s)."`
+	Reward       coordinator.USDT `default:"1" placeholder:"USDT" help:"What pool_default shares out each epoch, when it is made."`
+	Payout       string           `name:"payout-address" placeholder:"ADDRESS" help:"TRON address that the local node's earnings are paid to."`
+}
+
+// Validate is called by the parser.
+func (c *devCmd) Validate() error {
+	if c.Reward < 0 {
+		return fmt.Errorf("--reward %s is below zero", c.Reward)
+	}
+	return nil
 }
 
 // Run starts the private fleet and ends it at a signal.
