@@ -82,3 +82,18 @@ func TestDatabaseAcceptsHonestSQL(t *testing.T) {
 		t.Errorf("payable %s", got)
 	}
 }
+
+// Whoever opens an entry in the name of another transaction, to add to it then,
+// is not believed.
+func TestDatabaseNotesTheTransactionItself(t *testing.T) {
+	pool := dbtest.New(t)
+	mustPost(t, pool, pay("node_a", 5))
+	claim := strings.NewReplacer("hash, at)", "hash, at, xid)", "now() FROM", "now(), '987654321' FROM").Replace(openEntry)
+	if _, err := pool.Exec(t.Context(), claim+both); err != nil {
+		t.Fatal(err)
+	}
+	var claimed int
+	if err := pool.QueryRow(t.Context(), `SELECT count(*) FROM entry WHERE xid = '987654321'`).Scan(&claimed); err != nil || claimed != 0 {
+		t.Errorf("%d entries with a claimed transaction, %v", claimed, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -125,17 +126,21 @@ func TestPostRefusesImpossibleEntries(t *testing.T) {
 	pool := dbtest.New(t)
 	a, b := ledger.Account{Kind: ledger.KindPoolExpense, Owner: "a"}, ledger.Account{Kind: ledger.KindPoolExpense, Owner: "b"}
 	c, d := ledger.Account{Kind: ledger.KindPoolExpense, Owner: "c"}, ledger.Account{Kind: ledger.KindPoolExpense, Owner: "d"}
-	for name, postings := range map[string][]ledger.Posting{
-		"none":        nil,
-		"one":         {{a, 1}},
-		"unbalanced":  {{a, 1}, {b, -2}},
-		"zero":        {{a, 0}, {b, 0}},
-		"twice":       {{a, 1}, {a, -1}},
-		"wrapping":    {{a, math.MinInt64}, {b, math.MinInt64}},
-		"wrapping up": {{a, math.MaxInt64}, {b, math.MaxInt64}, {c, 1}, {d, 1}},
+	for name, test := range map[string]struct {
+		postings []ledger.Posting
+		want     string
+	}{
+		"none":        {nil, "has 0 postings"},
+		"one":         {[]ledger.Posting{{a, 1}}, "has 1 postings"},
+		"unbalanced":  {[]ledger.Posting{{a, 1}, {b, -2}}, "off balance by -0.000001"},
+		"zero":        {[]ledger.Posting{{a, 0}, {b, 0}}, "empty or a second one"},
+		"twice":       {[]ledger.Posting{{a, 1}, {a, -1}}, "empty or a second one"},
+		"wrapping":    {[]ledger.Posting{{a, math.MinInt64}, {b, math.MinInt64}}, "overflows"},
+		"wrapping up": {[]ledger.Posting{{a, math.MaxInt64}, {b, math.MaxInt64}, {c, 1}, {d, 1}}, "overflows"},
 	} {
-		if _, err := post(t, pool, ledger.Entry{Kind: "accrue", Ref: name, At: noon, Postings: postings}); err == nil {
-			t.Errorf("%s: posted", name)
+		_, err := post(t, pool, ledger.Entry{Kind: "accrue", Ref: name, At: noon, Postings: test.postings})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v; want %q", name, err, test.want)
 		}
 	}
 	wantSound(t, pool, 0)

@@ -19,6 +19,7 @@ func TestVerifyFindsTampering(t *testing.T) {
 	for name, c := range map[string]struct{ sql, want string }{
 		"balance":           {`UPDATE account SET balance = balance + 1 WHERE kind = 'payable'`, "account payable node_a: its balance is 0.000011, its postings sum to 0.00001"},
 		"minimum":           {`UPDATE account SET min_balance = 0, balance = 0 WHERE kind = 'pool_expense'`, "account pool_expense pool_a"},
+		"allowance":         {`UPDATE account SET min_balance = -1000 WHERE kind = 'pool_expense'`, "account pool_expense pool_a: its balance -0.00001 or minimum -0.001"},
 		"posting":           {`UPDATE posting SET amount = sign(amount) * 6 WHERE entry_id = (SELECT entry_id FROM entry WHERE ref = 'e2')`, "entry_no 2 (accrue e2): its postings are not those"},
 		"one side":          {`UPDATE posting SET amount = 6 WHERE amount = 5`, "entry_no 1: ledger entry accrue e1 is off balance"},
 		"account of a post": {`UPDATE account SET owner = 'node_thief' WHERE kind = 'payable'`, "entry_no 1 (accrue e1): its postings are not those"},

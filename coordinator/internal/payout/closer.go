@@ -71,38 +71,38 @@ type earning struct {
 // closeNext closes the pool's next epoch in one transaction; false: it is not
 // due, not decided, or another closer has it.
 func (c *Closer) closeNext(ctx context.Context, poolNo int32) (closed bool, err error) {
-	var end time.Time
+	var e closing
 	var earnings []earning
-	err = db.InTx(ctx, c.cfg.Pool, func(tx db.Tx) error {
+	err = db.InTx(ctx, c.cfg.Pool, func(tx db.Tx) (err error) {
 		closed, earnings = false, nil
-		row, err := sqlgen.New(tx).Pool(ctx, poolNo)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // deleted meanwhile
-		} else if err != nil {
-			return err
+		if e, err = c.begin(ctx, tx, poolNo); err == nil && e.due() {
+			closed, earnings, err = e.run(ctx)
 		}
-		now := c.cfg.Now().UTC().Truncate(time.Microsecond)
-		e := closing{cfg: c.cfg, tx: tx, poolNo: poolNo, poolID: row.PoolID, now: now}
-		last := row.LastEnd
-		if last.Unix() == 0 {
-			last = time.Time{}
-		}
-		e.epoch, e.reward = c.cfg.next(row.CreatedAt, last, ledger.Amount(row.RewardPerEpoch))
-		end = e.epoch.To
-		if now.Before(end.Add(c.cfg.Grace)) {
-			return nil
-		}
-		closed, earnings, err = e.run(ctx)
 		return err
 	})
 	if err != nil || !closed {
 		return false, err
 	}
-	for _, e := range earnings {
-		c.cfg.OnEarning(e.nodeID, e.share, e.payable, end)
+	for _, earned := range earnings {
+		c.cfg.OnEarning(earned.nodeID, earned.share, earned.payable, e.epoch.To)
 	}
-	c.cfg.Logger.Debug("epoch closed", "pool_no", poolNo, "epoch_end", end, "earning_nodes", len(earnings))
+	c.cfg.Logger.Debug("epoch closed", "pool_id", e.poolID, "epoch_end", e.epoch.To, "earning_nodes", len(earnings))
 	return true, nil
+}
+
+// begin finds the epoch that the pool has to close next.
+func (c *Closer) begin(ctx context.Context, tx db.Tx, poolNo int32) (closing, error) {
+	row, err := sqlgen.New(tx).Pool(ctx, poolNo)
+	if err != nil {
+		return closing{}, err
+	}
+	last := row.LastEnd
+	if last.Unix() == 0 {
+		last = time.Time{} // none closed yet
+	}
+	e := closing{cfg: c.cfg, tx: tx, poolNo: poolNo, poolID: row.PoolID, now: c.cfg.Now().UTC().Truncate(time.Microsecond)}
+	e.epoch, e.reward = c.cfg.next(row.CreatedAt, last, ledger.Amount(row.RewardPerEpoch))
+	return e, nil
 }
 
 // closing is one epoch being closed in one transaction.
@@ -115,6 +115,8 @@ type closing struct {
 	reward ledger.Amount
 	now    time.Time
 }
+
+func (c *closing) due() bool { return !c.now.Before(c.epoch.To.Add(c.cfg.Grace)) }
 
 func (c *closing) run(ctx context.Context) (closed bool, earnings []earning, err error) {
 	members, windows, err := c.evidence(ctx)

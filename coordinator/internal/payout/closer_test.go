@@ -31,6 +31,9 @@ func TestEpochIsPaidByEvidence(t *testing.T) {
 	w.setNow(at(62))
 	w.run(closer)
 	w.run(closer)
+	if !w.scoredAt.Equal(at(60)) {
+		t.Errorf("scores as of %s, want the epoch's end", w.scoredAt)
+	}
 	if got := query[string](w, `SELECT starts_at::text || ' ' || ends_at::text FROM epoch`); got != "2026-03-01 10:00:00+00 2026-03-01 11:00:00+00" {
 		t.Errorf("epoch %s", got)
 	}
@@ -239,6 +242,30 @@ func TestFaultThatBeganInAnEarlierEpoch(t *testing.T) {
 	w.run(w.closer())
 	if got := query[int64](w, `SELECT credited_ms FROM statement_line`); got != 59*60_000 {
 		t.Errorf("credited %d ms, want 59 minutes", got)
+	}
+}
+
+// Payouts follow an epoch at once; a run that closes nothing makes none.
+func TestRoundFollowsAnEpoch(t *testing.T) {
+	w := newWorld(t)
+	w.addPool("pool_a", 0, at(60))
+	w.addNode("node_first", 0, at(0))
+	w.earn("node_first", ledger.USDT(10))
+	closer := w.closer()
+	w.run(closer) // the first run of a process does what a crash may have left
+	if n := w.count("payout"); n != 1 {
+		t.Errorf("%d payouts after the first run", n)
+	}
+	w.addNode("node_second", 0, at(0))
+	w.earn("node_second", ledger.USDT(10))
+	w.run(closer)
+	if n := w.count("payout"); n != 1 {
+		t.Errorf("%d payouts after a run without an epoch", n)
+	}
+	w.setNow(at(122))
+	w.run(closer)
+	if n := w.count("payout"); n != 2 {
+		t.Errorf("%d payouts after the epoch", n)
 	}
 }
 

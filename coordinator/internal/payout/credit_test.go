@@ -44,6 +44,7 @@ func TestCreditOf(t *testing.T) {
 		"back too late":             {Evidence{always, is(minutes(-9, 10), minutes(36, 99)), active}, is(minutes(10, 20)), 0, 60, 34, []string{ReasonOffline}, false},
 		"was not connected before":  {Evidence{always, is(minutes(-9, 9), minutes(20, 99)), active}, is(minutes(10, 20)), 0, 60, 49, []string{ReasonOffline}, false},
 		"was not active before":     {Evidence{always, always, []State{{minutes(-9, 9), "active"}, {minutes(9, 20), "stopping"}, {minutes(20, 99), "active"}}}, is(minutes(10, 20)), 0, 60, 49, []string{ReasonInactive}, false},
+		"active within the fault":   {Evidence{always, always, []State{{minutes(-9, 5), "active"}, {minutes(5, 12), "stopping"}, {minutes(12, 99), "active"}}}, is(minutes(10, 20)), 0, 60, 45, []string{ReasonInactive, ReasonOffline}, false},
 		"came within the fault":     {Evidence{always, is(minutes(15, 99)), active}, is(minutes(10, 20)), 0, 60, 40, []string{ReasonOffline}, false},
 		"fault over the start":      {Evidence{always, is(minutes(-30, -10), minutes(12, 99)), active}, is(minutes(-10, 10)), 0, 60, 58, []string{ReasonOffline, ReasonFaultSpent}, false},
 		"fault over the end":        {Evidence{always, is(minutes(-9, 50), minutes(80, 99)), active}, is(minutes(50, 70)), 0, 60, 60, []string{ReasonFaultSpent}, false},

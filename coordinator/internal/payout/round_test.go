@@ -1,6 +1,8 @@
 package payout_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -75,7 +77,11 @@ func TestRoundLeavesOut(t *testing.T) {
 	w.addNode("node_ok", 0, ten)
 	w.earn("node_ok", ledger.USDT(50))
 	w.post(ledger.Accrue("more", ten, "pool_gift", []ledger.Share{{NodeID: "node_live", Amount: ledger.USDT(30)}}, 0))
-	w.round()
+	var log bytes.Buffer
+	w.round(func(c *payout.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	if warned := log.String(); !strings.Contains(warned, "node_mistyped") || strings.Contains(warned, "node_without_address") {
+		t.Errorf("only the mistyped address deserves a warning: %s", warned)
+	}
 	if got := query[string](w, `SELECT string_agg(node_id, ' ' ORDER BY payout_no) FROM payout JOIN node USING (node_no)`); got != "node_live node_ok" {
 		t.Errorf("payouts of %s", got)
 	}

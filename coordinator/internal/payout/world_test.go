@@ -35,6 +35,7 @@ type world struct {
 	now      time.Time
 	scores   map[int32]payout.ScoreAt
 	windows  []payout.Interval
+	scoredAt time.Time // what ScoreAsOf was asked for last
 	earnings []string
 }
 
@@ -47,9 +48,10 @@ func (w *world) config() payout.Config {
 		Pool:  w.pool,
 		Grace: 2 * time.Minute,
 		Now:   func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now },
-		ScoreAsOf: func(_ context.Context, _ db.Tx, nodeNos []int32, _ time.Time) (map[int32]payout.ScoreAt, error) {
+		ScoreAsOf: func(_ context.Context, _ db.Tx, nodeNos []int32, at time.Time) (map[int32]payout.ScoreAt, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			w.scoredAt = at
 			scores := make(map[int32]payout.ScoreAt)
 			for _, no := range nodeNos {
 				scores[no] = w.scores[no]
