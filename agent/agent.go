@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,8 @@ var ErrNotEnrolled = identity.ErrNotEnrolled
 // drainTimeout bounds the farewell after the agent was told to end.
 const drainTimeout = 5 * time.Second
 
+const tidyEvery = time.Minute
+
 // Agent is a node's agent.
 type Agent struct {
 	config    Config
@@ -39,6 +42,7 @@ type Agent struct {
 	challenges chan link.Message
 	delivered  chan struct{} // a token after each acknowledgement
 	journal    journal
+	tidied     time.Time // when memory was handed back last
 }
 
 // New builds the agent of an enrolled machine; ErrNotEnrolled on another.
@@ -139,6 +143,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-publish.C:
 			a.recorder.flush()
 			publish.Reset(a.untilPublish())
+			a.tidy()
 		case <-report.C: // a sign of life: the loop goes round
 			a.report(false)
 		case <-ctx.Done():
@@ -149,6 +154,15 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.report(true)
 			return nil
 		}
+	}
+}
+
+// tidy hands freed memory back to the system, at most once a minute: the
+// heap is small, and what a sample leaves behind would stay resident.
+func (a *Agent) tidy() {
+	if now := a.config.Now(); now.Sub(a.tidied) >= tidyEvery {
+		a.tidied = now
+		debug.FreeOSMemory()
 	}
 }
 

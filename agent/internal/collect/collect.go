@@ -9,8 +9,10 @@ package collect
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -169,6 +171,14 @@ func clip(s string) string {
 	}
 	return strings.ToValidUTF8(s[:wire.MaxTextBytes], "")
 }
+
+// startsWith reports whether a name has one of the prefixes.
+func startsWith(name string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// rounded cuts noise that would only make messages longer.
+func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
 
 // path is a path under the collector's root.
 func (c *Collector) path(parts ...string) string {

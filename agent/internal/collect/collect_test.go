@@ -3,7 +3,6 @@ package collect
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -145,8 +144,8 @@ func TestRaspberryPi(t *testing.T) {
 	equal(t, "disk.total", s.Disk.TotalBytes, 3000)
 	equal(t, "disk.read_iops", *s.Disk.ReadIOPS, 5)
 	equal(t, "disk.write_iops", *s.Disk.WriteIOPS, 2)
-	equal(t, "disk.read_bytes", math.Round(*s.Disk.ReadThroughputMBps*10*1e6), 400*512)
-	equal(t, "disk.write_bytes", math.Round(*s.Disk.WriteThroughputMBps*10*1e6), 20480*512)
+	equal(t, "disk.read_mbps", *s.Disk.ReadThroughputMBps, 0.02048)    // 204,800 bytes in 10 s
+	equal(t, "disk.write_mbps", *s.Disk.WriteThroughputMBps, 1.048576) // 10,485,760 bytes in 10 s
 
 	equal(t, "interfaces", len(s.Network.Interfaces), 2)
 	equal(t, "network.in", s.Network.TotalBytesIn, 812340122+40960)

@@ -69,7 +69,7 @@ func usage(before map[string]cpu.TimesStat, now cpu.TimesStat) *float64 {
 		return nil
 	}
 	// The kernel lets iowait fall a little, so the quotient can leave 0..100.
-	percent := min(max(100*(all-idle)/all, 0), 100)
+	percent := rounded(min(max(100*(all-idle)/all, 0), 100))
 	return &percent
 }
 
@@ -109,7 +109,7 @@ func (c *Collector) frequency() *float64 {
 	if n == 0 || sum <= 0 {
 		return nil
 	}
-	mean := sum / float64(n)
+	mean := rounded(sum / float64(n))
 	return &mean
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/disk"
@@ -94,14 +93,16 @@ func (c *Collector) measure(m mount) (wire.Filesystem, error) {
 
 // virtualDisk names block devices that stand on another one, or on memory:
 // counting them would count the same transfer twice.
-var virtualDisk = regexp.MustCompile(`^(loop|ram|zram|dm-|md|nbd|sr|fd)[0-9]*`)
+func virtualDisk(name string) bool {
+	return startsWith(name, "loop", "ram", "zram", "dm-", "md", "nbd", "sr", "fd")
+}
 
 // rates fills the transfer rates of the whole disks since the reading
 // before, or says why there are none.
 func (d *diskReader) rates(figures *wire.Disk) error {
 	var names []string
 	for _, path := range d.glob("sys/block/*") {
-		if name := filepath.Base(path); !virtualDisk.MatchString(name) {
+		if name := filepath.Base(path); !virtualDisk(name) {
 			names = append(names, name)
 		}
 	}
@@ -122,7 +123,7 @@ func (d *diskReader) rates(figures *wire.Disk) error {
 	}
 	r := transfers(before, counters)
 	rate := func(n uint64, unit float64) *float64 {
-		v := float64(n) / unit / elapsed
+		v := rounded(float64(n)/elapsed) / unit
 		return &v
 	}
 	figures.ReadIOPS, figures.WriteIOPS = rate(r.ReadCount, 1), rate(r.WriteCount, 1)

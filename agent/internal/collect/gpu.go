@@ -81,7 +81,7 @@ func gpuUsage(before, now map[string]queue) *float64 {
 		if !known || n.timestamp <= b.timestamp || n.runtime < b.runtime {
 			continue
 		}
-		percent := min(100*float64(n.runtime-b.runtime)/float64(n.timestamp-b.timestamp), 100)
+		percent := rounded(min(100*float64(n.runtime-b.runtime)/float64(n.timestamp-b.timestamp), 100))
 		if busiest == nil || percent > *busiest {
 			busiest = &percent
 		}

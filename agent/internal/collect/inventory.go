@@ -107,7 +107,7 @@ func (c *Collector) interfaces() []wire.InterfaceInfo {
 	list := []wire.InterfaceInfo{}
 	for _, path := range c.glob("sys/class/net/*") {
 		name := filepath.Base(path)
-		if virtualInterface.MatchString(name) {
+		if virtualInterface(name) {
 			continue
 		}
 		list = append(list, wire.InterfaceInfo{

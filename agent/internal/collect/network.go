@@ -2,7 +2,6 @@ package collect
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,9 +11,12 @@ import (
 )
 
 // virtualInterface names interfaces that carry what a real one carries too
-// (bridges, tunnels, container pairs), or that leave the machine never.
-var virtualInterface = regexp.MustCompile(
-	`^(lo|veth|docker|br-|br[0-9]|virbr|vnet|cni|flannel|cali|tun|tap|wg|ifb|dummy|sit|ip6tnl|bond|team)`)
+// (bridges, tunnels, container pairs), or that never leave the machine.
+func virtualInterface(name string) bool {
+	return name == "lo" || startsWith(name,
+		"veth", "docker", "br-", "br0", "br1", "virbr", "vnet", "cni", "flannel", "cali",
+		"tun", "tap", "wg", "ifb", "dummy", "sit", "ip6tnl", "bond", "team")
+}
 
 func (c *Collector) readNetwork() (reading, error) {
 	counters, err := net.IOCountersWithContext(c.context, true)
@@ -31,7 +33,7 @@ func (c *Collector) readNetwork() (reading, error) {
 
 func networkFrom(counters []net.IOCountersStat) *wire.Network {
 	counters = slices.DeleteFunc(counters, func(i net.IOCountersStat) bool {
-		return virtualInterface.MatchString(i.Name)
+		return virtualInterface(i.Name)
 	})
 	slices.SortFunc(counters, func(a, b net.IOCountersStat) int { return strings.Compare(a.Name, b.Name) })
 	n := new(wire.Network)

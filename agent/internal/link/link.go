@@ -36,7 +36,7 @@ const (
 
 // ErrLost is a publication whose acknowledgement did not come: the other
 // side may have it or not.
-var ErrLost = errors.New("connection lost before the acknowledgement")
+var ErrLost = errors.New("not acknowledged")
 
 // Message came from the coordinator on one of the node's channels.
 type Message struct {
@@ -187,7 +187,7 @@ func (l *Link) connectOnce(ctx context.Context, server string) (time.Duration, e
 	case <-s.done:
 	case <-ctx.Done():
 	}
-	return l.config.Now().Sub(began), s.reason()
+	return l.config.Now().Sub(began), s.ended()
 }
 
 // prepare subscribes and greets, within the time that a dial may take.

@@ -68,7 +68,7 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		SetKeepAlive(keepAlive).
 		SetConnectTimeout(l.config.DialTimeout).
 		SetWriteTimeout(writeTimeout).
-		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(err) })
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(fmt.Errorf("connection lost: %w", err)) })
 	if l.config.Will != nil {
 		topic := wire.Topic(l.config.NodeID, wire.ChannelStatus)
 		options.SetBinaryWill(topic, l.config.Will(connection), 1, true)
@@ -172,7 +172,7 @@ func (s *Session) Lost() <-chan struct{} { return s.done }
 // cleans up after one that is lost.
 func (s *Session) Break(reason error) {
 	if reason == nil {
-		reason = errors.New("connection ended")
+		reason = errors.New("connection ended by this side")
 	}
 	s.lose(reason)
 	s.conn.Close()
@@ -210,10 +210,18 @@ func (s *Session) alive() bool {
 	}
 }
 
-// reason is why the session is lost; nil while it is not.
+// reason is what a publication gets from a lost session.
 func (s *Session) reason() error {
+	if err := s.ended(); err != nil {
+		return fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	return nil
+}
+
+// ended is why the session is lost; nil while it is not.
+func (s *Session) ended() error {
 	if s.alive() {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrLost, s.cause)
+	return s.cause
 }
