@@ -148,6 +148,7 @@ func (l *loader) checkEpoch() {
 	c := &l.config.Epoch
 	l.lasts("epoch.length", c.Length, minInterval, maxInterval)
 	l.require(c.Length%time.Second == 0, "epoch.length", "%s is not whole seconds", c.Length)
+	l.require(c.Length > 0 && 24*time.Hour%c.Length == 0, "epoch.length", "a day does not hold a whole number of %s", c.Length)
 	l.require(c.Grace >= 0 && c.Grace < c.Length, "epoch.grace",
 		"%s is not from 0 up to epoch.length (%s)", c.Grace, c.Length)
 }
