@@ -77,6 +77,9 @@ func TestUnearnedRewardIsUnallocated(t *testing.T) {
 	if got != "offline  no_score" {
 		t.Errorf("reasons %q", got)
 	}
+	if n := query[int](w, `SELECT count(*) FROM statement_line WHERE factors = 'null' AND score = 0`); n != 1 {
+		t.Errorf("%d lines without a score's factors, want 1", n)
+	}
 	if len(w.earnings) != 0 {
 		t.Errorf("told of earnings %q", w.earnings)
 	}

@@ -21,7 +21,7 @@ type Line struct {
 	MemberMs    int64 // time in the pool
 	CreditedMs  int64 // of it: active and connected
 	ScoreNano   int64 // as of the epoch's end, 1e9 = 100 points
-	Factors     json.RawMessage
+	Factors     json.RawMessage // what the score was made of; null without a verdict by then
 	Weight      int64 // ScoreNano * CreditedMs
 	Share       ledger.Amount
 	Destination string // DestinationPayable or DestinationHeld
@@ -78,7 +78,7 @@ func lineOf(m member, credit Credit, score ScoreAt) Line {
 		Destination: DestinationPayable, Reasons: credit.Reasons,
 	}
 	if len(l.Factors) == 0 {
-		l.Factors = json.RawMessage("{}")
+		l.Factors = json.RawMessage("null")
 	}
 	if score.ScoreNano == 0 {
 		l.Reasons = append(l.Reasons, ReasonNoScore)
