@@ -1,11 +1,9 @@
 package api
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -121,7 +119,7 @@ func TestDecimals(t *testing.T) {
 			t.Errorf("%d is written %s", v, text)
 		}
 	}
-	if !slices.Equal(appendDecimal([]byte("x"), 5, 1), []byte("x0.5")) {
-		t.Error(fmt.Sprintf("it does not append: %s", appendDecimal([]byte("x"), 5, 1)))
+	if got := string(appendDecimal([]byte("x"), 5, 1)); got != "x0.5" {
+		t.Errorf("appended to x: %s", got)
 	}
 }

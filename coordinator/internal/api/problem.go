@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -140,7 +141,12 @@ func (s *server) fail(c *gin.Context, err error) {
 	for name, values := range p.header {
 		c.Writer.Header()[name] = values
 	}
-	c.AbortWithStatusJSON(p.status, p)
+	c.Abort()
+	body, err := json.Marshal(p)
+	if err != nil { // a problem is strings and a time
+		panic(err)
+	}
+	c.Data(p.status, "application/json", body)
 }
 
 // transform turns huma's own errors (parsing and validation) into ours. It is

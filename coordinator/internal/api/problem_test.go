@@ -130,11 +130,14 @@ func TestPanicIsRecovered(t *testing.T) {
 
 func TestUnknownErrorShowsNothing(t *testing.T) {
 	w := newWorld(t)
-	w.withOperation("/broken", func(context.Context) error { return errors.New("the secret cause") })
-	a := w.send(http.MethodPost, "/broken", "", nil)
-	w.wantError(a, http.StatusInternalServerError, "LUCID_ERR_5000")
-	if strings.Contains(string(a.body), "secret") || !strings.Contains(w.log.String(), "the secret cause") {
-		t.Errorf("the cause belongs into the log, not into the answer: %s", a.body)
+	var cause error
+	w.withOperation("/broken", func(context.Context) error { return cause })
+	for _, cause = range []error{errors.New("the secret cause"), fault.New(fault.InternalError, "the secret fault")} {
+		a := w.send(http.MethodPost, "/broken", "", nil)
+		w.wantError(a, http.StatusInternalServerError, "LUCID_ERR_5000")
+		if strings.Contains(string(a.body), "secret") || !strings.Contains(w.log.String(), cause.Error()) {
+			t.Errorf("%q belongs into the log, not into the answer: %s", cause, a.body)
+		}
 	}
 }
 

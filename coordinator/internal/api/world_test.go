@@ -171,8 +171,7 @@ func (w *world) decode(body []byte, into any) {
 func (w *world) wantError(a answerOf, status int, code string) detail {
 	w.t.Helper()
 	var p problem
-	if a.StatusCode != status || a.Header.Get("Content-Type") != "application/json" &&
-		a.Header.Get("Content-Type") != "application/json; charset=utf-8" {
+	if a.StatusCode != status || a.Header.Get("Content-Type") != "application/json" {
 		w.t.Fatalf("got %d %s: %s; want %d %s", a.StatusCode, a.Header.Get("Content-Type"), a.body, status, code)
 	}
 	w.decode(a.body, &p)
