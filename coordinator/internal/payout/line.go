@@ -18,11 +18,11 @@ type Line struct {
 	Reward      ledger.Amount // of the whole pool
 	NodeNo      int32
 	NodeID      string
-	MemberMs    int64 // time in the pool
-	CreditedMs  int64 // of it: active and connected
-	ScoreNano   int64 // as of the epoch's end, 1e9 = 100 points
+	MemberMs    int64           // time in the pool
+	CreditedMs  int64           // of it: active and connected
+	ScoreNano   int64           // as of the epoch's end, 1e9 = 100 points
 	Factors     json.RawMessage // what the score was made of; null without a verdict by then
-	Weight      int64 // ScoreNano * CreditedMs
+	Weight      int64           // ScoreNano * CreditedMs
 	Share       ledger.Amount
 	Destination string // DestinationPayable or DestinationHeld
 	Reasons     []string
