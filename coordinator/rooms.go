@@ -107,10 +107,14 @@ func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, 
 	return all, nil
 }
 
-// faultWindows refuses to answer while a window may still be unrecorded.
+// faultWindows refuses to answer while a window, or the end of a presence, may
+// still be unrecorded.
 func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.Time) ([]payout.Interval, error) {
 	if err := c.leads(); err != nil {
 		return nil, fmt.Errorf("a fault of ours may not be on record yet: %w", err)
+	}
+	if n := c.presence.Waiting(); n > 0 {
+		return nil, fmt.Errorf("%d disconnections are not on record yet", n)
 	}
 	windows, err := outage.Windows(ctx, tx, from, to)
 	intervals := make([]payout.Interval, len(windows))

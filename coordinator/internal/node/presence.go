@@ -112,6 +112,14 @@ func EndAll(ctx context.Context, tx db.Tx, lastAlive time.Time) error {
 	return nil
 }
 
+// Waiting is how many disconnections are not written yet: until then the
+// presence on record is longer than it was.
+func (p *Presence) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pending)
+}
+
 func (p *Presence) write(ctx context.Context, nodeNo int32, d departure) error {
 	return db.InTx(ctx, p.pool, func(tx db.Tx) error { return depart(ctx, tx, nodeNo, d) })
 }

@@ -90,11 +90,14 @@ func TestPresence(t *testing.T) {
 	if err := p.Disconnected(cancelled, no, third); err == nil {
 		t.Fatal("a write that cannot happen reported success")
 	}
+	if p.Waiting() != 1 {
+		t.Errorf("%d departures wait, want the one that could not be written", p.Waiting())
+	}
 	at(70)
 	connect() // writes the departure first
 	at(80)
-	if err := p.Flush(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := p.Flush(t.Context()); err != nil || p.Waiting() != 0 {
+		t.Fatalf("%d departures wait, %v", p.Waiting(), err)
 	}
 	if got, want := w.presence(t, no, zero), []string{"10..30", "40..50", "70..-1"}; !slices.Equal(got, want) {
 		t.Errorf("presence %v, want %v", got, want)
