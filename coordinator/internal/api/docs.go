@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -172,7 +173,7 @@ func (s *server) resolve(schema *huma.Schema) *huma.Schema {
 
 func (s *server) typeName(schema *huma.Schema) string {
 	nullable := schema.Nullable || len(schema.AnyOf) > 0
-	name := s.resolve(schema).Type
+	name := cmp.Or(s.resolve(schema).Type, "any")
 	switch {
 	case schema.Items != nil:
 		name = "list of " + s.typeName(schema.Items)

@@ -85,24 +85,25 @@ func downgrade(doc *huma.OpenAPI) ([]byte, error) {
 	if err := json.Unmarshal(raw, &tree); err != nil {
 		return nil, err
 	}
-	return json.Marshal(withoutNullType(tree))
+	return json.Marshal(asOlder(tree))
 }
 
-// withoutNullType rewrites "T or null", which 3.0 has no null type for and
-// huma leaves as it is.
-func withoutNullType(tree any) any {
+// asOlder rewrites what 3.0 does not know and huma leaves as it is: "T or
+// null", for which there is no null type, and huma's own patternDescription.
+func asOlder(tree any) any {
 	switch v := tree.(type) {
 	case map[string]any:
 		for key, value := range v {
-			v[key] = withoutNullType(value)
+			v[key] = asOlder(value)
 		}
+		delete(v, "patternDescription")
 		if choice, ok := v["anyOf"].([]any); ok && len(choice) == 2 && reflect.DeepEqual(choice[1], map[string]any{"type": "null"}) {
 			delete(v, "anyOf")
 			v["type"], v["nullable"], v["allOf"] = "object", true, choice[:1]
 		}
 	case []any:
 		for i := range v {
-			v[i] = withoutNullType(v[i])
+			v[i] = asOlder(v[i])
 		}
 	}
 	return tree

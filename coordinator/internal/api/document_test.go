@@ -74,8 +74,9 @@ func TestDocumentsAreServed(t *testing.T) {
 			t.Errorf("%s shows an error shape that no answer has", path)
 		}
 	}
-	if text := w.body(w.document("/openapi-3.0.json")); strings.Contains(text, `"null"`) || strings.Contains(text, `"anyOf"`) {
-		t.Error("the 3.0 document has a null type, which 3.0 does not know")
+	if text := w.body(w.document("/openapi-3.0.json")); strings.Contains(text, `"null"`) || strings.Contains(text, `"anyOf"`) ||
+		strings.Contains(text, "patternDescription") {
+		t.Error("the 3.0 document holds what 3.0 does not know")
 	}
 	for path, begin := range map[string]string{"/openapi.yaml": "openapi: 3.1.0", "/openapi-3.0.yaml": "openapi: 3.0.3"} {
 		if a := w.send(http.MethodGet, path, "", nil); !strings.Contains(string(a.body), begin) {
