@@ -3,6 +3,10 @@ package harness
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +20,53 @@ import (
 
 // maxBodyBytes bounds an answer that is read.
 const maxBodyBytes = 8 << 20
+
+// URL is where the API is.
+func (c *Coordinator) URL() string {
+	if c.TLS {
+		return "https://" + c.HTTP
+	}
+	return "http://" + c.HTTP
+}
+
+// Pin makes every further call insist on a CA, as an agent does: pin is the
+// hexadecimal SHA-256 of the CA's public key, from a token's file. Until then
+// any certificate will do, so that /ready can be asked before there is a token.
+func (c *Coordinator) Pin(pin string) {
+	c.client.CloseIdleConnections()
+	c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, // VerifyConnection does more
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if pin == "" {
+				return nil
+			}
+			return verifyPinned(state, pin)
+		},
+	}}}
+}
+
+// verifyPinned checks the chain up to the pinned CA, and the host's name.
+func verifyPinned(state tls.ConnectionState, pin string) error {
+	for _, ca := range state.PeerCertificates[1:] {
+		if sum := sha256.Sum256(ca.RawSubjectPublicKeyInfo); hex.EncodeToString(sum[:]) != pin {
+			continue
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(ca)
+		_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: state.ServerName})
+		return err
+	}
+	return fmt.Errorf("none of %d certificates is the pinned CA's", len(state.PeerCertificates))
+}
+
+// MakeAdminKey makes the key that dev makes by itself.
+func (c *Coordinator) MakeAdminKey(ctx context.Context) error {
+	key, err := c.Run(ctx, "apikey", "create", "--data", c.Data, "--name", "e2e-admin", "--role", "admin")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.AdminKeyFile(), []byte(key), 0o600)
+}
 
 // AdminKeyFile is where dev leaves the key of its first administrator.
 func (c *Coordinator) AdminKeyFile() string { return filepath.Join(c.Data, "admin.key") }
@@ -52,7 +103,7 @@ func (c *Coordinator) GetJSON(ctx context.Context, path string, out any) error {
 func (c *Coordinator) call(ctx context.Context, method, path string, body []byte) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.HTTP+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, c.URL()+path, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -62,7 +113,7 @@ func (c *Coordinator) call(ctx context.Context, method, path string, body []byte
 	if key, err := os.ReadFile(c.AdminKeyFile()); err == nil {
 		req.Header.Set("X-API-Key", strings.TrimSpace(string(key)))
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,17 +17,20 @@ import (
 // Options of a coordinator under test. Zero values are usable.
 type Options struct {
 	Binaries Binaries
-	Data     string   // folder; required
-	Agent    bool     // start the local agent too
-	HTTP     string   // host:port; "" chooses a free port
-	MQTT     string   // host:port; "" chooses a free port
-	Args     []string // more flags of dev
-	Env      []string // more variables
+	Data     string    // folder; required
+	Serve    *Postgres // run serve on this server; nil runs dev
+	TLS      bool      // serve speaks HTTPS, from the project's own CA
+	Agent    bool      // start the local agent too
+	HTTP     string    // host:port; "" chooses a free port
+	MQTT     string    // host:port; "" chooses a free port
+	Args     []string  // more flags of dev
+	Env      []string  // more variables
 }
 
-// Coordinator is a running `lucid-coordinator dev`.
+// Coordinator is a running lucid-coordinator.
 type Coordinator struct {
 	Options
+	client *http.Client
 	cmd    *exec.Cmd
 	out    output
 	exited chan struct{}
@@ -54,14 +58,10 @@ func Start(o Options) (*Coordinator, error) {
 		}
 		*addr = free
 	}
-	agent := "none"
-	if o.Agent {
-		agent = o.Binaries.Agent
-	}
-	args := append([]string{"dev", "--data", o.Data, "--http", o.HTTP, "--mqtt", o.MQTT, "--agent", agent}, o.Args...)
-	c := &Coordinator{Options: o, exited: make(chan struct{})}
-	c.cmd = exec.Command(o.Binaries.Coordinator, args...)
-	c.cmd.Env = append(Environ(), o.Env...)
+	c := &Coordinator{Options: o, exited: make(chan struct{}), client: new(http.Client)}
+	c.Pin("")
+	c.cmd = exec.Command(o.Binaries.Coordinator, c.arguments()...)
+	c.cmd.Env = c.environ()
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
 	// A group of its own, so that what it leaves behind can be found, and a
 	// Ctrl-C of the test's terminal is the test's alone.
@@ -74,6 +74,40 @@ func Start(o Options) (*Coordinator, error) {
 		close(c.exited)
 	}()
 	return c, nil
+}
+
+// arguments are the command line of dev or serve.
+func (c *Coordinator) arguments() []string {
+	if c.Serve == nil {
+		agent := "none"
+		if c.Agent {
+			agent = c.Binaries.Agent
+		}
+		return append([]string{"dev", "--data", c.Data, "--http", c.HTTP, "--mqtt", c.MQTT, "--agent", agent}, c.Args...)
+	}
+	return append([]string{"serve", "--data", c.Data, "--http", c.HTTP, "--mqtt", c.MQTT}, c.Args...)
+}
+
+// environ is what every command of this coordinator needs to know.
+func (c *Coordinator) environ() []string {
+	env := Environ()
+	if c.Serve != nil {
+		env = append(env, "LUCID_DATABASE_URL="+c.Serve.address("lucid"), "LUCID_MQTT_ADDR="+c.MQTT, "LUCID_NODE_API_HOST="+host(c.HTTP), "LUCID_NODE_API_PORT="+port(c.HTTP))
+		if !c.TLS {
+			env = append(env, "LUCID_API_TLS=off")
+		}
+	}
+	return append(env, c.Env...)
+}
+
+func host(addr string) string {
+	h, _, _ := strings.Cut(addr, ":")
+	return h
+}
+
+func port(addr string) string {
+	_, p, _ := strings.Cut(addr, ":")
+	return p
 }
 
 // Environ is the environment without settings of the machine's owner.
@@ -123,9 +157,13 @@ func (c *Coordinator) Exited() <-chan struct{} { return c.exited }
 // ExitCode is the process's status; call it after Exited.
 func (c *Coordinator) ExitCode() int { return c.cmd.ProcessState.ExitCode() }
 
-// Stop asks the process to end, as Ctrl-C does, and waits for it.
+// Stop asks the process to end, as Ctrl-C and systemd do, and waits for it.
 func (c *Coordinator) Stop(ctx context.Context) error {
-	if err := c.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	ask := os.Interrupt
+	if c.Serve != nil {
+		ask = syscall.SIGTERM
+	}
+	if err := c.cmd.Process.Signal(ask); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
@@ -168,7 +206,7 @@ func (c *Coordinator) LeftBehind() ([]string, error) {
 // Run runs the coordinator's binary with other arguments to its end.
 func (c *Coordinator) Run(ctx context.Context, args ...string) (stdout string, err error) {
 	cmd := exec.CommandContext(ctx, c.Binaries.Coordinator, args...)
-	cmd.Env = append(Environ(), c.Env...)
+	cmd.Env = c.environ()
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = fmt.Errorf("%v: %w: %s", args, err, exit.Stderr)

@@ -20,14 +20,19 @@ import (
 
 // EnrollFile is the part of an enroll.toml that a node of ours needs.
 type EnrollFile struct {
+	CASHA256      string `toml:"ca_sha256"`
 	EnrolmentKey  string `toml:"enrolment_key"` // base64
 	Token         string `toml:"token"`
 	PayoutAddress string `toml:"payout_address"`
 }
 
-// NewToken makes a one-time token for a pool, as an operator does.
+// NewToken makes a one-time token, as an operator does; pool "" is none.
 func (c *Coordinator) NewToken(ctx context.Context, pool string) (EnrollFile, error) {
-	text, err := c.Run(ctx, "token", "create", "--data", c.Data, "--pool", pool)
+	args := []string{"token", "create", "--data", c.Data}
+	if pool != "" {
+		args = append(args, "--pool", pool)
+	}
+	text, err := c.Run(ctx, args...)
 	if err != nil {
 		return EnrollFile{}, err
 	}

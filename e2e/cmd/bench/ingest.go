@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log"
 	"path/filepath"
@@ -23,8 +24,15 @@ func measureIngest(ctx context.Context, o options, binaries harness.Binaries, di
 	if err != nil {
 		return nil, err
 	}
+	data := filepath.Join(dir, "ingest")
+	pg, err := harness.StartPostgres(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, pg.Stop()) }()
+	// serve, because dev writes a line for every sample.
 	c, err := harness.Start(harness.Options{
-		Binaries: binaries, Data: filepath.Join(dir, "ingest"),
+		Binaries: binaries, Data: data, Serve: pg,
 		Env: []string{"LUCID_MQTT_PLAIN_ADDR=" + plain, "LUCID_POOT_CALCULATION_INTERVAL=24h"},
 	})
 	if err != nil {
@@ -103,7 +111,7 @@ func command(o options) string {
 // tokens are written into the table directly: one command each would take
 // longer than everything that is measured.
 func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]credential, error) {
-	file, err := c.NewToken(ctx, "pool_default")
+	file, err := c.NewToken(ctx, "")
 	if err != nil {
 		return nil, err
 	}
