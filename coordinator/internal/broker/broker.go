@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -57,12 +56,11 @@ func options() *mqtt.Options {
 	limits.MaximumPacketSize = maxPacketBytes
 	limits.MaximumQos = 1
 	limits.MaximumInflight = 1024
-	limits.TopicAliasMaximum = 0              // the access check runs before an alias is resolved
-	limits.SharedSubAvailable = 0             //
-	limits.MinimumProtocolVersion = 4         // MQTT 3.1.1
-	limits.MaximumSessionExpiryInterval = 0   // clean sessions only
-	limits.MaximumMessageExpiryInterval = 0   // it would delete retained messages too
-	limits.MaximumClients = math.MaxInt64 - 1 // the file limit decides
+	limits.TopicAliasMaximum = 0 // the access check runs before an alias is resolved
+	limits.SharedSubAvailable = 0
+	limits.MinimumProtocolVersion = 4       // MQTT 3.1.1
+	limits.MaximumSessionExpiryInterval = 0 // clean sessions only
+	limits.MaximumMessageExpiryInterval = 0 // it would delete retained messages too
 	return &mqtt.Options{
 		Capabilities:           limits,
 		Logger:                 slog.New(slog.DiscardHandler),

@@ -205,7 +205,7 @@ func TestGroupHoldsOneMessageOfANode(t *testing.T) {
 			got += m.nodeID
 		}
 		if got != want {
-			t.Errorf("group %q, want %q", got, want)
+			t.Fatalf("group %q, want %q", got, want)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
