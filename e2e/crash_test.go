@@ -120,12 +120,13 @@ func TestCrash(t *testing.T) {
 	stop()
 	running.Wait()
 
-	var acked uint64
+	var acked, missing, twice int64
 	for _, p := range fleet {
-		acked += p.acked
-		l.checkStored(p)
+		m, w := l.checkStored(p)
+		acked, missing, twice = acked+int64(p.acked), missing+m, twice+w
 	}
-	t.Logf("%d samples acknowledged by %d nodes over %d kills of each; none missing, none twice", acked, len(fleet), *rounds)
+	t.Logf("%d samples acknowledged by %d nodes over %d kills of the database and %d of the coordinator: %d missing, %d stored twice; %d valid proofs",
+		acked, len(fleet), *rounds, *rounds, missing, twice, l.count("SELECT count(*) FROM verdict WHERE result = 'valid'"))
 	// Proofs cover the running hash of what was acknowledged: a lost or doubled
 	// message would make one of them wrong.
 	if n := l.count("SELECT count(*) FROM verdict WHERE result = 'invalid'"); n != 0 {
@@ -151,17 +152,19 @@ func (l *lab) awaitProgress(fleet []*publisher) {
 }
 
 // checkStored compares the table with what a publisher knows.
-func (l *lab) checkStored(p *publisher) {
+func (l *lab) checkStored(p *publisher) (missing, twice int64) {
 	l.t.Helper()
 	const where = " FROM sample JOIN node_run USING (run_no) WHERE run_id = $1::text::uuid"
 	run := p.node.Run.String()
-	if n := l.count("SELECT count(DISTINCT seq)"+where+" AND seq <= $2", run, int64(p.acked)); uint64(n) != p.acked {
-		l.t.Errorf("%s: %d samples acknowledged, %d of them stored", p.node.ID, p.acked, n)
+	missing = int64(p.acked) - l.count("SELECT count(DISTINCT seq)"+where+" AND seq <= $2", run, int64(p.acked))
+	if missing != 0 {
+		l.t.Errorf("%s: %d samples acknowledged, %d of them missing", p.node.ID, p.acked, missing)
 	}
-	if n := l.count("SELECT count(*) - count(DISTINCT seq)"+where, run); n != 0 {
-		l.t.Errorf("%s: %d samples are stored twice", p.node.ID, n)
+	if twice = l.count("SELECT count(*) - count(DISTINCT seq)"+where, run); twice != 0 {
+		l.t.Errorf("%s: %d samples are stored twice", p.node.ID, twice)
 	}
 	if n := l.count("SELECT coalesce(max(seq), 0)"+where, run); uint64(n) > p.sent {
 		l.t.Errorf("%s: sample %d is stored, but only %d were ever sent", p.node.ID, n, p.sent)
 	}
+	return missing, twice
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,8 +83,18 @@ func dataDir(t *testing.T) string {
 func (l *lab) finish() {
 	l.Kill()
 	if l.t.Failed() {
-		l.t.Logf("the coordinator said:\n%s", l.Output())
+		l.t.Logf("the coordinator said at last:\n%s", tail(l.Output()))
+		if log, err := os.ReadFile(filepath.Join(l.Data, "coordinator.log")); err == nil {
+			l.t.Logf("its log ends:\n%s", tail(string(log)))
+		}
 	}
+}
+
+// tail is the last lines of a text that may be long.
+func tail(text string) string {
+	const most = 40
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }
 
 // restart starts the coordinator again on the same folder and addresses.
