@@ -49,7 +49,6 @@ type Coordinator struct {
 	closer    *payout.Closer
 	round     *payout.Round
 	broker    *broker.Broker
-	statuses  statuses
 
 	listener  net.Listener
 	server    *http.Server

@@ -12,7 +12,7 @@ import (
 const (
 	pulseInterval    = time.Second // a node that starts is challenged within two
 	presenceInterval = 5 * time.Second
-	maintainInterval = 10 * time.Minute
+	maintainInterval = time.Minute // also what bounds the dead letters
 	closerInterval   = time.Second // due is what the tables say; asking costs little
 )
 
@@ -30,7 +30,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	}
 	jobs.Go(func() { job.Loop(ctx, c.Log, "pulse", pulseInterval, c.pulse) })
 	start("presence", presenceInterval, c.presence.Flush)
-	start("partitions", maintainInterval, c.maintain)
+	start("upkeep", maintainInterval, c.maintain)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)
 	jobs.Wait()

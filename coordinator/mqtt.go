@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
 	"time"
 
 	"lucid.internal/coordinator/internal/broker"
@@ -40,26 +39,24 @@ func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, e
 		return 0, err
 	}
 	c.observer.Online(n.NodeID, true)
-	return session, c.referee.NodeConnected(ctx, n.NodeNo, status)
+	if err := c.referee.NodeConnected(ctx, n.NodeNo, status); err != nil {
+		// The node is online all the same; its old moment stands.
+		c.Log.Warn("next challenge not drawn", "node_id", n.NodeID, "error", err)
+	}
+	return session, nil
 }
 
 func (c *Coordinator) onDisconnect(n broker.Client, reason string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := c.presence.Disconnected(ctx, n.NodeNo, n.Session); err != nil {
+	gone, err := c.presence.Disconnected(ctx, n.NodeNo, n.Session)
+	if err != nil {
 		c.Log.Warn("disconnection not written yet", "node_id", n.NodeID, "error", err)
 	}
-	c.observer.Online(n.NodeID, false)
-	// The will of a connection that was taken over says offline; the live
-	// session's own word is put back over it.
-	if live, ok := c.statuses.ofNewer(n.NodeID, n.Session); ok {
-		if err := c.broker.Publish(wire.Topic(n.NodeID, wire.ChannelStatus), live, 1, true); err != nil {
-			c.Log.Warn("status of the live session not published again", "node_id", n.NodeID, "error", err)
-		}
-		return
+	if gone {
+		c.observer.Online(n.NodeID, false)
+		c.Log.Info("node disconnected", "node_id", n.NodeID, "session", n.Session, "reason", reason)
 	}
-	c.statuses.forget(n.NodeID, n.Session)
-	c.Log.Info("node disconnected", "node_id", n.NodeID, "session", n.Session, "reason", reason)
 }
 
 func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload []byte, received time.Time) {
@@ -75,7 +72,6 @@ func (c *Coordinator) onStatus(ctx context.Context, n broker.Client, payload []b
 	if err != nil {
 		return c.reject(ctx, n, wire.ChannelStatus, err, payload)
 	}
-	c.statuses.set(n.NodeID, n.Session, payload)
 	return c.Nodes.SetAgent(ctx, n.NodeNo, n.Session, status)
 }
 
@@ -108,42 +104,4 @@ func (c *Coordinator) publish(nodeID string, channel wire.Channel, message any) 
 		qos = 0
 	}
 	return c.broker.Publish(wire.Topic(nodeID, channel), payload, qos, false)
-}
-
-// statuses remembers the last status message of each live session.
-type statuses struct {
-	mu     sync.Mutex
-	byNode map[string]liveStatus
-}
-
-type liveStatus struct {
-	session uint64
-	payload []byte
-}
-
-func (s *statuses) set(nodeID string, session uint64, payload []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byNode == nil {
-		s.byNode = make(map[string]liveStatus)
-	}
-	if session >= s.byNode[nodeID].session {
-		s.byNode[nodeID] = liveStatus{session, append([]byte(nil), payload...)}
-	}
-}
-
-// ofNewer gives the message of a session that began after the given one.
-func (s *statuses) ofNewer(nodeID string, session uint64) ([]byte, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	live, ok := s.byNode[nodeID]
-	return live.payload, ok && live.session > session
-}
-
-func (s *statuses) forget(nodeID string, session uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.byNode[nodeID].session <= session {
-		delete(s.byNode, nodeID)
-	}
 }

@@ -23,6 +23,7 @@ type Observer struct {
 	Sample  func(nodeID string, s *Sample)
 	Verdict func(nodeID string, v Verdict, s Standing)
 	Earning func(nodeID string, share, payable USDT, epochEnd time.Time)
+	Payout  func(nodeID, payoutID string, gross, fee USDT)
 }
 
 func (o Observer) withDefaults() Observer {
@@ -37,6 +38,9 @@ func (o Observer) withDefaults() Observer {
 	}
 	if o.Earning == nil {
 		o.Earning = func(string, USDT, USDT, time.Time) {}
+	}
+	if o.Payout == nil {
+		o.Payout = func(string, string, USDT, USDT) {}
 	}
 	return o
 }

@@ -81,7 +81,7 @@ func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Sta
 func (c *Coordinator) buildMoney() (err error) {
 	e, p := c.Config.Epoch, c.Config.Payout
 	config := payout.Config{
-		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning,
+		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, OnPayout: c.observer.Payout,
 		Epoch: e.Length, Grace: e.Grace, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
 		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
 		Now: c.now, Logger: c.Log,

@@ -281,7 +281,7 @@ func TestWhoIsChallengedWhen(t *testing.T) {
 	silent("in maintenance")
 	setStatus(node.Suspended, "operator: looks odd")
 	silent("suspended by the operator")
-	if err := s.presence.Disconnected(t.Context(), s.session.NodeNo, s.session.Number); err != nil {
+	if _, err := s.presence.Disconnected(t.Context(), s.session.NodeNo, s.session.Number); err != nil {
 		t.Fatal(err)
 	}
 	setStatus(node.Active, "")

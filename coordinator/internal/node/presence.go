@@ -45,7 +45,7 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status,
 	var row sqlgen.ConnectRow
 	err := db.InTx(ctx, p.pool, func(tx db.Tx) error {
 		if waiting {
-			if err := depart(ctx, tx, nodeNo, left); err != nil {
+			if _, err := depart(ctx, tx, nodeNo, left); err != nil {
 				return err
 			}
 		}
@@ -65,20 +65,21 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status,
 	return uint64(row.SessionNo), Status(row.Status), nil
 }
 
-// Disconnected marks a node offline unless a newer session has begun. What the
-// database refuses now is written by Flush or the next Connected.
-func (p *Presence) Disconnected(ctx context.Context, nodeNo int32, session uint64) error {
+// Disconnected marks a node offline unless a newer session has begun; gone
+// tells which. What the database refuses now is written by Flush or the next
+// Connected.
+func (p *Presence) Disconnected(ctx context.Context, nodeNo int32, session uint64) (gone bool, err error) {
 	d := departure{session: session, at: p.now()}
-	err := p.write(ctx, nodeNo, d)
+	gone, err = p.write(ctx, nodeNo, d)
 	if err == nil {
-		return nil
+		return gone, nil
 	}
 	p.mu.Lock()
 	if old, ok := p.pending[nodeNo]; !ok || old.session < d.session {
 		p.pending[nodeNo] = d
 	}
 	p.mu.Unlock()
-	return fmt.Errorf("mark node %d offline (kept, will be written later): %w", nodeNo, err)
+	return true, fmt.Errorf("mark node %d offline (kept, will be written later): %w", nodeNo, err)
 }
 
 // Flush writes what earlier calls could not.
@@ -90,7 +91,7 @@ func (p *Presence) Flush(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	for no, d := range waiting {
-		if err := p.write(ctx, no, d); err != nil {
+		if _, err := p.write(ctx, no, d); err != nil {
 			return err
 		}
 		p.forget(no, d)
@@ -120,8 +121,12 @@ func (p *Presence) Waiting() int {
 	return len(p.pending)
 }
 
-func (p *Presence) write(ctx context.Context, nodeNo int32, d departure) error {
-	return db.InTx(ctx, p.pool, func(tx db.Tx) error { return depart(ctx, tx, nodeNo, d) })
+func (p *Presence) write(ctx context.Context, nodeNo int32, d departure) (gone bool, err error) {
+	err = db.InTx(ctx, p.pool, func(tx db.Tx) error {
+		gone, err = depart(ctx, tx, nodeNo, d)
+		return err
+	})
+	return gone, err
 }
 
 func (p *Presence) forget(nodeNo int32, d departure) {
@@ -132,11 +137,11 @@ func (p *Presence) forget(nodeNo int32, d departure) {
 	}
 }
 
-func depart(ctx context.Context, tx db.Tx, nodeNo int32, d departure) error {
+func depart(ctx context.Context, tx db.Tx, nodeNo int32, d departure) (gone bool, err error) {
 	q := sqlgen.New(tx)
 	n, err := q.Disconnect(ctx, sqlgen.DisconnectParams{NodeNo: nodeNo, SessionNo: int64(d.session), At: &d.at})
 	if err != nil || n == 0 {
-		return err // n == 0: a newer session took over, presence goes on
+		return false, err // n == 0: a newer session took over, presence goes on
 	}
-	return q.ClosePresence(ctx, sqlgen.ClosePresenceParams{NodeNo: nodeNo, At: d.at})
+	return true, q.ClosePresence(ctx, sqlgen.ClosePresenceParams{NodeNo: nodeNo, At: d.at})
 }

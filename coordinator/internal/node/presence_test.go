@@ -56,11 +56,13 @@ func TestPresence(t *testing.T) {
 		}
 		return session
 	}
-	leave := func(session uint64) {
+	leave := func(session uint64) (gone bool) {
 		t.Helper()
-		if err := p.Disconnected(t.Context(), no, session); err != nil {
+		gone, err := p.Disconnected(t.Context(), no, session)
+		if err != nil {
 			t.Fatal(err)
 		}
+		return gone
 	}
 	online := func() bool {
 		n, err := w.Get(t.Context(), id)
@@ -75,19 +77,21 @@ func TestPresence(t *testing.T) {
 	at(20)
 	second := connect() // takes over
 	at(21)
-	leave(first) // the old session's end comes late
-	if !online() || second != first+1 {
+	gone := leave(first) // the old session's end comes late
+	if gone || !online() || second != first+1 {
 		t.Errorf("after a takeover: online %v, sessions %d then %d", online(), first, second)
 	}
 	at(30)
-	leave(second)
+	if !leave(second) {
+		t.Error("the live session's end did not take the node offline")
+	}
 	at(40)
 	third := connect()
 
 	at(50) // the database is away while the node leaves
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.Disconnected(cancelled, no, third); err == nil {
+	if _, err := p.Disconnected(cancelled, no, third); err == nil {
 		t.Fatal("a write that cannot happen reported success")
 	}
 	if p.Waiting() != 1 {

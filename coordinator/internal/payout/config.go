@@ -38,6 +38,8 @@ type Config struct {
 	// OnEarning is told of every share above 0 after its epoch was committed;
 	// payable is what the node has then.
 	OnEarning func(nodeID string, share, payable ledger.Amount, epochEnd time.Time)
+	// OnPayout is told of every payout that the round made, after its commit.
+	OnPayout func(nodeID, payoutID string, gross, fee ledger.Amount)
 
 	Epoch     time.Duration // 1 h; a day holds a whole number of epochs
 	Grace     time.Duration // 0: an epoch closes at its end
@@ -72,6 +74,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OnEarning == nil {
 		c.OnEarning = func(string, ledger.Amount, ledger.Amount, time.Time) {}
+	}
+	if c.OnPayout == nil {
+		c.OnPayout = func(string, string, ledger.Amount, ledger.Amount) {}
 	}
 	return c, c.validate()
 }

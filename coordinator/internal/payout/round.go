@@ -93,6 +93,7 @@ func (r *Round) pay(ctx context.Context, nodeNo int32, nodeID, address string) e
 	if err == nil && made.PayoutID != "" {
 		r.cfg.Logger.Info("payout pending", "payout_id", made.PayoutID, "node_id", nodeID,
 			"gross_usdt", ledger.Amount(made.Amount), "fee_usdt", ledger.Amount(made.Fee))
+		r.cfg.OnPayout(nodeID, made.PayoutID, ledger.Amount(made.Amount), ledger.Amount(made.Fee))
 	}
 	return err
 }
