@@ -1,10 +1,9 @@
 package coordinator
 
 import (
-	"time"
-
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/shared/wire"
 )
 
@@ -13,6 +12,7 @@ type (
 	Sample   = wire.Sample
 	Verdict  = challenge.Verdict
 	Standing = challenge.Standing
+	Earning  = payout.Earning
 	USDT     = ledger.Amount
 )
 
@@ -22,7 +22,7 @@ type Observer struct {
 	Online  func(nodeID string, online bool)
 	Sample  func(nodeID string, s *Sample)
 	Verdict func(nodeID string, v Verdict, s Standing)
-	Earning func(nodeID string, share, payable USDT, epochEnd time.Time)
+	Earning func(e Earning)
 	Payout  func(nodeID, payoutID string, gross, fee USDT)
 }
 
@@ -37,7 +37,7 @@ func (o Observer) withDefaults() Observer {
 		o.Verdict = func(string, Verdict, Standing) {}
 	}
 	if o.Earning == nil {
-		o.Earning = func(string, USDT, USDT, time.Time) {}
+		o.Earning = func(Earning) {}
 	}
 	if o.Payout == nil {
 		o.Payout = func(string, string, USDT, USDT) {}

@@ -24,8 +24,12 @@ func (l *lines) observer() coordinator.Observer {
 			}
 			l.print(nodeID, "proof", "%s, score %.2f, confidence %.0f %%", text, float64(s.ScoreNano)/1e7, float64(s.ConfidenceNano)/1e7)
 		},
-		Earning: func(nodeID string, share, payable coordinator.USDT, epochEnd time.Time) {
-			l.print(nodeID, "earning", "+%s USDT for the epoch until %s, payable %s USDT", share, epochEnd.Local().Format(time.TimeOnly), payable)
+		Earning: func(e coordinator.Earning) {
+			text := fmt.Sprintf("+%s USDT for the epoch until %s", e.Share, e.EpochEnd.Local().Format(time.TimeOnly))
+			if e.Held {
+				text += ", held until the node is vetted"
+			}
+			l.print(e.NodeID, "earning", "%s; payable %s USDT", text, e.Payable)
 		},
 		Payout: func(nodeID, payoutID string, gross, fee coordinator.USDT) {
 			l.print(nodeID, "payout", "%s pending: %s USDT, of which %s USDT is the fee", payoutID, gross, fee)

@@ -62,17 +62,20 @@ func (c *Closer) RunOnce(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// earning is what OnEarning is told.
-type earning struct {
-	nodeID         string
-	share, payable ledger.Amount
+// Earning is a node's share of an epoch that was just closed.
+type Earning struct {
+	NodeID   string
+	Share    ledger.Amount
+	Held     bool          // until vetting ends
+	Payable  ledger.Amount // what the node has now
+	EpochEnd time.Time
 }
 
 // closeNext closes the pool's next epoch in one transaction; false: it is not
 // due, not decided, or another closer has it.
 func (c *Closer) closeNext(ctx context.Context, poolNo int32) (closed bool, err error) {
 	var e closing
-	var earnings []earning
+	var earnings []Earning
 	err = db.InTx(ctx, c.cfg.Pool, func(tx db.Tx) (err error) {
 		closed, earnings = false, nil
 		if e, err = c.begin(ctx, tx, poolNo); err == nil && e.due() {
@@ -84,7 +87,7 @@ func (c *Closer) closeNext(ctx context.Context, poolNo int32) (closed bool, err 
 		return false, err
 	}
 	for _, earned := range earnings {
-		c.cfg.OnEarning(earned.nodeID, earned.share, earned.payable, e.epoch.To)
+		c.cfg.OnEarning(earned)
 	}
 	c.cfg.Logger.Debug("epoch closed", "pool_id", e.poolID, "epoch_end", e.epoch.To, "earning_nodes", len(earnings))
 	return true, nil
@@ -118,7 +121,7 @@ type closing struct {
 
 func (c *closing) due() bool { return !c.now.Before(c.epoch.To.Add(c.cfg.Grace)) }
 
-func (c *closing) run(ctx context.Context) (closed bool, earnings []earning, err error) {
+func (c *closing) run(ctx context.Context) (closed bool, earnings []Earning, err error) {
 	members, windows, err := c.evidence(ctx)
 	if err != nil {
 		return false, nil, err
@@ -181,17 +184,18 @@ func (c *closing) store(ctx context.Context, lines []Line, entry ledger.Entry) (
 }
 
 // earnings is who got a share, and what they have now.
-func (c *closing) earnings(ctx context.Context, lines []Line) ([]earning, error) {
-	var out []earning
+func (c *closing) earnings(ctx context.Context, lines []Line) ([]Earning, error) {
+	var out []Earning
 	var owners []string
 	for _, l := range lines {
 		if l.Share > 0 {
-			out, owners = append(out, earning{nodeID: l.NodeID, share: l.Share}), append(owners, l.NodeID)
+			earned := Earning{NodeID: l.NodeID, Share: l.Share, Held: l.Destination == DestinationHeld, EpochEnd: c.epoch.To}
+			out, owners = append(out, earned), append(owners, l.NodeID)
 		}
 	}
 	payable, err := ledger.BalancesOf(ctx, c.tx, ledger.KindPayable, owners)
 	for i := range out {
-		out[i].payable = payable[out[i].nodeID]
+		out[i].Payable = payable[out[i].NodeID]
 	}
 	return out, err
 }

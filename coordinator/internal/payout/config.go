@@ -35,9 +35,8 @@ type Config struct {
 	// FaultWindows gives the times that touch [from, to) when we were down. An
 	// error keeps epochs open: say so while a window may still be unrecorded.
 	FaultWindows func(ctx context.Context, tx db.Tx, from, to time.Time) ([]Interval, error)
-	// OnEarning is told of every share above 0 after its epoch was committed;
-	// payable is what the node has then.
-	OnEarning func(nodeID string, share, payable ledger.Amount, epochEnd time.Time)
+	// OnEarning is told of every share above 0 after its epoch was committed.
+	OnEarning func(e Earning)
 	// OnPayout is told of every payout that the round made, after its commit.
 	OnPayout func(nodeID, payoutID string, gross, fee ledger.Amount)
 
@@ -73,7 +72,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.OnEarning == nil {
-		c.OnEarning = func(string, ledger.Amount, ledger.Amount, time.Time) {}
+		c.OnEarning = func(Earning) {}
 	}
 	if c.OnPayout == nil {
 		c.OnPayout = func(string, string, ledger.Amount, ledger.Amount) {}

@@ -63,10 +63,10 @@ func (w *world) config() payout.Config {
 				return !i.To.After(from) || !i.From.Before(to)
 			}), nil
 		},
-		OnEarning: func(nodeID string, share, payable ledger.Amount, end time.Time) {
+		OnEarning: func(e payout.Earning) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.earnings = append(w.earnings, fmt.Sprintf("%s %s %s %s", nodeID, share, payable, end.UTC().Format("15:04")))
+			w.earnings = append(w.earnings, fmt.Sprintf("%s %s %s %s", e.NodeID, e.Share, e.Payable, e.EpochEnd.UTC().Format("15:04")))
 		},
 	}
 }
