@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/score"
 )
 
 func (s *server) earningsOperations() {
@@ -38,17 +38,17 @@ type earningsBody struct {
 }
 
 type epochBody struct {
-	PoolID          string          `json:"pool_id"`
-	StartsAt        time.Time       `json:"starts_at"`
-	EndsAt          time.Time       `json:"ends_at"`
-	PoolReward      usdt            `json:"pool_reward" doc:"Shared by all nodes of the pool."`
-	Share           usdt            `json:"share" doc:"This node's part."`
-	Destination     string          `json:"destination" enum:"payable,held"`
-	MemberSeconds   seconds         `json:"member_seconds" doc:"Time in the pool."`
-	CreditedSeconds seconds         `json:"credited_seconds" doc:"Of it active and connected."`
-	PootScore       points          `json:"poot_score" doc:"As of the epoch's end."`
-	Factors         json.RawMessage `json:"factors" doc:"What the score was made of, scaled by 1e9; null without a verdict by then."`
-	Reasons         []string        `json:"reasons" nullable:"false" doc:"Why the share is not that of a full epoch, or is held."`
+	PoolID          string              `json:"pool_id"`
+	StartsAt        time.Time           `json:"starts_at"`
+	EndsAt          time.Time           `json:"ends_at"`
+	PoolReward      usdt                `json:"pool_reward" doc:"Shared by all nodes of the pool."`
+	Share           usdt                `json:"share" doc:"This node's part."`
+	Destination     string              `json:"destination" enum:"payable,held"`
+	MemberSeconds   seconds             `json:"member_seconds" doc:"Time in the pool."`
+	CreditedSeconds seconds             `json:"credited_seconds" doc:"Of it active and connected."`
+	PootScore       points              `json:"poot_score" doc:"As of the epoch's end."`
+	Factors         orNull[factorsBody] `json:"factors" doc:"What the score was made of; null without a verdict by then."`
+	Reasons         []string            `json:"reasons" nullable:"false" doc:"Why the share is not that of a full epoch, or is held."`
 }
 
 func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[earningsBody], error) {
@@ -60,20 +60,30 @@ func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[ea
 	if err != nil {
 		return nil, err
 	}
-	return answered(shapeEarnings(n.ID, e))
+	factors := make([]*score.Factors, len(e.Epochs))
+	for i, l := range e.Epochs {
+		if factors[i], err = score.ParseFactors(l.Factors); err != nil {
+			return nil, err
+		}
+	}
+	return answered(shapeEarnings(n.ID, e, factors))
 }
 
-func shapeEarnings(nodeID string, e payout.Earnings) earningsBody {
-	return earningsBody{
+func shapeEarnings(nodeID string, e payout.Earnings, factors []*score.Factors) earningsBody {
+	b := earningsBody{
 		NodeID: nodeID, Currency: "USDT", Payable: usdt(e.Payable), Held: usdt(e.Held), InFlight: usdt(e.InFlight), Paid: usdt(e.Paid),
 		Epochs: shape(e.Epochs, shapeEpoch),
 	}
+	for i := range b.Epochs {
+		b.Epochs[i].Factors = shapeFactors(factors[i])
+	}
+	return b
 }
 
 func shapeEpoch(l payout.Line) epochBody {
 	return epochBody{
 		PoolID: l.PoolID, StartsAt: l.StartsAt, EndsAt: l.EndsAt, PoolReward: usdt(l.Reward), Share: usdt(l.Share), Destination: l.Destination,
-		MemberSeconds: seconds(l.MemberMs), CreditedSeconds: seconds(l.CreditedMs), PootScore: points(l.ScoreNano), Factors: l.Factors,
+		MemberSeconds: seconds(l.MemberMs), CreditedSeconds: seconds(l.CreditedMs), PootScore: points(l.ScoreNano),
 		Reasons: append([]string{}, l.Reasons...),
 	}
 }
@@ -83,7 +93,7 @@ func exampleEarnings() earningsBody {
 		Payable: 4_250_000, Paid: ledger.USDT(99) / 10, Epochs: []payout.Line{{
 			PoolID: "pool_default", StartsAt: exampleTime(), EndsAt: exampleTime().Add(time.Hour), Reward: ledger.USDT(3) / 2, Share: 750_000,
 			Destination: payout.DestinationPayable, MemberMs: 3_600_000, CreditedMs: 3_540_500, ScoreNano: 987_654_321,
-			Factors: json.RawMessage(`{"reputation":1000000000}`), Reasons: []string{payout.ReasonOffline},
+			Reasons: []string{payout.ReasonOffline},
 		}},
-	})
+	}, []*score.Factors{{Reputation: score.One, Timeliness: score.One, Availability: 987_654_321, Quality: score.One}})
 }

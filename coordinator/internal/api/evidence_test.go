@@ -133,8 +133,10 @@ func TestMoney(t *testing.T) {
 		t.Fatalf("%d epochs, want 1", len(epochs))
 	}
 	epoch := epochs[0].(object)
-	delete(epoch, "factors")
 	wantObject(t, epoch, object{
+		"factors": object{
+			"reputation": json.Number("1"), "timeliness": json.Number("1"), "availability": json.Number("1"), "quality": json.Number("1"),
+		},
 		"pool_id": "pool_home", "starts_at": "2026-05-04T12:00:00Z", "ends_at": "2026-05-04T13:00:00Z", "pool_reward": json.Number("25"),
 		"share": json.Number("25"), "destination": "payable", "member_seconds": json.Number("3600"), "credited_seconds": json.Number("2700"),
 		"poot_score": json.Number("100"), "reasons": []any{"inactive"},

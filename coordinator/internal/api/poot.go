@@ -69,11 +69,16 @@ func shapeScore(nodeID string, c score.Current) scoreBody {
 	if c.LastResult == "" {
 		return b
 	}
-	b.Factors.value = &factorsBody{
-		ratio(c.Factors.Reputation), ratio(c.Factors.Timeliness), ratio(c.Factors.Availability), ratio(c.Factors.Quality),
-	}
+	b.Factors = shapeFactors(&c.Factors)
 	b.ValidationStatus, b.ValidationReason = orNil(string(c.LastResult)), orNil(c.LastReason)
 	b.FailuresLeft, b.RuleVersion, b.CalculatedAt = &c.FailuresLeft, &c.RuleVersion, &c.CalculatedAt
+	return b
+}
+
+func shapeFactors(f *score.Factors) (b orNull[factorsBody]) {
+	if f != nil {
+		b.value = &factorsBody{ratio(f.Reputation), ratio(f.Timeliness), ratio(f.Availability), ratio(f.Quality)}
+	}
 	return b
 }
 

@@ -75,6 +75,22 @@ func decodeRecord(score int64, raw []byte) (Record, error) {
 	return Record{Score: score, Confidence: d.Confidence, Factors: d.Factors, Counters: d.Counters}, nil
 }
 
+// ParseFactors reads the factors out of a stored document, as AsOf gives it;
+// nil when there is none.
+func ParseFactors(raw json.RawMessage) (*Factors, error) {
+	var d *document
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, fmt.Errorf("stored factors: %w", err)
+	}
+	if d == nil {
+		return nil, nil
+	}
+	return &d.Factors, nil
+}
+
 // OnVerdict counts a verdict that stands in the same transaction, exactly
 // once: another call with the same verdict changes nothing and gives the same
 // answer. Deferred and void verdicts are recorded and count nothing.
