@@ -33,6 +33,7 @@ type network struct {
 	broker    *coordtest.Broker
 	enrolment *coordtest.Enrolment
 	config    Config
+	prepare   func(*Agent) // called before it runs
 	ctx       context.Context
 }
 
@@ -80,6 +81,9 @@ func (n *network) start() (a *Agent, stop func()) {
 	a, err := New(n.config)
 	if err != nil {
 		n.t.Fatal(err)
+	}
+	if n.prepare != nil {
+		n.prepare(a)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -223,7 +227,11 @@ func TestUnacknowledgedMessageComesAgainByteForByte(t *testing.T) {
 			t.Fatalf("attempt %d sent other bytes:\n%s\n%s", i+2, first.Payload, again.Payload)
 		}
 	}
-	<-a.delivered
+	select {
+	case <-a.delivered:
+	case <-n.ctx.Done():
+		t.Fatal("the message was never acknowledged")
+	}
 	next, err := wire.DecodeMetrics(n.next(wire.ChannelMetrics).Payload)
 	if err != nil {
 		t.Fatal(err)
@@ -267,5 +275,28 @@ func TestEnrolWithoutFile(t *testing.T) {
 	}
 	if _, err := Enrol(n.ctx, EnrolConfig{File: missing, StateDir: t.TempDir() + "/none"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error = %v, want that the file is missing", err)
+	}
+}
+
+func TestStoppingDeliversWhatWasNotPublishedAndDropsTheWill(t *testing.T) {
+	n := newNetwork(t, nil)
+	n.config.PublishInterval = 4 * time.Minute // not during this test
+	n.prepare = func(a *Agent) { a.recorder.record(wire.Sample{}) }
+	_, stop := n.start()
+	n.next(wire.ChannelInfo)
+	n.broker.Send(wire.Topic(testNode, wire.ChannelConfig), []byte("{}"), 1, false) // refused, which must not matter
+	stop()
+	m, err := wire.DecodeMetrics(n.next(wire.ChannelMetrics).Payload)
+	if err != nil || m.FirstSeq() != 1 {
+		t.Errorf("metrics = %+v, %v", m, err)
+	}
+	if goodbye := n.next(wire.ChannelStatus); goodbye.Will {
+		t.Error("the agent was cut off before its goodbye")
+	}
+	n.broker.Close()
+	for len(n.broker.Published) > 0 {
+		if p := <-n.broker.Published; p.Will {
+			t.Error("the will was published after a clean goodbye")
+		}
 	}
 }

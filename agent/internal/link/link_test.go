@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const testNode = "node_abc"
 
 // patience bounds waits that end at once when all is well.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 // fixture is a broker and what a link needs to reach it.
 type fixture struct {
@@ -75,6 +75,16 @@ func (f *fixture) session(l *Link) *Session {
 		f.t.Fatalf("no session: %v; %+v", err, l.State())
 	}
 	return s
+}
+
+// wait waits for a signal.
+func (f *fixture) wait(signal <-chan struct{}) {
+	f.t.Helper()
+	select {
+	case <-signal:
+	case <-f.ctx.Done():
+		f.t.Fatal("waited in vain")
+	}
 }
 
 func (f *fixture) published() coordtest.Publication {
@@ -135,7 +145,7 @@ func TestLostAcknowledgementIsAnErrorAndTheNextConnectionDelivers(t *testing.T) 
 	if err == nil {
 		t.Fatal("a publication without PUBACK was reported as done")
 	}
-	<-first.Lost()
+	f.wait(first.Lost())
 	if err := first.Publish(f.ctx, wire.ChannelMetrics, nil, 1, false); !errors.Is(err, ErrLost) {
 		t.Errorf("publish on a lost session: %v, want ErrLost", err)
 	}
@@ -231,7 +241,7 @@ func TestRefusedConnections(t *testing.T) {
 					c.link(config)
 				}
 			})
-			<-down
+			f.wait(down)
 			if state := l.State(); state.Connected || !strings.Contains(state.LastError, c.want) {
 				t.Errorf("state = %+v, want an error with %q", state, c.want)
 			}
@@ -245,7 +255,7 @@ func TestBrokerGoneAndBack(t *testing.T) {
 	first := f.session(l)
 	address := f.broker.Addr
 	f.broker.Close()
-	<-first.Lost()
+	f.wait(first.Lost())
 	f.broker = coordtest.NewBroker(t, coordtest.BrokerConfig{Addr: address, TLS: f.authority.Server(t, "127.0.0.1")})
 	second := f.session(l)
 	if err := second.Publish(f.ctx, wire.ChannelMetrics, []byte("again"), 1, false); err != nil {

@@ -68,7 +68,9 @@ func message(t *testing.T, c *proof.Challenge, key proof.Key) []byte {
 func TestAnswerSatisfiesTheCoordinator(t *testing.T) {
 	keys := testRoot.Derive()
 	c := newChallenge(1, nil)
-	b, deadline, err := newProver(nil).Answer(context.Background(), message(t, c, keys.Challenge), start)
+	// It waited 5 s in the machine before it was looked at.
+	p := newProver(func(c *Config) { c.Now = func() time.Time { return start.Add(5 * time.Second) } })
+	b, deadline, err := p.Answer(context.Background(), message(t, c, keys.Challenge), start)
 	if err != nil {
 		t.Fatal(err)
 	}
