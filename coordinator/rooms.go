@@ -19,6 +19,7 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/span"
 )
 
 // buildRooms makes what turns messages into samples, verdicts and scores.
@@ -109,7 +110,7 @@ func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, 
 
 // faultWindows refuses to answer while a window, or the end of a presence, may
 // still be unrecorded.
-func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.Time) ([]payout.Interval, error) {
+func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.Time) ([]span.Interval, error) {
 	if err := c.leads(); err != nil {
 		return nil, fmt.Errorf("a fault of ours may not be on record yet: %w", err)
 	}
@@ -117,9 +118,9 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 		return nil, fmt.Errorf("%d disconnections are not on record yet", n)
 	}
 	windows, err := outage.Windows(ctx, tx, from, to)
-	intervals := make([]payout.Interval, len(windows))
+	intervals := make([]span.Interval, len(windows))
 	for i, w := range windows {
-		intervals[i] = payout.Interval{From: w.From, To: w.To}
+		intervals[i] = span.Interval{From: w.From, To: w.To}
 	}
 	return intervals, err
 }

@@ -13,6 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
+	"lucid.internal/coordinator/internal/span"
 )
 
 // Closer closes epochs: it turns evidence into statement lines and one ledger
@@ -114,7 +115,7 @@ type closing struct {
 	tx     db.Tx
 	poolNo int32
 	poolID string
-	epoch  Interval
+	epoch  span.Interval
 	reward ledger.Amount
 	now    time.Time
 }

@@ -13,6 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/span"
 )
 
 func TestEpochIsPaidByEvidence(t *testing.T) {
@@ -215,7 +216,7 @@ func TestEpochWaitsForThoseCutOff(t *testing.T) {
 	}
 	// Two faults in a row; the first one does not touch the epoch's second half,
 	// nor the second one its beginning.
-	w.windows = []payout.Interval{{From: at(30), To: at(58)}, {From: at(57), To: at(61)}}
+	w.windows = []span.Interval{{From: at(30), To: at(58)}, {From: at(57), To: at(61)}}
 	w.setNow(at(65))
 	w.run(w.closer())
 	if n := w.count("epoch"); n != 0 {
@@ -240,7 +241,7 @@ func TestFaultThatBeganInAnEarlierEpoch(t *testing.T) {
 	no := w.addNode("node_a", w.addPool("pool_a", 100, at(60)), at(0))
 	w.exec(`UPDATE node_presence SET to_at = $2 WHERE node_no = $1`, no, at(40))
 	w.exec(`INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2)`, no, at(81))
-	w.windows = []payout.Interval{{From: at(40), To: at(59)}, {From: at(59), To: at(61)}, {From: at(61), To: at(80)}}
+	w.windows = []span.Interval{{From: at(40), To: at(59)}, {From: at(59), To: at(61)}, {From: at(61), To: at(80)}}
 	w.setNow(at(122))
 	w.run(w.closer())
 	if got := query[int64](w, `SELECT credited_ms FROM statement_line`); got != 59*60_000 {
@@ -299,7 +300,7 @@ func TestUnrecordedFaultsKeepEpochsOpen(t *testing.T) {
 	w.addPool("pool_a", 100, at(0))
 	unsettled := errors.New("the heartbeat is behind")
 	closer := w.closer(func(c *payout.Config) {
-		c.FaultWindows = func(context.Context, db.Tx, time.Time, time.Time) ([]payout.Interval, error) { return nil, unsettled }
+		c.FaultWindows = func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, unsettled }
 	})
 	if err := closer.RunOnce(t.Context()); !errors.Is(err, unsettled) || w.count("epoch") != 0 {
 		t.Errorf("RunOnce: %v, %d epochs", err, w.count("epoch"))

@@ -12,6 +12,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/span"
 )
 
 // NoFee as Config.FeeBasisPoints makes payouts free.
@@ -34,7 +35,7 @@ type Config struct {
 	ScoreAsOf func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]ScoreAt, error)
 	// FaultWindows gives the times that touch [from, to) when we were down. An
 	// error keeps epochs open: say so while a window may still be unrecorded.
-	FaultWindows func(ctx context.Context, tx db.Tx, from, to time.Time) ([]Interval, error)
+	FaultWindows func(ctx context.Context, tx db.Tx, from, to time.Time) ([]span.Interval, error)
 	// OnEarning is told of every share above 0 after its epoch was committed.
 	OnEarning func(e Earning)
 	// OnPayout is told of every payout that the round made, after its commit.
@@ -118,7 +119,7 @@ func (c Config) fee(gross ledger.Amount) ledger.Amount {
 // that in which the pool was created. Their length may change over time: the
 // epoch between the old grid and the new is shorter and has that much less
 // reward.
-func (c Config) next(created, last time.Time, reward ledger.Amount) (Interval, ledger.Amount) {
+func (c Config) next(created, last time.Time, reward ledger.Amount) (span.Interval, ledger.Amount) {
 	start := last.UTC()
 	if last.IsZero() {
 		start = created.UTC().Truncate(c.Epoch)
@@ -126,5 +127,5 @@ func (c Config) next(created, last time.Time, reward ledger.Amount) (Interval, l
 	end := start.Truncate(c.Epoch).Add(c.Epoch)
 	high, low := bits.Mul64(uint64(reward), uint64(end.Sub(start)))
 	part, _ := bits.Div64(high, low, uint64(c.Epoch))
-	return Interval{start, end}, ledger.Amount(part)
+	return span.Interval{start, end}, ledger.Amount(part)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/span"
 )
 
 func TestNextEpoch(t *testing.T) {
@@ -37,7 +38,7 @@ func TestNextEpoch(t *testing.T) {
 		if c.to != "" {
 			to = clock(c.to)
 		}
-		if got != (Interval{clock(c.from), to}) || reward != c.reward {
+		if got != (span.Interval{clock(c.from), to}) || reward != c.reward {
 			t.Errorf("%s: %v, reward %s", name, got, reward)
 		}
 	}

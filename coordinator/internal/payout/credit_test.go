@@ -1,27 +1,27 @@
 package payout
 
 import (
+	"lucid.internal/coordinator/internal/span"
+
 	"slices"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
 var tenOClock = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
 // minutes is an interval in minutes after ten o'clock.
-func minutes(from, to int) Interval {
-	return Interval{tenOClock.Add(time.Duration(from) * time.Minute), tenOClock.Add(time.Duration(to) * time.Minute)}
+func minutes(from, to int) span.Interval {
+	return span.Interval{tenOClock.Add(time.Duration(from) * time.Minute), tenOClock.Add(time.Duration(to) * time.Minute)}
 }
 
 func TestCreditOf(t *testing.T) {
-	always, never := []Interval{minutes(-600, 600)}, []Interval(nil)
+	always, never := []span.Interval{minutes(-600, 600)}, []span.Interval(nil)
 	active := []State{{minutes(-600, 600), "active"}}
-	is := func(i ...Interval) []Interval { return i }
+	is := func(i ...span.Interval) []span.Interval { return i }
 	for name, c := range map[string]struct {
 		evidence         Evidence
-		windows          []Interval
+		windows          []span.Interval
 		now              int // minutes after ten; 0 means long after
 		member, credited int // minutes
 		reasons          []string
@@ -70,45 +70,4 @@ func TestCreditOf(t *testing.T) {
 			}
 		})
 	}
-}
-
-// The set operations against a plain table of minutes.
-func TestSpans(t *testing.T) {
-	const length = 40
-	set := rapid.Custom(func(t *rapid.T) []Interval {
-		var out []Interval
-		for range rapid.IntRange(0, 6).Draw(t, "n") {
-			from := rapid.IntRange(0, length).Draw(t, "from")
-			out = append(out, minutes(from, from+rapid.IntRange(0, 10).Draw(t, "length")))
-		}
-		return out
-	})
-	holds := func(s []Interval, minute int) bool {
-		at := tenOClock.Add(time.Duration(minute) * time.Minute)
-		return slices.ContainsFunc(s, func(i Interval) bool { return !at.Before(i.From) && at.Before(i.To) })
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := set.Draw(t, "a"), set.Draw(t, "b")
-		ua, ub := union(a), union(b)
-		both, diff := ua.and(ub), ua.without(ub)
-		minutesIn := 0
-		for m := range length + 12 {
-			if holds(a, m) {
-				minutesIn++
-			}
-			if holds(ua, m) != holds(a, m) || holds(both, m) != (holds(a, m) && holds(b, m)) || holds(diff, m) != (holds(a, m) && !holds(b, m)) {
-				t.Fatalf("minute %d: union %v, and %v, without %v", m, ua, both, diff)
-			}
-		}
-		if ua.length() != time.Duration(minutesIn)*time.Minute || both.length()+diff.length() != ua.length() {
-			t.Fatalf("lengths: %v = %v + %v, want %d minutes", ua.length(), both.length(), diff.length(), minutesIn)
-		}
-		for _, s := range []spans{ua, both, diff} {
-			for i := range s {
-				if !s[i].From.Before(s[i].To) || i > 0 && s[i].From.Before(s[i-1].To) {
-					t.Fatalf("%v is not in order", s)
-				}
-			}
-		}
-	})
 }

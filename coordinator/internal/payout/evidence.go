@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/payout/sqlgen"
+	"lucid.internal/coordinator/internal/span"
 )
 
 // member is a node that was in the pool during the epoch.
@@ -17,7 +18,7 @@ type member struct {
 
 // evidence reads what the epoch's credit depends on: its members by node
 // number, and the faults of ours around it.
-func (c *closing) evidence(ctx context.Context) ([]member, []Interval, error) {
+func (c *closing) evidence(ctx context.Context) ([]member, []span.Interval, error) {
 	windows, around, err := c.windows(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -27,7 +28,7 @@ func (c *closing) evidence(ctx context.Context) ([]member, []Interval, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read memberships: %w", err)
 	}
-	around.To = around.To.Add(backWithin)
+	around.To = around.To.Add(span.BackWithin)
 	open := around.To.Add(time.Second) // what has not ended goes on past all that is looked at
 	var members []member
 	index := make(map[int32]int)
@@ -39,7 +40,7 @@ func (c *closing) evidence(ctx context.Context) ([]member, []Interval, error) {
 			members = append(members, member{nodeNo: r.NodeNo, nodeID: r.NodeID})
 		}
 		e := &members[i].evidence
-		e.Membership = append(e.Membership, interval(r.FromAt, r.ToAt, open))
+		e.Membership = append(e.Membership, span.Open(r.FromAt, r.ToAt, open))
 	}
 	nodeNos := nodeNosOf(members)
 	presences, err := q.Presences(ctx, sqlgen.PresencesParams{NodeNos: nodeNos, Since: &around.From, Until: around.To})
@@ -48,7 +49,7 @@ func (c *closing) evidence(ctx context.Context) ([]member, []Interval, error) {
 	}
 	for _, r := range presences {
 		e := &members[index[r.NodeNo]].evidence
-		e.Presence = append(e.Presence, interval(r.FromAt, r.ToAt, open))
+		e.Presence = append(e.Presence, span.Open(r.FromAt, r.ToAt, open))
 	}
 	states, err := q.States(ctx, sqlgen.StatesParams{NodeNos: nodeNos, Since: &around.From, Until: around.To})
 	if err != nil {
@@ -56,7 +57,7 @@ func (c *closing) evidence(ctx context.Context) ([]member, []Interval, error) {
 	}
 	for _, r := range states {
 		e := &members[index[r.NodeNo]].evidence
-		e.States = append(e.States, State{interval(r.FromAt, r.ToAt, open), r.Status})
+		e.States = append(e.States, State{span.Open(r.FromAt, r.ToAt, open), r.Status})
 	}
 	return members, windows, nil
 }
@@ -64,29 +65,22 @@ func (c *closing) evidence(ctx context.Context) ([]member, []Interval, error) {
 // windows reads the faults that touch the epoch, whole: where one follows
 // directly upon another, the first of them decides who was there. around holds
 // the epoch and all of them.
-func (c *closing) windows(ctx context.Context) (windows []Interval, around Interval, err error) {
+func (c *closing) windows(ctx context.Context) (windows []span.Interval, around span.Interval, err error) {
 	for around = c.epoch; ; {
 		// A microsecond more: a fault that ends where the next begins belongs to it.
 		windows, err = c.cfg.FaultWindows(ctx, c.tx, around.From.Add(-time.Microsecond), around.To.Add(time.Microsecond))
 		if err != nil {
-			return nil, Interval{}, fmt.Errorf("read fault windows: %w", err)
+			return nil, span.Interval{}, fmt.Errorf("read fault windows: %w", err)
 		}
 		wider := around
 		for _, w := range windows {
-			wider = Interval{earliest(wider.From, w.From), latest(wider.To, w.To)}
+			wider = span.Interval{From: span.Earliest(wider.From, w.From), To: span.Latest(wider.To, w.To)}
 		}
 		if wider == around {
 			return windows, around, nil
 		}
 		around = wider
 	}
-}
-
-func interval(from time.Time, to *time.Time, open time.Time) Interval {
-	if to == nil {
-		return Interval{from, latest(from, open)}
-	}
-	return Interval{from, *to}
 }
 
 func nodeNosOf(members []member) []int32 {

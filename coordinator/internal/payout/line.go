@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/span"
 )
 
 // Line is one node's part of one epoch: what it earned and why.
@@ -43,7 +44,7 @@ const (
 
 // lines computes the epoch's statement. It is not decided while a node may
 // still come back from a fault of ours.
-func (c *closing) lines(ctx context.Context, members []member, windows []Interval) (lines []Line, decided bool, err error) {
+func (c *closing) lines(ctx context.Context, members []member, windows []span.Interval) (lines []Line, decided bool, err error) {
 	if len(members) == 0 {
 		return nil, true, nil
 	}

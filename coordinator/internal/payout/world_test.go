@@ -13,6 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/span"
 )
 
 const (
@@ -34,7 +35,7 @@ type world struct {
 	mu       sync.Mutex
 	now      time.Time
 	scores   map[int32]payout.ScoreAt
-	windows  []payout.Interval
+	windows  []span.Interval
 	scoredAt time.Time // what ScoreAsOf was asked for last
 	earnings []string
 }
@@ -58,8 +59,8 @@ func (w *world) config() payout.Config {
 			}
 			return scores, nil
 		},
-		FaultWindows: func(_ context.Context, _ db.Tx, from, to time.Time) ([]payout.Interval, error) {
-			return slices.DeleteFunc(slices.Clone(w.windows), func(i payout.Interval) bool {
+		FaultWindows: func(_ context.Context, _ db.Tx, from, to time.Time) ([]span.Interval, error) {
+			return slices.DeleteFunc(slices.Clone(w.windows), func(i span.Interval) bool {
 				return !i.To.After(from) || !i.From.Before(to)
 			}), nil
 		},
