@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -109,7 +108,7 @@ func TestCrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := harness.Crash(within(t, patience), pid); err != nil {
 			t.Fatal(err)
 		}
 		l.awaitProgress(fleet)

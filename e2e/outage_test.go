@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +31,7 @@ func TestDatabaseOutage(t *testing.T) {
 	if err := os.Rename(db.Files(), away); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	if err := harness.Crash(within(t, patience), pid); err != nil {
 		t.Fatal(err)
 	}
 	if err := session.Send(within(t, patience), second); err == nil {

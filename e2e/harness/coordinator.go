@@ -157,13 +157,14 @@ func (c *Coordinator) Exited() <-chan struct{} { return c.exited }
 // ExitCode is the process's status; call it after Exited.
 func (c *Coordinator) ExitCode() int { return c.cmd.ProcessState.ExitCode() }
 
-// Stop asks the process to end, as Ctrl-C and systemd do, and waits for it.
+// Stop ends dev as Ctrl-C does, which a terminal sends to the whole process
+// group, and serve as systemd does, and waits for it.
 func (c *Coordinator) Stop(ctx context.Context) error {
-	ask := os.Interrupt
+	target, signal := -c.PID(), syscall.SIGINT
 	if c.Serve != nil {
-		ask = syscall.SIGTERM
+		target, signal = c.PID(), syscall.SIGTERM
 	}
-	if err := c.cmd.Process.Signal(ask); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := syscall.Kill(target, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}
 	select {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -41,6 +42,27 @@ func (d Database) PID() (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(text)
+}
+
+// Crash kills a server by its PID, with no warning. Its children finish what
+// they are at, commits included, before they notice; Crash waits until all are
+// gone.
+func Crash(ctx context.Context, pid int) error {
+	family, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	return Until(ctx, "the database's processes to end", func(context.Context) error {
+		for child := range strings.FieldsSeq(string(family)) {
+			if _, err := os.Stat("/proc/" + child); err == nil {
+				return fmt.Errorf("process %s lives", child)
+			}
+		}
+		return nil
+	})
 }
 
 // URL is how to connect while the server runs; its socket's folder changes
