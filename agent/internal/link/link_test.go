@@ -226,8 +226,7 @@ func TestRefusedConnections(t *testing.T) {
 		}, nil, "refuses to let node_abc read lucid/v1/nodes/node_abc/config"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var f *fixture
-			f = newFixture(t, nil)
+			f := newFixture(t, nil)
 			if c.broker != nil {
 				config := coordtest.BrokerConfig{TLS: f.authority.Server(t, "127.0.0.1"), Password: "secret"}
 				c.broker(f, &config)
