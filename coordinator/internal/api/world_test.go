@@ -27,6 +27,7 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/span"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -324,7 +325,7 @@ func (w *world) closeEpoch() {
 			}
 			return all, err
 		},
-		FaultWindows: func(context.Context, db.Tx, time.Time, time.Time) ([]payout.Interval, error) { return nil, nil },
+		FaultWindows: func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, nil },
 	})
 	if err == nil {
 		err = closer.RunOnce(w.t.Context())

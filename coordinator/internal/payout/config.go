@@ -127,5 +127,5 @@ func (c Config) next(created, last time.Time, reward ledger.Amount) (span.Interv
 	end := start.Truncate(c.Epoch).Add(c.Epoch)
 	high, low := bits.Mul64(uint64(reward), uint64(end.Sub(start)))
 	part, _ := bits.Div64(high, low, uint64(c.Epoch))
-	return span.Interval{start, end}, ledger.Amount(part)
+	return span.Interval{From: start, To: end}, ledger.Amount(part)
 }

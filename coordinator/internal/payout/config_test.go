@@ -38,7 +38,7 @@ func TestNextEpoch(t *testing.T) {
 		if c.to != "" {
 			to = clock(c.to)
 		}
-		if got != (span.Interval{clock(c.from), to}) || reward != c.reward {
+		if got != (span.Interval{From: clock(c.from), To: to}) || reward != c.reward {
 			t.Errorf("%s: %v, reward %s", name, got, reward)
 		}
 	}

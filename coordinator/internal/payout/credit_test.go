@@ -12,7 +12,7 @@ var tenOClock = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
 // minutes is an interval in minutes after ten o'clock.
 func minutes(from, to int) span.Interval {
-	return span.Interval{tenOClock.Add(time.Duration(from) * time.Minute), tenOClock.Add(time.Duration(to) * time.Minute)}
+	return span.Interval{From: tenOClock.Add(time.Duration(from) * time.Minute), To: tenOClock.Add(time.Duration(to) * time.Minute)}
 }
 
 func TestCreditOf(t *testing.T) {
