@@ -27,8 +27,8 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
-	"lucid.internal/coordinator/internal/span"
 	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/coordinator/internal/span"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
