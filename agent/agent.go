@@ -25,6 +25,9 @@ var ErrNotEnrolled = identity.ErrNotEnrolled
 // drainTimeout bounds the farewell after the agent was told to end.
 const drainTimeout = 5 * time.Second
 
+// connectGrace is for a connection that is just coming up at that moment.
+const connectGrace = time.Second
+
 const tidyEvery = time.Minute
 
 // Agent is a node's agent.
@@ -172,11 +175,11 @@ func (a *Agent) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	a.recorder.flush()
-	if !a.link.State().Connected {
-		return
-	}
-	session, err := a.link.Session(ctx)
+	soon, giveUp := context.WithTimeout(ctx, connectGrace)
+	defer giveUp()
+	session, err := a.link.Session(soon)
 	if err != nil {
+		a.config.Logger.Warn("ending without a connection", "samples_lost", a.queue.Stats().Samples)
 		return
 	}
 	for a.queue.Stats().Messages > 0 {

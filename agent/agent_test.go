@@ -284,7 +284,6 @@ func TestStoppingDeliversWhatWasNotPublishedAndDropsTheWill(t *testing.T) {
 	n.prepare = func(a *Agent) { a.recorder.record(wire.Sample{}) }
 	_, stop := n.start()
 	n.next(wire.ChannelInfo)
-	n.broker.Send(wire.Topic(testNode, wire.ChannelConfig), []byte("{}"), 1, false) // refused, which must not matter
 	stop()
 	m, err := wire.DecodeMetrics(n.next(wire.ChannelMetrics).Payload)
 	if err != nil || m.FirstSeq() != 1 {
@@ -293,7 +292,11 @@ func TestStoppingDeliversWhatWasNotPublishedAndDropsTheWill(t *testing.T) {
 	if goodbye := n.next(wire.ChannelStatus); goodbye.Will {
 		t.Error("the agent was cut off before its goodbye")
 	}
-	n.broker.Close()
+	select {
+	case <-n.broker.Gone:
+	case <-n.ctx.Done():
+		t.Fatal("the broker still holds the connection")
+	}
 	for len(n.broker.Published) > 0 {
 		if p := <-n.broker.Published; p.Will {
 			t.Error("the will was published after a clean goodbye")

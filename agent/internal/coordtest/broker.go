@@ -24,6 +24,7 @@ type Publication struct {
 type Broker struct {
 	Addr      string
 	Published chan Publication // every publication, in order
+	Gone      chan string      // client ids whose connection ended, after their will
 
 	t      testing.TB
 	server *mqtt.Server
@@ -50,7 +51,7 @@ func NewBroker(t testing.TB, config BrokerConfig) *Broker {
 		config.Addr = "127.0.0.1:0"
 	}
 	b := &Broker{
-		t: t, Published: make(chan Publication, 1024),
+		t: t, Published: make(chan Publication, 1024), Gone: make(chan string, 64),
 		server: mqtt.New(&mqtt.Options{
 			Logger: slog.New(slog.DiscardHandler), InlineClient: true, SysTopicResendInterval: 3600,
 		}),
@@ -98,7 +99,7 @@ func (*hook) ID() string { return "coordtest" }
 
 func (*hook) Provides(b byte) bool {
 	switch b {
-	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnWillSent:
+	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnWillSent, mqtt.OnDisconnect:
 		return true
 	}
 	return false
@@ -129,5 +130,12 @@ func (h *hook) OnPublish(c *mqtt.Client, pk packets.Packet) (packets.Packet, err
 func (h *hook) OnWillSent(_ *mqtt.Client, pk packets.Packet) {
 	h.broker.Published <- Publication{
 		Topic: pk.TopicName, Payload: pk.Payload, QoS: pk.FixedHeader.Qos, Retained: pk.FixedHeader.Retain, Will: true,
+	}
+}
+
+func (h *hook) OnDisconnect(c *mqtt.Client, _ error, _ bool) {
+	select {
+	case h.broker.Gone <- c.ID:
+	default: // a test that counts reads them
 	}
 }
