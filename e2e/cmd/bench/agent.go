@@ -18,6 +18,9 @@ const (
 	sampleEvery  = 10 * time.Second
 	publishEvery = time.Minute
 	settle       = 30 * time.Second // after the first acknowledged sample
+	// challengeEvery is serve's mean gap: dev's would make the puzzles most of
+	// the agent's work.
+	challengeEvery = 300 * time.Second
 )
 
 // Targets of the agent.
@@ -30,7 +33,9 @@ const (
 // measureAgent watches the agent and the reference at the same time, each on
 // its own, at the same rhythm: one samples, the other is scraped.
 func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir string) (figures []figure, err error) {
-	c, err := harness.Start(harness.Options{Binaries: binaries, Data: filepath.Join(dir, "agent")})
+	c, err := harness.Start(harness.Options{
+		Binaries: binaries, Data: filepath.Join(dir, "agent"), Args: []string{"--poot-interval", challengeEvery.String()},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +73,7 @@ func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir
 		reference = "prometheus-node-exporter scraped every 10 s: " + other.String()
 	}
 	return []figure{{
-		Name:      fmt.Sprintf("agent, all collectors, TLS, sample every %s, publish every %s, online", sampleEvery, publishEvery),
+		Name:      fmt.Sprintf("agent, all collectors, TLS, sample every %s, publish every %s, challenged every %s, online", sampleEvery, publishEvery, challengeEvery),
 		Measured:  mine.String(),
 		Reference: reference,
 		Target:    "resident <= 10 MiB, CPU <= 0.1 % of a core, 0 bytes written",
