@@ -9,7 +9,11 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/pool"
 )
+
+// NewPool describes a pool to be made.
+type NewPool = pool.New
 
 // EnrolRequest says for what a token is made. Empty strings set no bound.
 type EnrolRequest struct {

@@ -9,6 +9,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Kind is how a caller should react.
@@ -113,11 +114,21 @@ func (e *Error) WithFields(fields ...Field) *Error {
 	return e
 }
 
+// Error is one line: code, message, the bad fields, the cause.
 func (e *Error) Error() string {
-	if e.cause != nil {
-		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.cause)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", e.Code, e.Message)
+	for i, f := range e.Fields {
+		b.WriteString(map[bool]string{true: " (", false: "; "}[i == 0])
+		fmt.Fprintf(&b, "%s: %s", f.Name, f.Reason)
 	}
-	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+	if len(e.Fields) > 0 {
+		b.WriteByte(')')
+	}
+	if e.cause != nil {
+		fmt.Fprintf(&b, ": %v", e.cause)
+	}
+	return b.String()
 }
 
 func (e *Error) Unwrap() error { return e.cause }

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -63,10 +64,33 @@ type New struct {
 	RewardPerEpoch ledger.Amount
 }
 
+// check tells every bad field at once.
+func (n New) check() error {
+	var bad []fault.Field
+	if !names.MatchString(n.Name) {
+		bad = append(bad, fault.Field{Name: "name", Reason: "must be 3 to 100 letters, digits, _ or -"})
+	}
+	if n.MaxNodes < 1 || n.MaxNodes > MaxNodes {
+		bad = append(bad, fault.Field{Name: "max_nodes", Reason: fmt.Sprintf("must be from 1 to %d", MaxNodes)})
+	}
+	if n.RewardPerEpoch < 0 {
+		bad = append(bad, fault.Field{Name: "reward_per_epoch", Reason: "must not be below zero"})
+	}
+	if bad != nil {
+		return fault.New(fault.Validation, "the pool cannot be made").WithFields(bad...)
+	}
+	return nil
+}
+
+var names = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,100}$`)
+
 // Create makes a pool.
 func (s *Store) Create(ctx context.Context, n New) (Pool, error) {
 	if n.MaxNodes == 0 {
 		n.MaxNodes = MaxNodes
+	}
+	if err := n.check(); err != nil {
+		return Pool{}, err
 	}
 	if n.ID == "" {
 		n.ID = "pool_" + strings.ToLower(rand.Text())[:20]

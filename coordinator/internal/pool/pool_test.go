@@ -91,6 +91,10 @@ func TestJoinLeaveJoin(t *testing.T) {
 	if _, err := s.Create(t.Context(), pool.New{Name: "pool-0"}); !fault.Has(err, fault.NameTaken) {
 		t.Errorf("name twice: %v", err)
 	}
+	_, err := s.Create(t.Context(), pool.New{Name: "a b", MaxNodes: 101, RewardPerEpoch: -1})
+	if f := fault.As(err); f.Code != fault.Validation || len(f.Fields) != 3 {
+		t.Errorf("three bad fields: %v %+v", err, f.Fields)
+	}
 	if _, err := s.Get(t.Context(), "pool_none"); !fault.Has(err, fault.PoolNotFound) {
 		t.Errorf("unknown pool: %v", err)
 	}
