@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -17,6 +18,9 @@ func (s *settings) withFoundation(ctx context.Context, do func(f *coordinator.Fo
 		return err
 	}
 	f, err := coordinator.OpenFoundation(ctx, config, log)
+	if err != nil && filepath.Base(s.File) == devFile {
+		return fmt.Errorf("%w\nIs `lucid-coordinator dev --data %s` running? Only then is there a database", err, s.Data)
+	}
 	if err != nil {
 		return err
 	}
