@@ -47,6 +47,7 @@ func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir
 	if err != nil {
 		return nil, err
 	}
+	defer os.Remove(statusFile(dir))
 	defer end(agent)
 	exporter, absent := startExporter(ctx, dir)
 	if absent == nil {
@@ -106,8 +107,10 @@ func watch(ctx context.Context, o options, pid int, exporter *exporter) (mine, o
 	return mine, other, nil
 }
 
-// startAgent enrols the agent as an owner does and runs it. Its status file
-// lies in memory, as under /run on a Pi.
+// statusFile lies in memory, as under /run on a Pi.
+func statusFile(dir string) string { return filepath.Join("/dev/shm", filepath.Base(dir)+"-status.json") }
+
+// startAgent enrols the agent as an owner does and runs it.
 func startAgent(ctx context.Context, c *harness.Coordinator, binary, dir string) (*exec.Cmd, error) {
 	ticket, err := c.Run(ctx, "token", "create", "--data", c.Data, "--pool", "pool_default")
 	if err != nil {
@@ -122,7 +125,7 @@ func startAgent(ctx context.Context, c *harness.Coordinator, binary, dir string)
 	if out, err := enroll.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("lucid-agent enroll: %w\n%s", err, out)
 	}
-	cmd := exec.Command(binary, "run", "--state-dir", state, "--status-file", filepath.Join("/dev/shm", filepath.Base(dir)+"-status.json"),
+	cmd := exec.Command(binary, "run", "--state-dir", state, "--status-file", statusFile(dir),
 		"--sample-interval", sampleEvery.String(), "--publish-interval", publishEvery.String())
 	cmd.Env = harness.Environ()
 	cmd.Stderr = os.Stderr
