@@ -108,7 +108,9 @@ func watch(ctx context.Context, o options, pid int, exporter *exporter) (mine, o
 }
 
 // statusFile lies in memory, as under /run on a Pi.
-func statusFile(dir string) string { return filepath.Join("/dev/shm", filepath.Base(dir)+"-status.json") }
+func statusFile(dir string) string {
+	return filepath.Join("/dev/shm", filepath.Base(dir)+"-status.json")
+}
 
 // startAgent enrols the agent as an owner does and runs it.
 func startAgent(ctx context.Context, c *harness.Coordinator, binary, dir string) (*exec.Cmd, error) {
