@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/shirou/gopsutil/v3/common"
 	"github.com/shirou/gopsutil/v3/disk"
@@ -164,8 +165,16 @@ func absent(s *wire.Sample, what, why string) {
 	s.Absent[what] = clip(why)
 }
 
-// clip keeps a text within the limit of the wire, cutting between characters.
+// clip makes a text one that the wire carries: valid UTF-8 without control
+// characters, cut between characters at its limit. The coordinator refuses a
+// message with any other, and a mount point or an error may hold anything.
 func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
 	if len(s) <= wire.MaxTextBytes {
 		return s
 	}
