@@ -21,7 +21,8 @@ const internalPath = "lucid.internal/coordinator/internal/"
 var layers = [][]string{
 	{"fault", "span"},
 	{"db"},
-	{"seal", "event", "audit", "access", "outage", "job", "ledger", "authority"},
+	{"event", "audit"},
+	{"seal", "access", "outage", "job", "ledger", "authority"},
 	{"node"},
 	{"pool", "sample", "challenge"},
 	{"score", "fraud"},

@@ -1,0 +1,61 @@
+// Package event owns what happened: events that are published in the
+// transaction of the change itself, numbered in an order that readers can
+// trust, and handed on to whoever listens in this process.
+//
+// It must never hold anybody up: a publisher waits for nobody, and a listener
+// that does not keep up is dropped. It knows nothing of MQTT or HTTP, and not
+// what an event means.
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event/sqlgen"
+)
+
+// Kind is what an event is about.
+type Kind string
+
+// The kinds. Samples are told to those who listen at the moment and are not
+// stored; all others are.
+const (
+	Node   Kind = "node"
+	Proof  Kind = "proof"
+	Score  Kind = "score"
+	Alert  Kind = "alert"
+	Fraud  Kind = "fraud"
+	Payout Kind = "payout"
+	Pool   Kind = "pool"
+	Sample Kind = "sample"
+)
+
+// Event is something that happened. Body is told as JSON.
+type Event struct {
+	Kind   Kind
+	NodeID string // "" when it is about no node
+	PoolID string // "" when it is about no pool
+	Body   any
+	At     time.Time // zero: now, by the database's clock
+}
+
+// Publish stores the event within the caller's transaction: it is told to
+// listeners exactly if the change stands. It takes no lock and waits for
+// nobody.
+func Publish(ctx context.Context, tx db.Tx, e Event) error {
+	body, err := json.Marshal(e.Body)
+	if err != nil {
+		return fmt.Errorf("%s event: %w", e.Kind, err)
+	}
+	p := sqlgen.PublishParams{Kind: string(e.Kind), NodeID: e.NodeID, PoolID: e.PoolID, Body: body}
+	if !e.At.IsZero() {
+		p.At = &e.At
+	}
+	if err := sqlgen.New(tx).Publish(ctx, p); err != nil {
+		return fmt.Errorf("publish %s event: %w", e.Kind, err)
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+-- name: Publish :exec
+INSERT INTO event_outbox (at, kind, node_id, pool_id, body)
+VALUES (coalesce(sqlc.narg(at)::timestamptz, now()), @kind, @node_id, @pool_id, @body);
+
+-- name: Waiting :one
+SELECT EXISTS (SELECT 1 FROM event_outbox);
+
+-- name: TakeTurn :exec
+-- Until the transaction ends, nobody else gives numbers. A statement of its
+-- own: the next one then sees what its predecessors committed.
+SELECT pg_advisory_xact_lock(@class::int, 0);
+
+-- name: Number :execrows
+WITH taken AS (
+    DELETE FROM event_outbox WHERE out_no IN (SELECT o.out_no FROM event_outbox o ORDER BY o.out_no LIMIT @most)
+    RETURNING out_no, at, kind, node_id, pool_id, body
+)
+INSERT INTO event (at, kind, node_id, pool_id, body)
+SELECT at, kind, node_id, pool_id, body FROM taken ORDER BY out_no;
+
+-- name: After :many
+SELECT * FROM event WHERE event_no > @after ORDER BY event_no LIMIT @most;
+
+-- name: Bounds :one
+SELECT coalesce(min(event_no), 0)::bigint AS first, coalesce(max(event_no), 0)::bigint AS last FROM event;
+
+-- name: Trim :execrows
+-- Looks at the oldest rows only, so that no index on the time is needed.
+DELETE FROM event WHERE event_no IN (SELECT e.event_no FROM event e ORDER BY e.event_no LIMIT @most)
+  AND (event.at < @before OR event.event_no <= @floor);
