@@ -1,6 +1,6 @@
 // Package proof owns the cryptography that agent and coordinator share: key
 // derivation, the enrolment transcript, canonical bytes of challenge and
-// response, the puzzle, the MACs and the running hash of telemetry.
+// response, the puzzle, the MACs (of commands too) and the running hash of telemetry.
 //
 // It is pure: no clock, no network, no storage. testdata/vectors.json holds
 // vectors that any other implementation can check itself against.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"reflect"
 	"testing"
+
+	"lucid.internal/shared/wire"
 )
 
 var update = flag.Bool("update", false, "write testdata/vectors.json anew")
@@ -31,6 +33,7 @@ type vectors struct {
 	Enrolment  enrolmentVector   `json:"enrolment"`
 	Challenges []challengeVector `json:"challenges"`
 	Chain      []chainVector     `json:"chain"`
+	Commands   []commandVector   `json:"commands"`
 }
 
 type keyVector struct {
@@ -98,6 +101,18 @@ type chainVector struct {
 	After   hexBytes `json:"after"`
 }
 
+type commandVector struct {
+	CommandKey hexBytes         `json:"command_key"`
+	NodeID     string           `json:"node_id"`
+	CommandID  string           `json:"command_id"`
+	Kind       wire.CommandKind `json:"kind"`
+	IssuedMs   int64            `json:"issued_ms"`
+	ExpiresMs  int64            `json:"expires_ms"`
+	Version    uint64           `json:"version"`
+	Canonical  hexBytes         `json:"canonical"`
+	MAC        hexBytes         `json:"mac"`
+}
+
 func makeVectors(t *testing.T) vectors {
 	root, master := Key(fixed("root")), Key(fixed("master"))
 	keys := root.Derive()
@@ -119,6 +134,13 @@ func makeVectors(t *testing.T) vectors {
 		next := ChainNext(h, []byte(m))
 		v.Chain = append(v.Chain, chainVector{bytes.Clone(h[:]), m, next[:]})
 		h = next
+	}
+	for i, kind := range []wire.CommandKind{wire.CommandStart, wire.CommandStop, wire.CommandRefreshInfo} {
+		c := fixedCommand(kind, uint64(i+1))
+		v.Commands = append(v.Commands, commandVector{
+			CommandKey: commandKey[:], NodeID: "node_kitchen-1", CommandID: c.CommandID, Kind: kind, IssuedMs: c.IssuedMs,
+			ExpiresMs: c.ExpiresMs, Version: c.Version, Canonical: commandBytes("node_kitchen-1", c), MAC: c.MAC,
+		})
 	}
 	return v
 }
@@ -212,6 +234,22 @@ func TestVectorsDecode(t *testing.T) {
 		}
 		if expect := fixedResponse(t, c); !reflect.DeepEqual(&r.Response, expect) {
 			t.Errorf("difficulty %d: response decoded to %+v, want %+v", want.Difficulty, r.Response, expect)
+		}
+	}
+}
+
+func TestVectorsOfCommands(t *testing.T) {
+	v, _ := readVectors(t)
+	if len(v.Commands) != 3 {
+		t.Fatalf("%d commands", len(v.Commands))
+	}
+	for _, want := range v.Commands {
+		c := &wire.Command{
+			V: wire.ProtocolVersion, CommandID: want.CommandID, Kind: want.Kind, IssuedMs: want.IssuedMs,
+			ExpiresMs: want.ExpiresMs, Version: want.Version, MAC: want.MAC,
+		}
+		if !VerifyCommand(Key(want.CommandKey), want.NodeID, c) {
+			t.Errorf("%s is refused", want.Kind)
 		}
 	}
 }

@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+)
+
+// CommandKind is what a command asks for: a closed list, never anything to
+// execute.
+type CommandKind string
+
+// Kinds of command.
+const (
+	CommandStart       CommandKind = "start"        // sample and answer challenges again
+	CommandStop        CommandKind = "stop"         // stay connected, but do neither
+	CommandRefreshInfo CommandKind = "refresh_info" // read the machine anew and publish info
+)
+
+// Known reports whether the kind is one of the list.
+func (k CommandKind) Known() bool {
+	return k == CommandStart || k == CommandStop || k == CommandRefreshInfo
+}
+
+// Command is published to one node. MAC is made by package proof under the
+// node's command key over every other field and the node's id.
+type Command struct {
+	V         int         `json:"v"`
+	CommandID string      `json:"command_id"` // 32 hexadecimal digits
+	Kind      CommandKind `json:"kind"`
+	IssuedMs  int64       `json:"issued_ms"`
+	ExpiresMs int64       `json:"expires_ms"` // not obeyed afterwards
+	Version   uint64      `json:"version"`    // rises with every command of the node, from 1
+	MAC       []byte      `json:"mac"`        // base64 in JSON
+}
+
+// CommandResult is a node's answer to a command.
+type CommandResult struct {
+	V         int    `json:"v"`
+	CommandID string `json:"command_id"`
+	Result    string `json:"result"`           // CommandDone or CommandRefused
+	Reason    string `json:"reason,omitempty"` // why it was refused
+}
+
+// Results of a command.
+const (
+	CommandDone    = "done"
+	CommandRefused = "refused"
+)
+
+// MaxCommandMs bounds how long a command may be valid.
+const MaxCommandMs = 60 * 60 * 1000
+
+// DecodeCommand parses and checks the form of a command. Its kind may be one
+// that this version does not know, and its MAC is for package proof.
+func DecodeCommand(payload []byte) (*Command, error) {
+	c := new(Command)
+	if err := decode("a command", payload, c); err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(version(c.V), commandID(c.CommandID), required("kind", string(c.Kind)), exactly("mac", c.MAC, 32)); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Version == 0:
+		return nil, errors.New("version numbers of commands start at 1")
+	case c.IssuedMs < 0 || c.ExpiresMs <= c.IssuedMs || c.ExpiresMs-c.IssuedMs > MaxCommandMs:
+		return nil, fmt.Errorf("valid from %d to %d ms, want a span of 1 to %d", c.IssuedMs, c.ExpiresMs, MaxCommandMs)
+	}
+	return c, nil
+}
+
+// DecodeCommandResult parses and checks a node's answer.
+func DecodeCommandResult(payload []byte) (*CommandResult, error) {
+	r := new(CommandResult)
+	if err := decode("a command's result", payload, r); err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(version(r.V), commandID(r.CommandID), text("reason", r.Reason)); err != nil {
+		return nil, err
+	}
+	if r.Result != CommandDone && r.Result != CommandRefused {
+		return nil, fmt.Errorf("result %.40q is neither %q nor %q", r.Result, CommandDone, CommandRefused)
+	}
+	return r, nil
+}
+
+func commandID(id string) error {
+	if isLowerHex(id, 32) {
+		return nil
+	}
+	return errors.New("command_id is not 32 lower-case hexadecimal digits")
+}
