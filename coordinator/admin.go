@@ -7,10 +7,19 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool"
 )
+
+// byCLI stands in the audit log for whoever has a shell beside the database.
+var byCLI = audit.By{Actor: audit.CLI}
+
+// CreatePool makes a pool.
+func (f *Foundation) CreatePool(ctx context.Context, n NewPool) (pool.Pool, error) {
+	return f.Pools.Create(ctx, byCLI, n)
+}
 
 // NewPool describes a pool to be made.
 type NewPool = pool.New
@@ -50,7 +59,7 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 		}
 		token.NodeNo = &n.No
 	}
-	text, err := f.Nodes.CreateToken(ctx, token)
+	text, err := f.Nodes.CreateToken(ctx, byCLI, token)
 	if err != nil {
 		return "", err
 	}

@@ -78,7 +78,7 @@ func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward USD
 	if !fault.Has(err, fault.PoolNotFound) {
 		return err
 	}
-	_, err = f.Pools.Create(ctx, pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: reward})
+	_, err = f.Pools.Create(ctx, byCLI, pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: reward})
 	return err
 }
 

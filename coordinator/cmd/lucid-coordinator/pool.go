@@ -22,7 +22,7 @@ type poolCreateCmd struct {
 // Run prints the new pool's id.
 func (c *poolCreateCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		p, err := f.Pools.Create(ctx, coordinator.NewPool{
+		p, err := f.CreatePool(ctx, coordinator.NewPool{
 			Name: c.Name, Description: c.Description, RewardPerEpoch: c.Reward, MaxNodes: c.MaxNodes,
 		})
 		if err != nil {

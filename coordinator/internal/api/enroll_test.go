@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -16,7 +17,7 @@ import (
 
 func (w *world) enrolmentToken() string {
 	w.t.Helper()
-	token, err := w.Nodes.CreateToken(w.t.Context(), node.Token{Life: time.Hour})
+	token, err := w.Nodes.CreateToken(w.t.Context(), audit.By{Actor: audit.CLI}, node.Token{Life: time.Hour})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
@@ -220,7 +221,7 @@ func (w *world) enrol(name, poolID string) node.Node {
 		}
 		t.PoolNo = &p.No
 	}
-	token, err := w.Nodes.CreateToken(w.t.Context(), t)
+	token, err := w.Nodes.CreateToken(w.t.Context(), audit.By{Actor: audit.CLI}, t)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func (w *world) enrol(name, poolID string) node.Node {
 
 func (w *world) createPool(id string, reward ledger.Amount) {
 	w.t.Helper()
-	_, err := w.Pools.Create(w.t.Context(), pool.New{ID: id, Name: strings.ReplaceAll(id, "_", "-"), RewardPerEpoch: reward})
+	_, err := w.Pools.Create(w.t.Context(), audit.By{Actor: audit.CLI}, pool.New{ID: id, Name: strings.ReplaceAll(id, "_", "-"), RewardPerEpoch: reward})
 	if err != nil {
 		w.t.Fatal(err)
 	}

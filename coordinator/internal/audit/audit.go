@@ -48,6 +48,12 @@ func (b By) Record(action, target string, before, after any) Record {
 	return Record{Actor: b.Actor, Action: action, Target: target, Before: before, After: after, RequestID: b.RequestID}
 }
 
+// AtTime gives the record the time of the change itself.
+func (r Record) AtTime(at time.Time) Record {
+	r.At = at
+	return r
+}
+
 // Write appends the record within the caller's transaction: it stands exactly
 // if the change does. It takes the log's turn until the transaction ends, so
 // call it last, after every other lock.

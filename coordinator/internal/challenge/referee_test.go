@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
@@ -89,7 +90,7 @@ func (s *stage) enrol(t *testing.T, nodes *node.Store) {
 		t.Fatal(err)
 	}
 	_, s.device, _ = ed25519.GenerateKey(rand.Reader)
-	token, err := nodes.CreateToken(t.Context(), node.Token{Life: time.Hour})
+	token, err := nodes.CreateToken(t.Context(), audit.By{Actor: audit.CLI}, node.Token{Life: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

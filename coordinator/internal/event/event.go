@@ -42,20 +42,29 @@ type Event struct {
 	At     time.Time // zero: now, by the database's clock
 }
 
-// Publish stores the event within the caller's transaction: it is told to
-// listeners exactly if the change stands. It takes no lock and waits for
-// nobody.
-func Publish(ctx context.Context, tx db.Tx, e Event) error {
-	body, err := json.Marshal(e.Body)
-	if err != nil {
-		return fmt.Errorf("%s event: %w", e.Kind, err)
+// Publish stores the events within the caller's transaction: they are told to
+// listeners exactly if the change stands, in this order. It takes no lock and
+// waits for nobody.
+func Publish(ctx context.Context, tx db.Tx, events ...Event) error {
+	if len(events) == 0 {
+		return nil
 	}
-	p := sqlgen.PublishParams{Kind: string(e.Kind), NodeID: e.NodeID, PoolID: e.PoolID, Body: body}
-	if !e.At.IsZero() {
-		p.At = &e.At
+	rows := make([]sqlgen.PublishParams, len(events))
+	for i, e := range events {
+		body, err := json.Marshal(e.Body)
+		if err != nil {
+			return fmt.Errorf("%s event: %w", e.Kind, err)
+		}
+		rows[i] = sqlgen.PublishParams{Kind: string(e.Kind), NodeID: e.NodeID, PoolID: e.PoolID, Body: body}
+		if !e.At.IsZero() {
+			rows[i].At = &e.At
+		}
 	}
-	if err := sqlgen.New(tx).Publish(ctx, p); err != nil {
-		return fmt.Errorf("publish %s event: %w", e.Kind, err)
-	}
-	return nil
+	var failed error
+	sqlgen.New(tx).Publish(ctx, rows).Exec(func(i int, err error) {
+		if err != nil && failed == nil {
+			failed = fmt.Errorf("publish %s event: %w", events[i].Kind, err)
+		}
+	})
+	return failed
 }

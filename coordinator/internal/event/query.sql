@@ -1,4 +1,4 @@
--- name: Publish :exec
+-- name: Publish :batchexec
 INSERT INTO event_outbox (at, kind, node_id, pool_id, body)
 VALUES (coalesce(sqlc.narg(at)::timestamptz, now()), @kind, @node_id, @pool_id, @body);
 

@@ -15,7 +15,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node/sqlgen"
@@ -85,9 +87,29 @@ func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest,
 	if err != nil {
 		return nil, err
 	}
-	return resp, q.UseToken(ctx, sqlgen.UseTokenParams{
+	err = q.UseToken(ctx, sqlgen.UseTokenParams{
 		TokenHash: token.TokenHash, UsedAt: &now, NodeNo: &nodeNo, RequestHash: requestHash[:], Response: stored,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, enrolled(ctx, tx, nodeNo, resp, &token, now)
+}
+
+// enrolled tells of an enrolment and writes it down.
+func enrolled(ctx context.Context, tx db.Tx, nodeNo int32, resp *wire.EnrollResponse, token *sqlgen.EnrolmentToken, now time.Time) error {
+	n, err := sqlgen.New(tx).LockStatus(ctx, nodeNo)
+	if err != nil {
+		return err
+	}
+	c := Changed{Change: changedEnrolled, Status: Status(n.Status), Reason: n.StatusReason, Online: n.Online}
+	if err := event.Publish(ctx, tx, c.event(n.NodeID, n.PoolID, now)); err != nil {
+		return err
+	}
+	by := audit.By{Actor: audit.Device}
+	return audit.Write(ctx, tx, by.Record("node.enrol", n.NodeID, nil, map[string]any{
+		"key_epoch": resp.KeyEpoch, "token": tokenID(token.TokenHash), "pool_id": n.PoolID,
+	}).AtTime(now))
 }
 
 func repeatedEnroll(token *sqlgen.EnrolmentToken, requestHash []byte) (*wire.EnrollResponse, error) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
@@ -91,7 +92,7 @@ func (w *world) token(t *testing.T, tok node.Token) string {
 	if tok.Life == 0 {
 		tok.Life = time.Hour
 	}
-	token, err := w.CreateToken(t.Context(), tok)
+	token, err := w.CreateToken(t.Context(), audit.By{Actor: audit.CLI}, tok)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func (w *world) enroll(t *testing.T, req *wire.EnrollRequest) *wire.EnrollRespon
 
 func TestEnrolledDeviceLogsInWithTheKeysItDerives(t *testing.T) {
 	w, d := newWorld(t), newDevice(t)
-	home, err := w.pools.Create(t.Context(), pool.New{Name: "home"})
+	home, err := w.pools.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: "home"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,15 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 )
 
@@ -54,7 +58,11 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status,
 		if row, err = q.Connect(ctx, sqlgen.ConnectParams{NodeNo: nodeNo, At: &now}); err != nil {
 			return err
 		}
-		return q.OpenPresence(ctx, sqlgen.OpenPresenceParams{NodeNo: nodeNo, FromAt: now})
+		if err := q.OpenPresence(ctx, sqlgen.OpenPresenceParams{NodeNo: nodeNo, FromAt: now}); err != nil {
+			return err
+		}
+		c := Changed{Change: changedOnline, Status: Status(row.Status), Reason: row.StatusReason, Online: true}
+		return event.Publish(ctx, tx, c.event(row.NodeID, row.PoolID, now))
 	})
 	if err != nil {
 		return 0, "", fmt.Errorf("mark node %d online: %w", nodeNo, err)
@@ -104,8 +112,17 @@ func (p *Presence) Flush(ctx context.Context) error {
 // node can connect.
 func EndAll(ctx context.Context, tx db.Tx, lastAlive time.Time) error {
 	q := sqlgen.New(tx)
-	if _, err := q.AllOffline(ctx); err != nil {
+	gone, err := q.AllOffline(ctx)
+	if err != nil {
 		return fmt.Errorf("mark all nodes offline: %w", err)
+	}
+	events := make([]event.Event, len(gone))
+	for i, n := range gone {
+		c := Changed{Change: changedOffline, Status: Status(n.Status), Reason: n.StatusReason}
+		events[i] = c.event(n.NodeID, n.PoolID, lastAlive)
+	}
+	if err := event.Publish(ctx, tx, events...); err != nil {
+		return err
 	}
 	if _, err := q.CloseAllPresence(ctx, lastAlive); err != nil {
 		return fmt.Errorf("end all presence: %w", err)
@@ -140,8 +157,14 @@ func (p *Presence) forget(nodeNo int32, d departure) {
 func depart(ctx context.Context, tx db.Tx, nodeNo int32, d departure) (gone bool, err error) {
 	q := sqlgen.New(tx)
 	n, err := q.Disconnect(ctx, sqlgen.DisconnectParams{NodeNo: nodeNo, SessionNo: int64(d.session), At: &d.at})
-	if err != nil || n == 0 {
-		return false, err // n == 0: a newer session took over, presence goes on
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil // a newer session took over, presence goes on
+	} else if err != nil {
+		return false, err
 	}
-	return true, q.ClosePresence(ctx, sqlgen.ClosePresenceParams{NodeNo: nodeNo, At: d.at})
+	if err := q.ClosePresence(ctx, sqlgen.ClosePresenceParams{NodeNo: nodeNo, At: d.at}); err != nil {
+		return false, err
+	}
+	c := Changed{Change: changedOffline, Status: Status(n.Status), Reason: n.StatusReason}
+	return true, event.Publish(ctx, tx, c.event(n.NodeID, n.PoolID, d.at))
 }

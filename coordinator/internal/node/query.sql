@@ -36,7 +36,8 @@ WHERE node_no = $1 AND to_at IS NULL
 RETURNING to_at::timestamptz;
 
 -- name: LockStatus :one
-SELECT status, status_reason FROM node WHERE node_no = $1 FOR UPDATE;
+SELECT n.status, n.status_reason, n.online, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
+FROM node n WHERE n.node_no = $1 FOR UPDATE;
 
 -- name: UpdateStatus :exec
 UPDATE node SET status = $2, status_reason = $3, updated_at = $4 WHERE node_no = $1;
@@ -75,20 +76,23 @@ UPDATE node SET agent_version = $2, boot_id = $3 WHERE node_no = $1 AND session_
 
 -- name: Connect :one
 UPDATE node SET online = true, session_no = session_no + 1, last_heartbeat = sqlc.arg(at)
-WHERE node_no = $1 RETURNING session_no, status;
+WHERE node_no = $1 RETURNING session_no, status, status_reason, node_id,
+    coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id;
 
 -- name: OpenPresence :exec
 INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
--- name: Disconnect :execrows
+-- name: Disconnect :one
 UPDATE node SET online = false, last_heartbeat = sqlc.arg(at)
-WHERE node_no = $1 AND session_no = $2 AND online;
+WHERE node_no = $1 AND session_no = $2 AND online
+RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id;
 
 -- name: ClosePresence :exec
 UPDATE node_presence SET to_at = GREATEST(sqlc.arg(at)::timestamptz, from_at) WHERE node_no = $1 AND to_at IS NULL;
 
--- name: AllOffline :execrows
-UPDATE node SET online = false WHERE online;
+-- name: AllOffline :many
+UPDATE node SET online = false WHERE online
+RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id;
 
 -- name: CloseAllPresence :execrows
 UPDATE node_presence SET to_at = GREATEST(sqlc.arg(at)::timestamptz, from_at) WHERE to_at IS NULL;

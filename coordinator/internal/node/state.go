@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 )
 
@@ -23,7 +24,12 @@ func SetStatus(ctx context.Context, tx db.Tx, nodeNo int32, status Status, reaso
 	if err := q.InsertState(ctx, sqlgen.InsertStateParams{NodeNo: nodeNo, Status: string(status), Reason: reason, FromAt: from}); err != nil {
 		return err
 	}
-	return q.UpdateStatus(ctx, sqlgen.UpdateStatusParams{NodeNo: nodeNo, Status: string(status), StatusReason: reason, UpdatedAt: at})
+	err = q.UpdateStatus(ctx, sqlgen.UpdateStatusParams{NodeNo: nodeNo, Status: string(status), StatusReason: reason, UpdatedAt: at})
+	if err != nil {
+		return err
+	}
+	c := Changed{Change: changedStatus, Status: status, Reason: reason, Before: Status(before.Status), Online: before.Online}
+	return event.Publish(ctx, tx, c.event(before.NodeID, before.PoolID, at))
 }
 
 // StatusOf reads a node's status and its reason and locks them within the

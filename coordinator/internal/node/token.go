@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 )
@@ -25,19 +28,28 @@ type Token struct {
 }
 
 // CreateToken makes a one-time token and returns it; only its hash is kept.
-func (s *Store) CreateToken(ctx context.Context, t Token) (string, error) {
+func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (string, error) {
 	if t.Life <= 0 || t.Life > MaxTokenLife {
 		return "", fault.New(fault.Validation, "an enrolment token lives more than 0 and at most %s", MaxTokenLife).
 			WithFields(fault.Field{Name: "life", Reason: fmt.Sprintf("%s is out of range", t.Life)})
 	}
-	token := "enroll_" + rand.Text() + rand.Text()
-	err := sqlgen.New(s.Pool).InsertToken(ctx, sqlgen.InsertTokenParams{
+	token, now := "enroll_"+rand.Text()+rand.Text(), s.Now()
+	p := sqlgen.InsertTokenParams{
 		TokenHash:  hashToken(token),
 		PoolNo:     t.PoolNo,
 		NodeName:   t.NodeName,
 		SerialHash: t.SerialHash,
 		NodeNo:     t.NodeNo,
-		ExpiresAt:  s.Now().Add(t.Life),
+		ExpiresAt:  now.Add(t.Life),
+	}
+	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		if err := sqlgen.New(tx).InsertToken(ctx, p); err != nil {
+			return err
+		}
+		r := by.Record("token.create", tokenID(p.TokenHash), nil, tokenRecord{
+			PoolNo: t.PoolNo, NodeNo: t.NodeNo, NodeName: t.NodeName, Expires: p.ExpiresAt,
+		})
+		return audit.Write(ctx, tx, r.AtTime(now))
 	})
 	if err != nil {
 		return "", fmt.Errorf("store enrolment token: %w", err)
@@ -50,6 +62,17 @@ func (s *Store) RemoveExpiredTokens(ctx context.Context) error {
 	_, err := sqlgen.New(s.Pool).DeleteExpiredTokens(ctx, s.Now().Add(-MaxTokenLife))
 	return err
 }
+
+// tokenRecord is what the audit log keeps of a token.
+type tokenRecord struct {
+	PoolNo   *int32    `json:"pool_no,omitempty"`
+	NodeNo   *int32    `json:"node_no,omitempty"`
+	NodeName string    `json:"node_name,omitempty"`
+	Expires  time.Time `json:"expires_at"`
+}
+
+// tokenID names a token where its text must not stand.
+func tokenID(hash []byte) string { return "token_" + hex.EncodeToString(hash[:8]) }
 
 func hashToken(token string) []byte {
 	sum := sha256.Sum256([]byte(token))

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
@@ -25,7 +26,7 @@ func TestConcurrentJoinsNeverOverfillAPool(t *testing.T) {
 	p := dbtest.New(t)
 	insertNodes(t, p, 130)
 	s := pool.NewStore(p, nil)
-	full, err := s.Create(t.Context(), pool.New{Name: "full"})
+	full, err := s.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: "full"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestJoinLeaveJoin(t *testing.T) {
 	s := pool.NewStore(p, nil)
 	var pools []pool.Pool
 	for i := range 2 {
-		made, err := s.Create(t.Context(), pool.New{Name: fmt.Sprintf("pool-%d", i), MaxNodes: 1})
+		made, err := s.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: fmt.Sprintf("pool-%d", i), MaxNodes: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,10 +89,10 @@ func TestJoinLeaveJoin(t *testing.T) {
 	if first, err := s.Get(t.Context(), pools[0].ID); err != nil || first.NodeCount != 0 {
 		t.Errorf("left pool counts %d, %v", first.NodeCount, err)
 	}
-	if _, err := s.Create(t.Context(), pool.New{Name: "pool-0"}); !fault.Has(err, fault.NameTaken) {
+	if _, err := s.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: "pool-0"}); !fault.Has(err, fault.NameTaken) {
 		t.Errorf("name twice: %v", err)
 	}
-	_, err := s.Create(t.Context(), pool.New{Name: "a b", MaxNodes: 101, RewardPerEpoch: -1})
+	_, err := s.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: "a b", MaxNodes: 101, RewardPerEpoch: -1})
 	if f := fault.As(err); f.Code != fault.Validation || len(f.Fields) != 3 {
 		t.Errorf("three bad fields: %v %+v", err, f.Fields)
 	}

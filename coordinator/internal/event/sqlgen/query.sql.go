@@ -79,30 +79,6 @@ func (q *Queries) Number(ctx context.Context, most int32) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const publish = `-- name: Publish :exec
-INSERT INTO event_outbox (at, kind, node_id, pool_id, body)
-VALUES (coalesce($1::timestamptz, now()), $2, $3, $4, $5)
-`
-
-type PublishParams struct {
-	At     *time.Time
-	Kind   string
-	NodeID string
-	PoolID string
-	Body   []byte
-}
-
-func (q *Queries) Publish(ctx context.Context, arg PublishParams) error {
-	_, err := q.db.Exec(ctx, publish,
-		arg.At,
-		arg.Kind,
-		arg.NodeID,
-		arg.PoolID,
-		arg.Body,
-	)
-	return err
-}
-
 const takeTurn = `-- name: TakeTurn :exec
 SELECT pg_advisory_xact_lock($1::int, 0)
 `

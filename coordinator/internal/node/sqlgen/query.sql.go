@@ -10,16 +10,41 @@ import (
 	"time"
 )
 
-const allOffline = `-- name: AllOffline :execrows
+const allOffline = `-- name: AllOffline :many
 UPDATE node SET online = false WHERE online
+RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id
 `
 
-func (q *Queries) AllOffline(ctx context.Context) (int64, error) {
-	result, err := q.db.Exec(ctx, allOffline)
+type AllOfflineRow struct {
+	Status       string
+	StatusReason string
+	NodeID       string
+	PoolID       string
+}
+
+func (q *Queries) AllOffline(ctx context.Context) ([]AllOfflineRow, error) {
+	rows, err := q.db.Query(ctx, allOffline)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []AllOfflineRow
+	for rows.Next() {
+		var i AllOfflineRow
+		if err := rows.Scan(
+			&i.Status,
+			&i.StatusReason,
+			&i.NodeID,
+			&i.PoolID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const closeAllPresence = `-- name: CloseAllPresence :execrows
@@ -70,7 +95,8 @@ func (q *Queries) CloseState(ctx context.Context, arg CloseStateParams) (time.Ti
 
 const connect = `-- name: Connect :one
 UPDATE node SET online = true, session_no = session_no + 1, last_heartbeat = $2
-WHERE node_no = $1 RETURNING session_no, status
+WHERE node_no = $1 RETURNING session_no, status, status_reason, node_id,
+    coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id
 `
 
 type ConnectParams struct {
@@ -79,14 +105,23 @@ type ConnectParams struct {
 }
 
 type ConnectRow struct {
-	SessionNo int64
-	Status    string
+	SessionNo    int64
+	Status       string
+	StatusReason string
+	NodeID       string
+	PoolID       string
 }
 
 func (q *Queries) Connect(ctx context.Context, arg ConnectParams) (ConnectRow, error) {
 	row := q.db.QueryRow(ctx, connect, arg.NodeNo, arg.At)
 	var i ConnectRow
-	err := row.Scan(&i.SessionNo, &i.Status)
+	err := row.Scan(
+		&i.SessionNo,
+		&i.Status,
+		&i.StatusReason,
+		&i.NodeID,
+		&i.PoolID,
+	)
 	return i, err
 }
 
@@ -102,9 +137,10 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, expiresAt time.Time) 
 	return result.RowsAffected(), nil
 }
 
-const disconnect = `-- name: Disconnect :execrows
+const disconnect = `-- name: Disconnect :one
 UPDATE node SET online = false, last_heartbeat = $3
 WHERE node_no = $1 AND session_no = $2 AND online
+RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id
 `
 
 type DisconnectParams struct {
@@ -113,12 +149,23 @@ type DisconnectParams struct {
 	At        *time.Time
 }
 
-func (q *Queries) Disconnect(ctx context.Context, arg DisconnectParams) (int64, error) {
-	result, err := q.db.Exec(ctx, disconnect, arg.NodeNo, arg.SessionNo, arg.At)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type DisconnectRow struct {
+	Status       string
+	StatusReason string
+	NodeID       string
+	PoolID       string
+}
+
+func (q *Queries) Disconnect(ctx context.Context, arg DisconnectParams) (DisconnectRow, error) {
+	row := q.db.QueryRow(ctx, disconnect, arg.NodeNo, arg.SessionNo, arg.At)
+	var i DisconnectRow
+	err := row.Scan(
+		&i.Status,
+		&i.StatusReason,
+		&i.NodeID,
+		&i.PoolID,
+	)
+	return i, err
 }
 
 const insertKey = `-- name: InsertKey :exec
@@ -277,18 +324,28 @@ func (q *Queries) LiveKey(ctx context.Context, nodeID string) (LiveKeyRow, error
 }
 
 const lockStatus = `-- name: LockStatus :one
-SELECT status, status_reason FROM node WHERE node_no = $1 FOR UPDATE
+SELECT n.status, n.status_reason, n.online, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
+FROM node n WHERE n.node_no = $1 FOR UPDATE
 `
 
 type LockStatusRow struct {
 	Status       string
 	StatusReason string
+	Online       bool
+	NodeID       string
+	PoolID       string
 }
 
 func (q *Queries) LockStatus(ctx context.Context, nodeNo int32) (LockStatusRow, error) {
 	row := q.db.QueryRow(ctx, lockStatus, nodeNo)
 	var i LockStatusRow
-	err := row.Scan(&i.Status, &i.StatusReason)
+	err := row.Scan(
+		&i.Status,
+		&i.StatusReason,
+		&i.Online,
+		&i.NodeID,
+		&i.PoolID,
+	)
 	return i, err
 }
 

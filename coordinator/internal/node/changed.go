@@ -1,0 +1,29 @@
+package node
+
+import (
+	"time"
+
+	"lucid.internal/coordinator/internal/event"
+)
+
+// What can change, as Changed says.
+const (
+	changedEnrolled = "enrolled"
+	changedOnline   = "online"
+	changedOffline  = "offline"
+	changedStatus   = "status"
+)
+
+// Changed is the body of a node event: what changed, and how the node stands
+// after it.
+type Changed struct {
+	Change string `json:"change" doc:"enrolled, online, offline or status."`
+	Status Status `json:"status"`
+	Reason string `json:"reason,omitempty" doc:"Why it has this status."`
+	Before Status `json:"before,omitempty" doc:"The status before; of a change of status only."`
+	Online bool   `json:"online"`
+}
+
+func (c Changed) event(nodeID, poolID string, at time.Time) event.Event {
+	return event.Event{Kind: event.Node, NodeID: nodeID, PoolID: poolID, Body: c, At: at}
+}
