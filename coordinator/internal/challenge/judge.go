@@ -13,6 +13,7 @@ import (
 
 	"lucid.internal/coordinator/internal/challenge/sqlgen"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -161,9 +162,14 @@ func (r *Referee) conclude(ctx context.Context, v *Verdict, response []byte, dec
 		if err != nil {
 			return err
 		}
-		nodeID, err := q.NodeID(ctx, v.NodeNo)
-		done = &conclusion{nodeID: nodeID, standing: standing}
-		return err
+		ids, err := q.NodeIDs(ctx, v.NodeNo)
+		if err != nil {
+			return err
+		}
+		done = &conclusion{nodeID: ids.NodeID, standing: standing}
+		return event.Publish(ctx, tx, event.Event{
+			Kind: event.Proof, NodeID: ids.NodeID, PoolID: ids.PoolID, Body: judgedOf(v, answeredMs), At: v.At,
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store verdict: %w", err)

@@ -44,5 +44,5 @@ INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, an
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 RETURNING verdict_no;
 
--- name: NodeID :one
-SELECT node_id FROM node WHERE node_no = $1;
+-- name: NodeIDs :one
+SELECT n.node_id, coalesce(p.pool_id, '')::text AS pool_id FROM node n LEFT JOIN pool p USING (pool_no) WHERE n.node_no = $1;

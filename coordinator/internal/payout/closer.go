@@ -146,8 +146,10 @@ func (c *closing) run(ctx context.Context) (closed bool, earnings []Earning, err
 			return false, nil, err
 		}
 	}
-	earnings, err = c.earnings(ctx, lines)
-	return err == nil, earnings, err
+	if earnings, err = c.earnings(ctx, lines); err != nil {
+		return false, nil, err
+	}
+	return true, earnings, c.publishEarnings(ctx, earnings)
 }
 
 // store writes the epoch and its lines; false: another closer was first.

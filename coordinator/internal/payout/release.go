@@ -59,8 +59,10 @@ func Release(ctx context.Context, tx db.Tx, nodeID string, at time.Time) (ledger
 	if err != nil || amount == 0 {
 		return 0, err
 	}
-	_, err = ledger.Post(ctx, tx, ledger.Release(nodeID+"/"+at.UTC().Format(time.RFC3339Nano), at, nodeID, amount))
-	return amount, err
+	if _, err = ledger.Post(ctx, tx, ledger.Release(nodeID+"/"+at.UTC().Format(time.RFC3339Nano), at, nodeID, amount)); err != nil {
+		return 0, err
+	}
+	return amount, publish(ctx, tx, nodeID, "", Released{Change: "released", Amount: amount}, at)
 }
 
 func (c Config) scoresNow(ctx context.Context, nodeNos []int32) (scores map[int32]ScoreAt, err error) {

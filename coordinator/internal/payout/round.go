@@ -87,8 +87,12 @@ func (r *Round) pay(ctx context.Context, nodeNo int32, nodeID, address string) e
 			return err
 		}
 		made = payout
-		_, err = ledger.Post(ctx, tx, ledger.Reserve(attemptRef(payout.PayoutID, 0), now, nodeID, gross-fee, fee))
-		return err
+		if _, err = ledger.Post(ctx, tx, ledger.Reserve(attemptRef(payout.PayoutID, 0), now, nodeID, gross-fee, fee)); err != nil {
+			return err
+		}
+		return publishChange(ctx, tx, Payout{
+			ID: payout.PayoutID, NodeID: nodeID, Status: Pending, Amount: gross, Fee: fee, NetAmount: gross - fee, UpdatedAt: now,
+		})
 	})
 	if err == nil && made.PayoutID != "" {
 		r.cfg.Logger.Info("payout pending", "payout_id", made.PayoutID, "node_id", nodeID,

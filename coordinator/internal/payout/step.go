@@ -91,8 +91,8 @@ func (s *Store) step(ctx context.Context, payoutID string, st step, change func(
 			return refused(payoutID, err)
 		}
 		after = payoutOf(p, row.NodeID)
-		if st.flow == nil {
-			return nil
+		if err := publishChange(ctx, tx, after); err != nil || st.flow == nil {
+			return err
 		}
 		ref := attemptRef(payoutID, p.RetryCount)
 		_, err = ledger.Post(ctx, tx, st.flow(ref, now, row.NodeID, after.NetAmount, after.Fee))

@@ -36,6 +36,9 @@ WHERE node_no = $1;
 -- name: InsertChange :exec
 INSERT INTO score_change (node_no, verdict_no, at, before, after, factors, reason) VALUES ($1, $2, $3, $4, $5, $6, $7);
 
+-- name: NodeIDs :one
+SELECT n.node_id, coalesce(p.pool_id, '')::text AS pool_id FROM node n LEFT JOIN pool p USING (pool_no) WHERE n.node_no = $1;
+
 -- name: AsOf :many
 SELECT n.node_no::integer AS node_no, c.after, c.factors, s.vetted_at
 FROM unnest(sqlc.arg(node_nos)::integer[]) AS n(node_no)

@@ -234,7 +234,12 @@ func (s *Store) write(ctx context.Context, tx db.Tx, v verdict, before, after Re
 	}); err != nil {
 		return err
 	}
-	return s.setNodeScore(ctx, tx, v.nodeNo, after.Score)
+	if err := s.setNodeScore(ctx, tx, v.nodeNo, after.Score); err != nil || before.Score == after.Score {
+		return err
+	}
+	return publish(ctx, tx, v.nodeNo, Changed{
+		Before: Points(before.Score), After: Points(after.Score), Verdicts: c.Verdicts, Reason: reason,
+	}, v.at)
 }
 
 // availabilityAt reads a node's presence, its states and our fault windows of

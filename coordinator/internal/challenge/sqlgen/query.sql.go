@@ -234,15 +234,20 @@ func (q *Queries) InsertVerdict(ctx context.Context, arg InsertVerdictParams) (i
 	return verdict_no, err
 }
 
-const nodeID = `-- name: NodeID :one
-SELECT node_id FROM node WHERE node_no = $1
+const nodeIDs = `-- name: NodeIDs :one
+SELECT n.node_id, coalesce(p.pool_id, '')::text AS pool_id FROM node n LEFT JOIN pool p USING (pool_no) WHERE n.node_no = $1
 `
 
-func (q *Queries) NodeID(ctx context.Context, nodeNo int32) (string, error) {
-	row := q.db.QueryRow(ctx, nodeID, nodeNo)
-	var node_id string
-	err := row.Scan(&node_id)
-	return node_id, err
+type NodeIDsRow struct {
+	NodeID string
+	PoolID string
+}
+
+func (q *Queries) NodeIDs(ctx context.Context, nodeNo int32) (NodeIDsRow, error) {
+	row := q.db.QueryRow(ctx, nodeIDs, nodeNo)
+	var i NodeIDsRow
+	err := row.Scan(&i.NodeID, &i.PoolID)
+	return i, err
 }
 
 const renewPast = `-- name: RenewPast :exec

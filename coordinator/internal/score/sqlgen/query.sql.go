@@ -337,6 +337,22 @@ func (q *Queries) Lock(ctx context.Context, nodeNo int32) (Score, error) {
 	return i, err
 }
 
+const nodeIDs = `-- name: NodeIDs :one
+SELECT n.node_id, coalesce(p.pool_id, '')::text AS pool_id FROM node n LEFT JOIN pool p USING (pool_no) WHERE n.node_no = $1
+`
+
+type NodeIDsRow struct {
+	NodeID string
+	PoolID string
+}
+
+func (q *Queries) NodeIDs(ctx context.Context, nodeNo int32) (NodeIDsRow, error) {
+	row := q.db.QueryRow(ctx, nodeIDs, nodeNo)
+	var i NodeIDsRow
+	err := row.Scan(&i.NodeID, &i.PoolID)
+	return i, err
+}
+
 const update = `-- name: Update :exec
 UPDATE score SET reputation_a = $2, reputation_b = $3, timely_a = $4, timely_b = $5, verdicts = $6, verdict_no = $7,
     score = $8, confidence = $9, factors = $10, rule_version = $11, vetted_at = $12, calculated_at = $13
