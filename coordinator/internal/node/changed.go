@@ -8,6 +8,9 @@ import (
 
 // What can change, as Changed says.
 const (
+	changedCreated  = "created"
+	changedUpdated  = "updated"
+	changedDeleted  = "deleted"
 	changedEnrolled = "enrolled"
 	changedOnline   = "online"
 	changedOffline  = "offline"
@@ -17,7 +20,7 @@ const (
 // Changed is the body of a node event: what changed, and how the node stands
 // after it.
 type Changed struct {
-	Change string `json:"change" doc:"enrolled, online, offline or status."`
+	Change string `json:"change" doc:"created, enrolled, online, offline, status, updated or deleted."`
 	Status Status `json:"status"`
 	Reason string `json:"reason,omitempty" doc:"Why it has this status."`
 	Before Status `json:"before,omitempty" doc:"The status before; of a change of status only."`

@@ -141,18 +141,13 @@ func (s *Store) enrolledNode(ctx context.Context, tx db.Tx, token *sqlgen.Enrolm
 		return 0, "", err
 	}
 	if token.NodeNo != nil {
-		id, err := q.ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
-			NodeNo: *token.NodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now,
-		})
+		id, err := boundNode(ctx, tx, *token.NodeNo, req, inv, stored, now)
 		return *token.NodeNo, id, err
 	}
-	owner, err := q.NodeBySerial(ctx, inv.SerialHash)
-	if err == nil {
-		return 0, "", fault.New(fault.StateNotAllowed, "this board is enrolled as %s; ask for a token bound to that node", owner)
-	} else if !errors.Is(err, pgx.ErrNoRows) {
+	if err := freeBoard(ctx, q, inv.SerialHash, 0); err != nil {
 		return 0, "", err
 	}
-	id := "node_" + strings.ToLower(rand.Text())[:20]
+	id := newID()
 	name, err := freeName(ctx, q, token.NodeName, inv.Hostname, id)
 	if err != nil {
 		return 0, "", err
@@ -171,6 +166,46 @@ func (s *Store) enrolledNode(ctx context.Context, tx db.Tx, token *sqlgen.Enrolm
 		return no, id, s.Join(ctx, tx, *token.PoolNo, no, now)
 	}
 	return no, id, nil
+}
+
+// boundNode enrols the node that a token is bound to: one that waits for its
+// first device begins its life, any other gets a new key epoch only.
+func boundNode(ctx context.Context, tx db.Tx, nodeNo int32, req *wire.EnrollRequest, inv *wire.Inventory, stored []byte, now time.Time) (string, error) {
+	q := sqlgen.New(tx)
+	before, err := q.LockStatus(ctx, nodeNo)
+	if err != nil {
+		return "", err
+	}
+	if before.DeletedAt != nil {
+		return "", fault.New(fault.BadEnrolmentToken, "the enrolment token is for a node that was deleted; ask for a new one")
+	}
+	if Status(before.Status) != Pending {
+		return before.NodeID, q.ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
+			NodeNo: nodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now,
+		})
+	}
+	if err := freeBoard(ctx, q, inv.SerialHash, nodeNo); err != nil {
+		return "", err
+	}
+	err = q.FirstEnrolNode(ctx, sqlgen.FirstEnrolNodeParams{
+		NodeNo: nodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now,
+		SerialHash: inv.SerialHash, PayoutAddress: req.PayoutAddress,
+	})
+	if err != nil {
+		return "", err
+	}
+	return before.NodeID, enter(ctx, tx, nodeNo, before, standing{Starting, "enrolled", nil}, now)
+}
+
+// freeBoard refuses a board that another node is: it keeps its node.
+func freeBoard(ctx context.Context, q *sqlgen.Queries, serialHash string, nodeNo int32) error {
+	owner, err := q.NodeBySerial(ctx, sqlgen.NodeBySerialParams{SerialHash: serialHash, NodeNo: nodeNo})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return fault.New(fault.StateNotAllowed, "this board is enrolled as %s; ask for a token bound to that node", owner)
 }
 
 // giveKeys makes the next key epoch of a node, retires the one before and
@@ -208,6 +243,8 @@ func (s *Store) giveKeys(ctx context.Context, q *sqlgen.Queries, nodeNo int32, n
 func sealedAs(nodeID string, epoch uint32) []byte {
 	return fmt.Appendf(nil, "node root/%s/%d", nodeID, epoch)
 }
+
+func newID() string { return "node_" + strings.ToLower(rand.Text())[:20] }
 
 // freeName is the wanted name, else one from the host's name; a name that is
 // taken gets the end of the node id.

@@ -21,9 +21,20 @@ func (s *Store) SetInventory(ctx context.Context, nodeNo int32, inv *wire.Invent
 }
 
 // SetAgent stores what the live session's status message says; one of an older
-// session changes nothing.
+// session changes nothing. The node reads its commands by now: one that waits
+// for it is sent (again).
 func (s *Store) SetAgent(ctx context.Context, nodeNo int32, session uint64, status *wire.Status) error {
-	return sqlgen.New(s.Pool).SetAgent(ctx, sqlgen.SetAgentParams{
+	q := sqlgen.New(s.Pool)
+	live, err := q.SetAgent(ctx, sqlgen.SetAgentParams{
 		NodeNo: nodeNo, SessionNo: int64(session), AgentVersion: status.AgentVersion, BootID: status.BootID,
+		AgentStopped: status.State == wire.StateStopped,
 	})
+	if err != nil || live == 0 || !status.Online {
+		return err
+	}
+	waiting, err := q.SendAgain(ctx, nodeNo)
+	if err != nil || waiting == 0 {
+		return err
+	}
+	return s.sendCommands(ctx)
 }

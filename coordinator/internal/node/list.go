@@ -19,10 +19,12 @@ type Filter struct {
 	Type   string
 	PoolID string
 	Online *bool
-	Query  string // part of name or id, in any case
-	Sort   string // created_at (default), updated_at, name, poot_score, last_heartbeat
-	Order  string // asc, desc (default)
-	Limit  int    // 1..100
+	Labels map[string]string // all of them
+	IDs    []string          // only these; nil: all
+	Query  string            // part of name, id, model or city, in any case
+	Sort   string            // created_at (default), updated_at, name, poot_score, last_heartbeat
+	Order  string            // asc, desc (default)
+	Limit  int               // 1..100
 	Offset int
 	After  string // cursor of the page before; excludes Offset
 }
@@ -38,8 +40,8 @@ var sortColumns = map[string]struct{ expression, kind string }{
 }
 
 const (
-	nodeColumns = `n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, COALESCE(p.pool_id, ''), n.inventory,
-		n.payout_address, n.poot_score, n.online, n.agent_version, GREATEST(n.last_heartbeat, l.received_at),
+	nodeColumns = `n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, ''),
+		n.inventory, n.location, n.configuration, n.labels, n.version, n.payout_address, n.poot_score, n.online, n.agent_version, GREATEST(n.last_heartbeat, l.received_at),
 		o.from_at, n.created_at, n.updated_at`
 	nodeTables = ` FROM node n LEFT JOIN pool p USING (pool_no) LEFT JOIN sample_latest l USING (node_no)
 		LEFT JOIN node_presence o ON o.node_no = n.node_no AND o.to_at IS NULL`
@@ -47,7 +49,7 @@ const (
 
 // Get reads one node.
 func (s *Store) Get(ctx context.Context, nodeID string) (Node, error) {
-	n, err := scanNode(s.Pool.QueryRow(ctx, "SELECT "+nodeColumns+nodeTables+" WHERE n.node_id = $1", nodeID))
+	n, err := scanNode(s.Pool.QueryRow(ctx, "SELECT "+nodeColumns+nodeTables+" WHERE n.node_id = $1 AND n.deleted_at IS NULL", nodeID))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Node{}, fault.New(fault.NodeNotFound, "no node %s", nodeID)
 	} else if err != nil {
@@ -63,7 +65,7 @@ func (s *Store) List(ctx context.Context, f Filter) (nodes []Node, total int, ne
 	if err != nil {
 		return nil, 0, "", err
 	}
-	err = s.Pool.QueryRow(ctx, "SELECT count(*)"+nodeTables+q.where(), q.args...).Scan(&total)
+	err = s.Pool.QueryRow(ctx, "SELECT count(*) FROM node n"+q.where(), q.args...).Scan(&total)
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("count nodes: %w", err)
 	}
@@ -89,17 +91,18 @@ func (s *Store) List(ctx context.Context, f Filter) (nodes []Node, total int, ne
 }
 
 func scanNode(row pgx.Row, more ...any) (n Node, err error) {
-	var inventory []byte
+	var inventory, location, configuration, labels []byte
 	var heartbeat, since *time.Time
 	err = row.Scan(append([]any{
-		&n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.PoolID, &inventory,
-		&n.PayoutAddress, &n.ScoreNano, &n.Online, &n.AgentVersion, &heartbeat, &since, &n.CreatedAt, &n.UpdatedAt,
+		&n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.StatusUntil, &n.PoolID,
+		&inventory, &location, &configuration, &labels, &n.Version, &n.PayoutAddress, &n.ScoreNano, &n.Online, &n.AgentVersion, &heartbeat, &since, &n.CreatedAt, &n.UpdatedAt,
 	}, more...)...)
 	if err != nil {
 		return n, err
 	}
 	n.LastHeartbeat, n.OnlineSince = heartbeat, since
-	return n, json.Unmarshal(inventory, &n.Inventory)
+	return n, errors.Join(json.Unmarshal(inventory, &n.Inventory), json.Unmarshal(location, &n.Location),
+		json.Unmarshal(configuration, &n.Configuration), json.Unmarshal(labels, &n.Labels))
 }
 
 // listQuery builds the WHERE of a list from placeholders only.
@@ -113,7 +116,7 @@ type listQuery struct {
 }
 
 func newListQuery(f Filter) (*listQuery, error) {
-	q := &listQuery{filter: f, order: "DESC"}
+	q := &listQuery{filter: f, order: "DESC", conditions: []string{"n.deleted_at IS NULL"}}
 	if f.Sort == "" {
 		f.Sort = "created_at"
 	}
@@ -126,9 +129,13 @@ func newListQuery(f Filter) (*listQuery, error) {
 	}
 	q.add("n.status = $%d", f.Status, f.Status != "")
 	q.add("n.node_type = $%d", f.Type, f.Type != "")
-	q.add("p.pool_id = $%d", f.PoolID, f.PoolID != "")
+	q.add("n.pool_no = (SELECT pool_no FROM pool WHERE pool_id = $%d)", f.PoolID, f.PoolID != "")
 	q.add("n.online = $%d", f.Online, f.Online != nil)
-	q.add("position($%d in lower(n.name || ' ' || n.node_id)) > 0", strings.ToLower(f.Query), f.Query != "")
+	q.add("n.labels @> $%d", nonNil(f.Labels), len(f.Labels) > 0)
+	q.add("n.node_id = ANY($%d)", f.IDs, f.IDs != nil)
+	// LIKE, because the index on trigrams serves it; without that index it is
+	// only slower.
+	q.add("n.search LIKE $%d", "%"+likeLiteral(strings.ToLower(f.Query))+"%", f.Query != "")
 	if f.After != "" {
 		if q.after, ok = decodeCursor(f.After, q.sort.kind); !ok {
 			return nil, fault.New(fault.Validation, "unreadable cursor").
@@ -145,10 +152,12 @@ func (q *listQuery) add(condition string, arg any, wanted bool) {
 	}
 }
 
+// likeLiteral keeps what LIKE gives a meaning from having one.
+func likeLiteral(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
+}
+
 func (q *listQuery) where() string {
-	if len(q.conditions) == 0 {
-		return ""
-	}
 	return " WHERE " + strings.Join(q.conditions, " AND ")
 }
 

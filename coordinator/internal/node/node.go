@@ -8,6 +8,7 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
@@ -41,6 +42,11 @@ type Node struct {
 	PoolID        string // "" outside a pool
 	Inventory     wire.Inventory
 	PayoutAddress string
+	Location      Location
+	Configuration Configuration
+	Labels        map[string]string
+	StatusUntil   *time.Time // when a maintenance or suspension lifts itself; nil: never
+	Version       int64      // the ETag: rises with every change that an operator may make
 	ScoreNano     int64
 	Online        bool
 	AgentVersion  string
@@ -54,7 +60,11 @@ type Node struct {
 // pool provides it.
 type JoinPool func(ctx context.Context, tx db.Tx, poolNo, nodeNo int32, at time.Time) error
 
-// Config of a Store. Pool, Box and EnrolmentKey are required.
+// LeavePool takes a node out of its pool within the caller's transaction.
+// Package pool provides it.
+type LeavePool func(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) error
+
+// Config of a Store. Pool, Box, EnrolmentKey, Join and Leave are required.
 type Config struct {
 	Pool         *db.Pool
 	Box          *seal.Box          // seals root secrets
@@ -62,7 +72,16 @@ type Config struct {
 	MQTT         []string           // broker addresses (host:port) told to new nodes
 	CAPEM        string             // CA of API and broker, told to new nodes
 	Join         JoinPool
+	Leave        LeavePool
 	Now          func() time.Time
+
+	// CommandTimeout is how long a node has to confirm a command; default 60 s.
+	CommandTimeout time.Duration
+	// Send publishes a command to a connected node, Disconnect closes its
+	// connection. They reach only nodes of this coordinator's broker; what they
+	// miss is made up for by RunOnce where the broker is.
+	Send       func(nodeID string, c *wire.Command) error
+	Disconnect func(nodeID, reason string)
 }
 
 // Store keeps the nodes in Postgres.
@@ -74,6 +93,15 @@ type Store struct {
 func NewStore(c Config) *Store {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.CommandTimeout == 0 {
+		c.CommandTimeout = 60 * time.Second
+	}
+	if c.Send == nil {
+		c.Send = func(string, *wire.Command) error { return errors.New("this coordinator has no broker") }
+	}
+	if c.Disconnect == nil {
+		c.Disconnect = func(string, string) {}
 	}
 	return &Store{Config: c}
 }

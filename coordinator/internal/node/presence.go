@@ -55,7 +55,10 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status,
 		}
 		q := sqlgen.New(tx)
 		var err error
-		if row, err = q.Connect(ctx, sqlgen.ConnectParams{NodeNo: nodeNo, At: &now}); err != nil {
+		row, err = q.Connect(ctx, sqlgen.ConnectParams{NodeNo: nodeNo, At: &now})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errors.New("it was deleted meanwhile")
+		} else if err != nil {
 			return err
 		}
 		if err := q.OpenPresence(ctx, sqlgen.OpenPresenceParams{NodeNo: nodeNo, FromAt: now}); err != nil {

@@ -12,18 +12,24 @@ UPDATE enrolment_token SET used_at = $2, node_no = $3, request_hash = $4, respon
 DELETE FROM enrolment_token WHERE used_at IS NULL AND expires_at < $1;
 
 -- name: NodeBySerial :one
-SELECT node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' LIMIT 1;
+SELECT node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' AND deleted_at IS NULL AND node_no <> $2 LIMIT 1;
 
 -- name: NameTaken :one
-SELECT EXISTS (SELECT FROM node WHERE name = $1);
+SELECT EXISTS (SELECT FROM node WHERE name = $1 AND deleted_at IS NULL);
 
 -- name: InsertNode :one
 INSERT INTO node (node_id, name, status, serial_hash, inventory, payout_address, agent_version, created_at, updated_at)
 VALUES ($1, $2, 'starting', $3, $4, $5, $6, sqlc.arg(at), sqlc.arg(at))
 RETURNING node_no;
 
--- name: ReenrolNode :one
-UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_no = $1 RETURNING node_id;
+-- name: ReenrolNode :exec
+UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1 WHERE node_no = $1;
+
+-- name: FirstEnrolNode :exec
+-- The operator's payout address stands; the device's fills an empty one.
+UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1, serial_hash = $5,
+    payout_address = CASE WHEN payout_address = '' THEN sqlc.arg(payout_address)::text ELSE payout_address END
+WHERE node_no = $1;
 
 -- name: InsertState :exec
 INSERT INTO node_state (node_no, status, reason, from_at) VALUES ($1, $2, $3, $4);
@@ -36,11 +42,11 @@ WHERE node_no = $1 AND to_at IS NULL
 RETURNING to_at::timestamptz;
 
 -- name: LockStatus :one
-SELECT n.status, n.status_reason, n.online, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
+SELECT n.status, n.status_reason, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
 FROM node n WHERE n.node_no = $1 FOR UPDATE;
 
 -- name: UpdateStatus :exec
-UPDATE node SET status = $2, status_reason = $3, updated_at = $4 WHERE node_no = $1;
+UPDATE node SET status = $2, status_reason = $3, updated_at = $4, status_until = $5, version = version + 1 WHERE node_no = $1;
 
 -- name: NextKeyEpoch :one
 SELECT (COALESCE(max(key_epoch), 0) + 1)::integer FROM node_key WHERE node_no = $1;
@@ -54,7 +60,7 @@ INSERT INTO node_key (node_no, key_epoch, root_box, device_public, created_at) V
 -- name: LiveKey :one
 SELECT n.node_no, n.node_id, n.status, k.key_epoch, k.root_box, k.device_public
 FROM node n JOIN node_key k USING (node_no)
-WHERE n.node_id = $1 AND k.retired_at IS NULL
+WHERE n.node_id = $1 AND n.deleted_at IS NULL AND k.retired_at IS NULL
 ORDER BY k.key_epoch DESC LIMIT 1;
 
 -- name: Key :one
@@ -66,17 +72,18 @@ WHERE n.node_no = $1 AND k.key_epoch = $2;
 UPDATE node SET poot_score = $2 WHERE node_no = $1;
 
 -- name: SetPool :exec
-UPDATE node SET pool_no = $2, updated_at = $3 WHERE node_no = $1;
+UPDATE node SET pool_no = $2, updated_at = $3, version = version + 1 WHERE node_no = $1;
 
 -- name: SetInventory :exec
 UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_no = $1;
 
--- name: SetAgent :exec
-UPDATE node SET agent_version = $2, boot_id = $3 WHERE node_no = $1 AND session_no = $4;
+-- name: SetAgent :execrows
+UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5 WHERE node_no = $1 AND session_no = $4;
 
 -- name: Connect :one
+-- No row: the node was deleted after its login was checked.
 UPDATE node SET online = true, session_no = session_no + 1, last_heartbeat = sqlc.arg(at)
-WHERE node_no = $1 RETURNING session_no, status, status_reason, node_id,
+WHERE node_no = $1 AND deleted_at IS NULL RETURNING session_no, status, status_reason, node_id,
     coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id;
 
 -- name: OpenPresence :exec
@@ -96,3 +103,75 @@ RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p
 
 -- name: CloseAllPresence :execrows
 UPDATE node_presence SET to_at = GREATEST(sqlc.arg(at)::timestamptz, from_at) WHERE to_at IS NULL;
+
+-- name: InsertPending :one
+INSERT INTO node (node_id, name, node_type, status, inventory, payout_address, location, configuration, labels, created_at, updated_at)
+VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, sqlc.arg(at), sqlc.arg(at))
+RETURNING node_no;
+
+-- name: LockNode :one
+SELECT n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, '') AS pool_id,
+    n.payout_address, n.location, n.configuration, n.labels, n.version, n.online
+FROM node n LEFT JOIN pool p USING (pool_no)
+WHERE n.node_id = $1 AND n.deleted_at IS NULL FOR UPDATE OF n;
+
+-- name: PoolNo :one
+SELECT pool_no FROM pool WHERE pool_id = $1;
+
+-- name: UpdateNode :exec
+UPDATE node SET name = $2, node_type = $3, payout_address = $4, location = $5, configuration = $6, labels = $7,
+    updated_at = sqlc.arg(at), version = version + 1
+WHERE node_no = $1;
+
+-- name: MoneyMoving :one
+SELECT EXISTS (SELECT FROM payout WHERE node_no = $1 AND status IN ('pending', 'processing'));
+
+-- name: MarkDeleted :exec
+UPDATE node SET deleted_at = sqlc.arg(at), updated_at = sqlc.arg(at), version = version + 1 WHERE node_no = $1;
+
+-- name: DropTokens :exec
+DELETE FROM enrolment_token WHERE node_no = $1 AND used_at IS NULL;
+
+-- name: DeletedOnline :many
+SELECT node_id FROM node WHERE deleted_at IS NOT NULL AND online ORDER BY node_no LIMIT 1000;
+
+-- name: InsertCommand :one
+WITH counted AS (UPDATE node SET command_version = command_version + 1 WHERE node_no = $2 RETURNING command_version)
+INSERT INTO node_command (command_id, node_no, version, kind, issued_at, expires_at)
+SELECT $1, $2, counted.command_version, $3, $4, $5 FROM counted
+RETURNING version;
+
+-- name: UnsentCommands :many
+SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id
+FROM node_command c JOIN node n USING (node_no)
+WHERE c.state = 'open' AND c.sent_at IS NULL AND n.online
+ORDER BY c.issued_at LIMIT 1000;
+
+-- name: MarkSent :exec
+UPDATE node_command SET sent_at = $2 WHERE command_id = $1 AND state = 'open';
+
+-- name: SendAgain :execrows
+-- The node reads its commands on a new connection only now.
+UPDATE node_command SET sent_at = NULL WHERE node_no = $1 AND state = 'open';
+
+-- name: EndCommand :one
+UPDATE node_command SET state = $3, reason = $4, ended_at = GREATEST(sqlc.arg(at)::timestamptz, issued_at)
+WHERE command_id = $1 AND node_no = $2 AND state = 'open'
+RETURNING kind;
+
+-- name: SupersedeCommands :exec
+UPDATE node_command SET state = 'superseded', ended_at = GREATEST(sqlc.arg(at)::timestamptz, issued_at)
+WHERE node_no = $1 AND state = 'open';
+
+-- name: LateCommands :many
+SELECT command_id, node_no, kind, issued_at, expires_at FROM node_command
+WHERE state = 'open' AND expires_at <= sqlc.arg(at)::timestamptz ORDER BY expires_at LIMIT 1000;
+
+-- name: SetAgentStopped :exec
+UPDATE node SET agent_stopped = $2 WHERE node_no = $1;
+
+-- name: Lifting :many
+SELECT node_no FROM node WHERE status_until <= sqlc.arg(at)::timestamptz ORDER BY status_until LIMIT 1000;
+
+-- name: LockLifting :one
+SELECT status, agent_stopped FROM node WHERE node_no = $1 AND status_until <= sqlc.arg(at)::timestamptz FOR UPDATE;

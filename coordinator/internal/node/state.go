@@ -12,23 +12,38 @@ import (
 // SetStatus moves a node to a status and opens its interval, within the
 // caller's transaction. The same status again changes nothing.
 func SetStatus(ctx context.Context, tx db.Tx, nodeNo int32, status Status, reason string, at time.Time) error {
-	q := sqlgen.New(tx)
-	before, err := q.LockStatus(ctx, nodeNo)
+	before, err := sqlgen.New(tx).LockStatus(ctx, nodeNo)
 	if err != nil || before.Status == string(status) {
 		return err
 	}
+	return enter(ctx, tx, nodeNo, before, standing{status, reason, nil}, at)
+}
+
+// standing is a status with why, and until when.
+type standing struct {
+	status Status
+	reason string
+	until  *time.Time // of a maintenance or suspension that lifts itself
+}
+
+// enter moves a locked node to a standing, also to another one of the same
+// status.
+func enter(ctx context.Context, tx db.Tx, nodeNo int32, before sqlgen.LockStatusRow, s standing, at time.Time) error {
+	q := sqlgen.New(tx)
 	from, err := q.CloseState(ctx, sqlgen.CloseStateParams{NodeNo: nodeNo, At: at})
 	if err != nil {
 		return err
 	}
-	if err := q.InsertState(ctx, sqlgen.InsertStateParams{NodeNo: nodeNo, Status: string(status), Reason: reason, FromAt: from}); err != nil {
+	if err := q.InsertState(ctx, sqlgen.InsertStateParams{NodeNo: nodeNo, Status: string(s.status), Reason: s.reason, FromAt: from}); err != nil {
 		return err
 	}
-	err = q.UpdateStatus(ctx, sqlgen.UpdateStatusParams{NodeNo: nodeNo, Status: string(status), StatusReason: reason, UpdatedAt: at})
+	err = q.UpdateStatus(ctx, sqlgen.UpdateStatusParams{
+		NodeNo: nodeNo, Status: string(s.status), StatusReason: s.reason, UpdatedAt: at, StatusUntil: s.until,
+	})
 	if err != nil {
 		return err
 	}
-	c := Changed{Change: changedStatus, Status: status, Reason: reason, Before: Status(before.Status), Online: before.Online}
+	c := Changed{Change: changedStatus, Status: s.status, Reason: s.reason, Before: Status(before.Status), Online: before.Online}
 	return event.Publish(ctx, tx, c.event(before.NodeID, before.PoolID, at))
 }
 

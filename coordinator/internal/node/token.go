@@ -28,12 +28,26 @@ type Token struct {
 }
 
 // CreateToken makes a one-time token and returns it; only its hash is kept.
-func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (string, error) {
+func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (token string, err error) {
 	if t.Life <= 0 || t.Life > MaxTokenLife {
 		return "", fault.New(fault.Validation, "an enrolment token lives more than 0 and at most %s", MaxTokenLife).
 			WithFields(fault.Field{Name: "life", Reason: fmt.Sprintf("%s is out of range", t.Life)})
 	}
-	token, now := "enroll_"+rand.Text()+rand.Text(), s.Now()
+	now := s.Now()
+	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		token, err = insertToken(ctx, tx, by, t, now)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("store enrolment token: %w", err)
+	}
+	return token, nil
+}
+
+// insertToken makes a token within the caller's transaction. It writes to the
+// audit log, so it comes last.
+func insertToken(ctx context.Context, tx db.Tx, by audit.By, t Token, now time.Time) (string, error) {
+	token := "enroll_" + rand.Text() + rand.Text()
 	p := sqlgen.InsertTokenParams{
 		TokenHash:  hashToken(token),
 		PoolNo:     t.PoolNo,
@@ -42,19 +56,13 @@ func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (string, 
 		NodeNo:     t.NodeNo,
 		ExpiresAt:  now.Add(t.Life),
 	}
-	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
-		if err := sqlgen.New(tx).InsertToken(ctx, p); err != nil {
-			return err
-		}
-		r := by.Record("token.create", tokenID(p.TokenHash), nil, tokenRecord{
-			PoolNo: t.PoolNo, NodeNo: t.NodeNo, NodeName: t.NodeName, Expires: p.ExpiresAt,
-		})
-		return audit.Write(ctx, tx, r.AtTime(now))
-	})
-	if err != nil {
-		return "", fmt.Errorf("store enrolment token: %w", err)
+	if err := sqlgen.New(tx).InsertToken(ctx, p); err != nil {
+		return "", err
 	}
-	return token, nil
+	r := by.Record("token.create", tokenID(p.TokenHash), nil, tokenRecord{
+		PoolNo: t.PoolNo, NodeNo: t.NodeNo, NodeName: t.NodeName, Expires: p.ExpiresAt,
+	})
+	return token, audit.Write(ctx, tx, r.AtTime(now))
 }
 
 // RemoveExpiredTokens forgets tokens that nobody used in time.

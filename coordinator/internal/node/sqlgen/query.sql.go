@@ -8,6 +8,8 @@ package sqlgen
 import (
 	"context"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const allOffline = `-- name: AllOffline :many
@@ -95,7 +97,7 @@ func (q *Queries) CloseState(ctx context.Context, arg CloseStateParams) (time.Ti
 
 const connect = `-- name: Connect :one
 UPDATE node SET online = true, session_no = session_no + 1, last_heartbeat = $2
-WHERE node_no = $1 RETURNING session_no, status, status_reason, node_id,
+WHERE node_no = $1 AND deleted_at IS NULL RETURNING session_no, status, status_reason, node_id,
     coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id
 `
 
@@ -112,6 +114,7 @@ type ConnectRow struct {
 	PoolID       string
 }
 
+// No row: the node was deleted after its login was checked.
 func (q *Queries) Connect(ctx context.Context, arg ConnectParams) (ConnectRow, error) {
 	row := q.db.QueryRow(ctx, connect, arg.NodeNo, arg.At)
 	var i ConnectRow
@@ -135,6 +138,30 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, expiresAt time.Time) 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const deletedOnline = `-- name: DeletedOnline :many
+SELECT node_id FROM node WHERE deleted_at IS NOT NULL AND online ORDER BY node_no LIMIT 1000
+`
+
+func (q *Queries) DeletedOnline(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, deletedOnline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var node_id string
+		if err := rows.Scan(&node_id); err != nil {
+			return nil, err
+		}
+		items = append(items, node_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const disconnect = `-- name: Disconnect :one
@@ -166,6 +193,98 @@ func (q *Queries) Disconnect(ctx context.Context, arg DisconnectParams) (Disconn
 		&i.PoolID,
 	)
 	return i, err
+}
+
+const dropTokens = `-- name: DropTokens :exec
+DELETE FROM enrolment_token WHERE node_no = $1 AND used_at IS NULL
+`
+
+func (q *Queries) DropTokens(ctx context.Context, nodeNo *int32) error {
+	_, err := q.db.Exec(ctx, dropTokens, nodeNo)
+	return err
+}
+
+const endCommand = `-- name: EndCommand :one
+UPDATE node_command SET state = $3, reason = $4, ended_at = GREATEST($5::timestamptz, issued_at)
+WHERE command_id = $1 AND node_no = $2 AND state = 'open'
+RETURNING kind
+`
+
+type EndCommandParams struct {
+	CommandID uuid.UUID
+	NodeNo    int32
+	State     string
+	Reason    string
+	At        time.Time
+}
+
+func (q *Queries) EndCommand(ctx context.Context, arg EndCommandParams) (string, error) {
+	row := q.db.QueryRow(ctx, endCommand,
+		arg.CommandID,
+		arg.NodeNo,
+		arg.State,
+		arg.Reason,
+		arg.At,
+	)
+	var kind string
+	err := row.Scan(&kind)
+	return kind, err
+}
+
+const firstEnrolNode = `-- name: FirstEnrolNode :exec
+UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1, serial_hash = $5,
+    payout_address = CASE WHEN payout_address = '' THEN $6::text ELSE payout_address END
+WHERE node_no = $1
+`
+
+type FirstEnrolNodeParams struct {
+	NodeNo        int32
+	Inventory     []byte
+	AgentVersion  string
+	UpdatedAt     time.Time
+	SerialHash    string
+	PayoutAddress string
+}
+
+// The operator's payout address stands; the device's fills an empty one.
+func (q *Queries) FirstEnrolNode(ctx context.Context, arg FirstEnrolNodeParams) error {
+	_, err := q.db.Exec(ctx, firstEnrolNode,
+		arg.NodeNo,
+		arg.Inventory,
+		arg.AgentVersion,
+		arg.UpdatedAt,
+		arg.SerialHash,
+		arg.PayoutAddress,
+	)
+	return err
+}
+
+const insertCommand = `-- name: InsertCommand :one
+WITH counted AS (UPDATE node SET command_version = command_version + 1 WHERE node_no = $2 RETURNING command_version)
+INSERT INTO node_command (command_id, node_no, version, kind, issued_at, expires_at)
+SELECT $1, $2, counted.command_version, $3, $4, $5 FROM counted
+RETURNING version
+`
+
+type InsertCommandParams struct {
+	CommandID uuid.UUID
+	NodeNo    int32
+	Kind      string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+func (q *Queries) InsertCommand(ctx context.Context, arg InsertCommandParams) (int64, error) {
+	row := q.db.QueryRow(ctx, insertCommand,
+		arg.CommandID,
+		arg.NodeNo,
+		arg.Kind,
+		arg.IssuedAt,
+		arg.ExpiresAt,
+	)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
 }
 
 const insertKey = `-- name: InsertKey :exec
@@ -215,6 +334,41 @@ func (q *Queries) InsertNode(ctx context.Context, arg InsertNodeParams) (int32, 
 		arg.Inventory,
 		arg.PayoutAddress,
 		arg.AgentVersion,
+		arg.At,
+	)
+	var node_no int32
+	err := row.Scan(&node_no)
+	return node_no, err
+}
+
+const insertPending = `-- name: InsertPending :one
+INSERT INTO node (node_id, name, node_type, status, inventory, payout_address, location, configuration, labels, created_at, updated_at)
+VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $9)
+RETURNING node_no
+`
+
+type InsertPendingParams struct {
+	NodeID        string
+	Name          string
+	NodeType      string
+	Inventory     []byte
+	PayoutAddress string
+	Location      []byte
+	Configuration []byte
+	Labels        []byte
+	At            time.Time
+}
+
+func (q *Queries) InsertPending(ctx context.Context, arg InsertPendingParams) (int32, error) {
+	row := q.db.QueryRow(ctx, insertPending,
+		arg.NodeID,
+		arg.Name,
+		arg.NodeType,
+		arg.Inventory,
+		arg.PayoutAddress,
+		arg.Location,
+		arg.Configuration,
+		arg.Labels,
 		arg.At,
 	)
 	var node_no int32
@@ -293,10 +447,73 @@ func (q *Queries) Key(ctx context.Context, arg KeyParams) (KeyRow, error) {
 	return i, err
 }
 
+const lateCommands = `-- name: LateCommands :many
+SELECT command_id, node_no, kind, issued_at, expires_at FROM node_command
+WHERE state = 'open' AND expires_at <= $1::timestamptz ORDER BY expires_at LIMIT 1000
+`
+
+type LateCommandsRow struct {
+	CommandID uuid.UUID
+	NodeNo    int32
+	Kind      string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+func (q *Queries) LateCommands(ctx context.Context, at time.Time) ([]LateCommandsRow, error) {
+	rows, err := q.db.Query(ctx, lateCommands, at)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LateCommandsRow
+	for rows.Next() {
+		var i LateCommandsRow
+		if err := rows.Scan(
+			&i.CommandID,
+			&i.NodeNo,
+			&i.Kind,
+			&i.IssuedAt,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lifting = `-- name: Lifting :many
+SELECT node_no FROM node WHERE status_until <= $1::timestamptz ORDER BY status_until LIMIT 1000
+`
+
+func (q *Queries) Lifting(ctx context.Context, at time.Time) ([]int32, error) {
+	rows, err := q.db.Query(ctx, lifting, at)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int32
+	for rows.Next() {
+		var node_no int32
+		if err := rows.Scan(&node_no); err != nil {
+			return nil, err
+		}
+		items = append(items, node_no)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const liveKey = `-- name: LiveKey :one
 SELECT n.node_no, n.node_id, n.status, k.key_epoch, k.root_box, k.device_public
 FROM node n JOIN node_key k USING (node_no)
-WHERE n.node_id = $1 AND k.retired_at IS NULL
+WHERE n.node_id = $1 AND n.deleted_at IS NULL AND k.retired_at IS NULL
 ORDER BY k.key_epoch DESC LIMIT 1
 `
 
@@ -323,8 +540,75 @@ func (q *Queries) LiveKey(ctx context.Context, nodeID string) (LiveKeyRow, error
 	return i, err
 }
 
+const lockLifting = `-- name: LockLifting :one
+SELECT status, agent_stopped FROM node WHERE node_no = $1 AND status_until <= $2::timestamptz FOR UPDATE
+`
+
+type LockLiftingParams struct {
+	NodeNo int32
+	At     time.Time
+}
+
+type LockLiftingRow struct {
+	Status       string
+	AgentStopped bool
+}
+
+func (q *Queries) LockLifting(ctx context.Context, arg LockLiftingParams) (LockLiftingRow, error) {
+	row := q.db.QueryRow(ctx, lockLifting, arg.NodeNo, arg.At)
+	var i LockLiftingRow
+	err := row.Scan(&i.Status, &i.AgentStopped)
+	return i, err
+}
+
+const lockNode = `-- name: LockNode :one
+SELECT n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, '') AS pool_id,
+    n.payout_address, n.location, n.configuration, n.labels, n.version, n.online
+FROM node n LEFT JOIN pool p USING (pool_no)
+WHERE n.node_id = $1 AND n.deleted_at IS NULL FOR UPDATE OF n
+`
+
+type LockNodeRow struct {
+	NodeNo        int32
+	NodeID        string
+	Name          string
+	NodeType      string
+	Status        string
+	StatusReason  string
+	StatusUntil   *time.Time
+	PoolID        string
+	PayoutAddress string
+	Location      []byte
+	Configuration []byte
+	Labels        []byte
+	Version       int64
+	Online        bool
+}
+
+func (q *Queries) LockNode(ctx context.Context, nodeID string) (LockNodeRow, error) {
+	row := q.db.QueryRow(ctx, lockNode, nodeID)
+	var i LockNodeRow
+	err := row.Scan(
+		&i.NodeNo,
+		&i.NodeID,
+		&i.Name,
+		&i.NodeType,
+		&i.Status,
+		&i.StatusReason,
+		&i.StatusUntil,
+		&i.PoolID,
+		&i.PayoutAddress,
+		&i.Location,
+		&i.Configuration,
+		&i.Labels,
+		&i.Version,
+		&i.Online,
+	)
+	return i, err
+}
+
 const lockStatus = `-- name: LockStatus :one
-SELECT n.status, n.status_reason, n.online, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
+SELECT n.status, n.status_reason, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
 FROM node n WHERE n.node_no = $1 FOR UPDATE
 `
 
@@ -332,6 +616,7 @@ type LockStatusRow struct {
 	Status       string
 	StatusReason string
 	Online       bool
+	DeletedAt    *time.Time
 	NodeID       string
 	PoolID       string
 }
@@ -343,6 +628,7 @@ func (q *Queries) LockStatus(ctx context.Context, nodeNo int32) (LockStatusRow, 
 		&i.Status,
 		&i.StatusReason,
 		&i.Online,
+		&i.DeletedAt,
 		&i.NodeID,
 		&i.PoolID,
 	)
@@ -371,8 +657,47 @@ func (q *Queries) LockToken(ctx context.Context, tokenHash []byte) (EnrolmentTok
 	return i, err
 }
 
+const markDeleted = `-- name: MarkDeleted :exec
+UPDATE node SET deleted_at = $2, updated_at = $2, version = version + 1 WHERE node_no = $1
+`
+
+type MarkDeletedParams struct {
+	NodeNo int32
+	At     *time.Time
+}
+
+func (q *Queries) MarkDeleted(ctx context.Context, arg MarkDeletedParams) error {
+	_, err := q.db.Exec(ctx, markDeleted, arg.NodeNo, arg.At)
+	return err
+}
+
+const markSent = `-- name: MarkSent :exec
+UPDATE node_command SET sent_at = $2 WHERE command_id = $1 AND state = 'open'
+`
+
+type MarkSentParams struct {
+	CommandID uuid.UUID
+	SentAt    *time.Time
+}
+
+func (q *Queries) MarkSent(ctx context.Context, arg MarkSentParams) error {
+	_, err := q.db.Exec(ctx, markSent, arg.CommandID, arg.SentAt)
+	return err
+}
+
+const moneyMoving = `-- name: MoneyMoving :one
+SELECT EXISTS (SELECT FROM payout WHERE node_no = $1 AND status IN ('pending', 'processing'))
+`
+
+func (q *Queries) MoneyMoving(ctx context.Context, nodeNo int32) (bool, error) {
+	row := q.db.QueryRow(ctx, moneyMoving, nodeNo)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const nameTaken = `-- name: NameTaken :one
-SELECT EXISTS (SELECT FROM node WHERE name = $1)
+SELECT EXISTS (SELECT FROM node WHERE name = $1 AND deleted_at IS NULL)
 `
 
 func (q *Queries) NameTaken(ctx context.Context, name string) (bool, error) {
@@ -394,11 +719,16 @@ func (q *Queries) NextKeyEpoch(ctx context.Context, nodeNo int32) (int32, error)
 }
 
 const nodeBySerial = `-- name: NodeBySerial :one
-SELECT node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' LIMIT 1
+SELECT node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' AND deleted_at IS NULL AND node_no <> $2 LIMIT 1
 `
 
-func (q *Queries) NodeBySerial(ctx context.Context, serialHash string) (string, error) {
-	row := q.db.QueryRow(ctx, nodeBySerial, serialHash)
+type NodeBySerialParams struct {
+	SerialHash string
+	NodeNo     int32
+}
+
+func (q *Queries) NodeBySerial(ctx context.Context, arg NodeBySerialParams) (string, error) {
+	row := q.db.QueryRow(ctx, nodeBySerial, arg.SerialHash, arg.NodeNo)
 	var node_id string
 	err := row.Scan(&node_id)
 	return node_id, err
@@ -418,8 +748,19 @@ func (q *Queries) OpenPresence(ctx context.Context, arg OpenPresenceParams) erro
 	return err
 }
 
-const reenrolNode = `-- name: ReenrolNode :one
-UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_no = $1 RETURNING node_id
+const poolNo = `-- name: PoolNo :one
+SELECT pool_no FROM pool WHERE pool_id = $1
+`
+
+func (q *Queries) PoolNo(ctx context.Context, poolID string) (int32, error) {
+	row := q.db.QueryRow(ctx, poolNo, poolID)
+	var pool_no int32
+	err := row.Scan(&pool_no)
+	return pool_no, err
+}
+
+const reenrolNode = `-- name: ReenrolNode :exec
+UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1 WHERE node_no = $1
 `
 
 type ReenrolNodeParams struct {
@@ -429,16 +770,14 @@ type ReenrolNodeParams struct {
 	UpdatedAt    time.Time
 }
 
-func (q *Queries) ReenrolNode(ctx context.Context, arg ReenrolNodeParams) (string, error) {
-	row := q.db.QueryRow(ctx, reenrolNode,
+func (q *Queries) ReenrolNode(ctx context.Context, arg ReenrolNodeParams) error {
+	_, err := q.db.Exec(ctx, reenrolNode,
 		arg.NodeNo,
 		arg.Inventory,
 		arg.AgentVersion,
 		arg.UpdatedAt,
 	)
-	var node_id string
-	err := row.Scan(&node_id)
-	return node_id, err
+	return err
 }
 
 const retireKeys = `-- name: RetireKeys :exec
@@ -455,8 +794,21 @@ func (q *Queries) RetireKeys(ctx context.Context, arg RetireKeysParams) error {
 	return err
 }
 
-const setAgent = `-- name: SetAgent :exec
-UPDATE node SET agent_version = $2, boot_id = $3 WHERE node_no = $1 AND session_no = $4
+const sendAgain = `-- name: SendAgain :execrows
+UPDATE node_command SET sent_at = NULL WHERE node_no = $1 AND state = 'open'
+`
+
+// The node reads its commands on a new connection only now.
+func (q *Queries) SendAgain(ctx context.Context, nodeNo int32) (int64, error) {
+	result, err := q.db.Exec(ctx, sendAgain, nodeNo)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setAgent = `-- name: SetAgent :execrows
+UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5 WHERE node_no = $1 AND session_no = $4
 `
 
 type SetAgentParams struct {
@@ -464,15 +816,34 @@ type SetAgentParams struct {
 	AgentVersion string
 	BootID       string
 	SessionNo    int64
+	AgentStopped bool
 }
 
-func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) error {
-	_, err := q.db.Exec(ctx, setAgent,
+func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setAgent,
 		arg.NodeNo,
 		arg.AgentVersion,
 		arg.BootID,
 		arg.SessionNo,
+		arg.AgentStopped,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setAgentStopped = `-- name: SetAgentStopped :exec
+UPDATE node SET agent_stopped = $2 WHERE node_no = $1
+`
+
+type SetAgentStoppedParams struct {
+	NodeNo       int32
+	AgentStopped bool
+}
+
+func (q *Queries) SetAgentStopped(ctx context.Context, arg SetAgentStoppedParams) error {
+	_, err := q.db.Exec(ctx, setAgentStopped, arg.NodeNo, arg.AgentStopped)
 	return err
 }
 
@@ -498,7 +869,7 @@ func (q *Queries) SetInventory(ctx context.Context, arg SetInventoryParams) erro
 }
 
 const setPool = `-- name: SetPool :exec
-UPDATE node SET pool_no = $2, updated_at = $3 WHERE node_no = $1
+UPDATE node SET pool_no = $2, updated_at = $3, version = version + 1 WHERE node_no = $1
 `
 
 type SetPoolParams struct {
@@ -526,8 +897,97 @@ func (q *Queries) SetScore(ctx context.Context, arg SetScoreParams) error {
 	return err
 }
 
+const supersedeCommands = `-- name: SupersedeCommands :exec
+UPDATE node_command SET state = 'superseded', ended_at = GREATEST($2::timestamptz, issued_at)
+WHERE node_no = $1 AND state = 'open'
+`
+
+type SupersedeCommandsParams struct {
+	NodeNo int32
+	At     time.Time
+}
+
+func (q *Queries) SupersedeCommands(ctx context.Context, arg SupersedeCommandsParams) error {
+	_, err := q.db.Exec(ctx, supersedeCommands, arg.NodeNo, arg.At)
+	return err
+}
+
+const unsentCommands = `-- name: UnsentCommands :many
+SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id
+FROM node_command c JOIN node n USING (node_no)
+WHERE c.state = 'open' AND c.sent_at IS NULL AND n.online
+ORDER BY c.issued_at LIMIT 1000
+`
+
+type UnsentCommandsRow struct {
+	CommandID uuid.UUID
+	Version   int64
+	Kind      string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	NodeID    string
+}
+
+func (q *Queries) UnsentCommands(ctx context.Context) ([]UnsentCommandsRow, error) {
+	rows, err := q.db.Query(ctx, unsentCommands)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UnsentCommandsRow
+	for rows.Next() {
+		var i UnsentCommandsRow
+		if err := rows.Scan(
+			&i.CommandID,
+			&i.Version,
+			&i.Kind,
+			&i.IssuedAt,
+			&i.ExpiresAt,
+			&i.NodeID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const updateNode = `-- name: UpdateNode :exec
+UPDATE node SET name = $2, node_type = $3, payout_address = $4, location = $5, configuration = $6, labels = $7,
+    updated_at = $8, version = version + 1
+WHERE node_no = $1
+`
+
+type UpdateNodeParams struct {
+	NodeNo        int32
+	Name          string
+	NodeType      string
+	PayoutAddress string
+	Location      []byte
+	Configuration []byte
+	Labels        []byte
+	At            time.Time
+}
+
+func (q *Queries) UpdateNode(ctx context.Context, arg UpdateNodeParams) error {
+	_, err := q.db.Exec(ctx, updateNode,
+		arg.NodeNo,
+		arg.Name,
+		arg.NodeType,
+		arg.PayoutAddress,
+		arg.Location,
+		arg.Configuration,
+		arg.Labels,
+		arg.At,
+	)
+	return err
+}
+
 const updateStatus = `-- name: UpdateStatus :exec
-UPDATE node SET status = $2, status_reason = $3, updated_at = $4 WHERE node_no = $1
+UPDATE node SET status = $2, status_reason = $3, updated_at = $4, status_until = $5, version = version + 1 WHERE node_no = $1
 `
 
 type UpdateStatusParams struct {
@@ -535,6 +995,7 @@ type UpdateStatusParams struct {
 	Status       string
 	StatusReason string
 	UpdatedAt    time.Time
+	StatusUntil  *time.Time
 }
 
 func (q *Queries) UpdateStatus(ctx context.Context, arg UpdateStatusParams) error {
@@ -543,6 +1004,7 @@ func (q *Queries) UpdateStatus(ctx context.Context, arg UpdateStatusParams) erro
 		arg.Status,
 		arg.StatusReason,
 		arg.UpdatedAt,
+		arg.StatusUntil,
 	)
 	return err
 }

@@ -1,0 +1,62 @@
+package node
+
+import "strings"
+
+// Reasons that a suspension begins with; who may end it follows from them.
+const (
+	SuspendedByScore    = "score: "        // lifts itself when the score recovers
+	SuspendedByOperator = "operator: "     // ends at its time, or when the operator starts the node
+	Disqualified        = "disqualified: " // never lifts
+)
+
+// suspendedByOperator tells a suspension that an operator may end.
+func suspendedByOperator(status Status, reason string) bool {
+	return status == Suspended && strings.HasPrefix(reason, SuspendedByOperator)
+}
+
+// mayStart: what was stopped, did not confirm, or was set aside by an operator.
+func mayStart(status Status, reason string) bool {
+	return status == Inactive || status == Error || status == Maintenance || suspendedByOperator(status, reason)
+}
+
+// mayStop: what runs, or did not confirm a command.
+func mayStop(status Status) bool {
+	return status == Starting || status == Active || status == Error
+}
+
+// maySet tells whether an operator may set a status by hand. A node that never
+// enrolled has nothing to set aside; a suspension by the score may only be made
+// stricter, a disqualification stays.
+func maySet(from Status, reason string, to Status) bool {
+	if to != Maintenance && to != Inactive && to != Suspended {
+		return false
+	}
+	if from == Pending {
+		return false
+	}
+	if from != Suspended || suspendedByOperator(from, reason) {
+		return true
+	}
+	return to == Suspended && strings.HasPrefix(reason, SuspendedByScore)
+}
+
+// afterLift is what a node becomes when its maintenance or suspension ends: it
+// proves itself anew, unless its agent was stopped.
+func afterLift(agentStopped bool) Status {
+	if agentStopped {
+		return Inactive
+	}
+	return Starting
+}
+
+// afterResult is what a confirmed command makes of the status; ok is false when
+// the status is not one that waits for it.
+func afterResult(kind string, status Status) (next Status, ok bool) {
+	switch {
+	case kind == "start" && status == Starting:
+		return Active, true
+	case kind == "stop" && status == Stopping:
+		return Inactive, true
+	}
+	return status, false
+}

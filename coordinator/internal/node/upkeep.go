@@ -1,0 +1,77 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/node/sqlgen"
+)
+
+// RunOnce does what time brings: it sends commands that were given elsewhere,
+// gives up on those that nobody confirmed, lifts what has its end, and closes
+// connections of deleted nodes. Only the coordinator with the broker calls it.
+func (s *Store) RunOnce(ctx context.Context) error {
+	return errors.Join(s.sendCommands(ctx), s.expireCommands(ctx), s.lift(ctx), s.closeDeleted(ctx))
+}
+
+func (s *Store) expireCommands(ctx context.Context) error {
+	now := s.Now()
+	late, err := sqlgen.New(s.Pool).LateCommands(ctx, now)
+	if err != nil {
+		return fmt.Errorf("read commands without a result: %w", err)
+	}
+	var failed error
+	for _, c := range late {
+		reason := fmt.Sprintf("%s not confirmed within %s", c.Kind, c.ExpiresAt.Sub(c.IssuedAt).Round(time.Second))
+		err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+			return endCommand(ctx, tx, c.NodeNo, c.CommandID, "expired", reason, now)
+		})
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("give up on the %s command of node %d: %w", c.Kind, c.NodeNo, err))
+		}
+	}
+	return failed
+}
+
+// lift ends maintenance and suspensions whose time has come.
+func (s *Store) lift(ctx context.Context) error {
+	now := s.Now()
+	due, err := sqlgen.New(s.Pool).Lifting(ctx, now)
+	if err != nil {
+		return fmt.Errorf("read what lifts itself: %w", err)
+	}
+	var failed error
+	for _, nodeNo := range due {
+		if err := db.InTx(ctx, s.Pool, func(tx db.Tx) error { return liftOne(ctx, tx, nodeNo, now) }); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("lift node %d: %w", nodeNo, err))
+		}
+	}
+	return failed
+}
+
+func liftOne(ctx context.Context, tx db.Tx, nodeNo int32, now time.Time) error {
+	row, err := sqlgen.New(tx).LockLifting(ctx, sqlgen.LockLiftingParams{NodeNo: nodeNo, At: now})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil // changed meanwhile
+	} else if err != nil {
+		return err
+	}
+	return SetStatus(ctx, tx, nodeNo, afterLift(row.AgentStopped), row.Status+" ended", now)
+}
+
+// closeDeleted makes up for a deletion that another coordinator made.
+func (s *Store) closeDeleted(ctx context.Context) error {
+	ids, err := sqlgen.New(s.Pool).DeletedOnline(ctx)
+	if err != nil {
+		return fmt.Errorf("read deleted nodes that are connected: %w", err)
+	}
+	for _, id := range ids {
+		s.Disconnect(id, "deleted")
+	}
+	return nil
+}
