@@ -19,12 +19,18 @@ INSERT INTO event (at, kind, node_id, pool_id, body)
 SELECT at, kind, node_id, pool_id, body FROM taken ORDER BY out_no;
 
 -- name: After :many
-SELECT * FROM event WHERE event_no > @after ORDER BY event_no LIMIT @most;
+-- An empty list of kinds or of nodes selects all.
+SELECT * FROM event WHERE event_no > @after
+  AND (coalesce(cardinality(@kinds::text[]), 0) = 0 OR kind = ANY(@kinds::text[]))
+  AND (coalesce(cardinality(@node_ids::text[]), 0) = 0 OR node_id = ANY(@node_ids::text[]))
+ORDER BY event_no LIMIT @most;
 
 -- name: Bounds :one
 SELECT coalesce(min(event_no), 0)::bigint AS first, coalesce(max(event_no), 0)::bigint AS last FROM event;
 
 -- name: Trim :execrows
--- Looks at the oldest rows only, so that no index on the time is needed.
+-- Looks at the oldest rows only, so that no index on the time is needed. The
+-- newest stays: it tells how far the numbers are.
 DELETE FROM event WHERE event_no IN (SELECT e.event_no FROM event e ORDER BY e.event_no LIMIT @most)
-  AND (event.at < @before OR event.event_no <= @floor);
+  AND (event.at < @before OR event.event_no <= @floor)
+  AND event.event_no < (SELECT max(l.event_no) FROM event l);

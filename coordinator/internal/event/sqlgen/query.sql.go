@@ -11,16 +11,27 @@ import (
 )
 
 const after = `-- name: After :many
-SELECT event_no, at, kind, node_id, pool_id, body FROM event WHERE event_no > $1 ORDER BY event_no LIMIT $2
+SELECT event_no, at, kind, node_id, pool_id, body FROM event WHERE event_no > $1
+  AND (coalesce(cardinality($2::text[]), 0) = 0 OR kind = ANY($2::text[]))
+  AND (coalesce(cardinality($3::text[]), 0) = 0 OR node_id = ANY($3::text[]))
+ORDER BY event_no LIMIT $4
 `
 
 type AfterParams struct {
-	After int64
-	Most  int32
+	After   int64
+	Kinds   []string
+	NodeIds []string
+	Most    int32
 }
 
+// An empty list of kinds or of nodes selects all.
 func (q *Queries) After(ctx context.Context, arg AfterParams) ([]Event, error) {
-	rows, err := q.db.Query(ctx, after, arg.After, arg.Most)
+	rows, err := q.db.Query(ctx, after,
+		arg.After,
+		arg.Kinds,
+		arg.NodeIds,
+		arg.Most,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +104,7 @@ func (q *Queries) TakeTurn(ctx context.Context, class int32) error {
 const trim = `-- name: Trim :execrows
 DELETE FROM event WHERE event_no IN (SELECT e.event_no FROM event e ORDER BY e.event_no LIMIT $1)
   AND (event.at < $2 OR event.event_no <= $3)
+  AND event.event_no < (SELECT max(l.event_no) FROM event l)
 `
 
 type TrimParams struct {
@@ -101,7 +113,8 @@ type TrimParams struct {
 	Floor  int64
 }
 
-// Looks at the oldest rows only, so that no index on the time is needed.
+// Looks at the oldest rows only, so that no index on the time is needed. The
+// newest stays: it tells how far the numbers are.
 func (q *Queries) Trim(ctx context.Context, arg TrimParams) (int64, error) {
 	result, err := q.db.Exec(ctx, trim, arg.Most, arg.Before, arg.Floor)
 	if err != nil {
