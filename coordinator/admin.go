@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
@@ -70,14 +69,4 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 		fmt.Fprintf(&b, "payout_address = %q\n", r.PayoutAddress)
 	}
 	return b.String(), nil
-}
-
-// CreateKey makes an API key; life 0 means until revoked. secret is shown only
-// now.
-func (f *Foundation) CreateKey(ctx context.Context, name, role string, life time.Duration) (key access.Key, secret string, err error) {
-	var expires time.Time
-	if life != 0 {
-		expires = f.now().Add(life)
-	}
-	return f.Access.CreateKey(ctx, name, access.Role(role), expires)
 }

@@ -30,6 +30,7 @@ type Config struct {
 	MQTT      MQTTConfig      `toml:"mqtt" help:"MQTT broker"`
 	Database  DatabaseConfig  `toml:"database" help:"Postgres"`
 	Log       LogConfig       `toml:"log" help:"Log"`
+	Node      NodeConfig      `toml:"node" help:"Nodes"`
 	Poot      PootConfig      `toml:"poot" help:"Proof of ownership of token"`
 	Vetting   VettingConfig   `toml:"vetting" help:"Vetting of new nodes"`
 	Epoch     EpochConfig     `toml:"epoch" help:"Epochs"`
@@ -44,6 +45,7 @@ type APIConfig struct {
 	TLS            string         `toml:"tls" env:"LUCID_API_TLS" default:"own" dev:"off" help:"own: certificate of the project's own CA. files: cert_file and key_file. off: plain HTTP, only on loopback or behind a proxy named in trusted_proxies."`
 	CertFile       string         `toml:"cert_file" env:"LUCID_API_TLS_CERT" help:"Certificate chain in PEM, for tls = files."`
 	KeyFile        string         `toml:"key_file" env:"LUCID_API_TLS_KEY" help:"Private key in PEM, for tls = files."`
+	IssuersFile    string         `toml:"issuers_file" env:"LUCID_API_ISSUERS_FILE" help:"TOML file of outside issuers whose tokens are taken, a table [[issuer]] for each: name, issuer, audience, jwks_url, algorithm, role_claim, roles. Empty: none."`
 	TrustedProxies []netip.Prefix `toml:"trusted_proxies" env:"LUCID_TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed."`
 }
 
@@ -84,6 +86,11 @@ func (c DatabaseConfig) ConnString() string {
 type LogConfig struct {
 	Level  slog.Level `toml:"level" env:"LUCID_LOG_LEVEL" default:"INFO" help:"DEBUG, INFO, WARN or ERROR."`
 	Format string     `toml:"format" env:"LUCID_LOG_FORMAT" default:"auto" help:"json, text, or auto: text on a terminal and json elsewhere."`
+}
+
+// NodeConfig says how long nodes have for what they are told.
+type NodeConfig struct {
+	CommandTimeout time.Duration `toml:"command_timeout" env:"LUCID_NODE_COMMAND_TIMEOUT" default:"60s" help:"Time that a node has to confirm start or stop; then its status is error. From 1s to 1h."`
 }
 
 // PootConfig shapes the challenges.

@@ -65,7 +65,7 @@ func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
 			return err
 		}
 	}
-	_, secret, err := f.CreateKey(ctx, "dev-admin", "admin", 0)
+	_, secret, err := f.CreateKey(ctx, KeyRequest{Name: "dev-admin", Role: "admin"})
 	if err != nil {
 		return err
 	}

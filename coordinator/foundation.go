@@ -35,6 +35,7 @@ type Foundation struct {
 	Nodes     *node.Store
 	Pools     *pool.Store
 
+	secrets      *seal.Store
 	puzzleKey    proof.Key
 	enrolmentKey ed25519.PrivateKey
 	now          func() time.Time
@@ -74,24 +75,20 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	}
 	f.puzzleKey = master.PuzzleKey()
 	box := seal.New(master)
-	secrets := seal.NewStore(f.DB, box)
-	if f.Authority, err = authority.Load(ctx, secrets.Secret, f.now); err != nil {
+	f.secrets = seal.NewStore(f.DB, box)
+	if f.Authority, err = authority.Load(ctx, f.secrets.Secret, f.now); err != nil {
 		return err
 	}
-	if f.enrolmentKey, err = signingKey(ctx, secrets, "enrolment_key"); err != nil {
+	if f.enrolmentKey, err = signingKey(ctx, f.secrets, "enrolment_key"); err != nil {
 		return err
 	}
-	tokenKey, err := signingKey(ctx, secrets, "token_key")
-	if err != nil {
-		return err
-	}
-	if f.Access, err = access.NewStore(access.Config{Pool: f.DB, SigningKey: tokenKey, Now: f.now}); err != nil {
+	if err := f.openAccess(ctx); err != nil {
 		return err
 	}
 	f.Pools = pool.NewStore(f.DB, f.now)
 	f.Nodes = node.NewStore(node.Config{
 		Pool: f.DB, Box: box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),
-		Join: pool.Join, Now: f.now,
+		Join: pool.Join, Leave: pool.Leave, Now: f.now, CommandTimeout: f.Config.Node.CommandTimeout,
 	})
 	return nil
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -66,12 +68,13 @@ type apikeyCreateCmd struct {
 	Name string        `required:"" help:"What or whom the key is for."`
 	Role string        `enum:"viewer,operator,admin,service" default:"viewer" help:"viewer, operator, admin or service."`
 	Life time.Duration `help:"How long it is valid (default: until revoked)."`
+	Node []string      `placeholder:"NODE_ID" help:"Bind it to this node: it sees nothing else. May be given several times."`
 }
 
 // Run prints the new key on standard output and what it is on standard error.
 func (c *apikeyCreateCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		key, secret, err := f.CreateKey(ctx, c.Name, c.Role, c.Life)
+		key, secret, err := f.CreateKey(ctx, coordinator.KeyRequest{Name: c.Name, Role: c.Role, Life: c.Life, NodeIDs: c.Node})
 		if err != nil {
 			return err
 		}
@@ -86,14 +89,15 @@ type apikeyListCmd struct{ settings }
 // Run prints a table of the keys.
 func (c *apikeyListCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		keys, err := f.Access.Keys(ctx)
+		keys, err := f.Keys(ctx)
 		if err != nil {
 			return err
 		}
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tROLE\tCREATED\tEXPIRES\tREVOKED")
+		fmt.Fprintln(table, "ID\tNAME\tROLE\tCREATED\tEXPIRES\tREVOKED\tNODES")
 		for _, k := range keys {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.CreatedAt.Format(time.DateTime), date(k.ExpiresAt), date(k.RevokedAt))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.CreatedAt.Format(time.DateTime),
+				date(k.ExpiresAt), date(k.RevokedAt), cmp.Or(strings.Join(k.NodeIDs, ","), "-"))
 		}
 		return table.Flush()
 	})
@@ -113,5 +117,5 @@ type apikeyRevokeCmd struct {
 
 // Run revokes the key.
 func (c *apikeyRevokeCmd) Run(ctx context.Context) error {
-	return c.withFoundation(ctx, func(f *coordinator.Foundation) error { return f.Access.RevokeKey(ctx, c.ID) })
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error { return f.RevokeKey(ctx, c.ID) })
 }

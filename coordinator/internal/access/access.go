@@ -1,19 +1,24 @@
-// Package access owns who may call the API: API keys, the short-lived tokens
-// made from them, and the order of roles.
+// Package access owns who may call the API: users and their sessions, API keys,
+// the short-lived tokens made from both, and the order of roles.
 //
-// It must never log, return in an error or store a key or a token; of a key
-// only the SHA-256 is kept. It does not know which operation needs which role,
-// nor anything of HTTP.
+// It must never log, return in an error or store a password, a key or a token;
+// of keys and tokens only the SHA-256 is kept, of passwords the argon2id hash.
+// It does not know which operation needs which role, nor how a credential
+// comes over HTTP.
 package access
 
 import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/access/issuer"
 	"lucid.internal/coordinator/internal/access/sqlgen"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
@@ -56,39 +61,50 @@ type Kind string
 
 // The kinds of credential.
 const (
-	ByKey   Kind = "api_key"
-	ByToken Kind = "token"
+	ByKey    Kind = "api_key"
+	ByToken  Kind = "token"  // made from an API key
+	ByLogin  Kind = "login"  // token of a user's session
+	ByIssuer Kind = "issuer" // token of an outside issuer
 )
 
 // Principal is a caller whose credential was good.
 type Principal struct {
-	Kind  Kind
-	ID    string // of the API key, also behind a token
-	Role  Role
-	Until time.Time // when the credential ends; zero: never
+	Kind    Kind
+	ID      string // key_..., user_..., or name:subject of an outside issuer
+	Role    Role
+	Until   time.Time // when the credential ends; zero: never
+	Session string    // of a login
+	NodeIDs []string  // the only nodes that it may see; empty: not bound
 }
 
 // Config of a Store. Pool and SigningKey are required.
 type Config struct {
 	Pool       *db.Pool
-	SigningKey ed25519.PrivateKey // signs tokens
+	SigningKey ed25519.PrivateKey // signs tokens, until UseSigningKeys gives others
 	Issuer     string             // of tokens; default lucid-coordinator
+	Outside    []issuer.Config    // issuers whose tokens are taken beside our own
 	Now        func() time.Time
 }
 
-// Store keeps the API keys in Postgres and remembers which credentials it
-// found good.
+// Store keeps users and API keys in Postgres and remembers which credentials
+// it found good.
 type Store struct {
-	query  *sqlgen.Queries
-	now    func() time.Time
-	tokens signer
-	seen   *memory
+	pool    *db.Pool
+	query   *sqlgen.Queries
+	now     func() time.Time
+	tokens  *signer
+	outside map[string]*issuer.Issuer // by the issuer that tokens name
+	seen    *memory
+	hasher  *hasher
+
+	accounts, addresses *attempts
 }
 
 // NewStore makes a Store.
 func NewStore(c Config) (*Store, error) {
-	if len(c.SigningKey) != ed25519.PrivateKeySize {
-		return nil, fmt.Errorf("token signing key has %d bytes, want %d", len(c.SigningKey), ed25519.PrivateKeySize)
+	first := []SigningKey{{Private: c.SigningKey}}
+	if err := checkSigningKeys(first); err != nil {
+		return nil, err
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -96,17 +112,27 @@ func NewStore(c Config) (*Store, error) {
 	if c.Issuer == "" {
 		c.Issuer = "lucid-coordinator"
 	}
+	outside, err := newOutside(c)
+	if err != nil {
+		return nil, err
+	}
 	return &Store{
-		query:  sqlgen.New(c.Pool),
-		now:    c.Now,
-		tokens: newSigner(c.SigningKey, c.Issuer, c.Now),
-		seen:   newMemory(),
+		pool:      c.Pool,
+		query:     sqlgen.New(c.Pool),
+		now:       c.Now,
+		tokens:    newSigner(first, c.Issuer, c.Now),
+		outside:   outside,
+		seen:      newMemory(),
+		hasher:    newHasher(),
+		accounts:  newAttempts(freeTriesAccount),
+		addresses: newAttempts(freeTriesAddress),
 	}, nil
 }
 
-// maxCredentialBytes is far above any key or token of ours; longer ones are
-// refused before any work is spent on them.
-const maxCredentialBytes = 4096
+// maxCredentialBytes is above any key or token of ours, also the token of a key
+// that is bound to the most nodes; longer ones are refused before any work is
+// spent on them.
+const maxCredentialBytes = 12 << 10
 
 // errRefused is the one answer to every bad credential, so that it tells
 // nothing about which part of it was wrong.
@@ -140,11 +166,42 @@ func (s *Store) verify(ctx context.Context, credential string, digest [32]byte) 
 	if strings.HasPrefix(credential, keyMark) {
 		return s.verifyKey(ctx, credential, digest)
 	}
+	if len(s.outside) > 0 {
+		if i := s.outside[s.tokens.issuedBy(credential)]; i != nil {
+			return s.verifyOutside(ctx, i, credential)
+		}
+	}
 	p, err := s.tokens.verify(credential)
 	if err != nil {
 		return Principal{}, time.Time{}, errRefused()
 	}
 	return p, p.Until, nil
+}
+
+// Recheck looks up again whom p speaks for, before a call that must not rest on
+// what was true some minutes ago: a disabled user, an ended session or a
+// revoked key is refused at once, and the role is the present one. An outside
+// issuer cannot be asked.
+func (s *Store) Recheck(ctx context.Context, p Principal) (Principal, error) {
+	switch p.Kind {
+	case ByLogin:
+		row, err := s.query.SessionUser(ctx, p.Session)
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && (row.DisabledAt != nil || row.EndedAt != nil) {
+			return Principal{}, errRefused()
+		} else if err != nil {
+			return Principal{}, fmt.Errorf("read user again: %w", err)
+		}
+		p.Role = Role(row.Role)
+	case ByKey, ByToken:
+		row, err := s.query.KeyByID(ctx, p.ID)
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && !live(row, s.now()) {
+			return Principal{}, errRefused()
+		} else if err != nil {
+			return Principal{}, fmt.Errorf("read API key again: %w", err)
+		}
+		p.Role = Role(row.Role)
+	}
+	return p, nil
 }
 
 // Token is a signed token and when it ends.
@@ -153,8 +210,8 @@ type Token struct {
 	Expires time.Time
 }
 
-// Exchange makes a token with the role of p, whose credential must be an API
-// key: a token that could renew itself would never end.
+// Exchange makes a token with the role and the nodes of p, whose credential
+// must be an API key: a token that could renew itself would never end.
 func (s *Store) Exchange(p Principal) (Token, error) {
 	if p.Kind != ByKey {
 		return Token{}, fault.New(fault.BadCredentials, "a token is made from an API key; present the key itself")

@@ -3,16 +3,20 @@ package access_test
 import (
 	"context"
 	"crypto/ed25519"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
 )
+
+var bySystem = audit.By{Actor: audit.System}
 
 // clock is a time that a test moves.
 type clock struct {
@@ -49,7 +53,7 @@ func newStore(t testing.TB, pool *db.Pool, c *clock) *access.Store {
 
 func mustKey(t testing.TB, s *access.Store, role access.Role, expires time.Time) (access.Key, string) {
 	t.Helper()
-	key, secret, err := s.CreateKey(t.Context(), "test-key", role, expires)
+	key, secret, err := s.CreateKey(t.Context(), bySystem, access.NewKey{Name: "test-key", Role: role, Expires: expires})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +72,7 @@ func wantRefused(t testing.TB, s *access.Store, credential string) {
 func wantCaller(t testing.TB, s *access.Store, credential string, want access.Principal) {
 	t.Helper()
 	got, err := s.Authenticate(context.Background(), credential)
-	if err != nil || got != want {
+	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("credential gives %+v, %v; want %+v", got, err, want)
 	}
 }
@@ -124,7 +128,7 @@ func TestKeyIsNowhereInTheDatabase(t *testing.T) {
 func TestCreateKeyNamesEveryBadField(t *testing.T) {
 	c := newClock()
 	s := newStore(t, dbtest.New(t), c)
-	_, _, err := s.CreateKey(t.Context(), "a b", "root", c.now())
+	_, _, err := s.CreateKey(t.Context(), bySystem, access.NewKey{Name: "a b", Role: "root", Expires: c.now()})
 	if !fault.Has(err, fault.Validation) || len(fault.As(err).Fields) != 3 {
 		t.Errorf("got %v with fields %v; want name, role and expires_at", err, fault.As(err).Fields)
 	}
@@ -146,7 +150,7 @@ func TestRevokedKeyEndsEverywhere(t *testing.T) {
 	wantCaller(t, s, token.Text, access.Principal{Kind: access.ByToken, ID: key.ID, Role: access.Admin, Until: token.Expires})
 
 	for range 2 { // again changes nothing
-		if err := s.RevokeKey(t.Context(), key.ID); err != nil {
+		if err := s.RevokeKey(t.Context(), bySystem, key.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,11 +161,11 @@ func TestRevokedKeyEndsEverywhere(t *testing.T) {
 	c.advance(30 * time.Second)
 	wantRefused(t, other, secret)
 
-	keys, err := s.Keys(t.Context())
+	keys, _, err := s.Keys(t.Context(), 100, 0)
 	if err != nil || len(keys) != 1 || keys[0].RevokedAt == nil || !keys[0].RevokedAt.Equal(newClock().now()) {
 		t.Errorf("keys are %+v, %v; want one, revoked at the first call", keys, err)
 	}
-	if err := s.RevokeKey(t.Context(), "key_none"); !fault.Has(err, fault.OtherNotFound) {
+	if err := s.RevokeKey(t.Context(), bySystem, "key_none"); !fault.Has(err, fault.OtherNotFound) {
 		t.Errorf("revoking an unknown key gives %v", err)
 	}
 }

@@ -9,11 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/access/sqlgen"
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 )
 
@@ -38,72 +41,146 @@ type Key struct {
 	CreatedAt time.Time
 	ExpiresAt *time.Time // nil: never
 	RevokedAt *time.Time // nil: live
+	NodeIDs   []string   // the nodes it is bound to; empty: not bound
+}
+
+// NewKey describes an API key to be made.
+type NewKey struct {
+	Name    string
+	Role    Role
+	Expires time.Time // zero: never
+	NodeIDs []string  // bind it to these nodes; empty: not bound
+}
+
+// mostBoundNodes bounds a binding, which every token of the key carries.
+const mostBoundNodes = 100
+
+func keyOf(r sqlgen.ApiKey) Key {
+	return Key{r.KeyID, r.Name, Role(r.Role), r.Prefix, r.CreatedAt, r.ExpiresAt, r.RevokedAt, r.NodeIds}
+}
+
+// record is what the audit log keeps of a key.
+func (k Key) record() map[string]any {
+	return map[string]any{
+		"name": k.Name, "role": k.Role, "prefix": k.Prefix, "expires_at": k.ExpiresAt, "revoked_at": k.RevokedAt, "node_ids": k.NodeIDs,
+	}
 }
 
 // CreateKey makes an API key. secret is the key itself; it exists nowhere else
-// and cannot be shown again. A zero expires means never.
-func (s *Store) CreateKey(ctx context.Context, name string, role Role, expires time.Time) (key Key, secret string, err error) {
+// and cannot be shown again.
+func (s *Store) CreateKey(ctx context.Context, by audit.By, n NewKey) (key Key, secret string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond) // as Postgres keeps it
-	if err := checkKey(name, role, expires, now); err != nil {
+	if bad := checkKey(n, now); bad != nil {
+		return Key{}, "", fault.New(fault.Validation, "the API key cannot be made").WithFields(bad...)
+	}
+	bound := slices.Compact(slices.Sorted(slices.Values(n.NodeIDs)))
+	if err := s.checkNodes(ctx, bound); err != nil {
 		return Key{}, "", err
 	}
 	secret = keyMark + randomHex(keyDigits/2)
-	key = Key{ID: "key_" + randomHex(8), Name: name, Role: role, Prefix: secret[:prefixBytes], CreatedAt: now}
-	if !expires.IsZero() {
-		until := expires.UTC().Truncate(time.Microsecond)
+	key = Key{
+		ID: "key_" + randomHex(8), Name: n.Name, Role: n.Role, Prefix: secret[:prefixBytes], CreatedAt: now,
+		NodeIDs: append([]string{}, bound...), // never null in the database
+	}
+	if !n.Expires.IsZero() {
+		until := n.Expires.UTC().Truncate(time.Microsecond)
 		key.ExpiresAt = &until
 	}
 	digest := sha256.Sum256([]byte(secret))
-	err = s.query.InsertKey(ctx, sqlgen.InsertKeyParams{
-		KeyID: key.ID, Name: name, Role: string(role), Hash: digest[:], Prefix: key.Prefix,
-		CreatedAt: key.CreatedAt, ExpiresAt: key.ExpiresAt,
+	err = db.InTx(ctx, s.pool, func(tx db.Tx) error {
+		err := sqlgen.New(tx).InsertKey(ctx, sqlgen.InsertKeyParams{
+			KeyID: key.ID, Name: key.Name, Role: string(key.Role), Hash: digest[:], Prefix: key.Prefix,
+			CreatedAt: key.CreatedAt, ExpiresAt: key.ExpiresAt, NodeIds: key.NodeIDs,
+		})
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, by.Record("apikey.create", key.ID, nil, key.record()))
 	})
 	if err != nil {
-		return Key{}, "", fmt.Errorf("store API key %q: %w", name, err)
+		return Key{}, "", fmt.Errorf("store API key %q: %w", n.Name, err)
 	}
 	return key, secret, nil
 }
 
-func checkKey(name string, role Role, expires, now time.Time) error {
-	var bad []fault.Field
-	if !keyNames.MatchString(name) {
+func checkKey(n NewKey, now time.Time) (bad []fault.Field) {
+	if !keyNames.MatchString(n.Name) {
 		bad = append(bad, fault.Field{Name: "name", Reason: "must be 3 to 100 letters, digits, _ or -"})
 	}
-	if !role.Valid() {
+	if !n.Role.Valid() {
 		bad = append(bad, fault.Field{Name: "role", Reason: "must be viewer, operator, admin or service"})
 	}
-	if !expires.IsZero() && !expires.After(now) {
+	if !n.Expires.IsZero() && !n.Expires.After(now) {
 		bad = append(bad, fault.Field{Name: "expires_at", Reason: "is in the past"})
 	}
-	if bad != nil {
-		return fault.New(fault.Validation, "the API key cannot be made").WithFields(bad...)
+	if len(n.NodeIDs) > mostBoundNodes {
+		bad = append(bad, fault.Field{Name: "node_ids", Reason: fmt.Sprintf("holds %d nodes, at most %d", len(n.NodeIDs), mostBoundNodes)})
+	}
+	if len(n.NodeIDs) > 0 && (n.Role == Admin || n.Role == Service) {
+		bad = append(bad, fault.Field{Name: "role", Reason: "a key that is bound to nodes is viewer or operator"})
+	}
+	return bad
+}
+
+// checkNodes refuses a binding to nodes that do not exist: somebody else's
+// could get that id later.
+func (s *Store) checkNodes(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	known, err := s.query.KnownNodes(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("look up nodes: %w", err)
+	}
+	for _, id := range ids {
+		if !slices.Contains(known, id) {
+			return fault.New(fault.Validation, "the API key cannot be made").
+				WithFields(fault.Field{Name: "node_ids", Reason: fmt.Sprintf("no node %.64q", id)})
+		}
 	}
 	return nil
 }
 
-// Keys lists all API keys, newest first, revoked and expired ones included.
-func (s *Store) Keys(ctx context.Context) ([]Key, error) {
-	rows, err := s.query.ListKeys(ctx)
+// Keys lists a page of API keys, newest first, revoked and expired ones
+// included, and how many there are.
+func (s *Store) Keys(ctx context.Context, limit, offset int) ([]Key, int, error) {
+	total, err := s.query.CountKeys(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list API keys: %w", err)
+		return nil, 0, fmt.Errorf("count API keys: %w", err)
+	}
+	rows, err := s.query.ListKeys(ctx, sqlgen.ListKeysParams{AtMost: int32(limit), Skip: int32(offset)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list API keys: %w", err)
 	}
 	keys := make([]Key, len(rows))
 	for i, r := range rows {
-		keys[i] = Key{r.KeyID, r.Name, Role(r.Role), r.Prefix, r.CreatedAt, r.ExpiresAt, r.RevokedAt}
+		keys[i] = keyOf(r)
 	}
-	return keys, nil
+	return keys, int(total), nil
 }
 
 // RevokeKey ends a key and its tokens. Revoking a key again changes nothing.
-func (s *Store) RevokeKey(ctx context.Context, id string) error {
-	now := s.now()
-	_, err := s.query.RevokeKey(ctx, sqlgen.RevokeKeyParams{KeyID: id, At: now})
+func (s *Store) RevokeKey(ctx context.Context, by audit.By, id string) error {
+	now := s.now().UTC().Truncate(time.Microsecond)
+	err := db.InTx(ctx, s.pool, func(tx db.Tx) error {
+		q := sqlgen.New(tx)
+		row, err := q.LockKey(ctx, id)
+		if err != nil || row.RevokedAt != nil {
+			return err
+		}
+		if err := q.RevokeKey(ctx, sqlgen.RevokeKeyParams{KeyID: id, At: now}); err != nil {
+			return err
+		}
+		before := keyOf(row).record()
+		row.RevokedAt = &now
+		return audit.Write(ctx, tx, by.Record("apikey.revoke", id, before, keyOf(row).record()))
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fault.New(fault.OtherNotFound, "no API key %s", id)
 	} else if err != nil {
 		return fmt.Errorf("revoke API key %s: %w", id, err)
 	}
-	s.seen.revoke(id, now)
+	s.seen.revoke(now, id)
 	return nil
 }
 
@@ -118,11 +195,10 @@ func (s *Store) verifyKey(ctx context.Context, secret string, digest [32]byte) (
 		return Principal{}, time.Time{}, fmt.Errorf("look up API key: %w", err)
 	}
 	now := s.now()
-	expired := row.ExpiresAt != nil && !now.Before(*row.ExpiresAt)
-	if subtle.ConstantTimeCompare(row.Hash, digest[:]) != 1 || row.RevokedAt != nil || expired {
+	if subtle.ConstantTimeCompare(row.Hash, digest[:]) != 1 || !live(row, now) {
 		return Principal{}, time.Time{}, errRefused()
 	}
-	p, keep := Principal{Kind: ByKey, ID: row.KeyID, Role: Role(row.Role)}, now.Add(keyMemory)
+	p, keep := Principal{Kind: ByKey, ID: row.KeyID, Role: Role(row.Role), NodeIDs: boundTo(row)}, now.Add(keyMemory)
 	if row.ExpiresAt != nil {
 		p.Until = *row.ExpiresAt
 		if p.Until.Before(keep) {
@@ -130,6 +206,19 @@ func (s *Store) verifyKey(ctx context.Context, secret string, digest [32]byte) (
 		}
 	}
 	return p, keep, nil
+}
+
+// live reports whether a key is neither revoked nor expired.
+func live(row sqlgen.ApiKey, now time.Time) bool {
+	return row.RevokedAt == nil && (row.ExpiresAt == nil || now.Before(*row.ExpiresAt))
+}
+
+// boundTo is nil for a key that is not bound.
+func boundTo(row sqlgen.ApiKey) []string {
+	if len(row.NodeIds) == 0 {
+		return nil
+	}
+	return row.NodeIds
 }
 
 func randomHex(bytes int) string {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,12 +11,12 @@ const maxRemembered = 10_000
 
 // memory holds credentials that were found good, under the SHA-256 of their
 // text, so that a request costs neither a query nor a signature check. It also
-// knows which keys were revoked here: their tokens carry a good signature
+// knows which keys and sessions ended here: their tokens carry a good signature
 // until they expire.
 type memory struct {
 	mu      sync.RWMutex
 	good    map[[32]byte]remembered
-	revoked map[string]time.Time // key id -> when its last token has expired
+	revoked map[string]time.Time // id of key or session -> when its last token has expired
 }
 
 type remembered struct {
@@ -34,12 +35,15 @@ func (m *memory) get(digest [32]byte, now time.Time) (Principal, bool) {
 	return r.principal, ok && now.Before(r.until)
 }
 
-// put remembers p, and is false when its key was revoked meanwhile: the check
-// that found it good may have begun before the revocation.
+// put remembers p, and is false when its key or session ended meanwhile: the
+// check that found it good may have begun before.
 func (m *memory) put(digest [32]byte, p Principal, now, until time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, gone := m.revoked[p.ID]; gone {
+		return false
+	}
+	if _, gone := m.revoked[p.Session]; gone {
 		return false
 	}
 	if len(m.good) >= maxRemembered {
@@ -65,9 +69,12 @@ func (m *memory) makeRoom(now time.Time) {
 	}
 }
 
-// revoke forgets all that came from the key and refuses its tokens for as long
-// as one can live.
-func (m *memory) revoke(keyID string, now time.Time) {
+// revoke forgets all that came from the keys and sessions of these ids, and
+// refuses their tokens for as long as one can live.
+func (m *memory) revoke(now time.Time, ids ...string) {
+	if len(ids) == 0 {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, until := range m.revoked {
@@ -75,9 +82,11 @@ func (m *memory) revoke(keyID string, now time.Time) {
 			delete(m.revoked, id)
 		}
 	}
-	m.revoked[keyID] = now.Add(TokenLife)
+	for _, id := range ids {
+		m.revoked[id] = now.Add(TokenLife)
+	}
 	for digest, r := range m.good {
-		if r.principal.ID == keyID {
+		if slices.Contains(ids, r.principal.ID) || r.principal.Session != "" && slices.Contains(ids, r.principal.Session) {
 			delete(m.good, digest)
 		}
 	}

@@ -37,14 +37,14 @@ func TestMemoryIsBounded(t *testing.T) {
 // key back.
 func TestMemoryRefusesWhatWasRevokedMeanwhile(t *testing.T) {
 	m, now := newMemory(), time.Unix(1_000_000, 0)
-	m.revoke("key_1", now)
+	m.revoke(now, "key_1")
 	if m.put(digestOf(1), Principal{ID: "key_1"}, now, now.Add(time.Hour)) {
 		t.Error("a revoked key was remembered")
 	}
 	if _, ok := m.get(digestOf(1), now); ok {
 		t.Error("a revoked key is remembered")
 	}
-	m.revoke("key_2", now.Add(TokenLife))
+	m.revoke(now.Add(TokenLife), "key_2")
 	if len(m.revoked) != 1 {
 		t.Errorf("%d revocations kept, want 1: the first one's tokens have all expired", len(m.revoked))
 	}

@@ -1,14 +1,94 @@
 -- name: InsertKey :exec
-INSERT INTO api_key (key_id, name, role, hash, prefix, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+INSERT INTO api_key (key_id, name, role, hash, prefix, created_at, expires_at, node_ids)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: KeyByHash :one
 SELECT * FROM api_key WHERE hash = $1;
 
--- name: ListKeys :many
-SELECT * FROM api_key ORDER BY created_at DESC, key_id;
+-- name: KeyByID :one
+SELECT * FROM api_key WHERE key_id = $1;
 
--- name: RevokeKey :one
--- The first revocation stands: doing it again changes nothing.
-UPDATE api_key SET revoked_at = COALESCE(revoked_at, sqlc.arg(at)::timestamptz) WHERE key_id = $1
-RETURNING key_id;
+-- name: LockKey :one
+SELECT * FROM api_key WHERE key_id = $1 FOR UPDATE;
+
+-- name: ListKeys :many
+SELECT * FROM api_key ORDER BY created_at DESC, key_id LIMIT sqlc.arg(at_most) OFFSET sqlc.arg(skip);
+
+-- name: CountKeys :one
+SELECT count(*) FROM api_key;
+
+-- name: RevokeKey :exec
+UPDATE api_key SET revoked_at = sqlc.arg(at)::timestamptz WHERE key_id = $1;
+
+-- name: KnownNodes :many
+SELECT node_id FROM node WHERE node_id = ANY(sqlc.arg(node_ids)::text[]);
+
+-- name: InsertUser :exec
+INSERT INTO access_user (user_id, name, email, role, password_hash, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6);
+
+-- name: UserByID :one
+SELECT * FROM access_user WHERE user_id = $1;
+
+-- name: UserByName :one
+SELECT * FROM access_user WHERE lower(name) = lower(sqlc.arg(name));
+
+-- name: LockUser :one
+SELECT * FROM access_user WHERE user_id = $1 FOR UPDATE;
+
+-- name: ListUsers :many
+SELECT * FROM access_user ORDER BY created_at DESC, user_id LIMIT sqlc.arg(at_most) OFFSET sqlc.arg(skip);
+
+-- name: CountUsers :one
+SELECT count(*) FROM access_user;
+
+-- name: UpdateUser :exec
+UPDATE access_user SET email = $2, role = $3, password_hash = $4, disabled_at = $5, failed_count = $6, locked_until = $7, updated_at = $8
+WHERE user_id = $1;
+
+-- name: LoginFailed :exec
+UPDATE access_user SET failed_count = $2, locked_until = $3 WHERE user_id = $1;
+
+-- name: LoginSucceeded :exec
+UPDATE access_user SET failed_count = 0, locked_until = NULL, last_login_at = $2, password_hash = $3 WHERE user_id = $1;
+
+-- name: InsertSession :exec
+INSERT INTO login_session (session_id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4);
+
+-- name: ExtendSession :exec
+UPDATE login_session SET expires_at = $2 WHERE session_id = $1;
+
+-- name: EndSession :execrows
+-- The first end stands.
+UPDATE login_session SET ended_at = sqlc.arg(at)::timestamptz, end_reason = sqlc.arg(reason)::text
+WHERE session_id = $1 AND ended_at IS NULL;
+
+-- name: EndSessions :many
+UPDATE login_session SET ended_at = sqlc.arg(at)::timestamptz, end_reason = sqlc.arg(reason)::text
+WHERE user_id = $1 AND ended_at IS NULL
+RETURNING session_id;
+
+-- name: RemoveExpiredSessions :exec
+DELETE FROM login_session WHERE expires_at <= $1;
+
+-- name: InsertRefresh :exec
+INSERT INTO refresh_token (hash, session_id, issued_at, expires_at) VALUES ($1, $2, $3, $4);
+
+-- name: LockRefresh :one
+-- Locks token and session: two uses of one family follow each other.
+SELECT r.expires_at, r.used_at, s.session_id, s.user_id, s.created_at AS session_created_at, s.ended_at
+FROM refresh_token r JOIN login_session s USING (session_id)
+WHERE r.hash = $1
+FOR UPDATE;
+
+-- name: UseRefresh :exec
+UPDATE refresh_token SET used_at = sqlc.arg(at)::timestamptz WHERE hash = $1;
+
+-- name: InsertSigningKey :exec
+INSERT INTO token_signing_key (secret_name, from_at) VALUES ($1, $2);
+
+-- name: SigningKeys :many
+SELECT secret_name, from_at FROM token_signing_key ORDER BY from_at, secret_name;
+
+-- name: SessionUser :one
+SELECT u.role, u.disabled_at, s.ended_at FROM login_session s JOIN access_user u USING (user_id) WHERE s.session_id = $1;

@@ -3,10 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
-	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/fault"
 )
 
@@ -45,35 +46,43 @@ func bearerOf(headers []string) (string, error) {
 	return "", fault.New(fault.BadCredentials, "Authorization must be given once, as: Bearer followed by the key or token")
 }
 
-func (s *server) authOperations() {
-	register(s, operation{
-		id: "createToken", method: http.MethodPost, path: basePath + "/auth/token", tag: "access", role: access.Viewer,
-		summary: "Exchange an API key for a token",
-		description: "The token has the key's role and ends after 15 minutes, or with the key. " +
-			"Present the key itself: a token makes no tokens.",
-		example: tokenBody{
-			AccessToken: "eyJhbGciOiJFZERTQSIsImtpZCI6Ii4uLiJ9.eyJzdWIiOiJrZXlfLi4uIn0.c2lnbmF0dXJl", TokenType: "Bearer",
-			ExpiresIn: 900, ExpiresAt: exampleTime(), Role: "operator",
-		},
-	}, s.createToken)
+func hasCredential(r *http.Request) bool {
+	return r.Header.Get("Authorization") != "" || r.Header.Get(keyHeader) != ""
 }
 
-type tokenBody struct {
-	AccessToken string    `json:"access_token"`
-	TokenType   string    `json:"token_type" enum:"Bearer"`
-	ExpiresIn   int64     `json:"expires_in" doc:"Seconds."`
-	ExpiresAt   time.Time `json:"expires_at"`
-	Role        string    `json:"role" enum:"viewer,operator,admin,service"`
-}
-
-func (s *server) createToken(ctx context.Context, _ *struct{}) (*answer[tokenBody], error) {
-	caller := callOf(ctx).principal
-	t, err := s.Access.Exchange(caller)
+// admit finds out who calls, and whether that caller may call the operation at
+// all and for this node; "" where no node stands in the path.
+func (s *server) admit(ctx context.Context, r *http.Request, o operation, nodeID string) (access.Principal, error) {
+	p, err := s.authenticate(ctx, r)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
-	return answered(tokenBody{
-		AccessToken: t.Text, TokenType: "Bearer", ExpiresIn: int64(t.Expires.Sub(s.Now()) / time.Second),
-		ExpiresAt: t.Expires, Role: string(caller.Role),
-	})
+	if o.role == access.Admin || o.money {
+		if p, err = s.Access.Recheck(ctx, p); err != nil {
+			return p, err
+		}
+	}
+	switch {
+	case o.role != "" && !p.Role.Covers(o.role):
+		return p, fault.New(fault.RoleTooLow, "%s needs role %s; this credential has %s", o.id, o.role, p.Role)
+	case len(p.NodeIDs) == 0:
+		return p, nil
+	case o.role != "" && !o.owner:
+		return p, fault.New(fault.RoleTooLow, "%s is not for credentials that are bound to nodes", o.id)
+	case nodeID != "" && !slices.Contains(p.NodeIDs, nodeID):
+		return p, fault.New(fault.NodeNotFound, "no such node among those that this credential is bound to")
+	}
+	return p, nil
+}
+
+// by is on whose behalf an operation changes something.
+func by(ctx context.Context) audit.By {
+	c := callOf(ctx)
+	return audit.By{Actor: c.principal.ID, RequestID: c.id}
+}
+
+func (s *server) authOperations() {
+	s.tokenOperations()
+	s.keyOperations()
+	s.userOperations()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
 )
 
 const anyPath = "/api/v1/nodes/"
@@ -109,13 +110,13 @@ func TestTokenOfRevokedKeyEnds(t *testing.T) {
 	w := newWorld(t)
 	var token tokenBody
 	w.decode(w.send(http.MethodPost, "/api/v1/auth/token", "", as(w.keys[access.Admin])).body, &token)
-	keys, err := w.Access.Keys(t.Context())
+	keys, _, err := w.Access.Keys(t.Context(), 100, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range keys {
 		if k.Role == access.Admin {
-			if err := w.Access.RevokeKey(t.Context(), k.ID); err != nil {
+			if err := w.Access.RevokeKey(t.Context(), audit.By{Actor: audit.System}, k.ID); err != nil {
 				t.Fatal(err)
 			}
 		}

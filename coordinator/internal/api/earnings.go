@@ -14,7 +14,7 @@ import (
 
 func (s *server) earningsOperations() {
 	register(s, operation{
-		id: "getEarnings", method: http.MethodGet, path: basePath + "/nodes/{node_id}/earnings", tag: "payouts", role: access.Viewer,
+		id: "getEarnings", method: http.MethodGet, path: basePath + "/nodes/{node_id}/earnings", tag: "payouts", role: access.Viewer, owner: true,
 		summary: "Read what a node earned",
 		description: "What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. " +
 			"in_flight and paid are net of the fee.",

@@ -18,18 +18,18 @@ type NodeInput struct {
 
 func (s *server) nodeOperations() {
 	register(s, operation{
-		id: "listNodes", method: http.MethodGet, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Viewer,
+		id: "listNodes", method: http.MethodGet, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Viewer, owner: true,
 		summary:     "List nodes",
 		description: "Filters are combined with and. Without sort the newest node comes first.",
 		example:     nodeListBody{Nodes: []nodeBody{exampleNode()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodes)
 	register(s, operation{
-		id: "getNode", method: http.MethodGet, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Viewer,
+		id: "getNode", method: http.MethodGet, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Viewer, owner: true,
 		summary: "Read a node", description: "What the node is, as it told at its enrolment and since.",
 		errors: []fault.Code{fault.NodeNotFound}, example: exampleNode(),
 	}, s.getNode)
 	register(s, operation{
-		id: "getNodeStatus", method: http.MethodGet, path: basePath + "/nodes/{node_id}/status", tag: "nodes", role: access.Viewer,
+		id: "getNodeStatus", method: http.MethodGet, path: basePath + "/nodes/{node_id}/status", tag: "nodes", role: access.Viewer, owner: true,
 		summary: "Read a node's status", description: "Whether the node is online and earning, and since when.",
 		errors: []fault.Code{fault.NodeNotFound}, example: exampleNodeStatus(),
 	}, s.getNodeStatus)
@@ -54,7 +54,7 @@ type nodeListBody struct {
 func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[nodeListBody], error) {
 	nodes, total, next, err := s.Nodes.List(ctx, node.Filter{
 		Status: in.Status, Type: in.NodeType, PoolID: in.PoolID, Online: in.Online.pointer(), Query: in.Query,
-		Sort: in.Sort, Order: in.Order, Limit: in.Limit, Offset: in.offset(), After: in.Cursor,
+		Sort: in.Sort, Order: in.Order, Limit: in.Limit, Offset: in.offset(), After: in.Cursor, IDs: callOf(ctx).principal.NodeIDs,
 	})
 	if err != nil {
 		return nil, err

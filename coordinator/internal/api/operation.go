@@ -27,6 +27,9 @@ type operation struct {
 	collection  bool // reached with and without a trailing slash
 	tag         string
 	role        access.Role // least role; "" is public
+	owner       bool        // open to credentials that are bound to nodes, for those nodes only
+	money       bool        // moves money: who calls is read again, as for every admin operation
+	welcomes    bool        // public, but a credential that comes along is looked at
 	summary     string
 	description string
 	status      int          // of success; default 200
@@ -68,13 +71,13 @@ func otherSpelling(path string) string {
 func (s *server) describe(o operation, input, output reflect.Type) huma.Operation {
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Tags: []string{o.tag}, Summary: o.summary,
-		Description:   o.description + "\n\n" + roleSentence(o.role),
+		Description:   o.description + "\n\n" + o.accessSentence(),
 		DefaultStatus: cmp.Or(o.status, http.StatusOK),
 		// enter has read and bounded the body when huma comes to it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
 		Middlewares: huma.Middlewares{s.enter(o)},
 		Security:    security(o.role),
-		Extensions:  map[string]any{"x-role": cmp.Or(string(o.role), "public")},
+		Extensions:  map[string]any{"x-role": cmp.Or(string(o.role), "public"), "x-owner": o.owner},
 		Responses:   map[string]*huma.Response{},
 	}
 	if _, hasBody := output.FieldByName("Body"); hasBody {
@@ -87,11 +90,14 @@ func (s *server) describe(o operation, input, output reflect.Type) huma.Operatio
 	return op
 }
 
-func roleSentence(role access.Role) string {
-	if role == "" {
+func (o operation) accessSentence() string {
+	switch {
+	case o.role == "":
 		return "Public: no credential is needed."
+	case o.owner:
+		return fmt.Sprintf("Needs role %s or higher. A credential that is bound to nodes sees these nodes only.", o.role)
 	}
-	return fmt.Sprintf("Needs role %s or higher.", role)
+	return fmt.Sprintf("Needs role %s or higher, and a credential that is not bound to nodes.", o.role)
 }
 
 // security is an empty list, not none, for a public operation: it lifts the
@@ -108,7 +114,7 @@ func (o operation) codes(input reflect.Type) []fault.Code {
 	codes := append(slices.Clone(o.errors), fault.InternalError, fault.DatabaseDown, fault.TimedOut)
 	if o.role != "" {
 		codes = append(codes, fault.NoCredentials, fault.BadCredentials)
-		if o.role != access.Viewer {
+		if o.role != access.Viewer || !o.owner {
 			codes = append(codes, fault.RoleTooLow)
 		}
 	}
@@ -154,11 +160,8 @@ func (s *server) enter(o operation) func(huma.Context, func(huma.Context)) {
 		defer cancel()
 		call := callOf(ctx)
 		call.operation = o.id
-		if o.role != "" {
-			p, err := s.authenticate(ctx, c.Request)
-			if err == nil && !p.Role.Covers(o.role) {
-				err = fault.New(fault.RoleTooLow, "%s needs role %s; this credential has %s", o.id, o.role, p.Role)
-			}
+		if o.role != "" || o.welcomes && hasCredential(c.Request) {
+			p, err := s.admit(ctx, c.Request, o, c.Param("node_id"))
 			call.principal = p
 			if err != nil {
 				s.fail(c, err)

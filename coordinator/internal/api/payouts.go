@@ -15,7 +15,7 @@ import (
 func (s *server) payoutOperations() {
 	register(s, operation{
 		id: "listNodePayouts", method: http.MethodGet, path: basePath + "/nodes/{node_id}/payouts", collection: true, tag: "payouts",
-		role: access.Viewer, summary: "List a node's payouts", description: "Newest first. net_amount is amount less fee: what the owner gets.",
+		role: access.Viewer, owner: true, summary: "List a node's payouts", description: "Newest first. net_amount is amount less fee: what the owner gets.",
 		errors:  []fault.Code{fault.NodeNotFound},
 		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodePayouts)

@@ -15,7 +15,7 @@ import (
 
 func (s *server) pootOperations() {
 	register(s, operation{
-		id: "getPootScore", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/score", tag: "poot", role: access.Viewer,
+		id: "getPootScore", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/score", tag: "poot", role: access.Viewer, owner: true,
 		summary: "Read a node's score",
 		description: "The score is 100 times the product of its factors. Confidence grows with the number of verdicts. " +
 			"failures_left is the early warning: so many failures in a row separate the node from suspension.",
@@ -23,7 +23,7 @@ func (s *server) pootOperations() {
 	}, s.getPootScore)
 	register(s, operation{
 		id: "listPootHistory", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/history", collection: true, tag: "poot",
-		role: access.Viewer, summary: "List a node's verdicts", description: "Newest first, each with the score before and after it.",
+		role: access.Viewer, owner: true, summary: "List a node's verdicts", description: "Newest first, each with the score before and after it.",
 		errors:  []fault.Code{fault.NodeNotFound},
 		example: historyBody{History: []verdictBody{exampleVerdict()}, Pagination: pagination{Limit: 20}},
 	}, s.listPootHistory)

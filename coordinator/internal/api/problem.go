@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 )
 
@@ -58,6 +60,9 @@ func (s *server) problem(ctx context.Context, err error) *problem {
 	}
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		p.status = http.StatusRequestEntityTooLarge
+	}
+	if soon, is := errors.AsType[access.TooSoon](err); is {
+		p.header.Set("Retry-After", strconv.FormatInt(int64(soon.Wait/time.Second), 10))
 	}
 	switch f.Code {
 	case fault.NoCredentials:

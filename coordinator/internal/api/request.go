@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 
@@ -26,7 +27,8 @@ type call struct {
 	id        string
 	operation string // "none" until a route is found
 	principal access.Principal
-	private   bool // nobody on the way can read it: TLS, or this machine itself
+	address   netip.Addr // whence it comes
+	private   bool       // nobody on the way can read it: TLS, or this machine itself
 }
 
 type callKey struct{}
@@ -43,7 +45,10 @@ func callOf(ctx context.Context) *call {
 // the path is logged: a query or a header may hold what must stay secret.
 func (s *server) begin(c *gin.Context) {
 	started := s.Now()
-	call := &call{id: requestID(c.GetHeader(requestIDHeader)), operation: "none", private: c.Request.TLS != nil || fromLoopback(c.Request.RemoteAddr)}
+	call := &call{
+		id: requestID(c.GetHeader(requestIDHeader)), operation: "none", address: addressOf(c.Request.RemoteAddr),
+		private: c.Request.TLS != nil || fromLoopback(c.Request.RemoteAddr),
+	}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), callKey{}, call))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
 	c.Header(requestIDHeader, call.id)
@@ -61,6 +66,12 @@ func (s *server) begin(c *gin.Context) {
 		"request_id", call.id, "method", c.Request.Method, "path", c.Request.URL.Path, "operation", call.operation,
 		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "duration", took, "caller", call.principal.ID,
 		"remote", c.Request.RemoteAddr)
+}
+
+// addressOf is the zero address when there is none to be read.
+func addressOf(remoteAddr string) netip.Addr {
+	from, _ := netip.ParseAddrPort(remoteAddr)
+	return from.Addr().Unmap()
 }
 
 func fromLoopback(remoteAddr string) bool {

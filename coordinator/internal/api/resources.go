@@ -12,7 +12,7 @@ import (
 
 func (s *server) resourceOperations() {
 	register(s, operation{
-		id: "getResources", method: http.MethodGet, path: basePath + "/nodes/{node_id}/resources", tag: "resources", role: access.Viewer,
+		id: "getResources", method: http.MethodGet, path: basePath + "/nodes/{node_id}/resources", tag: "resources", role: access.Viewer, owner: true,
 		summary: "Read a node's newest sample",
 		description: "What the machine did at timestamp, by its own clock. A subject that the machine cannot give is null and absent says why; " +
 			"before the first sample the answer is 404. network counts from the machine's start; disk throughput is in 1e6 byte/s.",

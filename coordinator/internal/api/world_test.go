@@ -76,7 +76,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		t.Fatal(err)
 	}
 	for _, role := range []access.Role{access.Viewer, access.Operator, access.Admin, access.Service} {
-		if _, w.keys[role], err = w.Access.CreateKey(t.Context(), "test-"+string(role), role, time.Time{}); err != nil {
+		if _, w.keys[role], err = w.Access.CreateKey(t.Context(), audit.By{Actor: audit.System}, access.NewKey{Name: "test-" + string(role), Role: role}); err != nil {
 			t.Fatal(err)
 		}
 	}

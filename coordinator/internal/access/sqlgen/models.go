@@ -8,6 +8,20 @@ import (
 	"time"
 )
 
+type AccessUser struct {
+	UserID       string
+	Name         string
+	Email        *string
+	Role         string
+	PasswordHash string
+	FailedCount  int32
+	LockedUntil  *time.Time
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	LastLoginAt  *time.Time
+	DisabledAt   *time.Time
+}
+
 type ApiKey struct {
 	KeyID     string
 	Name      string
@@ -17,4 +31,10 @@ type ApiKey struct {
 	CreatedAt time.Time
 	ExpiresAt *time.Time
 	RevokedAt *time.Time
+	NodeIds   []string
+}
+
+type TokenSigningKey struct {
+	SecretName string
+	FromAt     time.Time
 }

@@ -10,9 +10,97 @@ import (
 	"time"
 )
 
+const countKeys = `-- name: CountKeys :one
+SELECT count(*) FROM api_key
+`
+
+func (q *Queries) CountKeys(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, countKeys)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countUsers = `-- name: CountUsers :one
+SELECT count(*) FROM access_user
+`
+
+func (q *Queries) CountUsers(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, countUsers)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const endSession = `-- name: EndSession :execrows
+UPDATE login_session SET ended_at = $2::timestamptz, end_reason = $3::text
+WHERE session_id = $1 AND ended_at IS NULL
+`
+
+type EndSessionParams struct {
+	SessionID string
+	At        time.Time
+	Reason    string
+}
+
+// The first end stands.
+func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) (int64, error) {
+	result, err := q.db.Exec(ctx, endSession, arg.SessionID, arg.At, arg.Reason)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const endSessions = `-- name: EndSessions :many
+UPDATE login_session SET ended_at = $2::timestamptz, end_reason = $3::text
+WHERE user_id = $1 AND ended_at IS NULL
+RETURNING session_id
+`
+
+type EndSessionsParams struct {
+	UserID string
+	At     time.Time
+	Reason string
+}
+
+func (q *Queries) EndSessions(ctx context.Context, arg EndSessionsParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, endSessions, arg.UserID, arg.At, arg.Reason)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var session_id string
+		if err := rows.Scan(&session_id); err != nil {
+			return nil, err
+		}
+		items = append(items, session_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const extendSession = `-- name: ExtendSession :exec
+UPDATE login_session SET expires_at = $2 WHERE session_id = $1
+`
+
+type ExtendSessionParams struct {
+	SessionID string
+	ExpiresAt time.Time
+}
+
+func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) error {
+	_, err := q.db.Exec(ctx, extendSession, arg.SessionID, arg.ExpiresAt)
+	return err
+}
+
 const insertKey = `-- name: InsertKey :exec
-INSERT INTO api_key (key_id, name, role, hash, prefix, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO api_key (key_id, name, role, hash, prefix, created_at, expires_at, node_ids)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertKeyParams struct {
@@ -23,6 +111,7 @@ type InsertKeyParams struct {
 	Prefix    string
 	CreatedAt time.Time
 	ExpiresAt *time.Time
+	NodeIds   []string
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
@@ -34,12 +123,95 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.Prefix,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.NodeIds,
+	)
+	return err
+}
+
+const insertRefresh = `-- name: InsertRefresh :exec
+INSERT INTO refresh_token (hash, session_id, issued_at, expires_at) VALUES ($1, $2, $3, $4)
+`
+
+type InsertRefreshParams struct {
+	Hash      []byte
+	SessionID string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+func (q *Queries) InsertRefresh(ctx context.Context, arg InsertRefreshParams) error {
+	_, err := q.db.Exec(ctx, insertRefresh,
+		arg.Hash,
+		arg.SessionID,
+		arg.IssuedAt,
+		arg.ExpiresAt,
+	)
+	return err
+}
+
+const insertSession = `-- name: InsertSession :exec
+INSERT INTO login_session (session_id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
+`
+
+type InsertSessionParams struct {
+	SessionID string
+	UserID    string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
+	_, err := q.db.Exec(ctx, insertSession,
+		arg.SessionID,
+		arg.UserID,
+		arg.CreatedAt,
+		arg.ExpiresAt,
+	)
+	return err
+}
+
+const insertSigningKey = `-- name: InsertSigningKey :exec
+INSERT INTO token_signing_key (secret_name, from_at) VALUES ($1, $2)
+`
+
+type InsertSigningKeyParams struct {
+	SecretName string
+	FromAt     time.Time
+}
+
+func (q *Queries) InsertSigningKey(ctx context.Context, arg InsertSigningKeyParams) error {
+	_, err := q.db.Exec(ctx, insertSigningKey, arg.SecretName, arg.FromAt)
+	return err
+}
+
+const insertUser = `-- name: InsertUser :exec
+INSERT INTO access_user (user_id, name, email, role, password_hash, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6)
+`
+
+type InsertUserParams struct {
+	UserID       string
+	Name         string
+	Email        *string
+	Role         string
+	PasswordHash string
+	CreatedAt    time.Time
+}
+
+func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
+	_, err := q.db.Exec(ctx, insertUser,
+		arg.UserID,
+		arg.Name,
+		arg.Email,
+		arg.Role,
+		arg.PasswordHash,
+		arg.CreatedAt,
 	)
 	return err
 }
 
 const keyByHash = `-- name: KeyByHash :one
-SELECT key_id, name, role, hash, prefix, created_at, expires_at, revoked_at FROM api_key WHERE hash = $1
+SELECT key_id, name, role, hash, prefix, created_at, expires_at, revoked_at, node_ids FROM api_key WHERE hash = $1
 `
 
 func (q *Queries) KeyByHash(ctx context.Context, hash []byte) (ApiKey, error) {
@@ -54,16 +226,67 @@ func (q *Queries) KeyByHash(ctx context.Context, hash []byte) (ApiKey, error) {
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.RevokedAt,
+		&i.NodeIds,
 	)
 	return i, err
 }
 
-const listKeys = `-- name: ListKeys :many
-SELECT key_id, name, role, hash, prefix, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at DESC, key_id
+const keyByID = `-- name: KeyByID :one
+SELECT key_id, name, role, hash, prefix, created_at, expires_at, revoked_at, node_ids FROM api_key WHERE key_id = $1
 `
 
-func (q *Queries) ListKeys(ctx context.Context) ([]ApiKey, error) {
-	rows, err := q.db.Query(ctx, listKeys)
+func (q *Queries) KeyByID(ctx context.Context, keyID string) (ApiKey, error) {
+	row := q.db.QueryRow(ctx, keyByID, keyID)
+	var i ApiKey
+	err := row.Scan(
+		&i.KeyID,
+		&i.Name,
+		&i.Role,
+		&i.Hash,
+		&i.Prefix,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.NodeIds,
+	)
+	return i, err
+}
+
+const knownNodes = `-- name: KnownNodes :many
+SELECT node_id FROM node WHERE node_id = ANY($1::text[])
+`
+
+func (q *Queries) KnownNodes(ctx context.Context, nodeIds []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, knownNodes, nodeIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var node_id string
+		if err := rows.Scan(&node_id); err != nil {
+			return nil, err
+		}
+		items = append(items, node_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listKeys = `-- name: ListKeys :many
+SELECT key_id, name, role, hash, prefix, created_at, expires_at, revoked_at, node_ids FROM api_key ORDER BY created_at DESC, key_id LIMIT $2 OFFSET $1
+`
+
+type ListKeysParams struct {
+	Skip   int32
+	AtMost int32
+}
+
+func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ApiKey, error) {
+	rows, err := q.db.Query(ctx, listKeys, arg.Skip, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +303,7 @@ func (q *Queries) ListKeys(ctx context.Context) ([]ApiKey, error) {
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
+			&i.NodeIds,
 		); err != nil {
 			return nil, err
 		}
@@ -91,9 +315,163 @@ func (q *Queries) ListKeys(ctx context.Context) ([]ApiKey, error) {
 	return items, nil
 }
 
-const revokeKey = `-- name: RevokeKey :one
-UPDATE api_key SET revoked_at = COALESCE(revoked_at, $2::timestamptz) WHERE key_id = $1
-RETURNING key_id
+const listUsers = `-- name: ListUsers :many
+SELECT user_id, name, email, role, password_hash, failed_count, locked_until, created_at, updated_at, last_login_at, disabled_at FROM access_user ORDER BY created_at DESC, user_id LIMIT $2 OFFSET $1
+`
+
+type ListUsersParams struct {
+	Skip   int32
+	AtMost int32
+}
+
+func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]AccessUser, error) {
+	rows, err := q.db.Query(ctx, listUsers, arg.Skip, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AccessUser
+	for rows.Next() {
+		var i AccessUser
+		if err := rows.Scan(
+			&i.UserID,
+			&i.Name,
+			&i.Email,
+			&i.Role,
+			&i.PasswordHash,
+			&i.FailedCount,
+			&i.LockedUntil,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.LastLoginAt,
+			&i.DisabledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockKey = `-- name: LockKey :one
+SELECT key_id, name, role, hash, prefix, created_at, expires_at, revoked_at, node_ids FROM api_key WHERE key_id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockKey(ctx context.Context, keyID string) (ApiKey, error) {
+	row := q.db.QueryRow(ctx, lockKey, keyID)
+	var i ApiKey
+	err := row.Scan(
+		&i.KeyID,
+		&i.Name,
+		&i.Role,
+		&i.Hash,
+		&i.Prefix,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.NodeIds,
+	)
+	return i, err
+}
+
+const lockRefresh = `-- name: LockRefresh :one
+SELECT r.expires_at, r.used_at, s.session_id, s.user_id, s.created_at AS session_created_at, s.ended_at
+FROM refresh_token r JOIN login_session s USING (session_id)
+WHERE r.hash = $1
+FOR UPDATE
+`
+
+type LockRefreshRow struct {
+	ExpiresAt        time.Time
+	UsedAt           *time.Time
+	SessionID        string
+	UserID           string
+	SessionCreatedAt time.Time
+	EndedAt          *time.Time
+}
+
+// Locks token and session: two uses of one family follow each other.
+func (q *Queries) LockRefresh(ctx context.Context, hash []byte) (LockRefreshRow, error) {
+	row := q.db.QueryRow(ctx, lockRefresh, hash)
+	var i LockRefreshRow
+	err := row.Scan(
+		&i.ExpiresAt,
+		&i.UsedAt,
+		&i.SessionID,
+		&i.UserID,
+		&i.SessionCreatedAt,
+		&i.EndedAt,
+	)
+	return i, err
+}
+
+const lockUser = `-- name: LockUser :one
+SELECT user_id, name, email, role, password_hash, failed_count, locked_until, created_at, updated_at, last_login_at, disabled_at FROM access_user WHERE user_id = $1 FOR UPDATE
+`
+
+func (q *Queries) LockUser(ctx context.Context, userID string) (AccessUser, error) {
+	row := q.db.QueryRow(ctx, lockUser, userID)
+	var i AccessUser
+	err := row.Scan(
+		&i.UserID,
+		&i.Name,
+		&i.Email,
+		&i.Role,
+		&i.PasswordHash,
+		&i.FailedCount,
+		&i.LockedUntil,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLoginAt,
+		&i.DisabledAt,
+	)
+	return i, err
+}
+
+const loginFailed = `-- name: LoginFailed :exec
+UPDATE access_user SET failed_count = $2, locked_until = $3 WHERE user_id = $1
+`
+
+type LoginFailedParams struct {
+	UserID      string
+	FailedCount int32
+	LockedUntil *time.Time
+}
+
+func (q *Queries) LoginFailed(ctx context.Context, arg LoginFailedParams) error {
+	_, err := q.db.Exec(ctx, loginFailed, arg.UserID, arg.FailedCount, arg.LockedUntil)
+	return err
+}
+
+const loginSucceeded = `-- name: LoginSucceeded :exec
+UPDATE access_user SET failed_count = 0, locked_until = NULL, last_login_at = $2, password_hash = $3 WHERE user_id = $1
+`
+
+type LoginSucceededParams struct {
+	UserID       string
+	LastLoginAt  *time.Time
+	PasswordHash string
+}
+
+func (q *Queries) LoginSucceeded(ctx context.Context, arg LoginSucceededParams) error {
+	_, err := q.db.Exec(ctx, loginSucceeded, arg.UserID, arg.LastLoginAt, arg.PasswordHash)
+	return err
+}
+
+const removeExpiredSessions = `-- name: RemoveExpiredSessions :exec
+DELETE FROM login_session WHERE expires_at <= $1
+`
+
+func (q *Queries) RemoveExpiredSessions(ctx context.Context, expiresAt time.Time) error {
+	_, err := q.db.Exec(ctx, removeExpiredSessions, expiresAt)
+	return err
+}
+
+const revokeKey = `-- name: RevokeKey :exec
+UPDATE api_key SET revoked_at = $2::timestamptz WHERE key_id = $1
 `
 
 type RevokeKeyParams struct {
@@ -101,10 +479,138 @@ type RevokeKeyParams struct {
 	At    time.Time
 }
 
-// The first revocation stands: doing it again changes nothing.
-func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) (string, error) {
-	row := q.db.QueryRow(ctx, revokeKey, arg.KeyID, arg.At)
-	var key_id string
-	err := row.Scan(&key_id)
-	return key_id, err
+func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) error {
+	_, err := q.db.Exec(ctx, revokeKey, arg.KeyID, arg.At)
+	return err
+}
+
+const sessionUser = `-- name: SessionUser :one
+SELECT u.role, u.disabled_at, s.ended_at FROM login_session s JOIN access_user u USING (user_id) WHERE s.session_id = $1
+`
+
+type SessionUserRow struct {
+	Role       string
+	DisabledAt *time.Time
+	EndedAt    *time.Time
+}
+
+func (q *Queries) SessionUser(ctx context.Context, sessionID string) (SessionUserRow, error) {
+	row := q.db.QueryRow(ctx, sessionUser, sessionID)
+	var i SessionUserRow
+	err := row.Scan(&i.Role, &i.DisabledAt, &i.EndedAt)
+	return i, err
+}
+
+const signingKeys = `-- name: SigningKeys :many
+SELECT secret_name, from_at FROM token_signing_key ORDER BY from_at, secret_name
+`
+
+func (q *Queries) SigningKeys(ctx context.Context) ([]TokenSigningKey, error) {
+	rows, err := q.db.Query(ctx, signingKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TokenSigningKey
+	for rows.Next() {
+		var i TokenSigningKey
+		if err := rows.Scan(&i.SecretName, &i.FromAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const updateUser = `-- name: UpdateUser :exec
+UPDATE access_user SET email = $2, role = $3, password_hash = $4, disabled_at = $5, failed_count = $6, locked_until = $7, updated_at = $8
+WHERE user_id = $1
+`
+
+type UpdateUserParams struct {
+	UserID       string
+	Email        *string
+	Role         string
+	PasswordHash string
+	DisabledAt   *time.Time
+	FailedCount  int32
+	LockedUntil  *time.Time
+	UpdatedAt    time.Time
+}
+
+func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
+	_, err := q.db.Exec(ctx, updateUser,
+		arg.UserID,
+		arg.Email,
+		arg.Role,
+		arg.PasswordHash,
+		arg.DisabledAt,
+		arg.FailedCount,
+		arg.LockedUntil,
+		arg.UpdatedAt,
+	)
+	return err
+}
+
+const useRefresh = `-- name: UseRefresh :exec
+UPDATE refresh_token SET used_at = $2::timestamptz WHERE hash = $1
+`
+
+type UseRefreshParams struct {
+	Hash []byte
+	At   time.Time
+}
+
+func (q *Queries) UseRefresh(ctx context.Context, arg UseRefreshParams) error {
+	_, err := q.db.Exec(ctx, useRefresh, arg.Hash, arg.At)
+	return err
+}
+
+const userByID = `-- name: UserByID :one
+SELECT user_id, name, email, role, password_hash, failed_count, locked_until, created_at, updated_at, last_login_at, disabled_at FROM access_user WHERE user_id = $1
+`
+
+func (q *Queries) UserByID(ctx context.Context, userID string) (AccessUser, error) {
+	row := q.db.QueryRow(ctx, userByID, userID)
+	var i AccessUser
+	err := row.Scan(
+		&i.UserID,
+		&i.Name,
+		&i.Email,
+		&i.Role,
+		&i.PasswordHash,
+		&i.FailedCount,
+		&i.LockedUntil,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLoginAt,
+		&i.DisabledAt,
+	)
+	return i, err
+}
+
+const userByName = `-- name: UserByName :one
+SELECT user_id, name, email, role, password_hash, failed_count, locked_until, created_at, updated_at, last_login_at, disabled_at FROM access_user WHERE lower(name) = lower($1)
+`
+
+func (q *Queries) UserByName(ctx context.Context, name string) (AccessUser, error) {
+	row := q.db.QueryRow(ctx, userByName, name)
+	var i AccessUser
+	err := row.Scan(
+		&i.UserID,
+		&i.Name,
+		&i.Email,
+		&i.Role,
+		&i.PasswordHash,
+		&i.FailedCount,
+		&i.LockedUntil,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastLoginAt,
+		&i.DisabledAt,
+	)
+	return i, err
 }

@@ -1,0 +1,242 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"lucid.internal/coordinator/internal/access/sqlgen"
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+)
+
+// emails are checked for form only: whether one is read shows when it is used.
+var emails = regexp.MustCompile(`^[^\s@[:cntrl:]]{1,64}@[^\s@[:cntrl:]]{1,189}$`)
+
+// User is a person who logs in, without the password.
+type User struct {
+	ID          string // user_...
+	Name        string // unique, also when case is left aside
+	Email       string // "" for none
+	Role        Role   // viewer, operator or admin
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	LastLoginAt *time.Time
+	LockedUntil *time.Time // after failed logins; may lie in the past
+	DisabledAt  *time.Time // nil: may log in
+}
+
+// NewUser describes a user to be made. Email may be empty.
+type NewUser struct {
+	Name, Email string
+	Role        Role
+	Password    string
+}
+
+// UserChange says what to change; nil leaves as it is.
+type UserChange struct {
+	Email    *string // "" takes it away
+	Role     *Role
+	Password *string
+	Disabled *bool
+}
+
+func userOf(r sqlgen.AccessUser) User {
+	u := User{
+		ID: r.UserID, Name: r.Name, Role: Role(r.Role), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		LastLoginAt: r.LastLoginAt, LockedUntil: r.LockedUntil, DisabledAt: r.DisabledAt,
+	}
+	if r.Email != nil {
+		u.Email = *r.Email
+	}
+	return u
+}
+
+// record is what the audit log keeps of a user.
+func (u User) record() map[string]any {
+	return map[string]any{"name": u.Name, "email": u.Email, "role": u.Role, "disabled": u.DisabledAt != nil}
+}
+
+func checkUser(name, email string, role Role) (bad []fault.Field) {
+	if !keyNames.MatchString(name) {
+		bad = append(bad, fault.Field{Name: "name", Reason: "must be 3 to 100 letters, digits, _ or -"})
+	}
+	if email != "" && !emails.MatchString(email) {
+		bad = append(bad, fault.Field{Name: "email", Reason: "is not an e-mail address"})
+	}
+	if role != Viewer && role != Operator && role != Admin {
+		bad = append(bad, fault.Field{Name: "role", Reason: "must be viewer, operator or admin"})
+	}
+	return bad
+}
+
+// AddUser makes a user who can log in at once. A taken name or e-mail address
+// is fault NameTaken.
+func (s *Store) AddUser(ctx context.Context, by audit.By, n NewUser) (User, error) {
+	if bad := append(checkUser(n.Name, n.Email, n.Role), checkPassword(n.Password)...); bad != nil {
+		return User{}, fault.New(fault.Validation, "the user cannot be made").WithFields(bad...)
+	}
+	stored, err := s.hasher.make(ctx, n.Password)
+	if err != nil {
+		return User{}, err
+	}
+	at := s.now().UTC().Truncate(time.Microsecond)
+	u := User{ID: "user_" + randomHex(8), Name: n.Name, Email: n.Email, Role: n.Role, CreatedAt: at, UpdatedAt: at}
+	err = db.InTx(ctx, s.pool, func(tx db.Tx) error {
+		err := sqlgen.New(tx).InsertUser(ctx, sqlgen.InsertUserParams{
+			UserID: u.ID, Name: u.Name, Email: textOrNull(u.Email), Role: string(u.Role), PasswordHash: stored, CreatedAt: at,
+		})
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, by.Record("user.create", u.ID, nil, u.record()))
+	})
+	if err != nil {
+		return User{}, userFault(err, "store user "+u.Name)
+	}
+	return u, nil
+}
+
+// User reads one user.
+func (s *Store) User(ctx context.Context, id string) (User, error) {
+	row, err := s.query.UserByID(ctx, id)
+	if err != nil {
+		return User{}, userFault(err, "read user "+id)
+	}
+	return userOf(row), nil
+}
+
+// UserNamed finds a user by name, in any case.
+func (s *Store) UserNamed(ctx context.Context, name string) (User, error) {
+	row, err := s.query.UserByName(ctx, name)
+	if err != nil {
+		return User{}, userFault(err, "read user "+name)
+	}
+	return userOf(row), nil
+}
+
+// Users lists a page of users, newest first, and how many there are.
+func (s *Store) Users(ctx context.Context, limit, offset int) ([]User, int, error) {
+	total, err := s.query.CountUsers(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("count users: %w", err)
+	}
+	rows, err := s.query.ListUsers(ctx, sqlgen.ListUsersParams{AtMost: int32(limit), Skip: int32(offset)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list users: %w", err)
+	}
+	users := make([]User, len(rows))
+	for i, r := range rows {
+		users[i] = userOf(r)
+	}
+	return users, int(total), nil
+}
+
+// ChangeUser changes a user. A new role, a new password and disabling end all
+// the user's sessions, so that what was granted before does not live on; a new
+// password also forgives failed logins.
+func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserChange) (User, error) {
+	stored := ""
+	if c.Password != nil {
+		if bad := checkPassword(*c.Password); bad != nil {
+			return User{}, fault.New(fault.Validation, "the user cannot be changed").WithFields(bad...)
+		}
+		var err error
+		if stored, err = s.hasher.make(ctx, *c.Password); err != nil {
+			return User{}, err
+		}
+	}
+	var after User
+	var ended []string
+	err := db.InTx(ctx, s.pool, func(tx db.Tx) error {
+		q := sqlgen.New(tx)
+		row, err := q.LockUser(ctx, id)
+		if err != nil {
+			return err
+		}
+		before := userOf(row)
+		if err := s.apply(&row, c, stored); err != nil {
+			return err
+		}
+		after, ended = userOf(row), nil
+		if c.Password != nil || after.Role != before.Role || after.DisabledAt != nil {
+			ended, err = q.EndSessions(ctx, sqlgen.EndSessionsParams{UserID: id, At: s.now(), Reason: endedByChange})
+		}
+		if err != nil {
+			return err
+		}
+		if err := q.UpdateUser(ctx, updateOf(row)); err != nil {
+			return err
+		}
+		record := after.record()
+		record["password_changed"], record["sessions_ended"] = c.Password != nil, len(ended)
+		return audit.Write(ctx, tx, by.Record("user.update", id, before.record(), record))
+	})
+	if err != nil {
+		return User{}, userFault(err, "change user "+id)
+	}
+	s.seen.revoke(s.now(), ended...)
+	if c.Password != nil {
+		s.accounts.forgive(watchedName(after.Name))
+	}
+	return after, nil
+}
+
+// apply puts the change into the row.
+func (s *Store) apply(row *sqlgen.AccessUser, c UserChange, stored string) error {
+	row.UpdatedAt = s.now().UTC().Truncate(time.Microsecond)
+	if c.Email != nil {
+		row.Email = textOrNull(*c.Email)
+	}
+	if c.Role != nil {
+		row.Role = string(*c.Role)
+	}
+	if c.Password != nil {
+		row.PasswordHash, row.FailedCount, row.LockedUntil = stored, 0, nil
+	}
+	if c.Disabled != nil && *c.Disabled != (row.DisabledAt != nil) {
+		row.DisabledAt = nil
+		if *c.Disabled {
+			row.DisabledAt = &row.UpdatedAt
+		}
+	}
+	u := userOf(*row)
+	if bad := checkUser(u.Name, u.Email, u.Role); bad != nil {
+		return fault.New(fault.Validation, "the user cannot be changed").WithFields(bad...)
+	}
+	return nil
+}
+
+func updateOf(r sqlgen.AccessUser) sqlgen.UpdateUserParams {
+	return sqlgen.UpdateUserParams{
+		UserID: r.UserID, Email: r.Email, Role: r.Role, PasswordHash: r.PasswordHash, DisabledAt: r.DisabledAt,
+		FailedCount: r.FailedCount, LockedUntil: r.LockedUntil, UpdatedAt: r.UpdatedAt,
+	}
+}
+
+// userFault says what of an error the caller may know.
+func userFault(err error, doing string) error {
+	pg, isPg := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fault.New(fault.OtherNotFound, "no such user")
+	case isPg && pg.ConstraintName == "access_user_name":
+		return fault.New(fault.NameTaken, "another user has this name")
+	case isPg && pg.ConstraintName == "access_user_email":
+		return fault.New(fault.NameTaken, "another user has this e-mail address")
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+func textOrNull(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
