@@ -1,17 +1,6 @@
 package api
 
-import (
-	"context"
-	"strconv"
-
-	"lucid.internal/coordinator/internal/audit"
-)
-
-// by says on whose behalf a request changes something.
-func by(ctx context.Context) audit.By {
-	c := callOf(ctx)
-	return audit.By{Actor: c.principal.ID, RequestID: c.id}
-}
+import "strconv"
 
 // IfMatchInput is what operations take that change a thing with an ETag.
 type IfMatchInput struct {
