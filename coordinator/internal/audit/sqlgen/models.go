@@ -3,3 +3,20 @@
 //   sqlc v1.31.1
 
 package sqlgen
+
+import (
+	"time"
+)
+
+type AuditEntry struct {
+	EntryNo   int64
+	At        time.Time
+	Actor     string
+	Action    string
+	Target    string
+	Before    []byte
+	After     []byte
+	RequestID string
+	PrevHash  []byte
+	Hash      []byte
+}
