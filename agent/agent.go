@@ -9,9 +9,11 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lucid.internal/agent/internal/collect"
+	"lucid.internal/agent/internal/command"
 	"lucid.internal/agent/internal/identity"
 	"lucid.internal/agent/internal/link"
 	"lucid.internal/agent/internal/prove"
@@ -35,14 +37,16 @@ type Agent struct {
 	config    Config
 	identity  *identity.Identity
 	bootID    string
-	inventory wire.Inventory
+	inventory atomic.Pointer[wire.Inventory]
 	collector *collect.Collector
 	recorder  *recorder
 	queue     *spool.Queue
 	link      *link.Link
 	prover    *prove.Prover
+	control   *command.Control
 
 	challenges chan link.Message
+	commands   chan link.Message
 	delivered  chan struct{} // a token after each acknowledgement
 	journal    journal
 	tidied     time.Time // when memory was handed back last
@@ -81,16 +85,22 @@ func New(config Config) (*Agent, error) {
 		collector:  collect.New(collect.Config{Root: config.Root, Now: config.Now}),
 		queue:      spool.New(spool.DefaultLimitBytes),
 		challenges: make(chan link.Message, 4),
+		commands:   make(chan link.Message, 4),
 		delivered:  make(chan struct{}, 1),
 	}
 	a.recorder = newRecorder(a.queue, config.Now)
-	a.inventory = a.collector.Inventory()
-	a.inventory.AgentVersion = config.Version
+	a.takeInventory()
 	a.journal.progress.Run = a.recorder.run
 	a.prover = prove.New(prove.Config{
 		NodeID: id.NodeID, KeyEpoch: id.KeyEpoch, Keys: id.Keys, Device: id.Device,
 		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Now: config.Now,
 	})
+	a.control, err = command.Open(command.Config{
+		Dir: config.StateDir, NodeID: id.NodeID, Key: id.Keys.Command, Refresh: a.refreshInfo, Now: config.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
 	return a, a.newLink()
 }
 
@@ -128,8 +138,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	workers.Go(func() { a.link.Run(work) })
 	workers.Go(func() { a.deliver(work) })
 	workers.Go(func() { a.prove(work) })
+	workers.Go(func() { a.obey(work) })
 
-	a.collector.Sample() // what rates are measured from; not recorded
+	resting := true // the next sample is what rates are measured from; not recorded
+	resting = a.sample(resting)
 	sample := time.NewTicker(a.config.SampleInterval)
 	defer sample.Stop()
 	report := time.NewTicker(a.reportInterval())
@@ -142,7 +154,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-sample.C:
-			a.recorder.record(a.collector.Sample())
+			resting = a.sample(resting)
 		case <-publish.C:
 			a.recorder.flush()
 			publish.Reset(a.untilPublish())
@@ -158,6 +170,19 @@ func (a *Agent) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// sample records a sample unless the coordinator stopped the agent. The first
+// one after a rest is what rates are measured from, and is not recorded.
+func (a *Agent) sample(rested bool) (resting bool) {
+	if a.control.Stopped() {
+		return true
+	}
+	s := a.collector.Sample()
+	if !rested {
+		a.recorder.record(s)
+	}
+	return false
 }
 
 // tidy hands freed memory back to the system, at most once a minute: the

@@ -66,14 +66,14 @@ func (a *Agent) greet(ctx context.Context, s *link.Session) error {
 	if err := s.Publish(ctx, wire.ChannelStatus, a.status(s.Connection, true), 1, true); err != nil {
 		return err
 	}
-	return s.Publish(ctx, wire.ChannelInfo, encode(wire.Info{V: wire.ProtocolVersion, Inventory: a.inventory}), 1, true)
+	return s.Publish(ctx, wire.ChannelInfo, a.info(), 1, true)
 }
 
 // status is the retained status message of a connection.
 func (a *Agent) status(connection uint32, online bool) []byte {
 	return encode(wire.Status{
 		V: wire.ProtocolVersion, Online: online, Run: a.recorder.run, Connection: connection,
-		BootID: a.bootID, AgentVersion: a.config.Version, State: wire.StateRunning,
+		BootID: a.bootID, AgentVersion: a.config.Version, State: a.control.State(),
 	})
 }
 
@@ -120,6 +120,10 @@ func (a *Agent) answer(ctx context.Context, challenge link.Message) error {
 func (a *Agent) receive(m link.Message) {
 	switch m.Channel {
 	case wire.ChannelChallenge:
+		if a.control.Stopped() {
+			a.config.Logger.Warn("challenge ignored: the coordinator stopped this agent")
+			return
+		}
 		select {
 		case a.challenges <- m:
 		default: // the coordinator keeps one open: these are too many to be its own
@@ -130,7 +134,11 @@ func (a *Agent) receive(m link.Message) {
 			a.config.Logger.Warn("verdict ignored", "error", err)
 		}
 	case wire.ChannelCommand:
-		a.config.Logger.Warn("command refused: this version knows none", "bytes", len(m.Payload))
+		select {
+		case a.commands <- m:
+		default: // the coordinator keeps one open: these are too many to be its own
+			a.config.Logger.Warn("command ignored: others are waiting")
+		}
 	case wire.ChannelConfig:
 		a.config.Logger.Warn("configuration refused: this version takes it from its own file", "bytes", len(m.Payload))
 	}

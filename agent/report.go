@@ -27,6 +27,7 @@ type Report struct {
 	NodeID          string            `json:"node_id"`
 	Run             wire.RunID        `json:"run"`
 	Stopped         bool              `json:"stopped"` // the agent ended in good order
+	State           string            `json:"state"`   // running or stopped, as the coordinator said
 	Connected       bool              `json:"connected"`
 	Since           time.Time         `json:"since"` // when the connection came up or went down
 	Server          string            `json:"server"`
@@ -91,7 +92,7 @@ func (a *Agent) describe() *Report {
 	defer a.journal.mu.Unlock()
 	r := &Report{
 		UpdatedAt: a.config.Now().UTC().Truncate(time.Millisecond), PID: os.Getpid(), Version: a.config.Version,
-		NodeID: a.identity.NodeID, Run: a.recorder.run,
+		NodeID: a.identity.NodeID, Run: a.recorder.run, State: a.control.State(),
 		Connected: state.Connected, Since: state.Since.UTC(), Server: state.Server,
 		Connection: state.Connection, LastError: state.LastError,
 		LastAckSeq:   a.journal.progress.Seq,

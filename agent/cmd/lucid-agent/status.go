@@ -71,6 +71,9 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 			line("", "next attempt in %s", r.RetryAt.Sub(now).Round(time.Second))
 		}
 	}
+	if r.State == agent.StateStopped {
+		line("work", "stopped by the coordinator: no samples, no proofs until it says start")
+	}
 	if r.LastAckAt != nil {
 		line("last ack", "%s, sample %d", ago(*r.LastAckAt), r.LastAckSeq)
 	} else {

@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lucid.internal/agent/internal/collect"
+	"lucid.internal/agent/internal/link"
+	"lucid.internal/shared/wire"
+)
+
+// StateStopped is the State of a report when the coordinator stopped the agent.
+const StateStopped = wire.StateStopped
+
+// answerTimeout bounds how long the answer to a command is worth sending.
+const answerTimeout = time.Minute
+
+// obey takes commands as they come, one at a time, and answers each.
+func (a *Agent) obey(ctx context.Context) {
+	for {
+		var m link.Message
+		select {
+		case <-ctx.Done():
+			return
+		case m = <-a.commands:
+		}
+		before := a.control.State()
+		result, err := a.control.Obey(m.Payload)
+		if err != nil {
+			a.config.Logger.Warn("command ignored", "error", err)
+			continue
+		}
+		a.config.Logger.Info("command taken", "command", result.CommandID, "result", result.Result, "reason", result.Reason, "state", a.control.State())
+		if err := a.tell(ctx, result, before != a.control.State()); err != nil && ctx.Err() == nil {
+			a.config.Logger.Warn("answer to a command not delivered", "command", result.CommandID, "error", err)
+		}
+	}
+}
+
+// tell answers a command, and renews the retained status when the command
+// changed it, again on the next connection when this one breaks.
+func (a *Agent) tell(ctx context.Context, result *wire.CommandResult, changed bool) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	for {
+		session, err := a.link.Session(ctx)
+		if err != nil {
+			return err
+		}
+		err = session.Publish(ctx, wire.ChannelCommandResult, encode(result), 1, false)
+		if err == nil && changed {
+			err = session.Publish(ctx, wire.ChannelStatus, a.status(session.Connection, true), 1, true)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		session.Break(err)
+	}
+}
+
+// takeInventory reads what the machine is.
+func (a *Agent) takeInventory() {
+	// A collector of its own: the agent's belongs to the loop of Run.
+	inventory := collect.New(collect.Config{Root: a.config.Root, Now: a.config.Now}).Inventory()
+	inventory.AgentVersion = a.config.Version
+	a.inventory.Store(&inventory)
+}
+
+// info is the retained info message.
+func (a *Agent) info() []byte {
+	return encode(wire.Info{V: wire.ProtocolVersion, Inventory: *a.inventory.Load()})
+}
+
+// refreshInfo reads the machine anew and publishes what it is.
+func (a *Agent) refreshInfo() error {
+	a.takeInventory()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	session, err := a.link.Session(ctx)
+	if err != nil {
+		return errors.New("not connected") // read, and published with the next greeting
+	}
+	return session.Publish(ctx, wire.ChannelInfo, a.info(), 1, true)
+}

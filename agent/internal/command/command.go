@@ -1,0 +1,141 @@
+// Package command owns what the coordinator may tell this agent to do: whether
+// a command is genuine and new, and whether the agent is stopped, also after a
+// restart.
+//
+// It must never obey anything without the coordinator's MAC, anything expired,
+// or anything twice, and never do more than the few kinds that package wire
+// knows.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// clockSet is a time before which the machine's clock cannot be right; until it
+// is, an old command is told by its version alone.
+var clockSet = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Config of a Control. Every field is required.
+type Config struct {
+	Dir     string // the state folder
+	NodeID  string
+	Key     proof.Key    // the node's command key
+	Refresh func() error // reads the machine anew and publishes its info
+	Now     func() time.Time
+}
+
+// Control decides on commands and remembers what the newest one said.
+type Control struct {
+	config Config
+	mu     sync.Mutex
+	state  state
+}
+
+// Open reads what earlier commands left in the state folder.
+func Open(config Config) (*Control, error) {
+	s, err := read(config.Dir, config.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	return &Control{config: config, state: s}, nil
+}
+
+// Stopped reports whether the coordinator told the agent to stop.
+func (c *Control) Stopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.Stopped
+}
+
+// State is Stopped in the words of a status message.
+func (c *Control) State() string {
+	if c.Stopped() {
+		return wire.StateStopped
+	}
+	return wire.StateRunning
+}
+
+// Obey decides on a command (the JSON of a wire.Command), does what a genuine
+// one asks for and gives the answer to it. An error means that the message is
+// no command, so that there is nothing to answer to.
+func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
+	command, err := wire.DecodeCommand(payload)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	result := &wire.CommandResult{V: wire.ProtocolVersion, CommandID: command.CommandID, Result: wire.CommandDone}
+	if err := c.accept(command); errors.Is(err, errAgain) {
+		result.Result, result.Reason = c.state.Result, c.state.Reason
+		return result, nil
+	} else if err != nil {
+		result.Result, result.Reason = wire.CommandRefused, err.Error()
+		return result, nil
+	}
+	next := c.state
+	next.Version, next.CommandID = command.Version, command.CommandID
+	if err := c.do(command.Kind, &next); err != nil {
+		result.Result, result.Reason = wire.CommandRefused, clip(err.Error())
+	}
+	next.Result, next.Reason = result.Result, result.Reason
+	// Nothing counts before it would survive a restart.
+	if err := write(c.config.Dir, next); err != nil {
+		result.Result, result.Reason = wire.CommandRefused, clip(fmt.Sprintf("it cannot be kept: %v", err))
+		return result, nil
+	}
+	c.state = next
+	return result, nil
+}
+
+// errAgain is the newest command once more: its answer may have been lost.
+var errAgain = errors.New("the same command again")
+
+func (c *Control) accept(command *wire.Command) error {
+	if !proof.VerifyCommand(c.config.Key, c.config.NodeID, command) {
+		return errors.New("its MAC is not the coordinator's")
+	}
+	if command.Version == c.state.Version && command.CommandID == c.state.CommandID {
+		return errAgain
+	}
+	if command.Version <= c.state.Version {
+		return fmt.Errorf("repeated: version %d is not above %d", command.Version, c.state.Version)
+	}
+	if now := c.config.Now(); now.After(clockSet) && now.UnixMilli() >= command.ExpiresMs {
+		return fmt.Errorf("expired %s ago by this machine's clock", (time.Duration(now.UnixMilli()-command.ExpiresMs) * time.Millisecond).String())
+	}
+	return nil
+}
+
+func (c *Control) do(kind wire.CommandKind, next *state) error {
+	switch kind {
+	case wire.CommandStart:
+		next.Stopped = false
+	case wire.CommandStop:
+		next.Stopped = true
+	case wire.CommandRefreshInfo:
+		return c.config.Refresh()
+	default:
+		return fmt.Errorf("unknown kind %q", kind)
+	}
+	return nil
+}
+
+// clip keeps a reason within what a message may hold.
+func clip(reason string) string {
+	const most = wire.MaxTextBytes
+	if len(reason) <= most {
+		return reason
+	}
+	cut := most
+	for cut > 0 && reason[cut]&0xC0 == 0x80 { // not inside a character
+		cut--
+	}
+	return reason[:cut]
+}
