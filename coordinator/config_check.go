@@ -64,6 +64,7 @@ func (l *loader) checkGeneral() {
 		"log.format", "%q is not json, text or auto", c.Log.Format)
 	l.between("vetting.challenges", c.Vetting.Challenges, 0, maxVetting)
 	l.between("vetting.days", c.Vetting.Days, 0, maxVetDays)
+	l.require(c.Node.CommandTimeout >= time.Second && c.Node.CommandTimeout <= time.Hour, "node.command_timeout", "%s is not from 1s to 1h", c.Node.CommandTimeout)
 	l.require(c.Retention.Raw >= minRetention, "retention.raw", "%s is less than %s", c.Retention.Raw, minRetention)
 }
 

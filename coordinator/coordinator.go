@@ -25,6 +25,7 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/shared/wire"
 )
 
 // Options are what a Coordinator is given beside its settings.
@@ -73,6 +74,10 @@ func New(f *Foundation, o Options) (*Coordinator, error) {
 	if c.broker, err = c.newBroker(); err != nil {
 		return nil, err
 	}
+	c.Nodes.Send = func(nodeID string, command *wire.Command) error {
+		return c.publish(nodeID, wire.ChannelCommand, command)
+	}
+	c.Nodes.Disconnect = c.broker.Disconnect
 	if c.server, err = c.newServer(o.Version); err != nil {
 		return nil, err
 	}
@@ -92,6 +97,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	defer stopJobs()
 	var background sync.WaitGroup
 	background.Go(func() { c.ingest.Run(jobs) })
+	background.Go(func() { job.Loop(jobs, c.Log, "signing keys", signingKeysInterval, c.reloadSigningKeys) })
 	lease := job.NewLease(job.LeaseConfig{Pool: c.DB, Logger: c.Log})
 	background.Go(func() { lease.Run(jobs, "leader", c.lead) })
 

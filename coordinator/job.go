@@ -12,6 +12,7 @@ import (
 const (
 	pulseInterval    = time.Second // a node that starts is challenged within two
 	presenceInterval = 5 * time.Second
+	nodeInterval     = time.Second // commands of another coordinator are sent within two
 	maintainInterval = time.Minute // also what bounds the dead letters
 	closerInterval   = time.Second // due is what the tables say; asking costs little
 )
@@ -30,6 +31,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	}
 	jobs.Go(func() { job.Loop(ctx, c.Log, "pulse", pulseInterval, c.pulse) })
 	start("presence", presenceInterval, c.presence.Flush)
+	start("nodes", nodeInterval, c.Nodes.RunOnce)
 	start("upkeep", maintainInterval, c.maintain)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)
@@ -50,6 +52,9 @@ func (c *Coordinator) pulse(ctx context.Context) error {
 
 func (c *Coordinator) maintain(ctx context.Context) error {
 	if err := c.samples.RunOnceMaintain(ctx); err != nil {
+		return err
+	}
+	if err := c.Access.RemoveExpiredSessions(ctx); err != nil {
 		return err
 	}
 	return c.Nodes.RemoveExpiredTokens(ctx)

@@ -25,11 +25,12 @@ func (c *Coordinator) newBroker() (*broker.Broker, error) {
 		OnMetrics: func(ctx context.Context, n broker.Client, payload []byte) error {
 			return c.ingest.Store(ctx, n.NodeNo, n.NodeID, payload)
 		},
-		OnResponse: c.onResponse,
-		OnStatus:   c.onStatus,
-		OnInfo:     c.onInfo,
-		Logger:     c.Log,
-		Registerer: c.metrics,
+		OnResponse:      c.onResponse,
+		OnStatus:        c.onStatus,
+		OnInfo:          c.onInfo,
+		OnCommandResult: c.onCommandResult,
+		Logger:          c.Log,
+		Registerer:      c.metrics,
 	})
 }
 
@@ -81,6 +82,14 @@ func (c *Coordinator) onInfo(ctx context.Context, n broker.Client, payload []byt
 		return c.reject(ctx, n, wire.ChannelInfo, err, payload)
 	}
 	return c.Nodes.SetInventory(ctx, n.NodeNo, &info.Inventory)
+}
+
+func (c *Coordinator) onCommandResult(ctx context.Context, n broker.Client, payload []byte) error {
+	result, err := wire.DecodeCommandResult(payload)
+	if err != nil {
+		return c.reject(ctx, n, wire.ChannelCommandResult, err, payload)
+	}
+	return c.Nodes.CommandResult(ctx, n.NodeNo, result)
 }
 
 // reject keeps a malformed message among the dead letters and acknowledges it:

@@ -25,14 +25,16 @@ const (
 )
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the coordinator on a database of yours (production)."`
-	Dev     devCmd     `cmd:"" help:"Run everything on this machine: private Postgres, coordinator and a local agent."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, then exit."`
-	Pool    poolCmd    `cmd:"" help:"Pools."`
-	Token   tokenCmd   `cmd:"" help:"One-time tokens with which devices enrol."`
-	Apikey  apikeyCmd  `cmd:"" name:"apikey" help:"API keys of people and programs."`
-	Config  configCmd  `cmd:"" help:"Settings."`
-	Version versionCmd `cmd:"" help:"Show the version."`
+	Serve      serveCmd      `cmd:"" help:"Run the coordinator on a database of yours (production)."`
+	Dev        devCmd        `cmd:"" help:"Run everything on this machine: private Postgres, coordinator and a local agent."`
+	Migrate    migrateCmd    `cmd:"" help:"Bring the database's schema up to date, then exit."`
+	Pool       poolCmd       `cmd:"" help:"Pools."`
+	Token      tokenCmd      `cmd:"" help:"One-time tokens with which devices enrol."`
+	Apikey     apikeyCmd     `cmd:"" name:"apikey" help:"API keys of people and programs."`
+	User       userCmd       `cmd:"" help:"People who log in."`
+	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`
+	Config     configCmd     `cmd:"" help:"Settings."`
+	Version    versionCmd    `cmd:"" help:"Show the version."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

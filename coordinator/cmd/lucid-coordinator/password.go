@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPasswordBytes is above any password that is taken.
+const maxPasswordBytes = 4096
+
+// newPassword reads a new password: from standard input as it stands, or twice
+// from the terminal, where it is not shown.
+func newPassword(fromStdin bool) (string, error) {
+	if fromStdin {
+		return readLine(os.Stdin)
+	}
+	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return "", fmt.Errorf("there is no terminal to ask for the password on (%w); give it by --password-stdin", err)
+	}
+	defer terminal.Close()
+	first, err := ask(terminal, "Password: ")
+	if err != nil {
+		return "", err
+	}
+	second, err := ask(terminal, "Again: ")
+	if err != nil {
+		return "", err
+	}
+	if first != second {
+		return "", errors.New("the two passwords differ; nothing was changed")
+	}
+	return first, nil
+}
+
+// ask reads a line from the terminal with its echo switched off. The echo comes
+// back however that ends, also by a signal.
+func ask(terminal *os.File, prompt string) (string, error) {
+	fd := int(terminal.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return "", fmt.Errorf("terminal: %w", err)
+	}
+	silent := *before
+	silent.Lflag &^= unix.ECHO
+	silent.Lflag |= unix.ICANON | unix.ISIG
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &silent); err != nil {
+		return "", fmt.Errorf("terminal: %w", err)
+	}
+	restore := func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }
+	defer restore()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(interrupted)
+
+	fmt.Fprint(terminal, prompt)
+	defer fmt.Fprintln(terminal)
+	type typed struct {
+		text string
+		err  error
+	}
+	lines := make(chan typed, 1)
+	go func() {
+		text, err := readLine(terminal)
+		lines <- typed{text, err}
+	}()
+	select {
+	case line := <-lines:
+		return line.text, line.err
+	case <-interrupted:
+		return "", errors.New("interrupted; nothing was changed")
+	}
+}
+
+// readLine reads up to the end of the first line, byte by byte so that nothing
+// behind it is taken.
+func readLine(from io.Reader) (string, error) {
+	var line []byte
+	one := make([]byte, 1)
+	for {
+		n, err := from.Read(one)
+		if n == 1 && one[0] == '\n' || errors.Is(err, io.EOF) && len(line) > 0 {
+			return string(bytes.TrimSuffix(line, []byte("\r"))), nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		if line = append(line, one[:n]...); len(line) > maxPasswordBytes {
+			return "", fmt.Errorf("the password is longer than %d bytes", maxPasswordBytes)
+		}
+	}
+}
