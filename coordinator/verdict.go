@@ -10,13 +10,6 @@ import (
 	"lucid.internal/coordinator/internal/score"
 )
 
-// Reasons that a status carries. Only a suspension whose reason begins with
-// suspendedByScore lifts itself.
-const (
-	suspendedByScore = "score: "
-	disqualified     = "disqualified: "
-)
-
 // onVerdict counts a verdict in the node's score and lets its status follow,
 // all in the transaction that stores the verdict.
 func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdict) (challenge.Standing, error) {
@@ -41,13 +34,13 @@ func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdi
 // decided is left alone.
 func statusAfter(status node.Status, reason string, result challenge.Result, s score.Standing) (node.Status, string) {
 	working := status == node.Starting || status == node.Active
-	byScore := status == node.Suspended && strings.HasPrefix(reason, suspendedByScore)
+	byScore := status == node.Suspended && strings.HasPrefix(reason, node.SuspendedByScore)
 	switch {
 	case s.Disqualified && (working || byScore):
 		// The reason differs from a suspension's, so that no later answer lifts it.
-		return node.Suspended, disqualified + s.Reason()
+		return node.Suspended, node.Disqualified + s.Reason()
 	case s.Suspended() && working:
-		return node.Suspended, suspendedByScore + s.Reason()
+		return node.Suspended, node.SuspendedByScore + s.Reason()
 	case !s.Suspended() && byScore:
 		return node.Active, "score recovered"
 	case status == node.Starting && result == challenge.Valid:

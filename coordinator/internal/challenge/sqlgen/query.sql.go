@@ -32,6 +32,8 @@ WHERE n.online
        OR ($1::boolean AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
   AND COALESCE(s.next_at, 'epoch') <= $2::timestamptz
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
+  -- One that was told to start does not answer before it does.
+  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
 ORDER BY s.next_at NULLS FIRST
 LIMIT $3
 `
