@@ -11,9 +11,9 @@ import (
 )
 
 const closeMembership = `-- name: CloseMembership :one
-UPDATE pool_membership SET to_at = GREATEST($2::timestamptz, from_at)
+UPDATE pool_membership SET to_at = GREATEST($2::timestamptz, from_at + interval '1 microsecond')
 WHERE node_no = $1 AND to_at IS NULL
-RETURNING pool_no
+RETURNING pool_no, priority
 `
 
 type CloseMembershipParams struct {
@@ -21,148 +21,64 @@ type CloseMembershipParams struct {
 	At     time.Time
 }
 
-func (q *Queries) CloseMembership(ctx context.Context, arg CloseMembershipParams) (int32, error) {
+type CloseMembershipRow struct {
+	PoolNo   int32
+	Priority int16
+}
+
+func (q *Queries) CloseMembership(ctx context.Context, arg CloseMembershipParams) (CloseMembershipRow, error) {
 	row := q.db.QueryRow(ctx, closeMembership, arg.NodeNo, arg.At)
-	var pool_no int32
-	err := row.Scan(&pool_no)
-	return pool_no, err
+	var i CloseMembershipRow
+	err := row.Scan(&i.PoolNo, &i.Priority)
+	return i, err
 }
 
-const countPools = `-- name: CountPools :one
-SELECT count(*) FROM pool
-WHERE ($1::text = '' OR pool_id = $1)
-  AND position($2::text in lower(name || ' ' || pool_id)) > 0
+const deletePool = `-- name: DeletePool :exec
+UPDATE pool SET deleted_at = $2::timestamptz, updated_at = $2::timestamptz, version = version + 1
+WHERE pool_no = $1
 `
 
-type CountPoolsParams struct {
-	ID    string
-	Query string
-}
-
-func (q *Queries) CountPools(ctx context.Context, arg CountPoolsParams) (int64, error) {
-	row := q.db.QueryRow(ctx, countPools, arg.ID, arg.Query)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const freePlace = `-- name: FreePlace :exec
-UPDATE pool SET node_count = node_count - 1, updated_at = $2 WHERE pool_no = $1
-`
-
-type FreePlaceParams struct {
-	PoolNo    int32
-	UpdatedAt time.Time
-}
-
-func (q *Queries) FreePlace(ctx context.Context, arg FreePlaceParams) error {
-	_, err := q.db.Exec(ctx, freePlace, arg.PoolNo, arg.UpdatedAt)
-	return err
-}
-
-const insertMembership = `-- name: InsertMembership :exec
-INSERT INTO pool_membership (node_no, pool_no, from_at) VALUES ($1, $2, $3)
-`
-
-type InsertMembershipParams struct {
-	NodeNo int32
+type DeletePoolParams struct {
 	PoolNo int32
-	FromAt time.Time
+	At     time.Time
 }
 
-func (q *Queries) InsertMembership(ctx context.Context, arg InsertMembershipParams) error {
-	_, err := q.db.Exec(ctx, insertMembership, arg.NodeNo, arg.PoolNo, arg.FromAt)
+func (q *Queries) DeletePool(ctx context.Context, arg DeletePoolParams) error {
+	_, err := q.db.Exec(ctx, deletePool, arg.PoolNo, arg.At)
 	return err
 }
 
-const insertPool = `-- name: InsertPool :one
-INSERT INTO pool (pool_id, name, description, max_nodes, reward_per_epoch, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $6)
-RETURNING pool_no
+const fleetNodes = `-- name: FleetNodes :many
+SELECT status, node_type, online, count(*) AS nodes, (count(*) FILTER (WHERE pool_no IS NULL)) AS outside,
+    sum(poot_score)::bigint AS score
+FROM node WHERE deleted_at IS NULL
+GROUP BY status, node_type, online
 `
 
-type InsertPoolParams struct {
-	PoolID         string
-	Name           string
-	Description    string
-	MaxNodes       int32
-	RewardPerEpoch int64
-	At             time.Time
+type FleetNodesRow struct {
+	Status   string
+	NodeType string
+	Online   bool
+	Nodes    int64
+	Outside  int64
+	Score    int64
 }
 
-func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) (int32, error) {
-	row := q.db.QueryRow(ctx, insertPool,
-		arg.PoolID,
-		arg.Name,
-		arg.Description,
-		arg.MaxNodes,
-		arg.RewardPerEpoch,
-		arg.At,
-	)
-	var pool_no int32
-	err := row.Scan(&pool_no)
-	return pool_no, err
-}
-
-const listPools = `-- name: ListPools :many
-SELECT p.pool_no, p.pool_id, p.name, p.description, p.max_nodes, p.node_count, p.reward_per_epoch, p.created_at, p.updated_at, m.online, m.score
-FROM pool p
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE n.online)::integer AS online, COALESCE(avg(n.poot_score), 0)::bigint AS score
-    FROM node n WHERE n.pool_no = p.pool_no
-) m
-WHERE ($1::text = '' OR p.pool_id = $1)
-  AND position($2::text in lower(p.name || ' ' || p.pool_id)) > 0
-ORDER BY p.name
-LIMIT $4 OFFSET $3
-`
-
-type ListPoolsParams struct {
-	ID    string
-	Query string
-	Skip  int32
-	Most  int32
-}
-
-type ListPoolsRow struct {
-	PoolNo         int32
-	PoolID         string
-	Name           string
-	Description    string
-	MaxNodes       int32
-	NodeCount      int32
-	RewardPerEpoch int64
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-	Online         int32
-	Score          int64
-}
-
-func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoolsRow, error) {
-	rows, err := q.db.Query(ctx, listPools,
-		arg.ID,
-		arg.Query,
-		arg.Skip,
-		arg.Most,
-	)
+func (q *Queries) FleetNodes(ctx context.Context) ([]FleetNodesRow, error) {
+	rows, err := q.db.Query(ctx, fleetNodes)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ListPoolsRow
+	var items []FleetNodesRow
 	for rows.Next() {
-		var i ListPoolsRow
+		var i FleetNodesRow
 		if err := rows.Scan(
-			&i.PoolNo,
-			&i.PoolID,
-			&i.Name,
-			&i.Description,
-			&i.MaxNodes,
-			&i.NodeCount,
-			&i.RewardPerEpoch,
-			&i.CreatedAt,
-			&i.UpdatedAt,
+			&i.Status,
+			&i.NodeType,
 			&i.Online,
+			&i.Nodes,
+			&i.Outside,
 			&i.Score,
 		); err != nil {
 			return nil, err
@@ -175,8 +91,557 @@ func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoo
 	return items, nil
 }
 
+const fleetPools = `-- name: FleetPools :many
+SELECT COALESCE(h.state, '')::text AS state, count(*) AS pools, sum(p.max_nodes)::bigint AS places, sum(p.node_count)::bigint AS taken
+FROM pool p
+LEFT JOIN LATERAL (
+    SELECT state FROM pool_health WHERE pool_health.pool_no = p.pool_no ORDER BY at DESC LIMIT 1
+) h ON true
+WHERE p.deleted_at IS NULL
+GROUP BY 1
+`
+
+type FleetPoolsRow struct {
+	State  string
+	Pools  int64
+	Places int64
+	Taken  int64
+}
+
+func (q *Queries) FleetPools(ctx context.Context) ([]FleetPoolsRow, error) {
+	rows, err := q.db.Query(ctx, fleetPools)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FleetPoolsRow
+	for rows.Next() {
+		var i FleetPoolsRow
+		if err := rows.Scan(
+			&i.State,
+			&i.Pools,
+			&i.Places,
+			&i.Taken,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const forgetHealth = `-- name: ForgetHealth :exec
+DELETE FROM pool_health h
+WHERE h.at < $1 AND EXISTS (SELECT FROM pool_health l WHERE l.pool_no = h.pool_no AND l.at > h.at)
+`
+
+// The newest row of a pool stays, however old.
+func (q *Queries) ForgetHealth(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, forgetHealth, before)
+	return err
+}
+
+const freePlace = `-- name: FreePlace :one
+UPDATE pool SET node_count = node_count - 1, updated_at = $2 WHERE pool_no = $1
+RETURNING pool_id, name, max_nodes, node_count, reward_per_epoch
+`
+
+type FreePlaceParams struct {
+	PoolNo    int32
+	UpdatedAt time.Time
+}
+
+type FreePlaceRow struct {
+	PoolID         string
+	Name           string
+	MaxNodes       int32
+	NodeCount      int32
+	RewardPerEpoch int64
+}
+
+func (q *Queries) FreePlace(ctx context.Context, arg FreePlaceParams) (FreePlaceRow, error) {
+	row := q.db.QueryRow(ctx, freePlace, arg.PoolNo, arg.UpdatedAt)
+	var i FreePlaceRow
+	err := row.Scan(
+		&i.PoolID,
+		&i.Name,
+		&i.MaxNodes,
+		&i.NodeCount,
+		&i.RewardPerEpoch,
+	)
+	return i, err
+}
+
+const insertMembership = `-- name: InsertMembership :exec
+INSERT INTO pool_membership (node_no, pool_no, priority, from_at)
+VALUES ($1, $2, $3, GREATEST($4::timestamptz, (SELECT max(m.to_at) FROM pool_membership m WHERE m.node_no = $1)))
+`
+
+type InsertMembershipParams struct {
+	NodeNo   int32
+	PoolNo   int32
+	Priority int16
+	FromAt   time.Time
+}
+
+// It starts where the one before ended, so that no two ever overlap.
+func (q *Queries) InsertMembership(ctx context.Context, arg InsertMembershipParams) error {
+	_, err := q.db.Exec(ctx, insertMembership,
+		arg.NodeNo,
+		arg.PoolNo,
+		arg.Priority,
+		arg.FromAt,
+	)
+	return err
+}
+
+const insertPool = `-- name: InsertPool :exec
+INSERT INTO pool (pool_id, name, description, max_nodes, reward_per_epoch, resource_limits, auto_scaling, node_types, regions,
+    created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+`
+
+type InsertPoolParams struct {
+	PoolID         string
+	Name           string
+	Description    string
+	MaxNodes       int32
+	RewardPerEpoch int64
+	ResourceLimits []byte
+	AutoScaling    []byte
+	NodeTypes      []string
+	Regions        []string
+	At             time.Time
+}
+
+func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
+	_, err := q.db.Exec(ctx, insertPool,
+		arg.PoolID,
+		arg.Name,
+		arg.Description,
+		arg.MaxNodes,
+		arg.RewardPerEpoch,
+		arg.ResourceLimits,
+		arg.AutoScaling,
+		arg.NodeTypes,
+		arg.Regions,
+		arg.At,
+	)
+	return err
+}
+
+const loadMembers = `-- name: LoadMembers :many
+SELECT m.pool_no, n.node_id, n.node_type, n.online, m.priority, m.from_at,
+    COALESCE(n.location ->> 'country', '')::text AS country, COALESCE(n.location ->> 'region', '')::text AS region
+FROM pool_membership m JOIN node n USING (node_no)
+WHERE m.to_at IS NULL AND n.status IN ('starting', 'active')
+ORDER BY m.pool_no, n.node_no
+`
+
+type LoadMembersRow struct {
+	PoolNo   int32
+	NodeID   string
+	NodeType string
+	Online   bool
+	Priority int16
+	FromAt   time.Time
+	Country  string
+	Region   string
+}
+
+func (q *Queries) LoadMembers(ctx context.Context) ([]LoadMembersRow, error) {
+	rows, err := q.db.Query(ctx, loadMembers)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LoadMembersRow
+	for rows.Next() {
+		var i LoadMembersRow
+		if err := rows.Scan(
+			&i.PoolNo,
+			&i.NodeID,
+			&i.NodeType,
+			&i.Online,
+			&i.Priority,
+			&i.FromAt,
+			&i.Country,
+			&i.Region,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const loads = `-- name: Loads :many
+SELECT p.pool_no, p.pool_id, p.node_count, p.max_nodes, p.node_types, p.regions,
+    COALESCE(h.state, '')::text AS state, COALESCE(h.at, p.created_at)::timestamptz AS state_since
+FROM pool p
+LEFT JOIN LATERAL (
+    SELECT state, at FROM pool_health WHERE pool_health.pool_no = p.pool_no ORDER BY at DESC LIMIT 1
+) h ON true
+WHERE p.deleted_at IS NULL
+ORDER BY p.pool_no
+`
+
+type LoadsRow struct {
+	PoolNo     int32
+	PoolID     string
+	NodeCount  int32
+	MaxNodes   int32
+	NodeTypes  []string
+	Regions    []string
+	State      string
+	StateSince time.Time
+}
+
+func (q *Queries) Loads(ctx context.Context) ([]LoadsRow, error) {
+	rows, err := q.db.Query(ctx, loads)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LoadsRow
+	for rows.Next() {
+		var i LoadsRow
+		if err := rows.Scan(
+			&i.PoolNo,
+			&i.PoolID,
+			&i.NodeCount,
+			&i.MaxNodes,
+			&i.NodeTypes,
+			&i.Regions,
+			&i.State,
+			&i.StateSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockNode = `-- name: LockNode :one
+SELECT n.node_no, n.node_type, COALESCE(p.pool_id, '')::text AS pool_id,
+    COALESCE(n.location ->> 'country', '')::text AS country, COALESCE(n.location ->> 'region', '')::text AS region
+FROM node n LEFT JOIN pool p USING (pool_no)
+WHERE n.node_id = $1 AND n.deleted_at IS NULL FOR NO KEY UPDATE OF n
+`
+
+type LockNodeRow struct {
+	NodeNo   int32
+	NodeType string
+	PoolID   string
+	Country  string
+	Region   string
+}
+
+func (q *Queries) LockNode(ctx context.Context, nodeID string) (LockNodeRow, error) {
+	row := q.db.QueryRow(ctx, lockNode, nodeID)
+	var i LockNodeRow
+	err := row.Scan(
+		&i.NodeNo,
+		&i.NodeType,
+		&i.PoolID,
+		&i.Country,
+		&i.Region,
+	)
+	return i, err
+}
+
+const lockPool = `-- name: LockPool :one
+SELECT pool_no, name, description, max_nodes, node_count, reward_per_epoch, resource_limits, auto_scaling, node_types, regions, version
+FROM pool WHERE pool_id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE
+`
+
+type LockPoolRow struct {
+	PoolNo         int32
+	Name           string
+	Description    string
+	MaxNodes       int32
+	NodeCount      int32
+	RewardPerEpoch int64
+	ResourceLimits []byte
+	AutoScaling    []byte
+	NodeTypes      []string
+	Regions        []string
+	Version        int64
+}
+
+func (q *Queries) LockPool(ctx context.Context, poolID string) (LockPoolRow, error) {
+	row := q.db.QueryRow(ctx, lockPool, poolID)
+	var i LockPoolRow
+	err := row.Scan(
+		&i.PoolNo,
+		&i.Name,
+		&i.Description,
+		&i.MaxNodes,
+		&i.NodeCount,
+		&i.RewardPerEpoch,
+		&i.ResourceLimits,
+		&i.AutoScaling,
+		&i.NodeTypes,
+		&i.Regions,
+		&i.Version,
+	)
+	return i, err
+}
+
+const lockPools = `-- name: LockPools :many
+SELECT pool_no, pool_id, max_nodes, node_count, node_types, regions FROM pool
+WHERE pool_id = ANY($1::text[]) AND deleted_at IS NULL
+ORDER BY pool_no FOR NO KEY UPDATE
+`
+
+type LockPoolsRow struct {
+	PoolNo    int32
+	PoolID    string
+	MaxNodes  int32
+	NodeCount int32
+	NodeTypes []string
+	Regions   []string
+}
+
+// Several pools are locked in the order of their numbers, so that two who want
+// the same ones wait instead of blocking each other.
+func (q *Queries) LockPools(ctx context.Context, poolIds []string) ([]LockPoolsRow, error) {
+	rows, err := q.db.Query(ctx, lockPools, poolIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockPoolsRow
+	for rows.Next() {
+		var i LockPoolsRow
+		if err := rows.Scan(
+			&i.PoolNo,
+			&i.PoolID,
+			&i.MaxNodes,
+			&i.NodeCount,
+			&i.NodeTypes,
+			&i.Regions,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockScalable = `-- name: LockScalable :many
+SELECT n.node_no, n.node_id, n.status, n.online, n.poot_score, m.priority
+FROM node n JOIN pool_membership m ON m.node_no = n.node_no AND m.to_at IS NULL
+WHERE n.pool_no = $1 AND (n.status IN ('starting', 'active') OR n.status = 'inactive' AND n.status_reason = $2::text)
+ORDER BY n.node_no FOR NO KEY UPDATE OF n
+`
+
+type LockScalableParams struct {
+	PoolNo  *int32
+	Standby string
+}
+
+type LockScalableRow struct {
+	NodeNo    int32
+	NodeID    string
+	Status    string
+	Online    bool
+	PootScore int64
+	Priority  int16
+}
+
+// The pool's nodes that scaling may touch: at work, or parked by scaling.
+func (q *Queries) LockScalable(ctx context.Context, arg LockScalableParams) ([]LockScalableRow, error) {
+	rows, err := q.db.Query(ctx, lockScalable, arg.PoolNo, arg.Standby)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockScalableRow
+	for rows.Next() {
+		var i LockScalableRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.NodeID,
+			&i.Status,
+			&i.Online,
+			&i.PootScore,
+			&i.Priority,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const members = `-- name: Members :many
+SELECT n.node_id, n.name, n.node_type, n.status, n.status_reason, n.online, n.poot_score, m.priority, m.from_at
+FROM pool_membership m JOIN node n USING (node_no)
+WHERE m.pool_no = $1 AND m.to_at IS NULL
+ORDER BY m.priority DESC, n.name LIMIT $3 OFFSET $2
+`
+
+type MembersParams struct {
+	PoolNo int32
+	Skip   int32
+	Most   int32
+}
+
+type MembersRow struct {
+	NodeID       string
+	Name         string
+	NodeType     string
+	Status       string
+	StatusReason string
+	Online       bool
+	PootScore    int64
+	Priority     int16
+	FromAt       time.Time
+}
+
+func (q *Queries) Members(ctx context.Context, arg MembersParams) ([]MembersRow, error) {
+	rows, err := q.db.Query(ctx, members, arg.PoolNo, arg.Skip, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MembersRow
+	for rows.Next() {
+		var i MembersRow
+		if err := rows.Scan(
+			&i.NodeID,
+			&i.Name,
+			&i.NodeType,
+			&i.Status,
+			&i.StatusReason,
+			&i.Online,
+			&i.PootScore,
+			&i.Priority,
+			&i.FromAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newcomerTraits = `-- name: NewcomerTraits :one
+SELECT n.node_id, n.node_type, COALESCE(n.location ->> 'country', '')::text AS country, COALESCE(n.location ->> 'region', '')::text AS region
+FROM node n WHERE n.node_no = $1
+`
+
+type NewcomerTraitsRow struct {
+	NodeID   string
+	NodeType string
+	Country  string
+	Region   string
+}
+
+func (q *Queries) NewcomerTraits(ctx context.Context, nodeNo int32) (NewcomerTraitsRow, error) {
+	row := q.db.QueryRow(ctx, newcomerTraits, nodeNo)
+	var i NewcomerTraitsRow
+	err := row.Scan(
+		&i.NodeID,
+		&i.NodeType,
+		&i.Country,
+		&i.Region,
+	)
+	return i, err
+}
+
+const nodeID = `-- name: NodeID :one
+SELECT node_id FROM node WHERE node_no = $1
+`
+
+func (q *Queries) NodeID(ctx context.Context, nodeNo int32) (string, error) {
+	row := q.db.QueryRow(ctx, nodeID, nodeNo)
+	var node_id string
+	err := row.Scan(&node_id)
+	return node_id, err
+}
+
+const poolNo = `-- name: PoolNo :one
+SELECT pool_no, node_count FROM pool WHERE pool_id = $1 AND deleted_at IS NULL
+`
+
+type PoolNoRow struct {
+	PoolNo    int32
+	NodeCount int32
+}
+
+func (q *Queries) PoolNo(ctx context.Context, poolID string) (PoolNoRow, error) {
+	row := q.db.QueryRow(ctx, poolNo, poolID)
+	var i PoolNoRow
+	err := row.Scan(&i.PoolNo, &i.NodeCount)
+	return i, err
+}
+
+const poolsWithRoom = `-- name: PoolsWithRoom :many
+SELECT pool_no, pool_id, node_count, max_nodes, node_types, regions FROM pool
+WHERE deleted_at IS NULL AND node_count < max_nodes
+ORDER BY max_nodes - node_count DESC, pool_no
+`
+
+type PoolsWithRoomRow struct {
+	PoolNo    int32
+	PoolID    string
+	NodeCount int32
+	MaxNodes  int32
+	NodeTypes []string
+	Regions   []string
+}
+
+func (q *Queries) PoolsWithRoom(ctx context.Context) ([]PoolsWithRoomRow, error) {
+	rows, err := q.db.Query(ctx, poolsWithRoom)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PoolsWithRoomRow
+	for rows.Next() {
+		var i PoolsWithRoomRow
+		if err := rows.Scan(
+			&i.PoolNo,
+			&i.PoolID,
+			&i.NodeCount,
+			&i.MaxNodes,
+			&i.NodeTypes,
+			&i.Regions,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takePlace = `-- name: TakePlace :one
-UPDATE pool SET node_count = node_count + 1, updated_at = $2 WHERE pool_no = $1 RETURNING pool_id
+UPDATE pool SET node_count = node_count + 1, updated_at = $2 WHERE pool_no = $1 AND deleted_at IS NULL
+RETURNING pool_id, name, max_nodes, node_count, reward_per_epoch
 `
 
 type TakePlaceParams struct {
@@ -184,11 +649,127 @@ type TakePlaceParams struct {
 	UpdatedAt time.Time
 }
 
+type TakePlaceRow struct {
+	PoolID         string
+	Name           string
+	MaxNodes       int32
+	NodeCount      int32
+	RewardPerEpoch int64
+}
+
 // The row lock makes concurrent joins wait for each other; the table's CHECK
 // refuses one place too many.
-func (q *Queries) TakePlace(ctx context.Context, arg TakePlaceParams) (string, error) {
+func (q *Queries) TakePlace(ctx context.Context, arg TakePlaceParams) (TakePlaceRow, error) {
 	row := q.db.QueryRow(ctx, takePlace, arg.PoolNo, arg.UpdatedAt)
-	var pool_id string
-	err := row.Scan(&pool_id)
-	return pool_id, err
+	var i TakePlaceRow
+	err := row.Scan(
+		&i.PoolID,
+		&i.Name,
+		&i.MaxNodes,
+		&i.NodeCount,
+		&i.RewardPerEpoch,
+	)
+	return i, err
+}
+
+const updatePool = `-- name: UpdatePool :exec
+UPDATE pool SET name = $2, description = $3, max_nodes = $4, reward_per_epoch = $5, resource_limits = $6, auto_scaling = $7,
+    node_types = $8, regions = $9, version = version + 1, updated_at = $10
+WHERE pool_no = $1
+`
+
+type UpdatePoolParams struct {
+	PoolNo         int32
+	Name           string
+	Description    string
+	MaxNodes       int32
+	RewardPerEpoch int64
+	ResourceLimits []byte
+	AutoScaling    []byte
+	NodeTypes      []string
+	Regions        []string
+	At             time.Time
+}
+
+func (q *Queries) UpdatePool(ctx context.Context, arg UpdatePoolParams) error {
+	_, err := q.db.Exec(ctx, updatePool,
+		arg.PoolNo,
+		arg.Name,
+		arg.Description,
+		arg.MaxNodes,
+		arg.RewardPerEpoch,
+		arg.ResourceLimits,
+		arg.AutoScaling,
+		arg.NodeTypes,
+		arg.Regions,
+		arg.At,
+	)
+	return err
+}
+
+const vitals = `-- name: Vitals :many
+SELECT p.pool_no, p.pool_id, p.name, p.max_nodes, p.node_count, p.reward_per_epoch, m.expected, m.online, m.scored, m.score,
+    COALESCE(h.state, '')::text AS state, COALESCE(h.reasons, '{}')::text[] AS reasons
+FROM pool p
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE n.status IN ('starting', 'active', 'suspended', 'error'))::integer AS expected,
+        count(*) FILTER (WHERE n.online AND n.status IN ('starting', 'active', 'suspended', 'error'))::integer AS online,
+        count(*) FILTER (WHERE n.status IN ('active', 'suspended'))::integer AS scored,
+        COALESCE(avg(n.poot_score) FILTER (WHERE n.status IN ('active', 'suspended')), 0)::bigint AS score
+    FROM node n WHERE n.pool_no = p.pool_no
+) m
+LEFT JOIN LATERAL (
+    SELECT state, reasons FROM pool_health WHERE pool_health.pool_no = p.pool_no ORDER BY at DESC LIMIT 1
+) h ON true
+WHERE p.deleted_at IS NULL
+ORDER BY p.pool_no
+`
+
+type VitalsRow struct {
+	PoolNo         int32
+	PoolID         string
+	Name           string
+	MaxNodes       int32
+	NodeCount      int32
+	RewardPerEpoch int64
+	Expected       int32
+	Online         int32
+	Scored         int32
+	Score          int64
+	State          string
+	Reasons        []string
+}
+
+// What the health of each live pool is judged by, with its newest verdict.
+func (q *Queries) Vitals(ctx context.Context) ([]VitalsRow, error) {
+	rows, err := q.db.Query(ctx, vitals)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []VitalsRow
+	for rows.Next() {
+		var i VitalsRow
+		if err := rows.Scan(
+			&i.PoolNo,
+			&i.PoolID,
+			&i.Name,
+			&i.MaxNodes,
+			&i.NodeCount,
+			&i.RewardPerEpoch,
+			&i.Expected,
+			&i.Online,
+			&i.Scored,
+			&i.Score,
+			&i.State,
+			&i.Reasons,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

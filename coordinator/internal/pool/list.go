@@ -1,0 +1,154 @@
+package pool
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/fault"
+)
+
+// Filter selects pools; zero values select all. They come by name.
+type Filter struct {
+	Query       string // part of name or id, in any case
+	AutoScaling *bool
+	Limit       int // 1..100
+	Offset      int
+	After       string // cursor of the page before; excludes Offset
+}
+
+const (
+	poolColumns = `p.pool_no, p.pool_id, p.version, p.name, p.description, p.max_nodes, p.reward_per_epoch, p.resource_limits,
+		p.auto_scaling, p.node_types, p.regions, p.node_count, m.online, m.working, m.standby, m.score, h.state, h.reasons, h.at,
+		h.checked_at, h.online, h.nodes, h.score, p.created_at, p.updated_at`
+	// What is counted of the members, and the newest health, is asked for the
+	// pools of the page only.
+	poolAside = ` CROSS JOIN LATERAL (
+			SELECT count(*) FILTER (WHERE n.online)::integer AS online,
+				count(*) FILTER (WHERE n.status IN ('starting', 'active'))::integer AS working,
+				count(*) FILTER (WHERE n.status = 'inactive' AND n.status_reason = '` + Standby + `')::integer AS standby,
+				COALESCE(avg(n.poot_score), 0)::bigint AS score
+			FROM node n WHERE n.pool_no = p.pool_no
+		) m
+		LEFT JOIN LATERAL (
+			SELECT * FROM pool_health h WHERE h.pool_no = p.pool_no ORDER BY h.at DESC LIMIT 1
+		) h ON true`
+	livePools = " FROM pool p WHERE p.deleted_at IS NULL"
+)
+
+// listQuery builds the WHERE of a list from placeholders only.
+type listQuery struct {
+	where string
+	args  []any
+}
+
+func (q *listQuery) add(condition string, arg any) {
+	q.args = append(q.args, arg)
+	q.where += fmt.Sprintf(" AND "+condition, len(q.args))
+}
+
+// List reads one page of pools by name, how many there are in all, and the
+// cursor of the next page ("" at the end).
+func (s *Store) List(ctx context.Context, f Filter) (pools []Pool, total int, next string, err error) {
+	var q listQuery
+	if f.Query != "" {
+		q.add("lower(p.name || ' ' || p.pool_id) LIKE $%d", "%"+escapeLike(strings.ToLower(f.Query))+"%")
+	}
+	if f.AutoScaling != nil {
+		q.add("p.scales = $%d", *f.AutoScaling)
+	}
+	if err := s.pool.QueryRow(ctx, "SELECT count(*)"+livePools+q.where, q.args...).Scan(&total); err != nil {
+		return nil, 0, "", fmt.Errorf("count pools: %w", err)
+	}
+	if f.After != "" {
+		name, err := base64.RawURLEncoding.DecodeString(f.After)
+		if err != nil || !names.Match(name) {
+			return nil, 0, "", fault.New(fault.Validation, "unreadable cursor").
+				WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave"})
+		}
+		q.add("p.name > $%d", string(name))
+		f.Offset = 0
+	}
+	pools, err = s.read(ctx, fmt.Sprintf("%s ORDER BY p.name LIMIT %d OFFSET %d", q.where, f.Limit+1, f.Offset), q.args...)
+	if err == nil && len(pools) > f.Limit {
+		pools = pools[:f.Limit]
+		next = base64.RawURLEncoding.EncodeToString([]byte(pools[f.Limit-1].Name))
+	}
+	return pools, total, next, err
+}
+
+// escapeLike takes their meaning from the signs that LIKE would read.
+func escapeLike(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
+}
+
+// read gives the live pools that rest (conditions, order, limit) selects.
+func (s *Store) read(ctx context.Context, rest string, args ...any) ([]Pool, error) {
+	rows, err := s.pool.Query(ctx, poolPage(rest), args...)
+	if err != nil {
+		return nil, fmt.Errorf("read pools: %w", err)
+	}
+	pools, err := pgx.CollectRows(rows, scanPool)
+	if err != nil {
+		return nil, fmt.Errorf("read pools: %w", err)
+	}
+	return pools, nil
+}
+
+func poolPage(rest string) string {
+	return "SELECT " + poolColumns + " FROM (SELECT p.*" + livePools + rest + ") p" + poolAside + " ORDER BY p.name"
+}
+
+func scanPool(row pgx.CollectableRow) (Pool, error) {
+	var p Pool
+	var limits, scaling []byte
+	var health struct {
+		state         *State
+		reasons       []Reason
+		at, checked   *time.Time
+		online, nodes *int
+		score         *int64
+	}
+	err := row.Scan(&p.No, &p.ID, &p.Version, &p.Name, &p.Description, &p.MaxNodes, &p.RewardPerEpoch, &limits,
+		&scaling, &p.Wanted.NodeTypes, &p.Wanted.Regions, &p.NodeCount, &p.OnlineCount, &p.WorkingCount, &p.StandbyCount,
+		&p.ScoreNano, &health.state, &health.reasons, &health.at, &health.checked, &health.online, &health.nodes, &health.score,
+		&p.CreatedAt, &p.UpdatedAt)
+	if err != nil {
+		return p, err
+	}
+	if h := health; h.state != nil {
+		p.Health = &Health{
+			State: *h.state, Reasons: h.reasons, Since: *h.at, CheckedAt: *h.checked,
+			Online: *h.online, Expected: *h.nodes, ScoreNano: h.score,
+		}
+	}
+	return p, p.Settings.read(limits, scaling)
+}
+
+// documents are the settings that are kept as JSON.
+type documents struct{ limits, scaling []byte }
+
+func (s Settings) columns() (documents, error) {
+	limits, err := json.Marshal(s.Limits)
+	if err != nil {
+		return documents{}, err
+	}
+	scaling, err := json.Marshal(s.AutoScaling)
+	return documents{limits, scaling}, err
+}
+
+func (s *Settings) read(limits, scaling []byte) error {
+	if err := json.Unmarshal(limits, &s.Limits); err != nil {
+		return fmt.Errorf("resource limits of pool %s: %w", s.Name, err)
+	}
+	if err := json.Unmarshal(scaling, &s.AutoScaling); err != nil {
+		return fmt.Errorf("scaling of pool %s: %w", s.Name, err)
+	}
+	s.AutoScaling = s.AutoScaling.withDefaults()
+	return nil
+}
