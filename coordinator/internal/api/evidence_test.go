@@ -215,36 +215,3 @@ func TestPayoutPages(t *testing.T) {
 type payoutID struct {
 	ID string `json:"payout_id"`
 }
-
-func TestPools(t *testing.T) {
-	w := newWorld(t)
-	w.createPool("pool_one", ledger.USDT(1)/8)
-	w.createPool("pool_two", 0)
-	n := w.enrol("attic-pi", "pool_one")
-	w.connect(n)
-	w.judge(n, "missed", "")
-	w.enrol("cellar-pi", "pool_one")
-	want := object{
-		"pool_id": "pool_one", "name": "pool-one", "description": "", "node_count": json.Number("2"), "online_count": json.Number("1"),
-		"max_nodes": json.Number("100"), "poot_score": json.Number("47.5"), "pricing": object{"reward_per_epoch": json.Number("0.125")},
-		"created_at": "2026-05-04T12:00:00Z", "updated_at": "2026-05-04T12:00:00Z",
-	}
-	var one object
-	w.get("/api/v1/nodes/pools/pool_one", &one)
-	wantObject(t, one, want)
-	var list struct {
-		Pools      []object   `json:"pools"`
-		Pagination pagination `json:"pagination"`
-	}
-	for _, path := range []string{"/api/v1/nodes/pools", "/api/v1/nodes/pools/"} {
-		w.get(path+"?limit=1", &list)
-		if p := list.Pagination; len(list.Pools) != 1 || *p.Total != 2 || !p.HasNext || p.HasPrev || p.NextCursor != nil {
-			t.Errorf("%s: %+v", path, list)
-		}
-		wantObject(t, list.Pools[0], want)
-	}
-	w.get("/api/v1/nodes/pools/?q=TWO", &list)
-	if len(list.Pools) != 1 || list.Pools[0]["pool_id"] != "pool_two" {
-		t.Errorf("q=TWO gives %+v", list.Pools)
-	}
-}

@@ -3,30 +3,51 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
-	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/pool"
 )
 
 func (s *server) poolOperations() {
 	register(s, operation{
 		id: "listPools", method: http.MethodGet, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Viewer,
-		summary: "List pools", description: "Pools by name.",
+		summary: "List pools", description: "Pools by name. Filters are combined with and.",
 		example: poolListBody{Pools: []poolBody{examplePool()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listPools)
 	register(s, operation{
+		id: "createPool", method: http.MethodPost, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Operator,
+		summary: "Make a pool", description: "A pool has 1 to 100 places. Its name is unique among the pools that exist.",
+		status: http.StatusCreated, errors: []fault.Code{fault.NameTaken}, example: examplePool(),
+	}, s.createPool)
+	register(s, operation{
 		id: "getPool", method: http.MethodGet, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Viewer,
-		summary: "Read a pool", description: "The pool with its places, its nodes in numbers and its reward.",
+		summary: "Read a pool", description: "The pool with its places, its nodes in numbers, its health and its reward.",
 		errors: []fault.Code{fault.PoolNotFound}, example: examplePool(),
 	}, s.getPool)
+	register(s, operation{
+		id: "updatePool", method: http.MethodPut, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Operator,
+		summary: "Change a pool",
+		description: "What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. " +
+			"A changed reward counts from the oldest epoch that is not closed yet.",
+		errors:  []fault.Code{fault.PoolNotFound, fault.NameTaken, fault.StateNotAllowed, fault.ChangedMeanwhile},
+		example: examplePool(),
+	}, s.updatePool)
+	register(s, operation{
+		id: "deletePool", method: http.MethodDelete, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Admin,
+		summary: "Delete a pool",
+		description: "Only an empty pool can be deleted. Its history and money stay on record, and its last epoch is still paid. " +
+			"Its name is free again.",
+		status: http.StatusNoContent, errors: []fault.Code{fault.PoolNotFound, fault.PoolNotEmpty, fault.ChangedMeanwhile},
+	}, s.deletePool)
+	s.poolNodeOperations()
+	s.poolBalanceOperations()
 }
 
 type poolListInput struct {
-	PageInput
-	Query string `query:"q" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Part of the name or id, in any case."`
+	CursorInput
+	AutoScaling optional[bool] `query:"auto_scaling" doc:"Only pools whose auto_scaling is enabled, or is not."`
+	Query       string         `query:"q" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Part of the name or id, in any case."`
 }
 
 type poolListBody struct {
@@ -35,53 +56,113 @@ type poolListBody struct {
 }
 
 func (s *server) listPools(ctx context.Context, in *poolListInput) (*answer[poolListBody], error) {
-	pools, total, err := s.Pools.List(ctx, pool.Filter{Query: in.Query, Limit: in.Limit, Offset: in.offset()})
+	pools, total, next, err := s.Pools.List(ctx, pool.Filter{
+		Query: in.Query, AutoScaling: in.AutoScaling.pointer(), Limit: in.Limit, Offset: in.offset(), After: in.Cursor,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return answered(poolListBody{shape(pools, shapePool), in.of(total)})
+	return answered(poolListBody{shape(pools, shapePool), in.of(total, next)})
 }
 
-type poolInput struct {
+// PoolInput names the pool that an operation is about.
+type PoolInput struct {
 	PoolID string `path:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" example:"pool_default" doc:"Id of the pool."`
 }
 
-func (s *server) getPool(ctx context.Context, in *poolInput) (*answer[poolBody], error) {
-	p, err := s.Pools.Get(ctx, in.PoolID)
+func (s *server) getPool(ctx context.Context, in *PoolInput) (*tagged[poolBody], error) {
+	return answeredPool(s.Pools.Get(ctx, in.PoolID))
+}
+
+func answeredPool(p pool.Pool, err error) (*tagged[poolBody], error) {
 	if err != nil {
 		return nil, err
 	}
-	return answered(shapePool(p))
+	return answeredTagged(shapePool(p), p.Version)
 }
 
-type poolBody struct {
-	PoolID      string      `json:"pool_id"`
-	Name        string      `json:"name"`
-	Description string      `json:"description"`
-	NodeCount   int         `json:"node_count"`
-	OnlineCount int         `json:"online_count"`
-	MaxNodes    int         `json:"max_nodes" minimum:"1" maximum:"100"`
-	PootScore   points      `json:"poot_score" doc:"Mean of the pool's nodes; 0 without any."`
-	Pricing     pricingBody `json:"pricing"`
-	CreatedAt   time.Time   `json:"created_at"`
-	UpdatedAt   time.Time   `json:"updated_at"`
+type createPoolInput struct {
+	Body createPoolBody
 }
 
-type pricingBody struct {
-	RewardPerEpoch usdt `json:"reward_per_epoch" doc:"USDT that the pool's nodes share each epoch."`
+type createPoolBody struct {
+	Name           string             `json:"name" minLength:"3" maxLength:"100" pattern:"^[a-zA-Z0-9_-]{3,100}$"`
+	Description    string             `json:"description,omitempty" maxLength:"500"`
+	MaxNodes       int                `json:"max_nodes,omitempty" minimum:"1" maximum:"100" doc:"Places; without it as many as a pool may have, usually 100."`
+	ResourceLimits *poolLimitsBody    `json:"resource_limits,omitempty"`
+	AutoScaling    *poolScalingBody   `json:"auto_scaling,omitempty"`
+	Placement      *poolPlacementBody `json:"placement,omitempty"`
+	Pricing        *pricingInput      `json:"pricing,omitempty"`
 }
 
-func shapePool(p pool.Pool) poolBody {
-	return poolBody{
-		PoolID: p.ID, Name: p.Name, Description: p.Description, NodeCount: p.NodeCount, OnlineCount: p.OnlineCount,
-		MaxNodes: p.MaxNodes, PootScore: points(p.ScoreNano), Pricing: pricingBody{usdt(p.RewardPerEpoch)},
-		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+func (s *server) createPool(ctx context.Context, in *createPoolInput) (*tagged[poolBody], error) {
+	b := in.Body
+	p := poolPatch(nil, nil, nil, b.ResourceLimits, b.AutoScaling, b.Placement)
+	made := pool.New{Name: b.Name, Description: b.Description, MaxNodes: b.MaxNodes}
+	var err error
+	if p.RewardPerEpoch, err = b.Pricing.reward(); err != nil {
+		return nil, err
+	}
+	given(&made.RewardPerEpoch, p.RewardPerEpoch)
+	given(&made.Limits, p.Limits)
+	given(&made.AutoScaling, p.AutoScaling)
+	given(&made.Wanted, p.Wanted)
+	return answeredPool(s.Pools.Create(ctx, by(ctx), made))
+}
+
+func given[T any](to *T, value *T) {
+	if value != nil {
+		*to = *value
 	}
 }
 
-func examplePool() poolBody {
-	return shapePool(pool.Pool{
-		ID: "pool_default", Name: "default", Description: "Where new nodes begin", MaxNodes: 100, NodeCount: 3, OnlineCount: 2,
-		ScoreNano: 950_000_000, RewardPerEpoch: ledger.USDT(3) / 2, CreatedAt: exampleTime(), UpdatedAt: exampleTime(),
-	})
+type updatePoolInput struct {
+	PoolInput
+	IfMatchInput
+	Body updatePoolBody
+}
+
+type updatePoolBody struct {
+	Name           *string            `json:"name,omitempty" minLength:"3" maxLength:"100" pattern:"^[a-zA-Z0-9_-]{3,100}$"`
+	Description    *string            `json:"description,omitempty" maxLength:"500"`
+	MaxNodes       *int               `json:"max_nodes,omitempty" minimum:"1" maximum:"100" doc:"Places; never below node_count."`
+	ResourceLimits *poolLimitsBody    `json:"resource_limits,omitempty"`
+	AutoScaling    *poolScalingBody   `json:"auto_scaling,omitempty"`
+	Placement      *poolPlacementBody `json:"placement,omitempty"`
+	Pricing        *pricingInput      `json:"pricing,omitempty"`
+}
+
+func (s *server) updatePool(ctx context.Context, in *updatePoolInput) (*tagged[poolBody], error) {
+	b := in.Body
+	patch := poolPatch(b.Name, b.Description, b.MaxNodes, b.ResourceLimits, b.AutoScaling, b.Placement)
+	var err error
+	if patch.RewardPerEpoch, err = b.Pricing.reward(); err != nil {
+		return nil, err
+	}
+	return answeredPool(s.Pools.Update(ctx, by(ctx), in.PoolID, in.version(), patch))
+}
+
+func poolPatch(name, description *string, maxNodes *int, limits *poolLimitsBody, scaling *poolScalingBody, placement *poolPlacementBody) pool.Patch {
+	p := pool.Patch{Name: name, Description: description, MaxNodes: maxNodes}
+	if limits != nil {
+		p.Limits = new(pool.ResourceLimits(*limits))
+	}
+	if scaling != nil {
+		p.AutoScaling = &pool.AutoScaling{
+			Enabled: scaling.Enabled, Policy: pool.ScalingPolicy(scaling.Policy), TargetCPUPercent: scaling.TargetCPUPercent,
+		}
+	}
+	if placement != nil {
+		p.Wanted = new(pool.Wanted(*placement))
+	}
+	return p
+}
+
+type deletePoolInput struct {
+	PoolInput
+	IfMatchInput
+}
+
+func (s *server) deletePool(ctx context.Context, in *deletePoolInput) (*struct{}, error) {
+	return nil, s.Pools.Delete(ctx, by(ctx), in.PoolID, in.version())
 }

@@ -114,7 +114,12 @@ func (p *planner) even() bool {
 		if giver.Nodes <= p.minimum {
 			continue
 		}
+		tried := map[Traits]bool{} // nodes alike find the same pool, or none
 		for _, m := range giver.Members {
+			if tried[m.Traits] {
+				continue
+			}
+			tried[m.Traits] = true
 			to := p.emptiest(from, m, func(taker Load) bool {
 				return (giver.Nodes-1)*taker.MaxNodes >= (taker.Nodes+1)*giver.MaxNodes &&
 					(giver.Nodes*taker.MaxNodes-taker.Nodes*giver.MaxNodes)*100 >= minGapPercent*giver.MaxNodes*taker.MaxNodes
