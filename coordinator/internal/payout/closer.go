@@ -104,7 +104,7 @@ func (c *Closer) begin(ctx context.Context, tx db.Tx, poolNo int32) (closing, er
 	if last.Unix() == 0 {
 		last = time.Time{} // none closed yet
 	}
-	e := closing{cfg: c.cfg, tx: tx, poolNo: poolNo, poolID: row.PoolID, now: c.cfg.Now().UTC().Truncate(time.Microsecond)}
+	e := closing{cfg: c.cfg, tx: tx, poolNo: poolNo, poolID: row.PoolID, deletedAt: row.DeletedAt, now: c.cfg.Now().UTC().Truncate(time.Microsecond)}
 	e.epoch, e.reward = c.cfg.next(row.CreatedAt, last, ledger.Amount(row.RewardPerEpoch))
 	return e, nil
 }
@@ -118,9 +118,16 @@ type closing struct {
 	epoch  span.Interval
 	reward ledger.Amount
 	now    time.Time
+
+	deletedAt *time.Time // nil: the pool lives on
 }
 
-func (c *closing) due() bool { return !c.now.Before(c.epoch.To.Add(c.cfg.Grace)) }
+// due holds when the epoch and its grace time are over. The epoch in which a
+// pool was deleted is its last one.
+func (c *closing) due() bool {
+	over := !c.now.Before(c.epoch.To.Add(c.cfg.Grace))
+	return over && (c.deletedAt == nil || c.epoch.From.Before(*c.deletedAt))
+}
 
 func (c *closing) run(ctx context.Context) (closed bool, earnings []Earning, err error) {
 	members, windows, err := c.evidence(ctx)

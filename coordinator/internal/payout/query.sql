@@ -1,9 +1,13 @@
 -- name: PoolNos :many
-SELECT pool_no FROM pool ORDER BY pool_no;
+-- A deleted pool has epochs to close until the one in which it ended is.
+SELECT pool_no FROM pool p
+WHERE deleted_at IS NULL OR deleted_at > coalesce((SELECT e.ends_at FROM epoch e WHERE e.pool_no = p.pool_no ORDER BY e.starts_at DESC LIMIT 1),
+    '-infinity')
+ORDER BY pool_no;
 
 -- name: Pool :one
 -- last_end is the end of the last closed epoch; 1970 when there is none.
-SELECT pool.pool_no, pool.pool_id, pool.reward_per_epoch, pool.created_at,
+SELECT pool.pool_no, pool.pool_id, pool.reward_per_epoch, pool.created_at, pool.deleted_at,
     coalesce((SELECT ends_at FROM epoch WHERE epoch.pool_no = pool.pool_no ORDER BY starts_at DESC LIMIT 1), 'epoch')::timestamptz AS last_end
 FROM pool WHERE pool.pool_no = @pool_no;
 

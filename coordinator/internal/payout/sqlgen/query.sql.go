@@ -427,7 +427,7 @@ func (q *Queries) Payouts(ctx context.Context, arg PayoutsParams) ([]PayoutsRow,
 }
 
 const pool = `-- name: Pool :one
-SELECT pool.pool_no, pool.pool_id, pool.reward_per_epoch, pool.created_at,
+SELECT pool.pool_no, pool.pool_id, pool.reward_per_epoch, pool.created_at, pool.deleted_at,
     coalesce((SELECT ends_at FROM epoch WHERE epoch.pool_no = pool.pool_no ORDER BY starts_at DESC LIMIT 1), 'epoch')::timestamptz AS last_end
 FROM pool WHERE pool.pool_no = $1
 `
@@ -437,6 +437,7 @@ type PoolRow struct {
 	PoolID         string
 	RewardPerEpoch int64
 	CreatedAt      time.Time
+	DeletedAt      *time.Time
 	LastEnd        time.Time
 }
 
@@ -449,15 +450,20 @@ func (q *Queries) Pool(ctx context.Context, poolNo int32) (PoolRow, error) {
 		&i.PoolID,
 		&i.RewardPerEpoch,
 		&i.CreatedAt,
+		&i.DeletedAt,
 		&i.LastEnd,
 	)
 	return i, err
 }
 
 const poolNos = `-- name: PoolNos :many
-SELECT pool_no FROM pool ORDER BY pool_no
+SELECT pool_no FROM pool p
+WHERE deleted_at IS NULL OR deleted_at > coalesce((SELECT e.ends_at FROM epoch e WHERE e.pool_no = p.pool_no ORDER BY e.starts_at DESC LIMIT 1),
+    '-infinity')
+ORDER BY pool_no
 `
 
+// A deleted pool has epochs to close until the one in which it ended is.
 func (q *Queries) PoolNos(ctx context.Context) ([]int32, error) {
 	rows, err := q.db.Query(ctx, poolNos)
 	if err != nil {
