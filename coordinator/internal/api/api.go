@@ -21,6 +21,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
@@ -46,6 +48,8 @@ type Config struct {
 	Samples *sample.Store
 	Scores  *score.Store
 	Payouts *payout.Store
+	Audit   *audit.Log
+	Events  *event.Feed
 
 	Checks  []Check       // what /ready asks
 	Version string        // of this program; default "unknown"
@@ -64,6 +68,8 @@ type server struct {
 	engine *gin.Engine
 	huma   huma.API
 	meter  meter
+
+	heartbeat time.Duration // of event streams
 }
 
 // New builds the handler of the whole API.
@@ -76,8 +82,9 @@ func New(c Config) (http.Handler, error) {
 }
 
 func newServer(c Config) (*server, error) {
-	s := &server{Config: c.withDefaults(), engine: newEngine()}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Payouts == nil {
+	s := &server{Config: c.withDefaults(), engine: newEngine(), heartbeat: heartbeatInterval}
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Payouts == nil ||
+		s.Audit == nil || s.Events == nil {
 		return nil, errors.New("api: Access and all stores are required")
 	}
 	s.meter = newMeter()
@@ -101,10 +108,13 @@ func newServer(c Config) (*server, error) {
 func (s *server) operations() {
 	s.nodeOperations()
 	s.poolOperations()
+	s.fleetOperations()
 	s.resourceOperations()
 	s.pootOperations()
 	s.payoutOperations()
 	s.earningsOperations()
+	s.eventOperations()
+	s.auditOperations()
 	s.enrollOperations()
 	s.authOperations()
 	s.healthOperations()

@@ -30,6 +30,7 @@ type operation struct {
 	owner       bool        // open to credentials that are bound to nodes, for those nodes only
 	money       bool        // moves money: who calls is read again, as for every admin operation
 	welcomes    bool        // public, but a credential that comes along is looked at
+	stream      bool        // answers with server-sent events for as long as its caller stays
 	summary     string
 	description string
 	status      int          // of success; default 200
@@ -83,7 +84,7 @@ func (s *server) describe(o operation, input, output reflect.Type) huma.Operatio
 	if _, hasBody := output.FieldByName("Body"); hasBody {
 		op.Responses[strconv.Itoa(op.DefaultStatus)] = &huma.Response{
 			Description: http.StatusText(op.DefaultStatus),
-			Content:     map[string]*huma.MediaType{"application/json": {Example: o.example}},
+			Content:     o.content(),
 		}
 	}
 	maps.Copy(op.Responses, s.errorResponses(o.codes(input)))
@@ -98,6 +99,14 @@ func (o operation) accessSentence() string {
 		return fmt.Sprintf("Needs role %s or higher. A credential that is bound to nodes sees these nodes only.", o.role)
 	}
 	return fmt.Sprintf("Needs role %s or higher, and a credential that is not bound to nodes.", o.role)
+}
+
+// content is what a success answers with; huma adds the schema of JSON.
+func (o operation) content() map[string]*huma.MediaType {
+	if o.stream {
+		return map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}, Example: o.example}}
+	}
+	return map[string]*huma.MediaType{"application/json": {Example: o.example}}
 }
 
 // security is an empty list, not none, for a public operation: it lifts the
@@ -172,7 +181,9 @@ func (s *server) enter(o operation) func(huma.Context, func(huma.Context)) {
 			s.fail(c, err)
 			return
 		}
-		c.Request = c.Request.WithContext(ctx)
+		if !o.stream { // whose end is not for us to set
+			c.Request = c.Request.WithContext(ctx)
+		}
 		next(h)
 	}
 }

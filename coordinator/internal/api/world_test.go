@@ -22,6 +22,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
@@ -98,10 +99,11 @@ func (w *world) config() Config {
 	}
 	return Config{
 		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Payouts: payout.NewStore(w.db, w.now),
+		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
 		Samples: sample.NewStore(sample.Config{Pool: w.db, Now: w.now}),
 		Nodes: node.NewStore(node.Config{
 			Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
-			Join: pool.Join, Now: w.now,
+			Join: pool.Join, Leave: pool.Leave, Now: w.now,
 		}),
 		Version: "1.2.3", Now: w.now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -126,7 +128,9 @@ func send(t testing.TB, handler http.Handler, method, path, body string, edit fu
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
-	r := httptest.NewRequestWithContext(t.Context(), method, path, reader)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, method, path, reader)
 	r.RemoteAddr = "127.0.0.1:40000"
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -135,13 +139,24 @@ func send(t testing.TB, handler http.Handler, method, path, body string, edit fu
 		edit(r)
 	}
 	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, r)
+	handler.ServeHTTP(untilFlushed{recorder, cancel}, r)
 	response := recorder.Result()
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return answerOf{response, content}
+}
+
+// untilFlushed goes away once it was flushed: a stream is read to that point.
+type untilFlushed struct {
+	*httptest.ResponseRecorder
+	leave context.CancelFunc
+}
+
+func (u untilFlushed) Flush() {
+	u.ResponseRecorder.Flush()
+	u.leave()
 }
 
 func as(credential string) func(*http.Request) {

@@ -36,7 +36,7 @@ func (l *Log) List(ctx context.Context, f Filter) (entries []Entry, next int64, 
 		f.Limit = 100
 	}
 	p := sqlgen.ListParams{
-		Before: f.Before, Actor: f.Actor, Action: f.Action, Target: f.Target,
+		Before: f.Before, Actor: clean(f.Actor), Action: clean(f.Action), Target: clean(f.Target), // as they were written
 		Since: optional(f.Since), Until: optional(f.Until), Most: int32(f.Limit) + 1,
 	}
 	if p.Before <= 0 {

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
+)
+
+func (s *server) auditOperations() {
+	register(s, operation{
+		id: "listAudit", method: http.MethodGet, path: basePath + "/audit", collection: true, tag: "access", role: access.Admin,
+		summary: "Read the audit log",
+		description: "Who changed what, newest first. Each entry's hash covers its content and the entry before it; " +
+			"`lucid-coordinator audit verify` checks the whole chain.",
+		example: auditListBody{Entries: []auditBody{exampleAudit()}, Pagination: auditPage{Limit: 20}},
+	}, s.listAudit)
+}
+
+type auditInput struct {
+	Limit  int       `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
+	Cursor string    `query:"cursor" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; filters must stay as they were."`
+	Actor  string    `query:"actor" maxLength:"200" doc:"Only what this key or user, cli, device or system did."`
+	Action string    `query:"action" maxLength:"100" doc:"Only this action, as pool.create."`
+	Target string    `query:"target" maxLength:"200" doc:"Only what was done to this thing."`
+	Since  time.Time `query:"since" doc:"At or after this time."`
+	Until  time.Time `query:"until" doc:"Before this time."`
+}
+
+type auditListBody struct {
+	Entries    []auditBody `json:"entries" nullable:"false"`
+	Pagination auditPage   `json:"pagination"`
+}
+
+// auditPage has no total: counting a log that only grows would take longer
+// with every year.
+type auditPage struct {
+	Limit      int     `json:"limit"`
+	HasNext    bool    `json:"has_next"`
+	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to read on; null on the last page."`
+}
+
+type auditBody struct {
+	EntryNo   int64           `json:"entry_no"`
+	At        time.Time       `json:"at"`
+	Actor     string          `json:"actor" doc:"Id of a key or user; cli, device or system."`
+	Action    string          `json:"action"`
+	Target    string          `json:"target"`
+	Before    json.RawMessage `json:"before" doc:"null when there was nothing before."`
+	After     json.RawMessage `json:"after" doc:"null when nothing is left."`
+	RequestID *string         `json:"request_id" doc:"null when no request was the cause."`
+	Hash      string          `json:"hash" doc:"SHA-256, in hex."`
+}
+
+func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[auditListBody], error) {
+	f := audit.Filter{Actor: in.Actor, Action: in.Action, Target: in.Target, Since: in.Since, Until: in.Until, Limit: in.Limit}
+	if in.Cursor != "" {
+		f.Before, _ = strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through
+	}
+	entries, next, err := s.Audit.List(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	page := auditPage{Limit: in.Limit, HasNext: next != 0}
+	if next != 0 {
+		cursor := strconv.FormatInt(next, 10)
+		page.NextCursor = &cursor
+	}
+	return answered(auditListBody{shape(entries, shapeAudit), page})
+}
+
+func shapeAudit(e audit.Entry) auditBody {
+	return auditBody{
+		EntryNo: e.No, At: e.At, Actor: e.Actor, Action: e.Action, Target: e.Target,
+		Before: e.Before, After: e.After, RequestID: orNil(e.RequestID), Hash: hex.EncodeToString(e.Hash[:]),
+	}
+}
+
+func exampleAudit() auditBody {
+	return shapeAudit(audit.Entry{
+		No: 42, At: exampleTime(), Actor: "key_4f1c2a", Action: "pool.create", Target: "pool_home",
+		After: json.RawMessage(`{"name":"home"}`), RequestID: "018e0000-0000-7000-8000-000000000001",
+	})
+}
