@@ -33,6 +33,7 @@ func (s *server) nodeOperations() {
 		summary: "Read a node's status", description: "Whether the node is online and earning, and since when.",
 		errors: []fault.Code{fault.NodeNotFound}, example: exampleNodeStatus(),
 	}, s.getNodeStatus)
+	s.nodeChangeOperations()
 }
 
 type nodeListInput struct {
@@ -41,7 +42,8 @@ type nodeListInput struct {
 	NodeType string         `query:"node_type" enum:"worker,validator,storage,compute" doc:"Only nodes of this type."`
 	PoolID   string         `query:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" doc:"Only nodes in this pool."`
 	Online   optional[bool] `query:"online" doc:"Only nodes that are connected, or are not."`
-	Query    string         `query:"q" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Part of the name or id, in any case."`
+	Query    string         `query:"q" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Part of the name, id, model or city, in any case."`
+	Labels   string         `query:"labels" maxLength:"1000" pattern:"^([a-zA-Z0-9_./-]{1,63}:[a-zA-Z0-9_.-]{0,63}(,[a-zA-Z0-9_./-]{1,63}:[a-zA-Z0-9_.-]{0,63})*)?$" patternDescription:"key:value, with commas between them" example:"site:attic,rack:2" doc:"Only nodes with all of these labels, as key:value with commas between them."`
 	Sort     string         `query:"sort" enum:"created_at,updated_at,name,poot_score,last_heartbeat" default:"created_at"`
 	Order    string         `query:"order" enum:"asc,desc" default:"desc"`
 }
@@ -54,7 +56,7 @@ type nodeListBody struct {
 func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[nodeListBody], error) {
 	nodes, total, next, err := s.Nodes.List(ctx, node.Filter{
 		Status: in.Status, Type: in.NodeType, PoolID: in.PoolID, Online: in.Online.pointer(), Query: in.Query,
-		Sort: in.Sort, Order: in.Order, Limit: in.Limit, Offset: in.offset(), After: in.Cursor, IDs: callOf(ctx).principal.NodeIDs,
+		Labels: labelsOf(in.Labels), Sort: in.Sort, Order: in.Order, Limit: in.Limit, Offset: in.offset(), After: in.Cursor, IDs: callOf(ctx).principal.NodeIDs,
 	})
 	if err != nil {
 		return nil, err
@@ -62,12 +64,8 @@ func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[node
 	return answered(nodeListBody{shape(nodes, shapeNode), in.of(total, next)})
 }
 
-func (s *server) getNode(ctx context.Context, in *NodeInput) (*answer[nodeBody], error) {
-	n, err := s.Nodes.Get(ctx, in.NodeID)
-	if err != nil {
-		return nil, err
-	}
-	return answered(shapeNode(n))
+func (s *server) getNode(ctx context.Context, in *NodeInput) (*tagged[nodeBody], error) {
+	return answeredNode(s.Nodes.Get(ctx, in.NodeID))
 }
 
 func (s *server) getNodeStatus(ctx context.Context, in *NodeInput) (*answer[nodeStatusBody], error) {
@@ -79,26 +77,31 @@ func (s *server) getNodeStatus(ctx context.Context, in *NodeInput) (*answer[node
 }
 
 type nodeBody struct {
-	NodeID        string       `json:"node_id"`
-	Name          string       `json:"name"`
-	Status        string       `json:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error"`
-	StatusReason  *string      `json:"status_reason" doc:"Why, when the status needs a reason."`
-	Online        bool         `json:"online"`
-	NodeType      string       `json:"node_type" enum:"worker,validator,storage,compute"`
-	PoolID        *string      `json:"pool_id" doc:"null outside a pool."`
-	HardwareInfo  hardwareBody `json:"hardware_info"`
-	AgentVersion  *string      `json:"agent_version"`
-	PayoutAddress *string      `json:"payout_address"`
-	PootScore     points       `json:"poot_score"`
-	LastHeartbeat *time.Time   `json:"last_heartbeat" doc:"When the node was last heard; null before its first connection."`
-	CreatedAt     time.Time    `json:"created_at"`
-	UpdatedAt     time.Time    `json:"updated_at"`
+	NodeID        string            `json:"node_id"`
+	Name          string            `json:"name"`
+	Status        string            `json:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error"`
+	StatusReason  *string           `json:"status_reason" doc:"Why, when the status needs a reason."`
+	StatusUntil   *time.Time        `json:"status_until" doc:"When maintenance or a suspension ends by itself; null: it does not."`
+	Online        bool              `json:"online"`
+	NodeType      string            `json:"node_type" enum:"worker,validator,storage,compute"`
+	PoolID        *string           `json:"pool_id" doc:"null outside a pool."`
+	HardwareInfo  hardwareBody      `json:"hardware_info"`
+	Location      locationBody      `json:"location"`
+	Configuration configurationBody `json:"configuration"`
+	Labels        map[string]string `json:"labels"`
+	AgentVersion  *string           `json:"agent_version"`
+	PayoutAddress *string           `json:"payout_address"`
+	PootScore     points            `json:"poot_score"`
+	LastHeartbeat *time.Time        `json:"last_heartbeat" doc:"When the node was last heard; null before its first connection."`
+	CreatedAt     time.Time         `json:"created_at"`
+	UpdatedAt     time.Time         `json:"updated_at"`
 }
 
 func shapeNode(n node.Node) nodeBody {
 	return nodeBody{
-		NodeID: n.ID, Name: n.Name, Status: string(n.Status), StatusReason: orNil(n.StatusReason), Online: n.Online,
-		NodeType: n.Type, PoolID: orNil(n.PoolID), HardwareInfo: shapeHardware(n.Inventory), AgentVersion: orNil(n.AgentVersion),
+		NodeID: n.ID, Name: n.Name, Status: string(n.Status), StatusReason: orNil(n.StatusReason), StatusUntil: n.StatusUntil, Online: n.Online,
+		NodeType: n.Type, PoolID: orNil(n.PoolID), HardwareInfo: shapeHardware(n.Inventory),
+		Location: shapeLocation(n.Location), Configuration: shapeConfiguration(n.Configuration), Labels: n.Labels, AgentVersion: orNil(n.AgentVersion),
 		PayoutAddress: orNil(n.PayoutAddress), PootScore: points(n.ScoreNano), LastHeartbeat: n.LastHeartbeat,
 		CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
 	}
@@ -144,6 +147,7 @@ func exampleNodeRow() node.Node {
 	at := exampleTime()
 	return node.Node{
 		ID: "node_4f1c2a", Name: "attic-pi", Type: "worker", Status: node.Active, PoolID: "pool_default", Online: true,
+		Location: node.Location{Country: "DE", City: "Munich", Timezone: "Europe/Berlin"}, Labels: map[string]string{"site": "attic"}, Version: 3,
 		AgentVersion: "1.0.0", ScoreNano: 987_654_321, LastHeartbeat: &at, OnlineSince: &at, CreatedAt: at, UpdatedAt: at,
 		Inventory: wire.Inventory{
 			Model: "Raspberry Pi 4 Model B Rev 1.4", MemoryBytes: 4 << 30,

@@ -23,7 +23,12 @@ func TestNodeShapes(t *testing.T) {
 	w.advance(90 * time.Second)
 
 	want := object{
-		"node_id": n.ID, "name": "attic-pi", "status": "active", "status_reason": nil, "online": true, "node_type": "worker",
+		"node_id": n.ID, "name": "attic-pi", "status": "active", "status_reason": nil, "status_until": nil, "online": true, "node_type": "worker",
+		"location": object{"country": nil, "region": nil, "city": nil, "timezone": nil, "coordinates": nil}, "labels": object{},
+		"configuration": object{
+			"max_sessions": nil, "auto_scaling": nil, "maintenance_window": nil,
+			"resource_limits": object{"cpu_percent": nil, "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil},
+		},
 		"pool_id": "pool_home", "agent_version": nil, "payout_address": payoutAddress, "poot_score": json.Number("95"),
 		"last_heartbeat": "2026-05-04T12:00:00Z", "created_at": "2026-05-04T12:00:00Z", "updated_at": "2026-05-04T12:00:00Z",
 		"hardware_info": object{
@@ -177,14 +182,17 @@ func TestNodePages(t *testing.T) {
 }
 
 func TestNodeOfWhichLittleIsKnown(t *testing.T) {
-	b := shapeNode(node.Node{ID: "node_1", Name: "bare", Type: "worker", Status: node.Pending})
+	b := shapeNode(node.Node{ID: "node_1", Name: "bare", Type: "worker", Status: node.Pending, Labels: map[string]string{}})
 	raw, err := json.Marshal(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"node_id":"node_1","name":"bare","status":"pending","status_reason":null,"online":false,"node_type":"worker",` +
+	const want = `{"node_id":"node_1","name":"bare","status":"pending","status_reason":null,"status_until":null,"online":false,"node_type":"worker",` +
 		`"pool_id":null,"hardware_info":{"model":null,"cpu":{"model":null,"cores":null,"frequency_mhz":null,"architecture":null},` +
-		`"memory":{"total_bytes":null},"storage":{"total_bytes":null},"network":[]},"agent_version":null,"payout_address":null,` +
+		`"memory":{"total_bytes":null},"storage":{"total_bytes":null},"network":[]},` +
+		`"location":{"country":null,"region":null,"city":null,"timezone":null,"coordinates":null},"configuration":{"max_sessions":null,` +
+		`"resource_limits":{"cpu_percent":null,"memory_bytes":null,"disk_bytes":null,"network_mbps":null},"auto_scaling":null,` +
+		`"maintenance_window":null},"labels":{},"agent_version":null,"payout_address":null,` +
 		`"poot_score":0,"last_heartbeat":null,"created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z"}`
 	if string(raw) != want {
 		t.Errorf("got  %s\nwant %s", raw, want)

@@ -43,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	w.pools = pool.NewStore(w.pool, now)
 	w.Store = node.NewStore(node.Config{
 		Pool: w.pool, Box: seal.New(proof.Key{1}), EnrolmentKey: private, MQTT: []string{"broker:8883"}, CAPEM: "pem",
-		Join: pool.Join, Now: now,
+		Join: pool.Join, Leave: pool.Leave, Now: now,
 	})
 	return w
 }

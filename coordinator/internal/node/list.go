@@ -20,7 +20,7 @@ type Filter struct {
 	PoolID string
 	Online *bool
 	Labels map[string]string // all of them
-	IDs    []string          // only these; nil: all
+	IDs    []string          // only these; empty: all
 	Query  string            // part of name, id, model or city, in any case
 	Sort   string            // created_at (default), updated_at, name, poot_score, last_heartbeat
 	Order  string            // asc, desc (default)
@@ -132,7 +132,7 @@ func newListQuery(f Filter) (*listQuery, error) {
 	q.add("n.pool_no = (SELECT pool_no FROM pool WHERE pool_id = $%d)", f.PoolID, f.PoolID != "")
 	q.add("n.online = $%d", f.Online, f.Online != nil)
 	q.add("n.labels @> $%d", nonNil(f.Labels), len(f.Labels) > 0)
-	q.add("n.node_id = ANY($%d)", f.IDs, f.IDs != nil)
+	q.add("n.node_id = ANY($%d)", f.IDs, len(f.IDs) > 0)
 	// LIKE, because the index on trigrams serves it; without that index it is
 	// only slower.
 	q.add("n.search LIKE $%d", "%"+likeLiteral(strings.ToLower(f.Query))+"%", f.Query != "")
