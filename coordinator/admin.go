@@ -20,6 +20,9 @@ func (f *Foundation) CreatePool(ctx context.Context, n NewPool) (pool.Pool, erro
 	return f.Pools.Create(ctx, byCLI, n)
 }
 
+// AuditFilter selects entries of the audit log.
+type AuditFilter = audit.Filter
+
 // NewPool describes a pool to be made.
 type NewPool = pool.New
 

@@ -19,6 +19,7 @@ import (
 
 	"lucid.internal/coordinator/internal/broker"
 	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/job"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/outage"
@@ -40,6 +41,7 @@ type Coordinator struct {
 	observer Observer
 	metrics  *prometheus.Registry
 
+	events    *event.Feed
 	presence  *node.Presence
 	heartbeat *outage.Heartbeat
 	samples   *sample.Store
@@ -97,6 +99,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	defer stopJobs()
 	var background sync.WaitGroup
 	background.Go(func() { c.ingest.Run(jobs) })
+	background.Go(func() { job.Loop(jobs, c.Log, "events", eventInterval, c.events.RunOnce) })
 	background.Go(func() { job.Loop(jobs, c.Log, "signing keys", signingKeysInterval, c.reloadSigningKeys) })
 	lease := job.NewLease(job.LeaseConfig{Pool: c.DB, Logger: c.Log})
 	background.Go(func() { lease.Run(jobs, "leader", c.lead) })

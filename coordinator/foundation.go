@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/authority"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/node"
@@ -34,6 +35,7 @@ type Foundation struct {
 	Access    *access.Store
 	Nodes     *node.Store
 	Pools     *pool.Store
+	Audit     *audit.Log
 
 	secrets      *seal.Store
 	puzzleKey    proof.Key
@@ -85,7 +87,8 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	if err := f.openAccess(ctx); err != nil {
 		return err
 	}
-	f.Pools = pool.NewStore(f.DB, f.now)
+	f.Audit = audit.NewLog(f.DB)
+	f.Pools = pool.NewStore(f.DB, f.now).WithLimits(pool.Limits{MaxNodes: f.Config.Pool.MaxNodes, MinNodes: f.Config.Pool.MinNodes})
 	f.Nodes = node.NewStore(node.Config{
 		Pool: f.DB, Box: box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),
 		Join: pool.Join, Leave: pool.Leave, Now: f.now, CommandTimeout: f.Config.Node.CommandTimeout,

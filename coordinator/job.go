@@ -34,6 +34,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("nodes", nodeInterval, c.Nodes.RunOnce)
 	start("upkeep", maintainInterval, c.maintain)
 	start("epochs", closerInterval, c.closer.RunOnce)
+	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)
 	jobs.Wait()
 }
@@ -55,6 +56,9 @@ func (c *Coordinator) maintain(ctx context.Context) error {
 		return err
 	}
 	if err := c.Access.RemoveExpiredSessions(ctx); err != nil {
+		return err
+	}
+	if err := c.events.Trim(ctx); err != nil {
 		return err
 	}
 	return c.Nodes.RemoveExpiredTokens(ctx)

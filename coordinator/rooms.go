@@ -14,6 +14,7 @@ import (
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/payout"
@@ -24,6 +25,7 @@ import (
 
 // buildRooms makes what turns messages into samples, verdicts and scores.
 func (c *Coordinator) buildRooms() (err error) {
+	c.events = event.NewFeed(event.Config{Pool: c.DB, Now: c.now})
 	c.presence = node.NewPresence(c.DB, c.now)
 	c.heartbeat, err = outage.NewHeartbeat(outage.Config{Pool: c.DB, Now: c.now, Logger: c.Log, OnStart: c.afterAbsence})
 	if err != nil {
@@ -31,7 +33,7 @@ func (c *Coordinator) buildRooms() (err error) {
 	}
 	c.samples = sample.NewStore(sample.Config{Pool: c.DB, Now: c.now, Retention: c.Config.Retention.Raw})
 	c.ingest, err = sample.NewIngest(sample.IngestConfig{
-		Store: c.samples, OnStored: c.observer.Sample, Logger: c.Log, Registerer: c.metrics,
+		Store: c.samples, OnStored: c.onStored, Logger: c.Log, Registerer: c.metrics,
 	})
 	if err != nil {
 		return err
@@ -128,6 +130,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
 		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Payouts: c.payouts,
+		Audit: c.Audit, Events: c.events,
 		Checks: []api.Check{
 			{Name: "database", Run: c.DB.Ping},
 			{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},
@@ -138,7 +141,9 @@ func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return api.NewServer(handler, c.Log), nil
+	server := api.NewServer(handler, c.Log)
+	server.RegisterOnShutdown(c.events.Close) // it waits for open requests, and streams would not end by themselves
+	return server, nil
 }
 
 func (c *Coordinator) brokerReady() error {

@@ -46,6 +46,9 @@ func Topic(nodeID string, c Channel) string {
 	return NodePrefix + nodeID + "/" + string(c)
 }
 
+// EventTopic is where events of a kind are published for integrations.
+func EventTopic(kind string) string { return "lucid/v1/events/" + kind }
+
 // ParseTopic splits a topic into node id and channel without allocating.
 // ok is false when the topic is not one of a node's channels.
 func ParseTopic(topic string) (nodeID string, c Channel, ok bool) {

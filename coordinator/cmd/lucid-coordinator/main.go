@@ -33,6 +33,7 @@ type cli struct {
 	Apikey     apikeyCmd     `cmd:"" name:"apikey" help:"API keys of people and programs."`
 	User       userCmd       `cmd:"" help:"People who log in."`
 	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`
+	Audit      auditCmd      `cmd:"" help:"The log of who changed what."`
 	Config     configCmd     `cmd:"" help:"Settings."`
 	Version    versionCmd    `cmd:"" help:"Show the version."`
 }
