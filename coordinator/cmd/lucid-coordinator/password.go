@@ -2,12 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +16,7 @@ const maxPasswordBytes = 4096
 
 // newPassword reads a new password: from standard input as it stands, or twice
 // from the terminal, where it is not shown.
-func newPassword(fromStdin bool) (string, error) {
+func newPassword(ctx context.Context, fromStdin bool) (string, error) {
 	if fromStdin {
 		return readLine(os.Stdin)
 	}
@@ -26,11 +25,11 @@ func newPassword(fromStdin bool) (string, error) {
 		return "", fmt.Errorf("there is no terminal to ask for the password on (%w); give it by --password-stdin", err)
 	}
 	defer terminal.Close()
-	first, err := ask(terminal, "Password: ")
+	first, err := ask(ctx, terminal, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	second, err := ask(terminal, "Again: ")
+	second, err := ask(ctx, terminal, "Again: ")
 	if err != nil {
 		return "", err
 	}
@@ -42,7 +41,7 @@ func newPassword(fromStdin bool) (string, error) {
 
 // ask reads a line from the terminal with its echo switched off. The echo comes
 // back however that ends, also by a signal.
-func ask(terminal *os.File, prompt string) (string, error) {
+func ask(ctx context.Context, terminal *os.File, prompt string) (string, error) {
 	fd := int(terminal.Fd())
 	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
@@ -56,9 +55,6 @@ func ask(terminal *os.File, prompt string) (string, error) {
 	}
 	restore := func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }
 	defer restore()
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(interrupted)
 
 	fmt.Fprint(terminal, prompt)
 	defer fmt.Fprintln(terminal)
@@ -74,7 +70,7 @@ func ask(terminal *os.File, prompt string) (string, error) {
 	select {
 	case line := <-lines:
 		return line.text, line.err
-	case <-interrupted:
+	case <-ctx.Done(): // a signal
 		return "", errors.New("interrupted; nothing was changed")
 	}
 }

@@ -13,14 +13,14 @@ func (s *server) keyOperations() {
 	register(s, operation{
 		id: "listAPIKeys", method: http.MethodGet, path: basePath + "/apikeys", collection: true, tag: "access", role: access.Admin,
 		summary: "List API keys", description: "Newest first, revoked and expired ones included. A key itself is never shown again.",
-		example: keyListBody{APIKeys: []keyBody{exampleKey()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
+		example: keyListBody{APIKeys: []KeyBody{exampleKey()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listKeys)
 	register(s, operation{
 		id: "createAPIKey", method: http.MethodPost, path: basePath + "/apikeys", collection: true, tag: "access", role: access.Admin,
 		status: http.StatusCreated, summary: "Make an API key",
 		description: "api_key is in this answer only. A key that is bound to nodes is for their owner: it can call only what is marked x-owner, " +
 			"and sees only these nodes.",
-		example: createdKeyBody{keyBody: exampleKey(), APIKey: "lucid_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"},
+		example: createdKeyBody{KeyBody: exampleKey(), APIKey: "lucid_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"},
 	}, s.createKey)
 	register(s, operation{
 		id: "revokeAPIKey", method: http.MethodDelete, path: basePath + "/apikeys/{key_id}", tag: "access", role: access.Admin,
@@ -31,7 +31,9 @@ func (s *server) keyOperations() {
 	}, s.revokeKey)
 }
 
-type keyBody struct {
+// KeyBody shows an API key. It is exported since huma looks into exported
+// embedded fields only.
+type KeyBody struct {
 	KeyID     string     `json:"key_id"`
 	Name      string     `json:"name"`
 	Role      string     `json:"role" enum:"viewer,operator,admin,service"`
@@ -43,12 +45,12 @@ type keyBody struct {
 }
 
 type createdKeyBody struct {
-	keyBody
+	KeyBody
 	APIKey string `json:"api_key" doc:"The key. Shown only now."`
 }
 
 type keyListBody struct {
-	APIKeys    []keyBody  `json:"api_keys" nullable:"false"`
+	APIKeys    []KeyBody  `json:"api_keys" nullable:"false"`
 	Pagination pagination `json:"pagination"`
 }
 
@@ -85,14 +87,14 @@ func (s *server) revokeKey(ctx context.Context, in *keyInput) (*struct{}, error)
 	return nil, s.Access.RevokeKey(ctx, by(ctx), in.KeyID)
 }
 
-func shapeKey(k access.Key) keyBody {
-	return keyBody{
+func shapeKey(k access.Key) KeyBody {
+	return KeyBody{
 		KeyID: k.ID, Name: k.Name, Role: string(k.Role), Prefix: k.Prefix, NodeIDs: append([]string{}, k.NodeIDs...),
 		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt,
 	}
 }
 
-func exampleKey() keyBody {
+func exampleKey() KeyBody {
 	return shapeKey(access.Key{
 		ID: "key_4f1c2a", Name: "billing", Role: access.Viewer, Prefix: "lucid_00112233", CreatedAt: exampleTime(), NodeIDs: []string{"node_4f1c2a"},
 	})
