@@ -31,6 +31,7 @@ type Config struct {
 	Database  DatabaseConfig  `toml:"database" help:"Postgres"`
 	Log       LogConfig       `toml:"log" help:"Log"`
 	Node      NodeConfig      `toml:"node" help:"Nodes"`
+	Pool      PoolConfig      `toml:"pool" help:"Pools"`
 	Poot      PootConfig      `toml:"poot" help:"Proof of ownership of token"`
 	Vetting   VettingConfig   `toml:"vetting" help:"Vetting of new nodes"`
 	Epoch     EpochConfig     `toml:"epoch" help:"Epochs"`
@@ -91,6 +92,15 @@ type LogConfig struct {
 // NodeConfig says how long nodes have for what they are told.
 type NodeConfig struct {
 	CommandTimeout time.Duration `toml:"command_timeout" env:"LUCID_NODE_COMMAND_TIMEOUT" default:"60s" help:"Time that a node has to confirm start or stop; then its status is error. From 1s to 1h."`
+}
+
+// PoolConfig says what holds for all pools.
+type PoolConfig struct {
+	MaxNodes       int           `toml:"max_nodes" env:"LUCID_MAX_NODES_PER_POOL" default:"100" help:"Places that a pool may have; never more than 100."`
+	MinNodes       int           `toml:"min_nodes" env:"LUCID_MIN_NODES_PER_POOL" default:"3" help:"Online nodes that make a healthy pool; moves leave no fewer."`
+	HealthInterval time.Duration `toml:"health_check_interval" env:"LUCID_POOL_HEALTH_CHECK_INTERVAL" default:"60s" help:"Gap between two checks of the pools' health."`
+	AutoAssign     bool          `toml:"auto_assign" env:"LUCID_POOL_AUTO_ASSIGN" default:"true" help:"Puts a new node whose token names no pool into the one with most room that fits its type and region."`
+	AutoBalance    bool          `toml:"auto_balance" env:"LUCID_POOL_AUTO_BALANCE" default:"false" help:"Applies the proposed moves between pools after each health check, ten at most; else an operator does."`
 }
 
 // PootConfig shapes the challenges.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/shared/proof"
 )
 
@@ -30,6 +31,7 @@ func (l *loader) check() {
 	l.checkAPI()
 	l.checkMQTT()
 	l.checkDatabase()
+	l.checkPool()
 	l.checkPoot()
 	l.checkEpoch()
 	l.checkPayout()
@@ -125,6 +127,13 @@ func (l *loader) checkDatabase() {
 	u, err := url.Parse(string(c.URL)) // its error would quote the password
 	l.require(err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql"), "database.url",
 		"is no URL that begins with postgres:// or postgresql://")
+}
+
+func (l *loader) checkPool() {
+	c := &l.config.Pool
+	l.between("pool.max_nodes", c.MaxNodes, 1, pool.MaxNodes)
+	l.between("pool.min_nodes", c.MinNodes, 1, pool.MaxNodes)
+	l.lasts("pool.health_check_interval", c.HealthInterval, minInterval, maxInterval)
 }
 
 func (l *loader) checkPoot() {

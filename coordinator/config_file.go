@@ -96,6 +96,9 @@ func tomlText(s *setting, value any) (string, error) {
 	case []any:
 		return tomlList(s, v)
 	case bool:
+		if s.typ.Kind() == reflect.Bool {
+			return strconv.FormatBool(v), nil
+		}
 		return "", fmt.Errorf("%t is no value of this setting", v)
 	case time.Time:
 		return "", errors.New("a date is no value of this setting")

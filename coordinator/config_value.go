@@ -91,6 +91,11 @@ func parseValue(t reflect.Type, text string) (any, error) {
 			return nil, fmt.Errorf("%q is not a whole number", text)
 		}
 		return n, nil
+	case reflect.TypeFor[bool]():
+		if text != "true" && text != "false" {
+			return nil, fmt.Errorf("%q is not true or false", text)
+		}
+		return text == "true", nil
 	case reflect.TypeFor[time.Duration]():
 		return parseDuration(text)
 	case reflect.TypeFor[ledger.Amount]():

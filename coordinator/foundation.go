@@ -89,10 +89,14 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	}
 	f.Audit = audit.NewLog(f.DB)
 	f.Pools = pool.NewStore(f.DB, f.now).WithLimits(pool.Limits{MaxNodes: f.Config.Pool.MaxNodes, MinNodes: f.Config.Pool.MinNodes})
-	f.Nodes = node.NewStore(node.Config{
+	nodes := node.Config{
 		Pool: f.DB, Box: box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),
 		Join: pool.Join, Leave: pool.Leave, Now: f.now, CommandTimeout: f.Config.Node.CommandTimeout,
-	})
+	}
+	if f.Config.Pool.AutoAssign {
+		nodes.Assign = pool.Assign
+	}
+	f.Nodes = node.NewStore(nodes)
 	return nil
 }
 

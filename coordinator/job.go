@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/job"
+	"lucid.internal/coordinator/internal/pool"
 )
 
 // Intervals of the leader's jobs that have no setting.
@@ -33,6 +34,8 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("presence", presenceInterval, c.presence.Flush)
 	start("nodes", nodeInterval, c.Nodes.RunOnce)
 	start("upkeep", maintainInterval, c.maintain)
+	keeper := pool.Keeper{Store: c.Pools, Balance: c.Config.Pool.AutoBalance, Logger: c.Log}
+	start("pool health", c.Config.Pool.HealthInterval, keeper.RunOnce)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)

@@ -93,6 +93,11 @@ func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest,
 	if err != nil {
 		return nil, err
 	}
+	if resp.KeyEpoch == 1 {
+		if err := s.Assign(ctx, tx, nodeNo, now); err != nil {
+			return nil, err
+		}
+	}
 	return resp, enrolled(ctx, tx, nodeNo, resp, &token, now)
 }
 

@@ -75,6 +75,11 @@ type Config struct {
 	Leave        LeavePool
 	Now          func() time.Time
 
+	// Assign finds a pool for a node that enrols for the first time and that
+	// neither token nor operator has put into one. Package pool provides it;
+	// nil: such nodes stay outside.
+	Assign func(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) error
+
 	// CommandTimeout is how long a node has to confirm a command; default 60 s.
 	CommandTimeout time.Duration
 	// Send publishes a command to a connected node, Disconnect closes its
@@ -93,6 +98,9 @@ type Store struct {
 func NewStore(c Config) *Store {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Assign == nil {
+		c.Assign = func(context.Context, db.Tx, int32, time.Time) error { return nil }
 	}
 	if c.CommandTimeout == 0 {
 		c.CommandTimeout = 60 * time.Second

@@ -12,13 +12,16 @@ import (
 )
 
 // Assign puts a new node into the pool with most room that fits its type and
-// region, within the caller's transaction. When none does, the node stays
-// outside: an operator can still add it.
+// region, within the caller's transaction. A node that is in a pool stays there;
+// when no pool fits, the node stays outside: an operator can still add it.
 func Assign(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) error {
 	q := sqlgen.New(tx)
 	n, err := q.NewcomerTraits(ctx, nodeNo)
 	if err != nil {
 		return fmt.Errorf("read where node %d belongs: %w", nodeNo, err)
+	}
+	if n.PoolNo != nil {
+		return nil
 	}
 	rows, err := q.PoolsWithRoom(ctx)
 	if err != nil {

@@ -62,7 +62,8 @@ ORDER BY m.priority DESC, n.name LIMIT sqlc.arg(most) OFFSET sqlc.arg(skip);
 SELECT pool_no, node_count FROM pool WHERE pool_id = $1 AND deleted_at IS NULL;
 
 -- name: NewcomerTraits :one
-SELECT n.node_id, n.node_type, COALESCE(n.location ->> 'country', '')::text AS country, COALESCE(n.location ->> 'region', '')::text AS region
+SELECT n.node_id, n.pool_no, n.node_type,
+    COALESCE(n.location ->> 'country', '')::text AS country, COALESCE(n.location ->> 'region', '')::text AS region
 FROM node n WHERE n.node_no = $1;
 
 -- name: PoolsWithRoom :many

@@ -547,12 +547,14 @@ func (q *Queries) Members(ctx context.Context, arg MembersParams) ([]MembersRow,
 }
 
 const newcomerTraits = `-- name: NewcomerTraits :one
-SELECT n.node_id, n.node_type, COALESCE(n.location ->> 'country', '')::text AS country, COALESCE(n.location ->> 'region', '')::text AS region
+SELECT n.node_id, n.pool_no, n.node_type,
+    COALESCE(n.location ->> 'country', '')::text AS country, COALESCE(n.location ->> 'region', '')::text AS region
 FROM node n WHERE n.node_no = $1
 `
 
 type NewcomerTraitsRow struct {
 	NodeID   string
+	PoolNo   *int32
 	NodeType string
 	Country  string
 	Region   string
@@ -563,6 +565,7 @@ func (q *Queries) NewcomerTraits(ctx context.Context, nodeNo int32) (NewcomerTra
 	var i NewcomerTraitsRow
 	err := row.Scan(
 		&i.NodeID,
+		&i.PoolNo,
 		&i.NodeType,
 		&i.Country,
 		&i.Region,
