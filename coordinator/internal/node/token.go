@@ -33,6 +33,10 @@ func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (token st
 		return "", fault.New(fault.Validation, "an enrolment token lives more than 0 and at most %s", MaxTokenLife).
 			WithFields(fault.Field{Name: "life", Reason: fmt.Sprintf("%s is out of range", t.Life)})
 	}
+	if t.NodeName != "" && !namePattern.MatchString(t.NodeName) {
+		return "", fault.New(fault.Validation, "no node may be named %q", t.NodeName).
+			WithFields(fault.Field{Name: "node_name", Reason: "must be 3 to 100 letters, digits, _ or -"})
+	}
 	now := s.Now()
 	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
 		token, err = insertToken(ctx, tx, by, t, now)

@@ -1,0 +1,155 @@
+package node_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+func TestDeletedNodeIsGoneAndItsHistoryStays(t *testing.T) {
+	w, r := newWorld(t), &radio{}
+	w.tune(r)
+	home := w.createPool(t, "home", 1)
+	d := newDevice(t)
+	req := d.request(t, w.token(t, node.Token{NodeName: "pi-1", PoolNo: &home.No}), wire.Inventory{SerialHash: board("b1")})
+	resp := w.enroll(t, req)
+	root, err := proof.RootFrom(d.private, resp.X25519Public, req.Token, proof.EnrollTranscript(req, resp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := []byte(root.Derive().MQTTPassword)
+	no, err := w.Authenticate(t.Context(), resp.NodeID, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.connect(t, no)
+	again := w.token(t, node.Token{NodeNo: &no})
+
+	wantFault(t, w.Delete(t.Context(), operator, resp.NodeID, 99), fault.ChangedMeanwhile)
+	if err := w.Delete(t.Context(), operator, resp.NodeID, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.wantRecorded(t, resp.NodeID, "node.delete", "deleted")
+	if !slices.Equal(r.closed, []string{resp.NodeID}) {
+		t.Errorf("closed the connections of %v", r.closed)
+	}
+	_, err = w.Authenticate(t.Context(), resp.NodeID, password)
+	wantFault(t, err, fault.BadCredentials)
+	if _, _, err := node.NewPresence(w.pool, nil).Connected(t.Context(), no); err == nil {
+		t.Error("a login that was checked before the deletion came online after it")
+	}
+	_, err = w.Get(t.Context(), resp.NodeID)
+	wantFault(t, err, fault.NodeNotFound)
+	_, err = w.Start(t.Context(), operator, resp.NodeID)
+	wantFault(t, err, fault.NodeNotFound)
+	wantFault(t, w.Delete(t.Context(), operator, resp.NodeID, 0), fault.NodeNotFound)
+	if _, total, _, err := w.List(t.Context(), node.Filter{Limit: 10}); err != nil || total != 0 {
+		t.Errorf("%d nodes are listed, %v", total, err)
+	}
+	_, err = w.Enroll(t.Context(), newDevice(t).request(t, again, wire.Inventory{SerialHash: board("b1")}))
+	wantFault(t, err, fault.BadEnrolmentToken)
+	for what, sql := range map[string]string{
+		"keys":        "SELECT count(*) FROM node_key WHERE node_no = $1",
+		"presence":    "SELECT count(*) FROM node_presence WHERE node_no = $1",
+		"memberships": "SELECT count(*) FROM pool_membership WHERE node_no = $1 AND to_at IS NOT NULL",
+		"states":      "SELECT count(*) - 1 FROM node_state WHERE node_no = $1",
+	} {
+		if n := w.count(t, sql, no); n != 1 {
+			t.Errorf("%s: %d rows of history, want 1", what, n)
+		}
+	}
+
+	// Name, place and board are free: the machine may come back as a new node.
+	second, enrolment := w.create(t, node.New{Name: "pi-1", PoolID: "pool_home"})
+	back := w.enroll(t, newDevice(t).request(t, enrolment.Token, wire.Inventory{SerialHash: board("b1")}))
+	if back.NodeID != second.ID || back.NodeID == resp.NodeID {
+		t.Errorf("came back as %s, want %s", back.NodeID, second.ID)
+	}
+}
+
+func TestConnectionOfANodeThatAnotherCoordinatorDeletedIsClosed(t *testing.T) {
+	w, r := newWorld(t), &radio{}
+	no, id := w.enrolled(t, "pi")
+	w.connect(t, no)
+	if err := w.Delete(t.Context(), operator, id, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.tune(r)
+	if err := w.RunOnce(t.Context()); err != nil || !slices.Equal(r.closed, []string{id}) {
+		t.Errorf("closed %v, %v", r.closed, err)
+	}
+}
+
+func TestNoNodeIsDeletedWhileMoneyIsOnItsWay(t *testing.T) {
+	w := newWorld(t)
+	no, id := w.enrolled(t, "pi")
+	const insert = `INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
+		VALUES ('payout_1', $1, 100, 1, 99, 'T', now(), now())`
+	if _, err := w.pool.Exec(t.Context(), insert, no); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{"pending", "processing"} {
+		if _, err := w.pool.Exec(t.Context(), "UPDATE payout SET status = $1", step); err != nil {
+			t.Fatal(err)
+		}
+		wantFault(t, w.Delete(t.Context(), operator, id, 0), fault.StateNotAllowed)
+	}
+	if n := w.get(t, id); n.Status != node.Starting {
+		t.Errorf("what was refused left the node %s", n.Status)
+	}
+	if _, err := w.pool.Exec(t.Context(), "UPDATE payout SET status = 'failed', error_message = 'no'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Delete(t.Context(), operator, id, 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeleteDuringStart runs both at once, many times: whichever is first, the
+// node ends deleted, with nothing of it waiting.
+func TestDeleteDuringStart(t *testing.T) {
+	w := newWorld(t)
+	w.Send = func(string, *wire.Command) error { return nil }
+	w.createPool(t, "home", 100)
+	for range 20 {
+		n, enrolment := w.create(t, node.New{Name: "pi-1", PoolID: "pool_home"})
+		w.enroll(t, newDevice(t).request(t, enrolment.Token, wire.Inventory{}))
+		no := int32(w.count(t, "SELECT node_no FROM node WHERE node_id = $1", n.ID))
+		w.connect(t, no)
+		if _, err := w.Update(t.Context(), operator, n.ID, node.Update{Status: pointer(node.Inactive)}); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := w.Start(t.Context(), operator, n.ID); err != nil && !fault.Has(err, fault.NodeNotFound) {
+				t.Errorf("start: %v", err)
+			}
+		})
+		both.Go(func() {
+			if err := w.Delete(t.Context(), operator, n.ID, 0); err != nil {
+				t.Errorf("delete: %v", err)
+			}
+		})
+		both.Wait()
+	}
+	if n := w.count(t, "SELECT count(*) FROM node_command WHERE state = 'open'"); n != 0 {
+		t.Errorf("%d commands wait for deleted nodes", n)
+	}
+	if n := w.count(t, "SELECT count(*) FROM node WHERE status <> 'inactive' OR deleted_at IS NULL"); n != 0 {
+		t.Errorf("%d nodes are not at rest", n)
+	}
+	if n := w.count(t, "SELECT node_count FROM pool"); n != 0 {
+		t.Errorf("the pool counts %d nodes", n)
+	}
+}
+
+func TestTokenForANameThatNoNodeMayHave(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.CreateToken(t.Context(), operator, node.Token{NodeName: "a b", Life: 1})
+	wantFault(t, err, fault.Validation)
+}
