@@ -26,10 +26,10 @@ func TestOperationsGolden(t *testing.T) {
 	var lines []string
 	for path, item := range w.huma.OpenAPI().Paths {
 		for method, op := range methods(item) {
-			lines = append(lines, fmt.Sprintf("%-5s %-42s %-10s %s", method, path, op.Extensions["x-role"], op.OperationID))
+			lines = append(lines, fmt.Sprintf("%-6s %-42s %-10s %s", method, path, op.Extensions["x-role"], op.OperationID))
 		}
 	}
-	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[6:], b[6:]) })
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[7:], b[7:]) })
 	got := strings.Join(lines, "\n") + "\n"
 	const file = "testdata/operations.golden"
 	if *update {

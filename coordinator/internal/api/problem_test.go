@@ -26,8 +26,8 @@ func TestRouterErrors(t *testing.T) {
 	}
 	a := w.send(http.MethodDelete, "/api/v1/nodes/", "", nil)
 	w.wantError(a, http.StatusMethodNotAllowed, "LUCID_ERR_1005")
-	if allow := a.Header.Get("Allow"); allow != "GET" {
-		t.Errorf("Allow is %q, want GET", allow)
+	if allow := a.Header.Get("Allow"); allow != "GET, POST" {
+		t.Errorf("Allow is %q, want GET, POST", allow)
 	}
 	a = w.send(http.MethodGet, "/api/v1/enroll", "", nil)
 	w.wantError(a, http.StatusMethodNotAllowed, "LUCID_ERR_1005")
