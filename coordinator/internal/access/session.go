@@ -66,10 +66,9 @@ func (s *Store) Login(ctx context.Context, a Attempt) (Grant, error) {
 	if wait := s.accounts.begin(account, now); wait > 0 {
 		return Grant{}, tooSoon(wait, "too many failed logins by this name; wait")
 	}
-	row, err := s.query.UserByName(ctx, a.Name)
-	known := err == nil
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return Grant{}, s.notTheirs(address, account, fmt.Errorf("look up user: %w", err))
+	row, known, err := s.userNamed(ctx, a.Name)
+	if err != nil {
+		return Grant{}, s.notTheirs(address, account, err)
 	}
 	good, current, err := s.hasher.check(ctx, row.PasswordHash, a.Password)
 	if err != nil {
@@ -94,6 +93,21 @@ func (s *Store) Login(ctx context.Context, a Attempt) (Grant, error) {
 	s.addresses.undo(address)
 	s.accounts.forgive(account)
 	return g, nil
+}
+
+// userNamed finds who logs in. What is no name at all is not asked for: the
+// database refuses some characters.
+func (s *Store) userNamed(ctx context.Context, name string) (row sqlgen.AccessUser, known bool, err error) {
+	if !keyNames.MatchString(name) {
+		return row, false, nil
+	}
+	row, err = s.query.UserByName(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return sqlgen.AccessUser{}, false, nil
+	} else if err != nil {
+		return sqlgen.AccessUser{}, false, fmt.Errorf("look up user: %w", err)
+	}
+	return row, true, nil
 }
 
 // notTheirs takes a try back that failed for a reason of ours.

@@ -113,7 +113,7 @@ func TestLoginThatFails(t *testing.T) {
 	answers := map[string]bool{}
 	for name, c := range map[string][2]string{
 		"wrong password": {"ada", "something else"}, "unknown": {"nobody", password}, "disabled": {"gone", password},
-		"odd name": {"a\x01b'--", password}, "no password": {"ada", ""},
+		"odd name": {"a\x00b'--", password}, "no password": {"ada", ""},
 	} {
 		_, err := login(t, s, c[0], c[1])
 		if !fault.Has(err, fault.BadCredentials) {
