@@ -158,18 +158,19 @@ func (r *Referee) conclude(ctx context.Context, v *Verdict, response []byte, dec
 		if err != nil {
 			return err
 		}
-		standing, err := r.OnVerdict(ctx, tx, *v)
-		if err != nil {
-			return err
-		}
 		ids, err := q.NodeIDs(ctx, v.NodeNo)
 		if err != nil {
 			return err
 		}
-		done = &conclusion{nodeID: ids.NodeID, standing: standing}
-		return event.Publish(ctx, tx, event.Event{
+		// Told before what follows from it.
+		if err := event.Publish(ctx, tx, event.Event{
 			Kind: event.Proof, NodeID: ids.NodeID, PoolID: ids.PoolID, Body: judgedOf(v, answeredMs), At: v.At,
-		})
+		}); err != nil {
+			return err
+		}
+		standing, err := r.OnVerdict(ctx, tx, *v)
+		done = &conclusion{nodeID: ids.NodeID, standing: standing}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store verdict: %w", err)

@@ -1,6 +1,6 @@
 package challenge
 
-import "encoding/hex"
+import "github.com/google/uuid"
 
 // Judged is the body of a proof event: how a challenge ended.
 type Judged struct {
@@ -13,7 +13,7 @@ type Judged struct {
 
 func judgedOf(v *Verdict, answeredMs *int32) Judged {
 	return Judged{
-		ChallengeID: hex.EncodeToString(v.ChallengeID[:]), Result: v.Result, Reason: v.Reason,
+		ChallengeID: uuid.UUID(v.ChallengeID).String(), Result: v.Result, Reason: v.Reason,
 		AnsweredMs: answeredMs, RuleVersion: RuleVersion,
 	}
 }
