@@ -3,7 +3,10 @@ package pool
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
+
+	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -43,8 +46,9 @@ func (s *Store) Scale(ctx context.Context, by audit.By, poolID string, target in
 func (s *Store) scale(ctx context.Context, tx db.Tx, by audit.By, poolID string, target int, reason string) (Scaled, error) {
 	q := sqlgen.New(tx)
 	known, err := q.PoolNo(ctx, poolID)
-	if err != nil {
-		_, err := lockPool(ctx, tx, poolID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Scaled{}, unknown(poolID)
+	} else if err != nil {
 		return Scaled{}, err
 	}
 	nodes, err := q.LockScalable(ctx, sqlgen.LockScalableParams{PoolNo: &known.PoolNo, Standby: Standby}) // before the pool, as everywhere
