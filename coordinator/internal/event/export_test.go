@@ -1,0 +1,4 @@
+package event
+
+// TurnClass lets tests take the turn of giving numbers.
+const TurnClass = turnClass
