@@ -85,6 +85,11 @@ func (c *Coordinator) Post(ctx context.Context, path string, body any) (status i
 	return c.call(ctx, http.MethodPost, path, text)
 }
 
+// Send calls with any method and a JSON text, "" for none.
+func (c *Coordinator) Send(ctx context.Context, method, path, body string) (status int, answer []byte, err error) {
+	return c.call(ctx, method, path, []byte(body))
+}
+
 // GetJSON reads an answer that must be 200 into out.
 func (c *Coordinator) GetJSON(ctx context.Context, path string, out any) error {
 	status, body, err := c.Get(ctx, path)
