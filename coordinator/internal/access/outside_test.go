@@ -198,6 +198,12 @@ func TestOutsideAlgorithms(t *testing.T) {
 		if p, err := o.store(config).Authenticate(t.Context(), text); err != nil || p.ID != "corp:ada" {
 			t.Errorf("%s: %+v, %v", algorithm, p, err)
 		}
+		if algorithm == "RS256" { // the same key under an algorithm that is not the pinned one
+			for _, near := range []jwt.SigningMethod{jwt.SigningMethodRS512, jwt.SigningMethodPS256} {
+				text := o.token(near, one.key, func(h map[string]any, _ jwt.MapClaims) { h["kid"] = one.kid })
+				wantRefused(t, o.store(config), text)
+			}
+		}
 		for _, other := range []string{"RS256", "ES256", "EdDSA"} {
 			if config.Algorithm = other; other != algorithm {
 				wantRefused(t, o.store(config), text)
@@ -258,7 +264,9 @@ func TestOutsideKeysAreKept(t *testing.T) {
 	}
 	asked(5)
 	c.advance(time.Minute)
-	wantAway(token("k2", 2))
+	wantAway(token("k2", 2)) // asked for once more
+	wantAway(token("k2", 2)) // and not again at once
+	asked(6)
 }
 
 func TestOutsideAnswersThatAreRefused(t *testing.T) {
