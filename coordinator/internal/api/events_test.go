@@ -375,3 +375,35 @@ func TestStreamRefusals(t *testing.T) {
 	w.Events.Close()
 	w.wantError(w.send(http.MethodGet, "/api/v1/events", "", viewer), http.StatusServiceUnavailable, "LUCID_ERR_5001")
 }
+
+// What a node goes through is told in the order of its causes.
+func TestStreamOfALife(t *testing.T) {
+	w := newWorld(t)
+	s := w.serve(t)
+	r := follow(t, s, w.keys[access.Viewer], "?kind=node&kind=score&kind=payout", "")
+	r.next()
+	w.createPool("pool_home", 1_000_000)
+	n := w.enrol("attic-pi", "pool_home")
+	w.connect(n)
+	w.judge(n, "valid", "")
+	w.closeEpoch()
+	w.publish()
+	var got []string
+	for len(got) < 5 {
+		e, ok := r.next()
+		if !ok {
+			t.Fatalf("the stream ended after %v", got)
+		}
+		var body struct{ Change, Reason string }
+		if err := json.Unmarshal(e.data.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		if e.data.NodeID != n.ID || e.data.PoolID != "pool_home" {
+			t.Errorf("%s event of %q in %q", e.event, e.data.NodeID, e.data.PoolID)
+		}
+		got = append(got, e.event+" "+body.Change)
+	}
+	if want := "node enrolled, node online, node status, score , payout earned"; strings.Join(got, ", ") != want {
+		t.Errorf("told %s; want %s", strings.Join(got, ", "), want)
+	}
+}

@@ -1,0 +1,49 @@
+package payout_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"lucid.internal/coordinator/internal/payout"
+)
+
+// told is the changes of payouts that were told, in their order.
+func (w *world) told() (all []string) {
+	w.t.Helper()
+	rows, err := w.pool.Query(w.t.Context(), `SELECT concat_ws(' ', node_id, body->>'change', body->>'net_amount', body->>'transaction_hash')
+		FROM event_outbox WHERE kind = 'payout' ORDER BY out_no`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, text)
+	}
+	if rows.Err() != nil {
+		w.t.Fatal(rows.Err())
+	}
+	return all
+}
+
+func TestPayoutStepsAreTold(t *testing.T) {
+	w := newWorld(t)
+	store, _, id := pending(w)
+	w.round() // makes no second one
+	start := must(t)
+	start(store.Start(t.Context(), id))
+	if _, err := store.Cancel(t.Context(), id); err == nil {
+		t.Fatal("a payout that is being paid was cancelled")
+	}
+	start(store.Complete(t.Context(), id, "tx-1"))
+	want := []string{"node_a pending 9.9", "node_a processing 9.9", "node_a completed 9.9 tx-1"}
+	if got := w.told(); !slices.Equal(got, want) {
+		t.Errorf("told %s\nwant %s", strings.Join(got, "; "), strings.Join(want, "; "))
+	}
+	if p, err := store.Get(t.Context(), id); err != nil || p.Status != payout.Completed {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
