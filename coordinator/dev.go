@@ -72,13 +72,17 @@ func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
 	return replaceFile(file, secret+"\n")
 }
 
-// EnsurePool makes a pool with a reward an epoch, unless it exists.
+// EnsurePool makes a pool with a reward an epoch, unless it exists. One that was
+// deleted stays so.
 func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward USDT) error {
 	_, err := f.Pools.Get(ctx, id)
 	if !fault.Has(err, fault.PoolNotFound) {
 		return err
 	}
 	_, err = f.Pools.Create(ctx, byCLI, pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: reward})
+	if fault.Has(err, fault.NameTaken) {
+		return nil
+	}
 	return err
 }
 

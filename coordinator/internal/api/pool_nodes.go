@@ -29,7 +29,7 @@ func (s *server) poolNodeOperations() {
 	}, s.addPoolNode)
 	register(s, operation{
 		id: "removePoolNode", method: http.MethodDelete, path: basePath + "/nodes/pools/{pool_id}/nodes/{node_id}", tag: "pools",
-		role: access.Operator, summary: "Take a node out of a pool", description: "What it earned there stays its own.",
+		role: access.Operator, summary: "Take a node out of a pool", description: "What it earned there stays its own. A node on standby stays inactive until it is started.",
 		status: http.StatusNoContent, errors: []fault.Code{fault.PoolNotFound, fault.NodeNotFound},
 	}, s.removePoolNode)
 	register(s, operation{

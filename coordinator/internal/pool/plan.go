@@ -92,10 +92,13 @@ func (p *planner) leave(from int) {
 		return
 	}
 	for _, m := range slices.Clone(p.loads[from].Members) {
+		if len(p.moves) >= p.most {
+			return
+		}
 		if !m.Online {
 			continue
 		}
-		if to := p.emptiest(from, m, func(Load) bool { return true }); to >= 0 && len(p.moves) < p.most {
+		if to := p.emptiest(from, m, func(Load) bool { return true }); to >= 0 {
 			p.move(from, to, m, Troubled)
 		}
 	}

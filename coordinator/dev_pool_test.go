@@ -1,0 +1,29 @@
+package coordinator
+
+import (
+	"testing"
+
+	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/pool"
+)
+
+// Whoever deletes dev's pool finds dev starting all the same, without it.
+func TestDevLeavesADeletedPoolDeleted(t *testing.T) {
+	f := &Foundation{Pools: pool.NewStore(dbtest.New(t), nil)}
+	for range 2 {
+		if err := f.EnsurePool(t.Context(), "pool_default", "default", ledger.USDT(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Pools.Delete(t.Context(), byCLI, "pool_default", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.EnsurePool(t.Context(), "pool_default", "default", ledger.USDT(1)); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Pools.Get(t.Context(), "pool_default"); !fault.Has(err, fault.PoolNotFound) {
+		t.Errorf("the deleted pool is back: %v", err)
+	}
+}
