@@ -151,6 +151,7 @@ func TestOutsideTokensThatAreRefused(t *testing.T) {
 		"not yet valid": claim("nbf", c.now().Add(time.Hour).Unix()), "no subject": claim("sub", nil), "odd subject": claim("sub", "a\nb"),
 		"long subject": claim("sub", strings.Repeat("a", 129)), "subject is no text": claim("sub", 7),
 		"unknown kid": header("kid", "k9"), "no kid": header("kid", nil), "kid of another key": header("kid", "k2"), "kid of a secret": header("kid", "k3"),
+		"unknown extension":         header("crit", []string{"b64"}),
 		"kid is no text":            header("kid", []string{"k1"}),
 		"no algorithm":              o.token(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
 		"public key as HMAC secret": o.token(jwt.SigningMethodHS256, []byte(public), nil),

@@ -162,3 +162,29 @@ func FuzzAuthenticate(f *testing.F) {
 		}
 	})
 }
+
+// FuzzClaims signs any claims and any header with the right key: what is taken
+// has a subject, a role that exists, an end, and passed through our issuer.
+func FuzzClaims(f *testing.F) {
+	c := newClock()
+	s := newStore(f, nil, c)
+	parts := strings.Split(mustToken(f, s, caller).Text, ".")
+	header, _ := base64.RawURLEncoding.DecodeString(parts[0])
+	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+	f.Add(header, payload)
+	f.Add(header, []byte(`{"iss":"lucid-coordinator","aud":"lucid-node-management","sub":"key_1","exp":1e300,"role":"admin"}`))
+	f.Add(header, []byte(`{"iss":"lucid-coordinator","aud":["lucid-node-management"],"sub":"","exp":4102444800,"role":"admin","nodes":[""]}`))
+	f.Add([]byte(`{"alg":"EdDSA","crit":["b64"],"b64":false}`), payload)
+	f.Add(header, []byte(`null`))
+	f.Fuzz(func(t *testing.T, header, payload []byte) {
+		text := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
+		text += "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(signingKey(0), []byte(text)))
+		p, err := s.Authenticate(t.Context(), text)
+		switch {
+		case err != nil && !fault.Has(err, fault.BadCredentials):
+			t.Errorf("%s: %v", payload, err)
+		case err == nil && (p.ID == "" || !p.Role.Valid() || !p.Until.After(c.now()) || !strings.Contains(string(payload), "lucid")):
+			t.Errorf("%s is taken as %+v", payload, p)
+		}
+	})
+}

@@ -108,6 +108,9 @@ func (i *Issuer) Verify(ctx context.Context, text string) (id Identity, bad bool
 	claims := jwt.MapClaims{}
 	unavailable := false
 	_, err = i.parser.ParseWithClaims(text, claims, func(t *jwt.Token) (any, error) {
+		if _, has := t.Header["crit"]; has { // RFC 7515: who does not know the extension must refuse
+			return nil, errors.New("the token needs an extension that we do not know")
+		}
 		kid, _ := t.Header["kid"].(string)
 		if kid == "" {
 			return nil, errors.New("the token names no key")
