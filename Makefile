@@ -26,9 +26,10 @@ help: ## show this list
 setup: ## install what is missing on this machine (PostgreSQL; a C compiler for -race)
 	@sh scripts/setup.sh $(if $(findstring -race,$(TEST_FLAGS)),--race)
 
-build: ## build both programs into bin/
+build: ## build the programs into bin/
 	@sh scripts/setup.sh --go-only
 	cd coordinator && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucid-coordinator ./cmd/lucid-coordinator
+	cd coordinator && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucidctl ./cmd/lucidctl
 	cd agent && CGO_ENABLED=0 go build -trimpath -tags $(AGENT_TAGS) -ldflags '$(LDFLAGS)' -o ../bin/lucid-agent ./cmd/lucid-agent
 
 run: setup build ## this machine as a proven, scored and paid node; Ctrl-C stops it (RUN_FLAGS="--http ...")
@@ -69,17 +70,20 @@ tidy-check: ## fails when a go.mod or go.sum is not tidy
 	$(call each,go mod tidy -diff)
 	@cd tools && go mod tidy -diff
 
-generate: $(TOOLS)/sqlc ## write the code of all SQL queries again
+generate: $(TOOLS)/sqlc $(TOOLS)/oapi-codegen ## write the code of all SQL queries and the API's client again
 	cd coordinator && ../$(TOOLS)/sqlc generate
+	@sh scripts/client.sh $(CURDIR)/$(TOOLS)/oapi-codegen
 
-generate-check: $(TOOLS)/sqlc ## fails when generated code differs from its source
-	@cd coordinator && ../$(TOOLS)/sqlc diff && echo "generated code is up to date"
+generate-check: $(TOOLS)/sqlc $(TOOLS)/oapi-codegen ## fails when generated code differs from its source
+	@cd coordinator && ../$(TOOLS)/sqlc diff
+	@sh scripts/client.sh $(CURDIR)/$(TOOLS)/oapi-codegen check && echo "generated code is up to date"
 
 clean: ## remove what was built; data in .lucid stays
 	rm -rf bin
 
 # Without cgo sqlc takes its parser as WebAssembly: no C compiler, no long C build.
 $(TOOLS)/sqlc: PACKAGE := github.com/sqlc-dev/sqlc/cmd/sqlc
+$(TOOLS)/oapi-codegen: PACKAGE := github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
 $(TOOLS)/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
 $(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck
 $(TOOLS)/%: tools/go.mod tools/go.sum

@@ -19,7 +19,7 @@ const internalPath = "lucid.internal/coordinator/internal/"
 // layer, never a neighbour: so any of them can be read, tested and replaced
 // without those above or beside it. A new package gets its place here.
 var layers = [][]string{
-	{"fault", "span"},
+	{"fault", "span", "limit"},
 	{"db"},
 	{"event", "audit"},
 	{"seal", "access", "outage", "job", "ledger", "authority"},
@@ -59,6 +59,7 @@ var never = []struct {
 	{"internal/api", []string{internalPath + "db", "github.com/jackc/pgx/v5/pgxpool", "database/sql"}, "SQL lives in the store of the noun that owns the table"},
 	{"internal/fault", []string{"net/http", "github.com", internalPath}, "what a fault means to HTTP, SQL or MQTT is decided at each edge"},
 	{"internal/span", []string{"context", "os", "net", "database/sql", "github.com", internalPath}, "span is pure"},
+	{"internal/limit", []string{"context", "os", "net/http", "database/sql", "github.com", internalPath}, "who calls and what for is the business of its callers"},
 	{"internal/authority", []string{"github.com", internalPath}, "the authority is given its store of secrets"},
 }
 
@@ -90,7 +91,8 @@ func sources(t *testing.T) []source {
 			return err
 		case entry.IsDir() && (entry.Name() == "sqlgen" || entry.Name() == "testdata"):
 			return filepath.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || name == "deps.go":
+		case entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") ||
+			strings.HasSuffix(name, ".gen.go") || name == "deps.go":
 			return nil
 		}
 		set := token.NewFileSet()

@@ -46,15 +46,15 @@ type auditPage struct {
 }
 
 type auditBody struct {
-	EntryNo   int64           `json:"entry_no"`
-	At        time.Time       `json:"at"`
-	Actor     string          `json:"actor" doc:"Id of a key or user; cli, device or system."`
-	Action    string          `json:"action"`
-	Target    string          `json:"target"`
-	Before    json.RawMessage `json:"before" doc:"null when there was nothing before."`
-	After     json.RawMessage `json:"after" doc:"null when nothing is left."`
-	RequestID *string         `json:"request_id" doc:"null when no request was the cause."`
-	Hash      string          `json:"hash" doc:"SHA-256, in hex."`
+	EntryNo   int64      `json:"entry_no"`
+	At        time.Time  `json:"at"`
+	Actor     string     `json:"actor" doc:"Id of a key or user; cli, device or system."`
+	Action    string     `json:"action"`
+	Target    string     `json:"target"`
+	Before    jsonObject `json:"before" doc:"null when there was nothing before."`
+	After     jsonObject `json:"after" doc:"null when nothing is left."`
+	RequestID *string    `json:"request_id" doc:"null when no request was the cause."`
+	Hash      string     `json:"hash" doc:"SHA-256, in hex."`
 }
 
 func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[auditListBody], error) {
@@ -77,7 +77,7 @@ func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[auditLi
 func shapeAudit(e audit.Entry) auditBody {
 	return auditBody{
 		EntryNo: e.No, At: e.At, Actor: e.Actor, Action: e.Action, Target: e.Target,
-		Before: e.Before, After: e.After, RequestID: orNil(e.RequestID), Hash: hex.EncodeToString(e.Hash[:]),
+		Before: jsonObject{e.Before}, After: jsonObject{e.After}, RequestID: orNil(e.RequestID), Hash: hex.EncodeToString(e.Hash[:]),
 	}
 }
 

@@ -38,7 +38,7 @@ func TestAuditLog(t *testing.T) {
 	if len(actions) < len(want) {
 		t.Fatalf("got %v, want %v first", actions, want)
 	}
-	if enrolled := all.Entries[0]; enrolled.Action != "node.enrol" || enrolled.Actor != audit.Device || string(enrolled.Before) != "null" {
+	if enrolled := all.Entries[0]; enrolled.Action != "node.enrol" || enrolled.Actor != audit.Device || string(enrolled.Before.RawMessage) != "null" {
 		t.Errorf("enrolment: %+v", enrolled)
 	}
 
@@ -46,7 +46,7 @@ func TestAuditLog(t *testing.T) {
 	var after struct {
 		Name string `json:"name"`
 	}
-	if len(pools.Entries) != 1 || json.Unmarshal(pools.Entries[0].After, &after) != nil || after.Name != "pool-away" {
+	if len(pools.Entries) != 1 || json.Unmarshal(pools.Entries[0].After.RawMessage, &after) != nil || after.Name != "pool-away" {
 		t.Errorf("%+v", pools)
 	}
 	if late := list("?since=2026-05-04T13:00:00Z&action=pool.create"); len(late.Entries) != 1 || late.Entries[0].Target != "pool_away" {

@@ -19,7 +19,7 @@ func (s *server) fleetOperations() {
 type fleetBody struct {
 	Nodes     fleetNodesBody `json:"nodes"`
 	Pools     fleetPoolsBody `json:"pools"`
-	PootScore *points        `json:"poot_score" doc:"Mean of the nodes active or suspended; null without any."`
+	PootScore *points        `json:"poot_score" nullable:"true" doc:"Mean of the nodes active or suspended; null without any."`
 }
 
 type fleetNodesBody struct {

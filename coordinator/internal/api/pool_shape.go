@@ -64,7 +64,7 @@ type poolHealthBody struct {
 	CheckedAt     time.Time `json:"checked_at"`
 	OnlineCount   int       `json:"online_count" doc:"Of the nodes that are expected to be online, those that are."`
 	ExpectedCount int       `json:"expected_count" doc:"Nodes starting, active, suspended or in error."`
-	PootScore     *points   `json:"poot_score" doc:"Mean of the nodes active or suspended; null without any."`
+	PootScore     *points   `json:"poot_score" nullable:"true" doc:"Mean of the nodes active or suspended; null without any."`
 }
 
 type pricingBody struct {
@@ -110,7 +110,7 @@ func (u *usdtInput) UnmarshalJSON(text []byte) error {
 // Schema allows a number or a string.
 func (usdtInput) Schema(huma.Registry) *huma.Schema {
 	length := 40
-	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeNumber}, {Type: huma.TypeString, MaxLength: &length}}}
+	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeNumber, Extensions: exactNumber()}, {Type: huma.TypeString, MaxLength: &length}}}
 }
 
 func shapePool(p pool.Pool) poolBody {

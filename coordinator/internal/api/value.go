@@ -38,7 +38,7 @@ func (s seconds) MarshalJSON() ([]byte, error) { return appendDecimal(nil, int64
 // Schema is a number of seconds.
 func (seconds) Schema(huma.Registry) *huma.Schema {
 	minimum := 0.0
-	return &huma.Schema{Type: huma.TypeNumber, Minimum: &minimum}
+	return &huma.Schema{Type: huma.TypeNumber, Minimum: &minimum, Extensions: exactNumber()}
 }
 
 // usdt is an amount of money: USDT with six decimals, exact.
@@ -94,6 +94,14 @@ func (n orNull[T]) MarshalJSON() ([]byte, error) { return json.Marshal(n.value) 
 // Schema is a reference to T's or null.
 func (orNull[T]) Schema(r huma.Registry) *huma.Schema {
 	return &huma.Schema{AnyOf: []*huma.Schema{r.Schema(reflect.TypeFor[T](), true, ""), {Type: "null"}}}
+}
+
+// jsonObject is an object whose fields are another package's; none is null.
+type jsonObject struct{ json.RawMessage }
+
+// Schema is any object, or null.
+func (jsonObject) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Nullable: true}
 }
 
 // orNil makes null of a zero value: what is unknown is never shown as 0.

@@ -1,0 +1,25 @@
+package api
+
+import (
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/sample"
+	"lucid.internal/coordinator/internal/score"
+)
+
+// Document is the OpenAPI 3.0 document without a server that answers: what
+// clients are generated from. The operations are declared, never called.
+func Document() ([]byte, error) {
+	s, err := newServer(Config{
+		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
+		Payouts: new(payout.Store), Audit: new(audit.Log), Events: new(event.Feed),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return downgrade(s.huma.OpenAPI())
+}
