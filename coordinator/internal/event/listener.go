@@ -19,6 +19,7 @@ type Listener struct {
 	next   int64 // number of the last event that was read
 	pages  []Message
 	joined bool // live takes what the feed hands on
+	level  bool // what was handed on before that has been read
 	live   chan Message
 	ended  error // why live was closed; written before that
 }
@@ -79,7 +80,7 @@ func (f *Feed) join(l *Listener, fromNow bool) error {
 	}
 	l.joined = true
 	if fromNow {
-		l.Since, l.next = f.position, f.position
+		l.Since, l.next, l.level = f.position, f.position, true
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func (l *Listener) Next(ctx context.Context) (Message, error) {
 			l.pages = l.pages[1:]
 			return m, nil
 		}
-		if !l.joined {
+		if !l.level {
 			if err := l.catchUp(ctx); err != nil {
 				return Message{}, err
 			}
@@ -118,35 +119,33 @@ func (l *Listener) Next(ctx context.Context) (Message, error) {
 // little is left, so that a long way behind does not fill its buffer: first it
 // joins, then it reads the rest, so that nothing falls between the two.
 func (l *Listener) catchUp(ctx context.Context) error {
-	if err := l.feed.room(); err != nil {
-		return err
-	}
-	if err := l.readPage(ctx); err != nil || len(l.pages) == page {
-		return err
-	}
-	if err := l.feed.join(l, false); err != nil {
-		return err
-	}
-	for n := page; n == page; {
-		had := len(l.pages)
-		if err := l.readPage(ctx); err != nil {
+	if !l.joined {
+		if err := l.feed.room(); err != nil {
 			return err
 		}
-		n = len(l.pages) - had
+		if n, err := l.readPage(ctx); err != nil || n == page {
+			return err
+		}
+		if err := l.feed.join(l, false); err != nil {
+			return err
+		}
 	}
-	return nil
+	n, err := l.readPage(ctx)
+	l.level = err == nil && n < page
+	return err
 }
 
-func (l *Listener) readPage(ctx context.Context) error {
+// readPage reads on in the table and tells how many it found.
+func (l *Listener) readPage(ctx context.Context) (int, error) {
 	messages, err := after(ctx, l.feed.pool, l.next, l.filter)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(messages) > 0 {
 		l.next = messages[len(messages)-1].No
 	}
 	l.pages = append(l.pages, messages...)
-	return nil
+	return len(messages), nil
 }
 
 // Close ends the listener.

@@ -159,3 +159,17 @@ func TestForwardGoesOn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A reader that gives up waiting in the middle of catching up loses nothing.
+func TestInterruptedWhileCatchingUp(t *testing.T) {
+	w := newWorld(t)
+	w.publish(about("node_a", 1), about("node_a", 2))
+	w.runOnce()
+	start := int64(0)
+	l := w.listen(event.Filter{}, &start)
+	w.wantNone(l)
+	w.publish(about("node_a", 3))
+	w.runOnce()
+	w.want(l, 1, 2, 3)
+	w.wantNone(l)
+}
