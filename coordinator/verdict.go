@@ -21,7 +21,7 @@ func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdi
 	if err != nil {
 		return challenge.Standing{}, err
 	}
-	if next, why := statusAfter(status, reason, v.Result, change.Standing); next != status {
+	if next, why := statusAfter(status, reason, v.Result, change.Standing); next != status || why != reason {
 		if err := node.SetStatus(ctx, tx, v.NodeNo, next, why, v.At); err != nil {
 			return challenge.Standing{}, err
 		}

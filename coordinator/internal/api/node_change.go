@@ -17,7 +17,9 @@ func (s *server) nodeChangeOperations() {
 		description: "The node waits as pending for its device, which becomes it by the one-time token in this answer. " +
 			"What is said of the hardware here gives way to what the device tells. A pool is joined at once.",
 		status: http.StatusCreated, example: exampleCreated(),
-		errors: []fault.Code{fault.NameTaken, fault.PoolNotFound, fault.PoolFull, fault.BadPayoutAddress},
+		errors: []fault.Code{
+			fault.NameTaken, fault.StateNotAllowed, fault.PoolNotFound, fault.PoolFull, fault.BadPayoutAddress, fault.IdempotencyReuse,
+		},
 	}, s.createNode)
 	register(s, operation{
 		id: "updateNode", method: http.MethodPut, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Operator,
@@ -58,7 +60,8 @@ func (s *server) nodeChangeOperations() {
 }
 
 type createNodeInput struct {
-	Body createNodeBody
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"128" doc:"A text of your own for this request. The same request with it again makes no second node: it answers the same one with a new token, and the token before is void."`
+	Body           createNodeBody
 }
 
 type createNodeBody struct {
@@ -76,7 +79,7 @@ func (s *server) createNode(ctx context.Context, in *createNodeInput) (*tagged[c
 	b := in.Body
 	made, enrolment, err := s.Nodes.Create(ctx, by(ctx), node.New{
 		Name: b.Name, Type: b.NodeType, Hardware: b.HardwareInfo.inventory(), Location: b.Location.location(), PoolID: b.InitialPoolID,
-		Configuration: b.Configuration.configuration(), PayoutAddress: b.PayoutAddress, Labels: b.Labels,
+		Configuration: b.Configuration.configuration(), PayoutAddress: b.PayoutAddress, Labels: b.Labels, Key: in.IdempotencyKey,
 	})
 	if err != nil {
 		return nil, err

@@ -252,3 +252,26 @@ func TestNodeLabelsAndSearch(t *testing.T) {
 		t.Errorf("bad fields %v", names)
 	}
 }
+
+func TestCreationUnderOneKey(t *testing.T) {
+	w := newWorld(t)
+	key := func(r *http.Request) { r.Header.Set("Idempotency-Key", "order 66") }
+	const body = `{"name": "attic-pi", "node_type": "worker"}`
+	var first, second createdIDs
+	w.demand(access.Operator, http.MethodPost, nodesPath, body, http.StatusCreated, &first, key)
+	w.demand(access.Operator, http.MethodPost, nodesPath, body, http.StatusCreated, &second, key)
+	if first.Node["node_id"] != second.Node["node_id"] || first.Enrolment["token"] == second.Enrolment["token"] {
+		t.Errorf("made %v with %v, then %v with %v; want one node and another token",
+			first.Node["node_id"], first.Enrolment["token"], second.Node["node_id"], second.Enrolment["token"])
+	}
+	a := w.send(http.MethodPost, nodesPath, `{"name": "other-pi", "node_type": "worker"}`, func(r *http.Request) {
+		as(w.keys[access.Operator])(r)
+		key(r)
+	})
+	w.wantError(a, http.StatusConflict, "LUCID_ERR_4305")
+}
+
+type createdIDs struct {
+	Node      object `json:"node"`
+	Enrolment object `json:"enrolment"`
+}

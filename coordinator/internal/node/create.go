@@ -28,6 +28,7 @@ type New struct {
 	Configuration *Configuration
 	PayoutAddress string
 	Labels        map[string]string
+	Key           string // the caller's name for this request; "" for none
 }
 
 // firstTokenLife is how long the token of a new node may wait for its device.
@@ -52,7 +53,8 @@ func (n New) check() error {
 }
 
 // Create makes a node that waits for its device, and the token by which the
-// device becomes it.
+// device becomes it. The same request under the same key again gives the same
+// node and, since only its hash was kept, another token in place of the first.
 func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment, error) {
 	if n.Type == "" {
 		n.Type = "worker"
@@ -60,25 +62,28 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 	if err := n.check(); err != nil {
 		return Node{}, Enrolment{}, err
 	}
-	id, now := newID(), s.Now()
+	ref, err := creationOf(by, n)
+	if err != nil {
+		return Node{}, Enrolment{}, err
+	}
+	id, now := "", s.Now()
 	enrolment := Enrolment{Expires: now.Add(firstTokenLife)}
-	err := db.InTx(ctx, s.Pool, func(tx db.Tx) (err error) {
-		no, err := s.insertPending(ctx, tx, id, n, now)
+	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		made, again, err := ref.find(ctx, tx)
+		id = made.NodeID
+		switch {
+		case err != nil:
+			return err
+		case again:
+			err = sqlgen.New(tx).DropTokens(ctx, &made.NodeNo)
+		default:
+			id = newID()
+			made.NodeNo, err = s.createTx(ctx, tx, by, id, n, ref, now)
+		}
 		if err != nil {
 			return err
 		}
-		c := Changed{Change: changedCreated, Status: Pending}
-		if err := event.Publish(ctx, tx, c.event(id, n.PoolID, now)); err != nil {
-			return err
-		}
-		after := profile{
-			Name: n.Name, Type: n.Type, Status: Pending, PoolID: n.PoolID, PayoutAddress: n.PayoutAddress,
-			Location: orZero(n.Location), Configuration: orZero(n.Configuration), Labels: n.Labels,
-		}
-		if err := audit.Write(ctx, tx, by.Record("node.create", id, nil, after).AtTime(now)); err != nil {
-			return err
-		}
-		enrolment.Token, err = insertToken(ctx, tx, by, Token{NodeNo: &no, Life: firstTokenLife}, now)
+		enrolment.Token, err = insertToken(ctx, tx, by, Token{NodeNo: &made.NodeNo, Life: firstTokenLife}, now)
 		return err
 	})
 	if err != nil {
@@ -88,7 +93,23 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 	return made, enrolment, err
 }
 
-func (s *Store) insertPending(ctx context.Context, tx db.Tx, id string, n New, now time.Time) (int32, error) {
+func (s *Store) createTx(ctx context.Context, tx db.Tx, by audit.By, id string, n New, ref creation, now time.Time) (int32, error) {
+	no, err := s.insertPending(ctx, tx, id, n, ref, now)
+	if err != nil {
+		return 0, err
+	}
+	c := Changed{Change: changedCreated, Status: Pending}
+	if err := event.Publish(ctx, tx, c.event(id, n.PoolID, now)); err != nil {
+		return 0, err
+	}
+	after := profile{
+		Name: n.Name, Type: n.Type, Status: Pending, PoolID: n.PoolID, PayoutAddress: n.PayoutAddress,
+		Location: orZero(n.Location), Configuration: orZero(n.Configuration), Labels: n.Labels,
+	}
+	return no, audit.Write(ctx, tx, by.Record("node.create", id, nil, after).AtTime(now))
+}
+
+func (s *Store) insertPending(ctx context.Context, tx db.Tx, id string, n New, ref creation, now time.Time) (int32, error) {
 	d, err := encode(n.Hardware, orZero(n.Location), orZero(n.Configuration), nonNil(n.Labels))
 	if err != nil {
 		return 0, err
@@ -96,7 +117,8 @@ func (s *Store) insertPending(ctx context.Context, tx db.Tx, id string, n New, n
 	q := sqlgen.New(tx)
 	no, err := q.InsertPending(ctx, sqlgen.InsertPendingParams{
 		NodeID: id, Name: n.Name, NodeType: n.Type, Inventory: d[0], PayoutAddress: n.PayoutAddress,
-		Location: d[1], Configuration: d[2], Labels: d[3], At: now,
+		Location: d[1], Configuration: d[2], Labels: d[3],
+		CreationKey: ref.key, CreationInput: ref.input, At: now,
 	})
 	if err != nil {
 		return 0, err

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
@@ -152,4 +153,76 @@ func TestTokenForANameThatNoNodeMayHave(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.CreateToken(t.Context(), operator, node.Token{NodeName: "a b", Life: 1})
 	wantFault(t, err, fault.Validation)
+}
+
+func TestDisqualificationReplacesASuspensionByScore(t *testing.T) {
+	w := newWorld(t)
+	no, id := w.enrolled(t, "pi-1")
+	for _, reason := range []string{node.SuspendedByScore + "silent", node.Disqualified + "lost", node.Disqualified + "lost"} {
+		w.setStatus(t, no, node.Suspended, reason)
+	}
+	if n := w.get(t, id); n.StatusReason != "disqualified: lost" {
+		t.Errorf("reason %q", n.StatusReason)
+	}
+	if n := w.count(t, "SELECT count(*) FROM node_state WHERE node_no = $1", no); n != 3 {
+		t.Errorf("%d intervals, want 3", n)
+	}
+	_, err := w.Update(t.Context(), operator, id, node.Update{Status: pointer(node.Suspended), Reason: pointer("fan")})
+	wantFault(t, err, fault.StateNotAllowed)
+}
+
+func (w *world) setStatus(t *testing.T, no int32, status node.Status, reason string) {
+	t.Helper()
+	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+		return node.SetStatus(t.Context(), tx, no, status, reason, w.clock)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSameRequestUnderOneKeyMakesOneNode(t *testing.T) {
+	w := newWorld(t)
+	asked := node.New{Name: "attic-pi", Labels: map[string]string{"a": "1", "b": "2"}, Key: "k-1"}
+	first, one := w.create(t, asked)
+	var all sync.WaitGroup
+	tokens := make([]string, 4)
+	for i := range tokens {
+		all.Go(func() {
+			n, e, err := w.Create(t.Context(), operator, asked)
+			if err != nil || n.ID != first.ID {
+				t.Errorf("made %s, %v; want %s again", n.ID, err, first.ID)
+			}
+			tokens[i] = e.Token
+		})
+	}
+	all.Wait()
+	other := asked
+	other.Name = "other-pi"
+	_, _, err := w.Create(t.Context(), operator, other)
+	wantFault(t, err, fault.IdempotencyReuse)
+	_, err = w.Enroll(t.Context(), newDevice(t).request(t, one.Token, wire.Inventory{}))
+	wantFault(t, err, fault.BadEnrolmentToken)
+	live := 0
+	for _, token := range tokens {
+		if _, err := w.Enroll(t.Context(), newDevice(t).request(t, token, wire.Inventory{})); err == nil {
+			live++
+		} else {
+			wantFault(t, err, fault.BadEnrolmentToken)
+		}
+	}
+	if live != 1 {
+		t.Errorf("%d tokens enrol a device, want the newest alone", live)
+	}
+	_, _, err = w.Create(t.Context(), operator, asked)
+	wantFault(t, err, fault.StateNotAllowed)
+	_, err = w.Update(t.Context(), operator, first.ID, node.Update{Name: pointer("moved-pi")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := asked
+	second.Key = "" // without a key each request stands alone
+	if n, _ := w.create(t, second); n.ID == first.ID {
+		t.Error("a request without a key gave an older node")
+	}
 }

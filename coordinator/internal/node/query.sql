@@ -105,9 +105,16 @@ RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p
 UPDATE node_presence SET to_at = GREATEST(sqlc.arg(at)::timestamptz, from_at) WHERE to_at IS NULL;
 
 -- name: InsertPending :one
-INSERT INTO node (node_id, name, node_type, status, inventory, payout_address, location, configuration, labels, created_at, updated_at)
-VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, sqlc.arg(at), sqlc.arg(at))
+INSERT INTO node (node_id, name, node_type, status, inventory, payout_address, location, configuration, labels,
+    creation_key, creation_input, created_at, updated_at)
+VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10, sqlc.arg(at), sqlc.arg(at))
 RETURNING node_no;
+
+-- name: TakeCreationTurn :exec
+SELECT pg_advisory_xact_lock(hashtextextended(encode(sqlc.arg(creation_key)::bytea, 'hex'), 10));
+
+-- name: NodeByCreation :one
+SELECT node_no, node_id, status, creation_input, deleted_at FROM node WHERE creation_key = $1 FOR UPDATE;
 
 -- name: LockNode :one
 SELECT n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, '') AS pool_id,

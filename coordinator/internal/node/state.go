@@ -10,10 +10,10 @@ import (
 )
 
 // SetStatus moves a node to a status and opens its interval, within the
-// caller's transaction. The same status again changes nothing.
+// caller's transaction. The same status for the same reason changes nothing.
 func SetStatus(ctx context.Context, tx db.Tx, nodeNo int32, status Status, reason string, at time.Time) error {
 	before, err := sqlgen.New(tx).LockStatus(ctx, nodeNo)
-	if err != nil || before.Status == string(status) {
+	if err != nil || before.Status == string(status) && before.StatusReason == reason {
 		return err
 	}
 	return enter(ctx, tx, nodeNo, before, standing{status, reason, nil}, at)

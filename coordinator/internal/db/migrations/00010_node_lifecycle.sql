@@ -12,6 +12,10 @@ ALTER TABLE node
     -- What the agent last said of itself, and the newest command to it.
     ADD COLUMN agent_stopped   boolean NOT NULL DEFAULT false,
     ADD COLUMN command_version bigint NOT NULL DEFAULT 0,
+    -- Which request made the node, by hashes; the same one again finds it.
+    ADD COLUMN creation_key    bytea,
+    ADD COLUMN creation_input  bytea,
+    ADD CONSTRAINT node_creation CHECK ((creation_key IS NULL) = (creation_input IS NULL)),
     -- History and ledger of a deleted node stay, so its row does too.
     ADD COLUMN deleted_at      timestamptz,
     ADD CONSTRAINT node_deleted_left CHECK (deleted_at IS NULL OR pool_no IS NULL),
@@ -21,6 +25,8 @@ ALTER TABLE node
 -- A deleted node's name is free again.
 ALTER TABLE node DROP CONSTRAINT node_name_key;
 CREATE UNIQUE INDEX node_name_live ON node (name) WHERE deleted_at IS NULL;
+
+CREATE UNIQUE INDEX node_creation_key ON node (creation_key);
 
 -- The orders of the list; node_no tells equal keys apart.
 CREATE INDEX node_by_created ON node (created_at, node_no) WHERE deleted_at IS NULL;
@@ -70,10 +76,10 @@ CREATE UNIQUE INDEX node_command_open ON node_command (node_no) WHERE state = 'o
 -- +goose Down
 DROP TABLE node_command;
 DROP INDEX IF EXISTS node_search;
-DROP INDEX node_name_live, node_by_created, node_by_updated, node_by_name, node_by_score, node_by_status, node_by_type, node_by_online,
+DROP INDEX node_name_live, node_creation_key, node_by_created, node_by_updated, node_by_name, node_by_score, node_by_status, node_by_type, node_by_online,
     node_labels, node_lifting, node_deleted_online, node_serial;
 ALTER TABLE node
-    DROP COLUMN search, DROP CONSTRAINT node_deleted_left, DROP COLUMN deleted_at, DROP COLUMN command_version,
+    DROP COLUMN search, DROP CONSTRAINT node_deleted_left, DROP CONSTRAINT node_creation, DROP COLUMN creation_input, DROP COLUMN creation_key, DROP COLUMN deleted_at, DROP COLUMN command_version,
     DROP COLUMN agent_stopped, DROP COLUMN status_until, DROP COLUMN version, DROP COLUMN labels, DROP COLUMN configuration,
     DROP COLUMN location;
 ALTER TABLE node ADD CONSTRAINT node_name_key UNIQUE (name);

@@ -342,8 +342,9 @@ func (q *Queries) InsertNode(ctx context.Context, arg InsertNodeParams) (int32, 
 }
 
 const insertPending = `-- name: InsertPending :one
-INSERT INTO node (node_id, name, node_type, status, inventory, payout_address, location, configuration, labels, created_at, updated_at)
-VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $9)
+INSERT INTO node (node_id, name, node_type, status, inventory, payout_address, location, configuration, labels,
+    creation_key, creation_input, created_at, updated_at)
+VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, $8, $9, $10, $11, $11)
 RETURNING node_no
 `
 
@@ -356,6 +357,8 @@ type InsertPendingParams struct {
 	Location      []byte
 	Configuration []byte
 	Labels        []byte
+	CreationKey   []byte
+	CreationInput []byte
 	At            time.Time
 }
 
@@ -369,6 +372,8 @@ func (q *Queries) InsertPending(ctx context.Context, arg InsertPendingParams) (i
 		arg.Location,
 		arg.Configuration,
 		arg.Labels,
+		arg.CreationKey,
+		arg.CreationInput,
 		arg.At,
 	)
 	var node_no int32
@@ -718,6 +723,31 @@ func (q *Queries) NextKeyEpoch(ctx context.Context, nodeNo int32) (int32, error)
 	return column_1, err
 }
 
+const nodeByCreation = `-- name: NodeByCreation :one
+SELECT node_no, node_id, status, creation_input, deleted_at FROM node WHERE creation_key = $1 FOR UPDATE
+`
+
+type NodeByCreationRow struct {
+	NodeNo        int32
+	NodeID        string
+	Status        string
+	CreationInput []byte
+	DeletedAt     *time.Time
+}
+
+func (q *Queries) NodeByCreation(ctx context.Context, creationKey []byte) (NodeByCreationRow, error) {
+	row := q.db.QueryRow(ctx, nodeByCreation, creationKey)
+	var i NodeByCreationRow
+	err := row.Scan(
+		&i.NodeNo,
+		&i.NodeID,
+		&i.Status,
+		&i.CreationInput,
+		&i.DeletedAt,
+	)
+	return i, err
+}
+
 const nodeBySerial = `-- name: NodeBySerial :one
 SELECT node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' AND deleted_at IS NULL AND node_no <> $2 LIMIT 1
 `
@@ -909,6 +939,15 @@ type SupersedeCommandsParams struct {
 
 func (q *Queries) SupersedeCommands(ctx context.Context, arg SupersedeCommandsParams) error {
 	_, err := q.db.Exec(ctx, supersedeCommands, arg.NodeNo, arg.At)
+	return err
+}
+
+const takeCreationTurn = `-- name: TakeCreationTurn :exec
+SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 10))
+`
+
+func (q *Queries) TakeCreationTurn(ctx context.Context, creationKey []byte) error {
+	_, err := q.db.Exec(ctx, takeCreationTurn, creationKey)
 	return err
 }
 
