@@ -65,6 +65,8 @@ func TestCheck(t *testing.T) {
 		{"epoch of fractions", ProfileDev, "LUCID_EPOCH=1500ms LUCID_EPOCH_GRACE=1s", "epoch.length", "whole seconds"},
 		{"epoch zero", ProfileDev, "LUCID_EPOCH=0 LUCID_EPOCH_GRACE=-1s", "epoch.length", "is not between"},
 		{"grace as long as the epoch", ProfileDev, "LUCID_EPOCH_GRACE=1m", "epoch.grace", "up to epoch.length"},
+		{"command timeout zero", ProfileDev, "LUCID_NODE_COMMAND_TIMEOUT=0", "node.command_timeout", "from 1s to 1h"},
+		{"command timeout too long", ProfileDev, "LUCID_NODE_COMMAND_TIMEOUT=61m", "node.command_timeout", "from 1s to 1h"},
 		{"retention under a day", ProfileDev, "LUCID_RETENTION_RAW=1h", "retention.raw", "less than"},
 		{"amount with seven decimals", ProfileDev, "LUCID_PAYOUT_THRESHOLD_USDT=10.0000001", "payout.threshold_usdt", "six decimals"},
 		{"threshold below the least payout", ProfileDev, "LUCID_PAYOUT_THRESHOLD_USDT=0.5", "payout.threshold_usdt", "below payout.min_usdt"},
