@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // nodes name their time zone, also where the system knows none
 
 	"github.com/alecthomas/kong"
 
