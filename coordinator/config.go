@@ -47,7 +47,12 @@ type APIConfig struct {
 	CertFile       string         `toml:"cert_file" env:"LUCID_API_TLS_CERT" help:"Certificate chain in PEM, for tls = files."`
 	KeyFile        string         `toml:"key_file" env:"LUCID_API_TLS_KEY" help:"Private key in PEM, for tls = files."`
 	IssuersFile    string         `toml:"issuers_file" env:"LUCID_API_ISSUERS_FILE" help:"TOML file of outside issuers whose tokens are taken, a table [[issuer]] for each: name, issuer, audience, jwks_url, algorithm, role_claim, roles. Empty: none."`
-	TrustedProxies []netip.Prefix `toml:"trusted_proxies" env:"LUCID_TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed."`
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies" env:"LUCID_TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."`
+	TrustedHosts   []string       `toml:"trusted_hosts" env:"LUCID_TRUSTED_HOSTS" dev:"*" help:"Host names that requests may be for; others get 421, but for /health and /ready. Empty: those of public_hosts and of this machine itself. *: any."`
+	CORSOrigins    []string       `toml:"cors_origins" env:"LUCID_CORS_ORIGINS" help:"Origins whose pages may read the API's answers in a browser, like https://fleet.example. Empty: none."`
+	RateAnonymous  int            `toml:"rate_anonymous" env:"LUCID_RATE_ANONYMOUS" default:"100" dev:"0" help:"Requests a minute from one address (IPv6: network of 64 bits) without a good credential; 0: any number."`
+	RateUser       int            `toml:"rate_user" env:"LUCID_RATE_USER" default:"1000" dev:"0" help:"Requests a minute of one user or API key; 0: any number."`
+	RateService    int            `toml:"rate_service" env:"LUCID_RATE_SERVICE" default:"10000" dev:"0" help:"The same of one with role service or admin; 0: any number."`
 }
 
 // TLS modes of the API.

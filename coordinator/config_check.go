@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/shared/proof"
 )
@@ -20,6 +21,7 @@ const (
 	minRetention = 24 * time.Hour // samples lie in partitions of one day
 	maxVetting   = 1_000_000
 	maxVetDays   = 3650
+	maxRate      = 10_000_000 // requests a minute
 	// maxHashes is the most work a challenge may ask for: what a slow board
 	// searches in minutes. Beyond it nobody could answer.
 	maxHashes = uint64(1) << 28
@@ -87,6 +89,27 @@ func (l *loader) checkAPI() {
 	default:
 		l.require(false, "api.tls", "%q is not own, files or off", c.TLS)
 	}
+	for _, host := range c.TrustedHosts {
+		l.require(host == api.AnyHost || validHost(host), "api.trusted_hosts", "%q is neither a host name, an IP address nor *", host)
+	}
+	for _, origin := range c.CORSOrigins {
+		l.require(validOrigin(origin), "api.cors_origins",
+			"%q is no origin as browsers write it: http:// or https://, a host in lower case, a port if it is not the usual one", origin)
+	}
+	l.between("api.rate_anonymous", c.RateAnonymous, 0, maxRate)
+	l.between("api.rate_user", c.RateUser, 0, maxRate)
+	l.between("api.rate_service", c.RateService, 0, maxRate)
+}
+
+// validOrigin reports whether s is an origin exactly as a browser sends it
+// (RFC 6454, section 6.2); any other text would never match one.
+func validOrigin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Scheme+"://"+u.Host != s || strings.ToLower(s) != s {
+		return false
+	}
+	usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return validHost(u.Hostname()) && u.Port() != usual && !strings.HasSuffix(u.Host, ":")
 }
 
 func (l *loader) withoutFiles() {

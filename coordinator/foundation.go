@@ -162,6 +162,14 @@ func (f *Foundation) certificateHosts() []string {
 	return append(slices.Clone(f.hosts()), "localhost", "127.0.0.1", "::1")
 }
 
+// trustedHosts are the names under which the API answers.
+func (f *Foundation) trustedHosts() []string {
+	if len(f.Config.API.TrustedHosts) > 0 {
+		return f.Config.API.TrustedHosts
+	}
+	return f.certificateHosts()
+}
+
 func (f *Foundation) brokerAddresses() []string {
 	_, port, err := net.SplitHostPort(f.Config.MQTT.Addr)
 	if err != nil {

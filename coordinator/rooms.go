@@ -136,6 +136,8 @@ func (c *Coordinator) newServer(version string) (*http.Server, error) {
 			{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},
 			{Name: "leader", Run: func(context.Context) error { return c.leads() }},
 		},
+		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},
+		Origins: c.Config.API.CORSOrigins, Hosts: c.trustedHosts(), Proxies: c.Config.API.TrustedProxies,
 		Version: version, Metrics: c.metrics, Logger: c.Log, Now: c.now,
 	})
 	if err != nil {

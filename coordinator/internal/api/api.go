@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -51,6 +52,11 @@ type Config struct {
 	Audit   *audit.Log
 	Events  *event.Feed
 
+	Limits  Limits         // of requests; default none
+	Origins []string       // whose pages may read answers, as browsers write them: https://name[:port]; default none
+	Hosts   []string       // names that requests may be for, AnyHost among them for all; default all
+	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed; default none
+
 	Checks  []Check       // what /ready asks
 	Version string        // of this program; default "unknown"
 	Timeout time.Duration // of one request; default 10 s
@@ -68,6 +74,7 @@ type server struct {
 	engine *gin.Engine
 	huma   huma.API
 	meter  meter
+	limits limits
 
 	heartbeat time.Duration // of event streams
 }
@@ -82,7 +89,7 @@ func New(c Config) (http.Handler, error) {
 }
 
 func newServer(c Config) (*server, error) {
-	s := &server{Config: c.withDefaults(), engine: newEngine(), heartbeat: heartbeatInterval}
+	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), heartbeat: heartbeatInterval}
 	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Payouts == nil ||
 		s.Audit == nil || s.Events == nil {
 		return nil, errors.New("api: Access and all stores are required")
@@ -91,14 +98,14 @@ func newServer(c Config) (*server, error) {
 	if err := s.Metrics.Register(s.meter); err != nil {
 		return nil, err
 	}
-	s.engine.Use(s.begin, s.recoverPanic)
-	s.engine.NoRoute(func(c *gin.Context) {
+	s.engine.Use(s.begin, s.recoverPanic, s.guardHost, s.shareOrigin)
+	s.engine.NoRoute(s.counting(func(c *gin.Context) {
 		s.fail(c, fault.New(fault.RouteUnknown, "there is nothing at %s; see /docs", c.Request.URL.Path))
-	})
-	s.engine.NoMethod(func(c *gin.Context) {
+	}))
+	s.engine.NoMethod(s.counting(func(c *gin.Context) {
 		s.fail(c, fault.New(fault.MethodNotAllowed, "%s does not exist at %s; Allow names what does",
 			c.Request.Method, c.Request.URL.Path))
-	})
+	}))
 	s.huma = humagin.New(s.engine, s.document())
 	s.operations()
 	return s, s.serveDocuments()

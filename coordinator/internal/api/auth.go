@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gin-gonic/gin"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/fault"
@@ -13,24 +15,33 @@ import (
 
 const keyHeader = "X-API-Key"
 
-// authenticate finds out who calls. A request carries one credential: two that
-// differ would leave open whom it speaks for.
+// authenticate finds out who calls.
 func (s *server) authenticate(ctx context.Context, r *http.Request) (access.Principal, error) {
-	bearer, err := bearerOf(r.Header.Values("Authorization"))
+	credential, err := credentialOf(r)
 	if err != nil {
 		return access.Principal{}, err
+	}
+	return s.Access.Authenticate(ctx, credential)
+}
+
+// credentialOf is the one credential of a request: two that differ would leave
+// open whom it speaks for.
+func credentialOf(r *http.Request) (string, error) {
+	bearer, err := bearerOf(r.Header.Values("Authorization"))
+	if err != nil {
+		return "", err
 	}
 	key := r.Header.Get(keyHeader)
 	switch {
 	case bearer == "" && key == "":
-		return access.Principal{}, fault.New(fault.NoCredentials,
+		return "", fault.New(fault.NoCredentials,
 			"send an API key or a token as Authorization: Bearer, or an API key as %s", keyHeader)
 	case bearer != "" && key != "" && bearer != key:
-		return access.Principal{}, fault.New(fault.BadCredentials, "send either Authorization or %s, not both", keyHeader)
+		return "", fault.New(fault.BadCredentials, "send either Authorization or %s, not both", keyHeader)
 	case bearer == "":
 		bearer = key
 	}
-	return s.Access.Authenticate(ctx, bearer)
+	return bearer, nil
 }
 
 func bearerOf(headers []string) (string, error) {
@@ -51,9 +62,10 @@ func hasCredential(r *http.Request) bool {
 }
 
 // admit finds out who calls, and whether that caller may call the operation at
-// all and for this node; "" where no node stands in the path.
-func (s *server) admit(ctx context.Context, r *http.Request, o operation, nodeID string) (access.Principal, error) {
-	p, err := s.authenticate(ctx, r)
+// all, now, and for the node that stands in the path.
+func (s *server) admit(ctx context.Context, c *gin.Context, o operation) (access.Principal, error) {
+	nodeID := c.Param("node_id")
+	p, err := s.identify(ctx, c)
 	if err != nil {
 		return p, err
 	}

@@ -111,6 +111,11 @@ func asOlder(tree any) any {
 
 // plain adds a route that is no operation of the API.
 func (s *server) plain(id, path string, handle gin.HandlerFunc) {
+	s.uncounted(id, path, s.counting(handle))
+}
+
+// uncounted is plain for who may come as often as it likes.
+func (s *server) uncounted(id, path string, handle gin.HandlerFunc) {
 	s.engine.GET(path, func(c *gin.Context) {
 		callOf(c.Request.Context()).operation = id
 		handle(c)

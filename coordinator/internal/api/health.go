@@ -21,17 +21,23 @@ type Check struct {
 	Run  func(ctx context.Context) error
 }
 
+// Where probes ask.
+const (
+	healthPath = "/health"
+	readyPath  = "/ready"
+)
+
 // checkTimeout is below what probes commonly wait.
 const checkTimeout = 2 * time.Second
 
 func (s *server) healthOperations() {
 	register(s, operation{
-		id: "getHealth", method: http.MethodGet, path: "/health", tag: "operations",
+		id: "getHealth", method: http.MethodGet, path: healthPath, tag: "operations", probe: true,
 		summary: "Tell that the process lives", description: "Asks nothing but the process itself.",
 		example: healthBody{Status: "alive"},
 	}, s.getHealth)
 	register(s, operation{
-		id: "getReady", method: http.MethodGet, path: "/ready", tag: "operations",
+		id: "getReady", method: http.MethodGet, path: readyPath, tag: "operations", probe: true,
 		summary: "Tell whether it can work", description: "200 when every check passes; else 503, and each check says why.",
 		example: readyBody{Status: "ready", Checks: []checkBody{{Name: "database", OK: true}}},
 	}, s.getReady)

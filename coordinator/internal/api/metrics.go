@@ -44,9 +44,10 @@ func (m meter) Collect(c chan<- prometheus.Metric) {
 	m.duration.Collect(c)
 }
 
-// serveMetrics answers Prometheus with everything that was registered.
+// serveMetrics answers Prometheus with everything that was registered, however
+// busy others at its address are.
 func (s *server) serveMetrics() {
-	s.plain("getMetrics", "/metrics", gin.WrapH(promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{
+	s.uncounted("getMetrics", "/metrics", gin.WrapH(promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.HTTPErrorOnError,
 	})))
 }

@@ -28,8 +28,9 @@ type operation struct {
 	tag         string
 	role        access.Role // least role; "" is public
 	owner       bool        // open to credentials that are bound to nodes, for those nodes only
-	money       bool        // moves money: who calls is read again, as for every admin operation
+	money       bool        // moves money or says where it goes: who calls is read again, as for every admin operation
 	welcomes    bool        // public, but a credential that comes along is looked at
+	probe       bool        // asked by machines that act upon silence: never limited, under any host
 	stream      bool        // answers with server-sent events for as long as its caller stays
 	summary     string
 	description string
@@ -88,6 +89,10 @@ func (s *server) describe(o operation, input, output reflect.Type) huma.Operatio
 		}
 	}
 	maps.Copy(op.Responses, s.errorResponses(o.codes(input)))
+	if !o.probe {
+		op.Responses[strconv.Itoa(http.StatusTooManyRequests)].Headers = rateHeaders()
+		op.Responses[strconv.Itoa(http.StatusMisdirectedRequest)] = s.errorResponse([]fault.Code{fault.RouteUnknown})
+	}
 	return op
 }
 
@@ -127,6 +132,9 @@ func (o operation) codes(input reflect.Type) []fault.Code {
 			codes = append(codes, fault.RoleTooLow)
 		}
 	}
+	if !o.probe {
+		codes = append(codes, fault.RateLimited)
+	}
 	// Unknown query parameters are refused everywhere.
 	codes = append(codes, fault.Validation)
 	if _, hasBody := input.FieldByName("Body"); hasBody {
@@ -138,30 +146,34 @@ func (o operation) codes(input reflect.Type) []fault.Code {
 // errorResponses documents the codes by status, each with its meaning.
 func (s *server) errorResponses(codes []fault.Code) map[string]*huma.Response {
 	byStatus := map[int][]fault.Code{}
-	for _, c := range codes {
+	slices.SortFunc(codes, func(a, b fault.Code) int { return a.Number - b.Number })
+	for _, c := range slices.Compact(codes) {
 		for _, status := range statuses(c) {
 			byStatus[status] = append(byStatus[status], c)
 		}
 	}
-	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Error")
 	responses := map[string]*huma.Response{}
 	for status, codes := range byStatus {
-		slices.SortFunc(codes, func(a, b fault.Code) int { return a.Number - b.Number })
-		var lines, names []string
-		for _, c := range codes {
-			lines, names = append(lines, fmt.Sprintf("%s: %s", c, meaning(c))), append(names, c.String())
-		}
-		responses[strconv.Itoa(status)] = &huma.Response{
-			Description: strings.Join(lines, "\n\n"),
-			Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
-			Extensions:  map[string]any{"x-codes": names},
-		}
+		responses[strconv.Itoa(status)] = s.errorResponse(codes)
 	}
 	return responses
 }
 
+func (s *server) errorResponse(codes []fault.Code) *huma.Response {
+	var lines, names []string
+	for _, c := range codes {
+		lines, names = append(lines, fmt.Sprintf("%s: %s", c, meaning(c))), append(names, c.String())
+	}
+	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Error")
+	return &huma.Response{
+		Description: strings.Join(lines, "\n\n"),
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+		Extensions:  map[string]any{"x-codes": names},
+	}
+}
+
 // enter stands before every operation: it notes which one it is, limits its
-// time, and lets only callers of a sufficient role through.
+// time, and lets only callers of a sufficient role through, and not too often.
 func (s *server) enter(o operation) func(huma.Context, func(huma.Context)) {
 	return func(h huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(h)
@@ -170,9 +182,14 @@ func (s *server) enter(o operation) func(huma.Context, func(huma.Context)) {
 		call := callOf(ctx)
 		call.operation = o.id
 		if o.role != "" || o.welcomes && hasCredential(c.Request) {
-			p, err := s.admit(ctx, c.Request, o, c.Param("node_id"))
+			p, err := s.admit(ctx, c, o)
 			call.principal = p
 			if err != nil {
+				s.fail(c, err)
+				return
+			}
+		} else if !o.probe {
+			if err := s.countAddress(c); err != nil {
 				s.fail(c, err)
 				return
 			}

@@ -42,6 +42,10 @@ func (p *problem) Error() string           { return p.Detail.Code + ": " + p.Det
 func (p *problem) GetStatus() int          { return p.status }
 func (p *problem) GetHeaders() http.Header { return p.header }
 
+// defaultWait is told to who comes too often when nobody knows how long it
+// takes, as with places that others hold.
+const defaultWait = 5 * time.Second
+
 // problem is the one place where an error becomes an answer. What is not a
 // fault is logged and shows nothing of itself.
 func (s *server) problem(ctx context.Context, err error) *problem {
@@ -61,8 +65,15 @@ func (s *server) problem(ctx context.Context, err error) *problem {
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		p.status = http.StatusRequestEntityTooLarge
 	}
-	if soon, is := errors.AsType[access.TooSoon](err); is {
-		p.header.Set("Retry-After", strconv.FormatInt(int64(soon.Wait/time.Second), 10))
+	if _, wrong := errors.AsType[wrongHost](err); wrong {
+		p.status = http.StatusMisdirectedRequest
+	}
+	if f.Code.Kind == fault.Limited {
+		wait := defaultWait
+		if soon, is := errors.AsType[access.TooSoon](err); is {
+			wait = soon.Wait
+		}
+		p.header.Set("Retry-After", strconv.FormatInt(int64(wait/time.Second), 10))
 	}
 	switch f.Code {
 	case fault.NoCredentials:

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -27,7 +26,7 @@ type call struct {
 	id        string
 	operation string // "none" until a route is found
 	principal access.Principal
-	address   netip.Addr // whence it comes
+	address   netip.Addr // whence it comes, also through trusted proxies
 	private   bool       // nobody on the way can read it: TLS, or this machine itself
 }
 
@@ -46,8 +45,8 @@ func callOf(ctx context.Context) *call {
 func (s *server) begin(c *gin.Context) {
 	started := s.Now()
 	call := &call{
-		id: requestID(c.GetHeader(requestIDHeader)), operation: "none", address: addressOf(c.Request.RemoteAddr),
-		private: c.Request.TLS != nil || fromLoopback(c.Request.RemoteAddr),
+		id: requestID(c.GetHeader(requestIDHeader)), operation: "none", address: s.remoteOf(c.Request),
+		private: s.isPrivate(c.Request),
 	}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), callKey{}, call))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
@@ -65,19 +64,7 @@ func (s *server) begin(c *gin.Context) {
 	s.Logger.Log(c.Request.Context(), level, "request",
 		"request_id", call.id, "method", c.Request.Method, "path", c.Request.URL.Path, "operation", call.operation,
 		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "duration", took, "caller", call.principal.ID,
-		"remote", c.Request.RemoteAddr)
-}
-
-// addressOf is the zero address when there is none to be read.
-func addressOf(remoteAddr string) netip.Addr {
-	from, _ := netip.ParseAddrPort(remoteAddr)
-	return from.Addr().Unmap()
-}
-
-func fromLoopback(remoteAddr string) bool {
-	host, _, err := net.SplitHostPort(remoteAddr)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
+		"remote", call.address)
 }
 
 // requestID keeps the caller's id when it is harmless in logs and headers.
