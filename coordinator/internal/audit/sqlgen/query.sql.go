@@ -94,67 +94,6 @@ func (q *Queries) Insert(ctx context.Context, arg InsertParams) error {
 	return err
 }
 
-const list = `-- name: List :many
-SELECT entry_no, at, actor, action, target, before, after, request_id, prev_hash, hash FROM audit_entry
-WHERE entry_no < $1
-  AND ($2::text = '' OR actor = $2)
-  AND ($3::text = '' OR action = $3)
-  AND ($4::text = '' OR target = $4)
-  AND ($5::timestamptz IS NULL OR at >= $5)
-  AND ($6::timestamptz IS NULL OR at < $6)
-ORDER BY entry_no DESC LIMIT $7
-`
-
-type ListParams struct {
-	Before int64
-	Actor  string
-	Action string
-	Target string
-	Since  *time.Time
-	Until  *time.Time
-	Most   int32
-}
-
-// Newest first. An empty text selects all.
-func (q *Queries) List(ctx context.Context, arg ListParams) ([]AuditEntry, error) {
-	rows, err := q.db.Query(ctx, list,
-		arg.Before,
-		arg.Actor,
-		arg.Action,
-		arg.Target,
-		arg.Since,
-		arg.Until,
-		arg.Most,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AuditEntry
-	for rows.Next() {
-		var i AuditEntry
-		if err := rows.Scan(
-			&i.EntryNo,
-			&i.At,
-			&i.Actor,
-			&i.Action,
-			&i.Target,
-			&i.Before,
-			&i.After,
-			&i.RequestID,
-			&i.PrevHash,
-			&i.Hash,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const lockHead = `-- name: LockHead :one
 SELECT hash, clock_timestamp()::timestamptz AS now FROM audit_head FOR UPDATE
 `

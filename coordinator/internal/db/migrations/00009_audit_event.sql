@@ -70,7 +70,8 @@ CREATE TABLE event_outbox (
 );
 
 -- Published events in the order of their numbers: whatever becomes visible has
--- a higher number than all that was visible before. Numbers may have gaps.
+-- a higher number than all that was visible before. Numbers may have gaps. Readers
+-- go on from a recent number, whatever they filter: no other index is needed.
 CREATE TABLE event (
     event_no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at       timestamptz NOT NULL,
@@ -79,7 +80,6 @@ CREATE TABLE event (
     pool_id  text NOT NULL,
     body     json NOT NULL
 );
-CREATE INDEX event_node ON event (node_id, event_no) WHERE node_id <> '';
 
 -- +goose Down
 DROP TABLE event, event_outbox, audit_head, audit_entry;
