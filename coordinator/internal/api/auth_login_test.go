@@ -198,6 +198,26 @@ func TestAdminCallsReadTheUserAgain(t *testing.T) {
 	w.wantError(w.send(http.MethodGet, "/api/v1/users", "", as(token)), http.StatusForbidden, "LUCID_ERR_2003")
 }
 
+// So do calls that move money or say where it goes.
+func TestMoneyCallsReadTheUserAgain(t *testing.T) {
+	w := newWorld(t)
+	w.addUser("ada", access.Operator)
+	n := w.enrol("attic-pi", "")
+	w.createPool("pool_home", 0)
+	token := w.login("ada").AccessToken
+	if _, err := w.db.Exec(t.Context(), "UPDATE access_user SET disabled_at = now()"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][3]string{
+		{http.MethodPost, "/api/v1/nodes/", `{"name":"new-pi","node_type":"worker"}`},
+		{http.MethodPut, "/api/v1/nodes/" + n.ID, `{"payout_address":"` + payoutAddress + `"}`},
+		{http.MethodPost, "/api/v1/nodes/pools/", `{"name":"new-pool"}`},
+		{http.MethodPut, "/api/v1/nodes/pools/pool_home", `{"description":"mine"}`},
+	} {
+		w.wantError(w.send(c[0], c[1], c[2], as(token)), http.StatusUnauthorized, "LUCID_ERR_2002")
+	}
+}
+
 // tally is a tracer that counts queries.
 type tally struct{ atomic.Int64 }
 

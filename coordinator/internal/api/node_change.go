@@ -12,7 +12,7 @@ import (
 
 func (s *server) nodeChangeOperations() {
 	register(s, operation{
-		id: "createNode", method: http.MethodPost, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Operator,
+		id: "createNode", method: http.MethodPost, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Operator, money: true,
 		summary: "Make a node",
 		description: "The node waits as pending for its device, which becomes it by the one-time token in this answer. " +
 			"What is said of the hardware here gives way to what the device tells. A pool is joined at once.",
@@ -22,7 +22,7 @@ func (s *server) nodeChangeOperations() {
 		},
 	}, s.createNode)
 	register(s, operation{
-		id: "updateNode", method: http.MethodPut, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Operator,
+		id: "updateNode", method: http.MethodPut, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Operator, money: true,
 		summary: "Change a node",
 		description: "What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, " +
 			"an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. " +

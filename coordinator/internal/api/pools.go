@@ -16,7 +16,7 @@ func (s *server) poolOperations() {
 		example: poolListBody{Pools: []poolBody{examplePool()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listPools)
 	register(s, operation{
-		id: "createPool", method: http.MethodPost, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Operator,
+		id: "createPool", method: http.MethodPost, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Operator, money: true,
 		summary: "Make a pool", description: "A pool has 1 to 100 places. Its name is unique among the pools that exist.",
 		status: http.StatusCreated, errors: []fault.Code{fault.NameTaken}, example: examplePool(),
 	}, s.createPool)
@@ -26,7 +26,7 @@ func (s *server) poolOperations() {
 		errors: []fault.Code{fault.PoolNotFound}, example: examplePool(),
 	}, s.getPool)
 	register(s, operation{
-		id: "updatePool", method: http.MethodPut, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Operator,
+		id: "updatePool", method: http.MethodPut, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Operator, money: true,
 		summary: "Change a pool",
 		description: "What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. " +
 			"A changed reward counts from the oldest epoch that is not closed yet.",
