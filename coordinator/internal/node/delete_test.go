@@ -7,6 +7,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -53,6 +54,9 @@ func TestDeletedNodeIsGoneAndItsHistoryStays(t *testing.T) {
 		t.Errorf("%d nodes are listed, %v", total, err)
 	}
 	_, err = w.Enroll(t.Context(), newDevice(t).request(t, again, wire.Inventory{SerialHash: board("b1")}))
+	wantFault(t, err, fault.BadEnrolmentToken)
+	late := w.token(t, node.Token{NodeNo: &no}) // made by whoever did not know yet
+	_, err = w.Enroll(t.Context(), newDevice(t).request(t, late, wire.Inventory{}))
 	wantFault(t, err, fault.BadEnrolmentToken)
 	for what, sql := range map[string]string{
 		"keys":        "SELECT count(*) FROM node_key WHERE node_no = $1",
@@ -108,6 +112,28 @@ func TestNoNodeIsDeletedWhileMoneyIsOnItsWay(t *testing.T) {
 	}
 	if err := w.Delete(t.Context(), operator, id, 0); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestNoNodeIsDeletedWhileItsLedgerIsInFlight(t *testing.T) {
+	w := newWorld(t)
+	_, id := w.enrolled(t, "pi-1")
+	post := func(e ledger.Entry) {
+		t.Helper()
+		err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+			_, err := ledger.Post(t.Context(), tx, e)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	post(ledger.Accrue("e1", w.clock, "pool_home", []ledger.Share{{NodeID: id, Amount: ledger.USDT(20)}}, 0))
+	post(ledger.Reserve("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
+	wantFault(t, w.Delete(t.Context(), operator, id, 0), fault.StateNotAllowed)
+	post(ledger.Void("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
+	if err := w.Delete(t.Context(), operator, id, 0); err != nil {
+		t.Error(err) // what is payable stays its owner's
 	}
 }
 
