@@ -1,9 +1,7 @@
 package node_test
 
 import (
-	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool"
-	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
 
@@ -249,13 +246,8 @@ func TestStatusByHandAndItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.wantStatusAfter(t, id, time.Minute, node.Inactive)
-	_, pending := w.create(t, node.New{Name: "pending"})
-	_ = pending
-	waiting, _, _, err := w.List(t.Context(), node.Filter{Status: "pending", Limit: 1})
-	if err != nil || len(waiting) != 1 {
-		t.Fatal(err)
-	}
-	_, err = w.Update(t.Context(), operator, waiting[0].ID, node.Update{Status: pointer(node.Inactive)})
+	waiting, _ := w.create(t, node.New{Name: "pending"})
+	_, err = w.Update(t.Context(), operator, waiting.ID, node.Update{Status: pointer(node.Inactive)})
 	wantFault(t, err, fault.StateNotAllowed)
 }
 
@@ -267,163 +259,5 @@ func (w *world) wantStatusAfter(t *testing.T, id string, d time.Duration, want n
 	}
 	if n := w.get(t, id); n.Status != want {
 		t.Errorf("%s is %s (%s), want %s", id, n.Status, n.StatusReason, want)
-	}
-}
-
-// radio is what reaches the nodes.
-type radio struct {
-	mu     sync.Mutex
-	sent   []*wire.Command
-	closed []string
-	broken bool
-}
-
-func (w *world) tune(r *radio) {
-	w.Send = func(_ string, c *wire.Command) error {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.broken {
-			return errors.New("no broker here")
-		}
-		r.sent = append(r.sent, c)
-		return nil
-	}
-	w.Disconnect = func(nodeID, _ string) { r.closed = append(r.closed, nodeID) }
-}
-
-func (w *world) connect(t *testing.T, no int32) uint64 {
-	t.Helper()
-	session, _, err := node.NewPresence(w.pool, func() time.Time { return w.clock }).Connected(t.Context(), no)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return session
-}
-
-func TestStopAndStartAreConfirmed(t *testing.T) {
-	w, r := newWorld(t), &radio{}
-	w.tune(r)
-	no, id := w.enrolled(t, "pi")
-	_, err := w.Stop(t.Context(), operator, id)
-	wantFault(t, err, fault.NodeOffline)
-	w.connect(t, no)
-	_, err = w.Start(t.Context(), operator, id)
-	wantFault(t, err, fault.StateNotAllowed) // it is starting already
-
-	for i, step := range []struct {
-		kind          wire.CommandKind
-		give          func() (node.Command, error)
-		during, after node.Status
-	}{
-		{wire.CommandStop, func() (node.Command, error) { return w.Stop(t.Context(), operator, id) }, node.Stopping, node.Inactive},
-		{wire.CommandStart, func() (node.Command, error) { return w.Start(t.Context(), operator, id) }, node.Starting, node.Active},
-	} {
-		c, err := step.give()
-		if err != nil || c.Status != step.during || !c.Expires.Equal(w.clock.Add(time.Minute)) {
-			t.Fatalf("%s: %+v, %v", step.kind, c, err)
-		}
-		sent := r.sent[len(r.sent)-1]
-		_, keys, err := w.LiveKeys(t.Context(), id)
-		if err != nil || len(r.sent) != i+1 || sent.Kind != step.kind || sent.CommandID != c.ID || sent.Version != uint64(i+1) ||
-			!proof.VerifyCommand(keys.Command, id, sent) {
-			t.Fatalf("sent %+v, %v", sent, err)
-		}
-		if n := w.get(t, id); n.Status != step.during {
-			t.Errorf("before it confirms the node is %s", n.Status)
-		}
-		done := &wire.CommandResult{V: 1, CommandID: c.ID, Result: wire.CommandDone}
-		if err := w.CommandResult(t.Context(), no+1000, done); err == nil {
-			t.Error("a node that does not exist confirmed")
-		}
-		for range 2 { // the second one changes nothing
-			if err := w.CommandResult(t.Context(), no, done); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := w.get(t, id); n.Status != step.after {
-			t.Errorf("confirmed, the node is %s (%s), want %s", n.Status, n.StatusReason, step.after)
-		}
-		w.wantRecorded(t, id, "node."+string(step.kind), "status")
-	}
-	if err := w.RunOnce(t.Context()); err != nil || len(r.sent) != 2 {
-		t.Errorf("sent %d commands, want 2; %v", len(r.sent), err)
-	}
-}
-
-func TestCommandThatNobodyConfirmsEndsInError(t *testing.T) {
-	w, r := newWorld(t), &radio{}
-	w.tune(r)
-	no, id := w.enrolled(t, "pi")
-	w.connect(t, no)
-	c, err := w.Stop(t.Context(), operator, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.wantStatusAfter(t, id, 59*time.Second, node.Stopping)
-	w.wantStatusAfter(t, id, time.Second, node.Error)
-	if n := w.get(t, id); n.StatusReason != "stop not confirmed within 1m0s" {
-		t.Errorf("reason %q", n.StatusReason)
-	}
-	if n := w.count(t, "SELECT count(*) FROM event_outbox WHERE node_id = $1 AND body ->> 'status' = 'error'", id); n != 1 {
-		t.Errorf("%d events tell of the error, want 1", n)
-	}
-	// Too late: what the operator sees does not change under him.
-	if err := w.CommandResult(t.Context(), no, &wire.CommandResult{V: 1, CommandID: c.ID, Result: wire.CommandDone}); err != nil {
-		t.Fatal(err)
-	}
-	w.wantStatusAfter(t, id, 0, node.Error)
-	c, err = w.Start(t.Context(), operator, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.CommandResult(t.Context(), no, &wire.CommandResult{V: 1, CommandID: c.ID, Result: wire.CommandRefused, Reason: "clock"}); err != nil {
-		t.Fatal(err)
-	}
-	if n := w.get(t, id); n.Status != node.Error || n.StatusReason != "start refused: clock" {
-		t.Errorf("refused, the node is %s (%s)", n.Status, n.StatusReason)
-	}
-}
-
-func TestCommandIsSentWhereTheBrokerIsAndAgainToANewSession(t *testing.T) {
-	w, r := newWorld(t), &radio{broken: true}
-	w.tune(r)
-	no, id := w.enrolled(t, "pi")
-	session := w.connect(t, no)
-	if _, err := w.Stop(t.Context(), operator, id); err != nil {
-		t.Fatal(err) // given on a coordinator without the broker
-	}
-	r.broken = false
-	for range 2 {
-		if err := w.RunOnce(t.Context()); err != nil || len(r.sent) != 1 {
-			t.Fatalf("sent %d commands, want 1; %v", len(r.sent), err)
-		}
-	}
-	status := &wire.Status{V: 1, Online: true, Run: wire.NewRunID(), Connection: 1, State: wire.StateRunning}
-	if err := w.SetAgent(t.Context(), no, session, status); err != nil || len(r.sent) != 2 || r.sent[1].CommandID != r.sent[0].CommandID {
-		t.Errorf("sent %d commands, want the same again; %v", len(r.sent), err)
-	}
-	if err := w.SetAgent(t.Context(), no, session-1, status); err != nil || len(r.sent) != 2 {
-		t.Errorf("an older session's status sends; %v", err)
-	}
-}
-
-func TestSettingAStatusGivesUpTheCommand(t *testing.T) {
-	w, r := newWorld(t), &radio{}
-	w.tune(r)
-	no, id := w.enrolled(t, "pi")
-	w.connect(t, no)
-	c, err := w.Stop(t.Context(), operator, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Update(t.Context(), operator, id, node.Update{Status: pointer(node.Maintenance), Reason: pointer("fan")}); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.CommandResult(t.Context(), no, &wire.CommandResult{V: 1, CommandID: c.ID, Result: wire.CommandDone}); err != nil {
-		t.Fatal(err)
-	}
-	w.wantStatusAfter(t, id, time.Hour, node.Maintenance)
-	if n := w.get(t, id); !strings.HasPrefix(n.StatusReason, "fan") {
-		t.Errorf("reason %q", n.StatusReason)
 	}
 }
