@@ -27,8 +27,9 @@ const (
 	DefaultMinBackoff  = time.Second
 	DefaultMaxBackoff  = 5 * time.Minute
 	DefaultDialTimeout = 20 * time.Second
-	keepAlive          = 60 * time.Second
-	writeTimeout       = 20 * time.Second
+	// DefaultWriteTimeout is how long a write may be stuck.
+	DefaultWriteTimeout = 20 * time.Second
+	keepAlive           = 60 * time.Second
 	// settled is how long a connection must last before the back-off starts
 	// over: a coordinator that accepts and closes at once is not well.
 	settled = 30 * time.Second
@@ -60,9 +61,10 @@ type Config struct {
 	// Receive is called for each message, on a goroutine of its own.
 	Receive func(Message)
 
-	MinBackoff, MaxBackoff, DialTimeout time.Duration    // 0: the defaults
-	Now                                 func() time.Time // default time.Now
-	Logger                              *slog.Logger     // default: discards
+	MinBackoff, MaxBackoff, DialTimeout, WriteTimeout time.Duration // 0: the defaults
+
+	Now    func() time.Time // default time.Now
+	Logger *slog.Logger     // default: discards
 }
 
 // State is what the connection is at.
@@ -104,6 +106,7 @@ func New(config Config) (*Link, error) {
 	setDefault(&config.MinBackoff, DefaultMinBackoff)
 	setDefault(&config.MaxBackoff, DefaultMaxBackoff)
 	setDefault(&config.DialTimeout, DefaultDialTimeout)
+	setDefault(&config.WriteTimeout, DefaultWriteTimeout)
 	if config.Now == nil {
 		config.Now = time.Now
 	}
