@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +23,10 @@ const DefaultInterval = 2 * time.Second
 // believed, since else a clock that once stood in the future would hide every
 // outage until then.
 const maxClockStep = time.Hour
+
+// ErrSuperseded says that another coordinator has beaten since our last beat:
+// it took over and ended what was live here, so this one must start anew.
+var ErrSuperseded = errors.New("another coordinator has taken over")
 
 // Config of a Heartbeat. Only Pool is required.
 type Config struct {
@@ -45,6 +51,10 @@ type Heartbeat struct {
 	started bool      // a beat of this process is stored
 	failed  bool      // the last try was not
 	highest time.Time // latest time known to be covered by a beat
+
+	mu     sync.Mutex
+	ours   []time.Time // the last beat stored, and later ones of which that is not known
+	stored int         // beats
 }
 
 // NewHeartbeat makes a heartbeat that has not beaten yet.
@@ -87,6 +97,10 @@ func (h *Heartbeat) RunOnce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !h.isOurs(last) {
+			return ErrSuperseded
+		}
+		h.remember(now, false)
 		covered = h.coveredUntil(last, now)
 		window, err = h.settle(ctx, tx, last, covered, now)
 		return err
@@ -95,6 +109,7 @@ func (h *Heartbeat) RunOnce(ctx context.Context) error {
 		h.failed = true
 		return fmt.Errorf("heartbeat: %w", err)
 	}
+	h.remember(now, true)
 	h.report(now, covered, window)
 	h.started, h.failed = true, false
 	h.highest = later(covered, now)
@@ -107,6 +122,51 @@ func beat(ctx context.Context, tx db.Tx, now time.Time) (last time.Time, err err
 		return time.Time{}, nil
 	}
 	return last, err
+}
+
+// Superseded gives ErrSuperseded once another coordinator has beaten since this
+// process began to. It may be called at any time, also without the lease.
+func (h *Heartbeat) Superseded(ctx context.Context) error {
+	before := h.beats()
+	last, err := sqlgen.New(h.cfg.Pool).LastBeat(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the last heartbeat: %w", err)
+	}
+	if !h.isOurs(last) && h.beats() == before { // else last may be an older one of ours
+		return ErrSuperseded
+	}
+	return nil
+}
+
+func (h *Heartbeat) beats() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stored
+}
+
+// isOurs reports whether the stored beat is one of this process, which is also
+// so before its first.
+func (h *Heartbeat) isOurs(last time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.ours) == 0 || slices.ContainsFunc(h.ours, last.Equal)
+}
+
+// remember notes a beat. The answer to a commit may be lost, so one that
+// failed may be stored all the same; the first one counts from its commit on.
+func (h *Heartbeat) remember(beat time.Time, stored bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case stored:
+		h.stored++
+		h.ours = append(h.ours[:0], beat)
+	case len(h.ours) > 0:
+		h.ours = append(h.ours, beat)
+	}
 }
 
 // coveredUntil is the latest instant at which a coordinator is known to have

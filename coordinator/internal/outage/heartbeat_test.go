@@ -264,3 +264,29 @@ func TestHeartbeatConfig(t *testing.T) {
 		t.Errorf("zero config: %v, %v", h, err)
 	}
 }
+
+// A coordinator that lost the lease for a while must not go on as if nothing
+// had happened: its successor has ended the presence of its nodes.
+func TestSupersededByAnotherProcess(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.process(), w.process()
+	superseded := func(h *outage.Heartbeat, want error) {
+		t.Helper()
+		if err := h.Superseded(t.Context()); !errors.Is(err, want) {
+			t.Fatalf("superseded: %v, want %v", err, want)
+		}
+	}
+	superseded(first, nil)
+	w.beat(first, 0)
+	superseded(first, nil)
+	superseded(second, nil) // it has not led yet, so it has lost nothing
+	w.beat(second, time.Second)
+	superseded(first, outage.ErrSuperseded)
+	superseded(second, nil)
+	w.now = w.now.Add(time.Second)
+	if err := first.RunOnce(t.Context()); !errors.Is(err, outage.ErrSuperseded) {
+		t.Fatalf("beat of the first: %v", err)
+	}
+	w.beat(second, time.Second) // the refused beat left no trace
+	w.expect(window(outage.Coordinator, 0, time.Second))
+}

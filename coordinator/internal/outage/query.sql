@@ -9,6 +9,9 @@ WITH last AS (
 )
 SELECT at FROM last;
 
+-- name: LastBeat :one
+SELECT at FROM coordinator_heartbeat WHERE id = 1;
+
 -- name: RecordWindow :one
 INSERT INTO fault_window (cause, from_at, to_at) VALUES ($1, $2, $3)
 RETURNING window_no;

@@ -29,6 +29,17 @@ func (q *Queries) Beat(ctx context.Context, now time.Time) (time.Time, error) {
 	return at, err
 }
 
+const lastBeat = `-- name: LastBeat :one
+SELECT at FROM coordinator_heartbeat WHERE id = 1
+`
+
+func (q *Queries) LastBeat(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, lastBeat)
+	var at time.Time
+	err := row.Scan(&at)
+	return at, err
+}
+
 const recordWindow = `-- name: RecordWindow :one
 INSERT INTO fault_window (cause, from_at, to_at) VALUES ($1, $2, $3)
 RETURNING window_no
