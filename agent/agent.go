@@ -25,6 +25,9 @@ var ErrNotEnrolled = identity.ErrNotEnrolled
 // drainTimeout bounds the farewell after the agent was told to end.
 const drainTimeout = 5 * time.Second
 
+// goodbyeTime is the part of it that is kept for the goodbye.
+const goodbyeTime = time.Second
+
 // connectGrace is for a connection that is just coming up at that moment.
 const connectGrace = time.Second
 
@@ -182,12 +185,14 @@ func (a *Agent) drain(ctx context.Context) {
 		a.config.Logger.Warn("ending without a connection", "samples_lost", a.queue.Stats().Samples)
 		return
 	}
+	delivery, expire := context.WithTimeout(ctx, drainTimeout-goodbyeTime)
+	defer expire()
 	for a.queue.Stats().Messages > 0 {
 		select {
 		case <-a.delivered:
 			continue
 		case <-session.Lost():
-		case <-ctx.Done():
+		case <-delivery.Done():
 		}
 		break
 	}
@@ -195,7 +200,8 @@ func (a *Agent) drain(ctx context.Context) {
 		a.config.Logger.Warn("ending with samples that were not acknowledged", "samples", left.Samples)
 	}
 	if err := session.Publish(ctx, wire.ChannelStatus, a.status(session.Connection, false), 1, true); err != nil {
-		a.config.Logger.Warn("could not say goodbye", "error", err)
+		a.config.Logger.Warn("could not say goodbye: the will has to", "error", err)
+		return // a clean end would take the will back
 	}
 	session.Leave()
 }
