@@ -68,7 +68,12 @@ func (c *Coordinator) afterAbsence(ctx context.Context, tx db.Tx, last time.Time
 	return node.EndAll(ctx, tx, last)
 }
 
+// ourFault refuses to answer while a window may still be unrecorded: when we
+// stood still, answers are read before the next pulse finds the gap.
 func (c *Coordinator) ourFault(ctx context.Context, tx db.Tx, from, to time.Time) (bool, error) {
+	if err := c.leads(); err != nil {
+		return false, fmt.Errorf("a fault of ours may not be on record yet: %w", err)
+	}
 	windows, err := outage.Windows(ctx, tx, from, to)
 	return len(windows) > 0, err
 }

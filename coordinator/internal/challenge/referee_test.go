@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -35,13 +36,20 @@ type stage struct {
 	stored     []challenge.Verdict
 	counted    []string
 	ourFault   bool
+	refuse     int32     // node whose verdicts cannot be stored
+	tick       func()    // called whenever the time is read
 	chain      *[32]byte // what telemetry's hash is known to be
 }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{pool: dbtest.New(t), clock: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
-	now := func() time.Time { return s.clock }
+	now := func() time.Time {
+		if s.tick != nil {
+			s.tick()
+		}
+		return s.clock
+	}
 	_, enrolmentKey, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +68,9 @@ func newStage(t *testing.T) *stage {
 		},
 		OurFault: func(context.Context, db.Tx, time.Time, time.Time) (bool, error) { return s.ourFault, nil },
 		OnVerdict: func(_ context.Context, _ db.Tx, v challenge.Verdict) (challenge.Standing, error) {
+			if v.NodeNo == s.refuse {
+				return challenge.Standing{}, errors.New("refused")
+			}
 			s.stored = append(s.stored, v)
 			return challenge.Standing{ScoreNano: 7}, nil
 		},
@@ -225,6 +236,64 @@ func TestAnswersThatChangeNothing(t *testing.T) {
 	want := []string{"malformed", "malformed", "unknown_challenge", "bad_mac", "other_session", "expired"}
 	if !slices.Equal(s.counted, want) || len(s.stored) != 0 {
 		t.Errorf("counted %v, want %v; %d verdicts", s.counted, want, len(s.stored))
+	}
+}
+
+// What we read late because we stood still was not sent late.
+func TestLateIsVoidWhenTheFaultIsOurs(t *testing.T) {
+	s := newStage(t)
+	payload := s.solve(t, s.round(t), nil)
+	s.clock, s.ourFault = s.clock.Add(40*time.Second), true
+	s.answer(t, payload)
+	if len(s.stored) != 1 || s.stored[0].Result != challenge.Void || s.stored[0].Reason != "our_fault" {
+		t.Errorf("verdicts %+v, want void", s.stored)
+	}
+}
+
+// A challenge names a session. A node that left or came back between the
+// question who is due and the challenge could not answer it.
+func TestNobodyIsChallengedInASessionThatEnded(t *testing.T) {
+	for name, leave := range map[string]func(s *stage){
+		"connected anew": func(s *stage) { s.connect(t) },
+		"left": func(s *stage) {
+			if _, err := s.presence.Disconnected(t.Context(), s.session.NodeNo, s.session.Number); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			calls := 0
+			s.tick = func() {
+				if calls++; calls == 3 { // closing, asking who is due, and the challenge itself
+					s.tick = nil
+					leave(s)
+				}
+			}
+			if err := s.RunOnce(t.Context()); err != nil || len(s.challenges) != 0 {
+				t.Errorf("%d challenges, %v; want none", len(s.challenges), err)
+			}
+			var open int
+			if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM challenge").Scan(&open); err != nil || open != 0 {
+				t.Errorf("%d challenges stored, %v; want none", open, err)
+			}
+		})
+	}
+}
+
+func TestAChallengeThatCannotBeClosedHoldsUpNoOther(t *testing.T) {
+	s := newStage(t)
+	s.round(t)
+	s.refuse = s.session.NodeNo
+	s.enrol(t, s.Nodes)
+	s.connect(t)
+	s.round(t)
+	s.clock = s.clock.Add(2*time.Minute + time.Millisecond)
+	if err := s.RunOnce(t.Context()); err == nil {
+		t.Error("a challenge that could not be closed is no error")
+	}
+	if len(s.stored) != 1 || s.stored[0].NodeNo != s.session.NodeNo {
+		t.Errorf("closed %+v, want that of node %d", s.stored, s.session.NodeNo)
 	}
 }
 
