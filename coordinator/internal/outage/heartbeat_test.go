@@ -290,3 +290,33 @@ func TestSupersededByAnotherProcess(t *testing.T) {
 	w.beat(second, time.Second) // the refused beat left no trace
 	w.expect(window(outage.Coordinator, 0, time.Second))
 }
+
+// A short trouble that no gap between beats shows costs nodes their connections
+// and answers all the same.
+func TestDisturbance(t *testing.T) {
+	w := newWorld(t)
+	h := w.process()
+	h.Disturb()
+	w.beat(h, 0) // before the first beat there is nothing to disturb
+	w.beat(h, time.Second)
+	h.Disturb()
+	w.exec("ALTER TABLE coordinator_heartbeat RENAME TO away")
+	w.now = w.now.Add(time.Second)
+	if err := h.RunOnce(t.Context()); err == nil {
+		t.Fatal("beat without a table")
+	}
+	w.exec("ALTER TABLE away RENAME TO coordinator_heartbeat")
+	w.beat(h, time.Second) // not forgotten by the beat that failed
+	w.expect(window(outage.Database, time.Second, 3*time.Second))
+	w.beat(h, time.Second)
+	w.expect(window(outage.Database, time.Second, 3*time.Second))
+
+	for range 3 { // trouble that lasts is one window that grows
+		h.Disturb()
+		w.beat(h, time.Second)
+	}
+	got, err := outage.Windows(t.Context(), w.pool, noon, w.now)
+	if err != nil || len(got) != 2 || !got[1].From.Equal(noon.Add(4*time.Second)) || !got[1].To.Equal(noon.Add(7*time.Second)) {
+		t.Errorf("windows %+v, %v: want a second one of 3 s", got, err)
+	}
+}

@@ -16,6 +16,9 @@ SELECT at FROM coordinator_heartbeat WHERE id = 1;
 INSERT INTO fault_window (cause, from_at, to_at) VALUES ($1, $2, $3)
 RETURNING window_no;
 
+-- name: ExtendWindow :exec
+UPDATE fault_window SET to_at = $2 WHERE window_no = $1;
+
 -- name: Windows :many
 SELECT window_no, cause, from_at, to_at FROM fault_window
 WHERE to_at > sqlc.arg(since) AND from_at < sqlc.arg(until)
