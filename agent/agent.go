@@ -31,7 +31,7 @@ const goodbyeTime = time.Second
 // connectGrace is for a connection that is just coming up at that moment.
 const connectGrace = time.Second
 
-const tidyEvery = time.Minute
+const tidyEvery = 5 * time.Second
 
 // Agent is a node's agent.
 type Agent struct {
@@ -146,10 +146,10 @@ func (a *Agent) Run(ctx context.Context) error {
 		select {
 		case <-sample.C:
 			a.recorder.record(a.collector.Sample())
+			a.tidy()
 		case <-publish.C:
 			a.recorder.flush()
 			publish.Reset(a.untilPublish())
-			a.tidy()
 		case <-report.C: // a sign of life: the loop goes round
 			a.report(false)
 		case <-ctx.Done():
@@ -163,8 +163,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 }
 
-// tidy hands freed memory back to the system, at most once a minute: the
-// heap is small, and what a sample leaves behind would stay resident.
+// tidy hands freed memory back to the system after a sample: the heap is
+// small, and what some samples leave behind would be a tenth of all that is
+// resident.
 func (a *Agent) tidy() {
 	if now := a.config.Now(); now.Sub(a.tidied) >= tidyEvery {
 		a.tidied = now
