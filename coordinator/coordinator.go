@@ -155,6 +155,6 @@ func (c *Coordinator) shutDown() {
 		c.Log.Warn("broker did not close in time", "error", err)
 	}
 	if err := c.server.Shutdown(ctx); err != nil {
-		c.Log.Warn("API did not close in time", "error", err)
+		c.Log.Warn("API did not close in time", "error", errors.Join(err, c.server.Close()))
 	}
 }

@@ -64,8 +64,23 @@ func OpenFoundation(ctx context.Context, config Config, log *slog.Logger) (_ *Fo
 	return f, nil
 }
 
+// closeTime is how long connections may take to close: one that a statement
+// waits on does so for as long as the server hangs.
+const closeTime = time.Second
+
 // Close ends the connections.
-func (f *Foundation) Close() { f.DB.Close() }
+func (f *Foundation) Close() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		f.DB.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTime):
+		f.Log.Warn("the database holds up the end of its connections; not waiting for it")
+	}
+}
 
 func (f *Foundation) loadKeys(ctx context.Context) error {
 	master, err := f.masterKey()
