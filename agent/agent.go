@@ -22,8 +22,9 @@ import (
 // ErrNotEnrolled is a state folder without an identity.
 var ErrNotEnrolled = identity.ErrNotEnrolled
 
-// drainTimeout bounds the farewell after the agent was told to end.
-const drainTimeout = 5 * time.Second
+// drainTimeout bounds the farewell after the agent was told to end: 5 s, with
+// a margin for the rest of the end.
+const drainTimeout = 4500 * time.Millisecond
 
 // goodbyeTime is the part of it that is kept for the goodbye.
 const goodbyeTime = time.Second

@@ -319,6 +319,7 @@ func TestStoppingIsSaidWhateverIsNotAcknowledged(t *testing.T) {
 		"goodbye": func(p coordtest.Publication) bool { return strings.Contains(string(p.Payload), `"online":false`) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n := newNetworkWith(t, coordtest.BrokerConfig{Mute: mute})
 			n.config.PublishInterval = 4 * time.Minute // not during this test
 			n.prepare = func(a *Agent) { a.recorder.record(wire.Sample{}) }
