@@ -140,7 +140,13 @@ func (a *Agent) reportInterval() time.Duration {
 // is for the present only, and /run is memory.
 func replaceFile(path string, content []byte) error {
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.WriteFile(temporary, content, 0o644); err != nil {
+	// Not through a link that somebody else put there: the folder may be /tmp.
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary, path)
