@@ -169,7 +169,7 @@ func (c *Coordinator) leads() error {
 func (c *Coordinator) serveHTTP() error {
 	switch c.Config.API.TLS {
 	case TLSOff:
-		return c.server.Serve(c.listener)
+		return c.server.Serve(proxied{c.listener, c.Config.API.TrustedProxies})
 	case TLSFiles:
 		c.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		return c.server.ServeTLS(c.listener, c.Config.API.CertFile, c.Config.API.KeyFile)
