@@ -45,12 +45,17 @@ func (r *Referee) RunOnce(ctx context.Context) error {
 	return failed
 }
 
-// NodeConnected draws a node's next moment: at once for one that has yet to
-// prove itself, else never at a moment that its own connecting decides.
+// settling is the time that a node gets from its connection on to subscribe: a
+// challenge before that reaches nobody, and would be judged missed. With the
+// pulse of a second a starting node is still challenged within two.
+const settling = 800 * time.Millisecond
+
+// NodeConnected draws a node's next moment: as soon as it can hear for one that
+// has yet to prove itself, else never at a moment that its own connecting decides.
 func (r *Referee) NodeConnected(ctx context.Context, nodeNo int32, status node.Status) error {
 	q, now := sqlgen.New(r.Pool), r.Now()
 	if status == node.Starting {
-		return q.SetNext(ctx, sqlgen.SetNextParams{NodeNo: nodeNo, NextAt: now})
+		return q.SetNext(ctx, sqlgen.SetNextParams{NodeNo: nodeNo, NextAt: now.Add(settling)})
 	}
 	return q.RenewPast(ctx, sqlgen.RenewPastParams{NodeNo: nodeNo, NextAt: now.Add(gap(r.Interval, r.Exponential())), At: now})
 }

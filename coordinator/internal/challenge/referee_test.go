@@ -123,8 +123,11 @@ func (s *stage) enrol(t *testing.T, nodes *node.Store) {
 	}
 }
 
+// connect makes the node online, a second ago.
 func (s *stage) connect(t *testing.T) {
 	t.Helper()
+	s.clock = s.clock.Add(-time.Second)
+	defer func() { s.clock = s.clock.Add(time.Second) }()
 	session, status, err := s.presence.Connected(t.Context(), s.session.NodeNo)
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +253,17 @@ func TestLateIsVoidWhenTheFaultIsOurs(t *testing.T) {
 	}
 }
 
+// A challenge that comes before the node could subscribe reaches nobody.
+func TestAStartingNodeGetsTimeToSubscribe(t *testing.T) {
+	s := newStage(t)
+	s.clock = s.clock.Add(-time.Second / 2) // half a second after it connected
+	if err := s.RunOnce(t.Context()); err != nil || len(s.challenges) != 0 {
+		t.Fatalf("%d challenges, %v; want none yet", len(s.challenges), err)
+	}
+	s.clock = s.clock.Add(time.Second / 2)
+	s.round(t)
+}
+
 // A challenge names a session. A node that left or came back between the
 // question who is due and the challenge could not answer it.
 func TestNobodyIsChallengedInASessionThatEnded(t *testing.T) {
@@ -355,6 +369,7 @@ func TestWhoIsChallengedWhen(t *testing.T) {
 	}
 	setStatus(node.Active, "")
 	silent("offline")
+	s.clock = s.clock.Add(2 * time.Second)
 	s.connect(t)
 	silent("just connected: its moment is drawn anew")
 	s.clock = s.clock.Add(5 * time.Minute)
