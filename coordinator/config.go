@@ -44,7 +44,7 @@ type APIConfig struct {
 	TLS            string         `toml:"tls" env:"LUCID_API_TLS" default:"own" dev:"off" help:"own: certificate of the project's own CA. files: cert_file and key_file. off: plain HTTP, only on loopback or behind a proxy named in trusted_proxies."`
 	CertFile       string         `toml:"cert_file" env:"LUCID_API_TLS_CERT" help:"Certificate chain in PEM, for tls = files."`
 	KeyFile        string         `toml:"key_file" env:"LUCID_API_TLS_KEY" help:"Private key in PEM, for tls = files."`
-	TrustedProxies []netip.Prefix `toml:"trusted_proxies" env:"LUCID_TRUSTED_PROXIES" help:"Addresses or networks of the proxies whose X-Forwarded-For is believed."`
+	TrustedProxies []netip.Prefix `toml:"trusted_proxies" env:"LUCID_TRUSTED_PROXIES" help:"Addresses or networks of the proxies that may speak plain HTTP to the API; everybody else is cut off when tls is off."`
 }
 
 // TLS modes of the API.
