@@ -236,10 +236,6 @@ func (l *loader) adjust() {
 		c.Deadline = half
 		by["poot.deadline"] = Origin{LayerDefault, "(half of poot.interval)"}
 	}
-	if quarter := c.Deadline / 4; by["poot.solve_time"].Layer == LayerDefault && quarter > 0 && c.SolveTime > quarter {
-		c.SolveTime = quarter
-		by["poot.solve_time"] = Origin{LayerDefault, "(a quarter of poot.deadline)"}
-	}
 	if by["poot.validity"].Layer == LayerDefault && c.Validity < c.Deadline && c.Deadline <= maxValidity {
 		c.Validity = c.Deadline
 		by["poot.validity"] = Origin{LayerDefault, "(poot.deadline)"}

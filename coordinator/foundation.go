@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -83,7 +84,7 @@ func (f *Foundation) Close() {
 }
 
 func (f *Foundation) loadKeys(ctx context.Context) error {
-	master, err := f.masterKey()
+	master, err := f.masterKey(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,14 +112,28 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	return nil
 }
 
-func (f *Foundation) masterKey() (proof.Key, error) {
+// masterKey is the key that was set, else the one in the data folder, which is
+// made there only for a database that is sealed under none.
+func (f *Foundation) masterKey(ctx context.Context) (proof.Key, error) {
 	if f.Config.MasterKey != "" {
-		return seal.ParseMaster([]byte(f.Config.MasterKey))
+		key, _ := f.Config.MasterKeyBytes() // Load checked it
+		return key, nil
+	}
+	file := filepath.Join(f.Config.DataDir, MasterKeyFile)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		used, err := seal.InUse(ctx, f.DB)
+		if err != nil {
+			return proof.Key{}, err
+		}
+		if used {
+			return proof.Key{}, fmt.Errorf("no master key at %s, but this database is sealed under one: "+
+				"name the coordinator's data folder with --data, or its key with LUCID_MASTER_KEY_FILE", file)
+		}
 	}
 	if err := os.MkdirAll(f.Config.DataDir, 0o700); err != nil {
 		return proof.Key{}, fmt.Errorf("data folder: %w", err)
 	}
-	return seal.LoadMaster(filepath.Join(f.Config.DataDir, MasterKeyFile))
+	return seal.LoadMaster(file)
 }
 
 // signingKey is an Ed25519 key of which the seed is kept sealed.
