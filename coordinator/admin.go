@@ -9,11 +9,18 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
 )
 
 // NewPool describes a pool to be made.
 type NewPool = pool.New
+
+// PayoutStatus is where a payout is in its life.
+type PayoutStatus = payout.Status
+
+// Payouts are the payouts of all nodes.
+func (f *Foundation) Payouts() *payout.Store { return payout.NewStore(f.DB, f.now) }
 
 // EnrolRequest says for what a token is made. Empty strings set no bound.
 type EnrolRequest struct {

@@ -45,7 +45,6 @@ type Coordinator struct {
 	ingest    *sample.Ingest
 	scores    *score.Store
 	referee   *challenge.Referee
-	payouts   *payout.Store
 	closer    *payout.Closer
 	round     *payout.Round
 	broker    *broker.Broker
@@ -78,7 +77,7 @@ func New(f *Foundation, o Options) (*Coordinator, error) {
 		return nil, err
 	}
 	if c.listener, err = net.Listen("tcp", f.Config.API.Addr()); err != nil {
-		return nil, fmt.Errorf("API address %s: %w; choose another with --http", f.Config.API.Addr(), errors.Unwrap(err))
+		return nil, fmt.Errorf("the API cannot listen on %s: %w; choose another address with --http", f.Config.API.Addr(), errors.Unwrap(err))
 	}
 	return c, nil
 }

@@ -52,6 +52,7 @@ func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, e
 		return 0, err
 	}
 	c.observer.Online(n.NodeID, true)
+	c.Log.Info("node connected", "node_id", n.NodeID, "session", session)
 	if err := c.referee.NodeConnected(ctx, n.NodeNo, status); err != nil {
 		// The node is online all the same; its old moment stands.
 		c.Log.Warn("next challenge not drawn", "node_id", n.NodeID, "error", err)

@@ -92,7 +92,6 @@ func (c *Coordinator) buildMoney() (err error) {
 		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
 		Now: c.now, Logger: c.Log,
 	}
-	c.payouts = payout.NewStore(c.DB, c.now)
 	c.closer, err = payout.NewCloser(config)
 	if err != nil {
 		return err
@@ -132,7 +131,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Payouts: c.payouts,
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Payouts: c.Payouts(),
 		Checks: []api.Check{
 			{Name: "database", Run: c.DB.Ping},
 			{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},

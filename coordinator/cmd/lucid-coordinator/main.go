@@ -30,6 +30,7 @@ type cli struct {
 	Dev     devCmd     `cmd:"" help:"Run everything on this machine: private Postgres, coordinator and a local agent."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, then exit."`
 	Pool    poolCmd    `cmd:"" help:"Pools."`
+	Payout  payoutCmd  `cmd:"" help:"Payouts: what to pay, and recording what was paid."`
 	Token   tokenCmd   `cmd:"" help:"One-time tokens with which devices enrol."`
 	Apikey  apikeyCmd  `cmd:"" name:"apikey" help:"API keys of people and programs."`
 	Config  configCmd  `cmd:"" help:"Settings."`

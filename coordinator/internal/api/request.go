@@ -43,7 +43,7 @@ func callOf(ctx context.Context) *call {
 // the path is logged: a query or a header may hold what must stay secret.
 func (s *server) begin(c *gin.Context) {
 	started := s.Now()
-	call := &call{id: requestID(c.GetHeader(requestIDHeader)), operation: "none", private: c.Request.TLS != nil || fromLoopback(c.Request.RemoteAddr)}
+	call := &call{id: requestID(c.GetHeader(requestIDHeader)), operation: "none", private: private(c.Request)}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), callKey{}, call))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
 	c.Header(requestIDHeader, call.id)
@@ -61,6 +61,17 @@ func (s *server) begin(c *gin.Context) {
 		"request_id", call.id, "method", c.Request.Method, "path", c.Request.URL.Path, "operation", call.operation,
 		"status", c.Writer.Status(), "bytes", c.Writer.Size(), "duration", took, "caller", call.principal.ID,
 		"remote", c.Request.RemoteAddr)
+}
+
+// private reports whether nobody on the way can read the request. What comes
+// from this machine may have been forwarded by a proxy on it, which then says
+// for whom.
+func private(r *http.Request) bool {
+	if r.TLS != nil {
+		return true
+	}
+	forwarded := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
+	return !forwarded && fromLoopback(r.RemoteAddr)
 }
 
 func fromLoopback(remoteAddr string) bool {

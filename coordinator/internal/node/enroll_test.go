@@ -181,6 +181,16 @@ func TestEnrolmentIsRefused(t *testing.T) {
 	}
 }
 
+func TestTokenForANameThatNoNodeMayHave(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.CreateToken(t.Context(), node.Token{NodeName: "bad name!", Life: time.Hour}); !fault.Has(err, fault.Validation) {
+		t.Errorf("token for a bad name: %v", err)
+	}
+	if _, err := w.CreateToken(t.Context(), node.Token{Life: node.MaxTokenLife + 1}); !fault.Has(err, fault.Validation) {
+		t.Errorf("token that lives too long: %v", err)
+	}
+}
+
 func TestConcurrentUsesOfOneTokenMakeOneNode(t *testing.T) {
 	w := newWorld(t)
 	token := w.token(t, node.Token{})

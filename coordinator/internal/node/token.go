@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"regexp"
 	"time"
 
 	"lucid.internal/coordinator/internal/fault"
@@ -13,6 +14,8 @@ import (
 
 // MaxTokenLife bounds how long an enrolment token may be used.
 const MaxTokenLife = 7 * 24 * time.Hour
+
+var names = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,100}$`)
 
 // Token says what an enrolment token allows. Pool and node come from the token
 // only, never from the device.
@@ -29,6 +32,10 @@ func (s *Store) CreateToken(ctx context.Context, t Token) (string, error) {
 	if t.Life <= 0 || t.Life > MaxTokenLife {
 		return "", fault.New(fault.Validation, "an enrolment token lives more than 0 and at most %s", MaxTokenLife).
 			WithFields(fault.Field{Name: "life", Reason: fmt.Sprintf("%s is out of range", t.Life)})
+	}
+	if t.NodeName != "" && !names.MatchString(t.NodeName) {
+		return "", fault.New(fault.Validation, "a node cannot be named %q", t.NodeName).
+			WithFields(fault.Field{Name: "name", Reason: "must be 3 to 100 letters, digits, _ or -"})
 	}
 	token := "enroll_" + rand.Text() + rand.Text()
 	err := sqlgen.New(s.Pool).InsertToken(ctx, sqlgen.InsertTokenParams{

@@ -183,6 +183,11 @@ func TestListPages(t *testing.T) {
 			}
 		}
 	}
+	newest, err := store.Newest(t.Context(), payout.Cancelled, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same("newest of all nodes", newest, all[1:4])
 	same("page", w.listed(no, payout.Filter{Limit: 2, Offset: 2}), all[2:4])
 	same("cursor", w.listed(no, payout.Filter{Limit: 2, Before: all[2].No}), all[3:])
 	same("status", w.listed(no, payout.Filter{Status: payout.Cancelled}), all[1:])

@@ -107,6 +107,18 @@ func (s *Store) Create(ctx context.Context, n New) (Pool, error) {
 	return s.Get(ctx, n.ID)
 }
 
+// SetReward changes what a pool shares out each epoch, from the next closing on.
+func (s *Store) SetReward(ctx context.Context, poolID string, reward ledger.Amount) error {
+	if reward < 0 {
+		return fault.New(fault.Validation, "a reward is not below zero").WithFields(fault.Field{Name: "reward_per_epoch", Reason: "must not be below zero"})
+	}
+	n, err := sqlgen.New(s.pool).SetReward(ctx, sqlgen.SetRewardParams{PoolID: poolID, RewardPerEpoch: int64(reward), UpdatedAt: s.now()})
+	if err == nil && n == 0 {
+		err = fault.New(fault.PoolNotFound, "no pool %s", poolID)
+	}
+	return err
+}
+
 // Join puts a node into a pool within the caller's transaction. A full pool is
 // fault.PoolFull, a node that is in a pool already fault.NodeInPool.
 func Join(ctx context.Context, tx db.Tx, poolNo, nodeNo int32, at time.Time) error {

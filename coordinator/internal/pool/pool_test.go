@@ -95,6 +95,15 @@ func TestJoinLeaveJoin(t *testing.T) {
 	if f := fault.As(err); f.Code != fault.Validation || len(f.Fields) != 3 {
 		t.Errorf("three bad fields: %v %+v", err, f.Fields)
 	}
+	if err := s.SetReward(t.Context(), pools[0].ID, 7); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := s.Get(t.Context(), pools[0].ID); err != nil || changed.RewardPerEpoch != 7 {
+		t.Errorf("reward %s, %v", changed.RewardPerEpoch, err)
+	}
+	if err := s.SetReward(t.Context(), "pool_none", 7); !fault.Has(err, fault.PoolNotFound) {
+		t.Errorf("reward of an unknown pool: %v", err)
+	}
 	if _, err := s.Get(t.Context(), "pool_none"); !fault.Has(err, fault.PoolNotFound) {
 		t.Errorf("unknown pool: %v", err)
 	}

@@ -8,6 +8,9 @@ RETURNING pool_no;
 -- refuses one place too many.
 UPDATE pool SET node_count = node_count + 1, updated_at = $2 WHERE pool_no = $1 RETURNING pool_id;
 
+-- name: SetReward :execrows
+UPDATE pool SET reward_per_epoch = $2, updated_at = $3 WHERE pool_id = $1;
+
 -- name: FreePlace :exec
 UPDATE pool SET node_count = node_count - 1, updated_at = $2 WHERE pool_no = $1;
 

@@ -175,6 +175,24 @@ func (q *Queries) ListPools(ctx context.Context, arg ListPoolsParams) ([]ListPoo
 	return items, nil
 }
 
+const setReward = `-- name: SetReward :execrows
+UPDATE pool SET reward_per_epoch = $2, updated_at = $3 WHERE pool_id = $1
+`
+
+type SetRewardParams struct {
+	PoolID         string
+	RewardPerEpoch int64
+	UpdatedAt      time.Time
+}
+
+func (q *Queries) SetReward(ctx context.Context, arg SetRewardParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setReward, arg.PoolID, arg.RewardPerEpoch, arg.UpdatedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const takePlace = `-- name: TakePlace :one
 UPDATE pool SET node_count = node_count + 1, updated_at = $2 WHERE pool_no = $1 RETURNING pool_id
 `
