@@ -142,9 +142,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer publish.Stop()
 	a.config.Logger.Info("started", "node", a.identity.NodeID, "version", a.config.Version, "run", a.recorder.run)
 	a.config.Notify("READY=1")
+	changed := a.link.Changed() // before each report, so that no change is missed
 	a.report(false)
 	for {
 		select {
+		case <-changed:
+			changed = a.link.Changed()
+			a.report(false)
 		case <-sample.C:
 			a.recorder.record(a.collector.Sample())
 			a.tidy()

@@ -251,6 +251,32 @@ func TestUnacknowledgedMessageComesAgainByteForByte(t *testing.T) {
 	}
 }
 
+// TestStatusFileFollowsTheConnectionAtOnce runs an agent whose regular report
+// is too rare to be of help.
+func TestStatusFileFollowsTheConnectionAtOnce(t *testing.T) {
+	n := newNetwork(t, nil)
+	n.config.reportEvery = time.Hour
+	n.start()
+	n.reported(func(r *Report) bool { return r.Connected })
+	n.broker.Close()
+	n.reported(func(r *Report) bool { return !r.Connected && r.LastError != "" && r.RetryAt != nil })
+}
+
+// reported waits for the status file to say so.
+func (n *network) reported(want func(*Report) bool) {
+	n.t.Helper()
+	for {
+		r, err := ReadReport(n.config.StatusFile)
+		if err == nil && want(r) {
+			return
+		}
+		if n.ctx.Err() != nil {
+			n.t.Fatalf("the status file stays at %+v, %v", r, err)
+		}
+		runtime.Gosched()
+	}
+}
+
 func TestAgentWithoutIdentityNamesIt(t *testing.T) {
 	config := Default()
 	config.StateDir = filepath.Join(t.TempDir(), "none")

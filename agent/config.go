@@ -44,7 +44,8 @@ type Config struct {
 	Notify   func(state string) // tells the service manager; default nobody
 	Watchdog time.Duration      // how often the service manager wants a sign of life; 0: never
 
-	minBackoff time.Duration // of the link; a test does not wait a second
+	minBackoff  time.Duration // of the link; a test does not wait a second
+	reportEvery time.Duration // default 5 s; a test shows that it does not wait for it
 }
 
 // Default settings.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,8 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// reportEvery is how often the status file is written.
+// reportEvery is how often the status file is written while the connection
+// stays as it is.
 const reportEvery = 5 * time.Second
 
 // Report is the content of the status file: what `lucid-agent status` shows.
@@ -130,10 +132,11 @@ func (a *Agent) report(stopped bool) {
 
 // reportInterval is short enough for the service manager's watchdog.
 func (a *Agent) reportInterval() time.Duration {
-	if half := a.config.Watchdog / 2; half > 0 && half < reportEvery {
-		return half
+	interval := cmp.Or(a.config.reportEvery, reportEvery)
+	if half := a.config.Watchdog / 2; half > 0 {
+		return min(half, interval)
 	}
-	return reportEvery
+	return interval
 }
 
 // replaceFile replaces a file as a whole. It is not made durable: the file

@@ -109,11 +109,17 @@ func TestStatusExitCodes(t *testing.T) {
 		want   string
 	}{
 		{"connected", agent.Report{UpdatedAt: now, Connected: true, Server: "a:1"}, 0, "connected to a:1"},
+		{"just started", agent.Report{UpdatedAt: now, Server: "a:1"}, 1, "connecting now\nlast ack"},
+		{"trying again", agent.Report{UpdatedAt: now, Server: "a:1", LastError: "refused", RetryAt: &now}, 1, "refused\n             connecting now\nlast ack"},
 		{"offline", agent.Report{UpdatedAt: now, Server: "a:1", LastError: "connection refused"}, 1, "connection refused"},
 		{"killed", agent.Report{UpdatedAt: now.Add(-time.Hour), Connected: true}, 3, "NOT RUNNING"},
 		{"with a verdict", agent.Report{UpdatedAt: now, Connected: true,
 			Verdict: &wire.Verdict{Verdict: "valid", ScoreNano: 987_600_000, ConfidenceNano: 500_000_000, FailuresLeft: 21}}, 0,
 			"98.76 of 100, confidence 50 %, 21 failures from suspension"},
+		{"with a verdict and no reason", agent.Report{UpdatedAt: now, Connected: true,
+			Verdict: &wire.Verdict{Verdict: "valid"}}, 0, "last proof   valid at "},
+		{"with a verdict and a reason", agent.Report{UpdatedAt: now, Connected: true,
+			Verdict: &wire.Verdict{Verdict: "invalid", Reason: "boot"}}, 0, "last proof   invalid (boot) at "},
 		{"with a reason", agent.Report{UpdatedAt: now, Connected: true, Absent: map[string]string{"gpu": "none"}}, 0, "gpu: none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -86,7 +86,7 @@ type Link struct {
 	mu      sync.Mutex
 	state   State
 	session *Session
-	changed chan struct{} // closed and replaced whenever session changes
+	changed chan struct{} // closed and replaced with each up and down
 }
 
 // New checks the configuration.
@@ -116,7 +116,7 @@ func New(config Config) (*Link, error) {
 	return &Link{
 		config:  config,
 		tls:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13},
-		state:   State{Since: config.Now()},
+		state:   State{Server: config.Servers[0], Since: config.Now()},
 		changed: make(chan struct{}),
 	}, nil
 }
@@ -239,6 +239,14 @@ func (l *Link) setSession(s *Session) {
 	l.session = s
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// Changed is closed when the connection next comes up or goes down, or an
+// attempt fails.
+func (l *Link) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
 }
 
 // State describes the connection now.
