@@ -38,7 +38,9 @@ func TestCommandLine(t *testing.T) {
 		{"run extra", 2, "", `unexpected "extra"`},
 		{"run --sample-interval soon --log-level loud", 2, "", "sample_interval: time: invalid duration \"soon\"\n"},
 		{"run --sample-interval soon --log-level loud", 2, "", "log_level: \"loud\" is not one of"},
-		{"run --config " + bad, 2, "", bad + ": colour: no such setting"},
+		{"run --config " + bad, 2, "", bad + ":2: colour: no such setting"},
+		{"run --config " + bad + " --server here", 2, "", `servers: "here" is not host:port`},
+		{"run -h", 0, "instead of the enrolment's", ""},
 		{"run --config " + bad, 2, "", "sample_interval: 0s is below 1s"},
 		{"run --config " + dir + "/none.toml", 2, "", "no such file"},
 		{"run --state-dir " + dir + "/none", 1, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
@@ -61,7 +63,7 @@ func TestEnrollRunStatus(t *testing.T) {
 	dir := t.TempDir()
 	authority := coordtest.NewAuthority(t)
 	broker := coordtest.NewBroker(t, coordtest.BrokerConfig{TLS: authority.Server(t, "127.0.0.1")})
-	enrolment := coordtest.NewEnrolment(t, authority, false, []string{broker.Addr}, "token")
+	enrolment := coordtest.NewEnrolment(t, authority, false, []string{"127.0.0.1:1"}, "token") // not where the broker is
 	ticket, state, file := filepath.Join(dir, "enroll.toml"), filepath.Join(dir, "state"), filepath.Join(dir, "status.json")
 	if err := os.WriteFile(ticket, []byte(enrolment.Ticket("token")), 0o600); err != nil {
 		t.Fatal(err)
@@ -78,7 +80,7 @@ func TestEnrollRunStatus(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- command(ctx, []string{"run", "--state-dir", state, "--status-file", file, "--sample-interval", "1s", "--publish-interval", "1s"}, &stdout, &stderr)
+		ended <- command(ctx, []string{"run", "--server", "127.0.0.1:1", "--server", broker.Addr, "--state-dir", state, "--status-file", file, "--sample-interval", "1s", "--publish-interval", "1s"}, &stdout, &stderr)
 	}()
 	for p := range broker.Published {
 		if p.Topic == wire.Topic("node_test", wire.ChannelMetrics) {
