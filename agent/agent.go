@@ -22,6 +22,10 @@ import (
 // ErrNotEnrolled is a state folder without an identity.
 var ErrNotEnrolled = identity.ErrNotEnrolled
 
+// ErrRefused is an enrolment that the coordinator refused for good: to try
+// again with the same file does not help.
+var ErrRefused = identity.ErrRefused
+
 // drainTimeout bounds the farewell after the agent was told to end: 5 s, with
 // a margin for the rest of the end.
 const drainTimeout = 4500 * time.Millisecond

@@ -59,6 +59,51 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+func TestEnrollRefusedForGood(t *testing.T) {
+	dir := t.TempDir()
+	enrolment := coordtest.NewEnrolment(t, coordtest.NewAuthority(t), false, []string{"127.0.0.1:1"})
+	file := filepath.Join(dir, "enroll.toml")
+	if err := os.WriteFile(file, []byte(enrolment.Ticket("guessed")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code := command(t.Context(), []string{"enroll", "--file", file, "--state-dir", dir + "/state"}, &stdout, &stderr)
+	if code != 4 || !strings.Contains(stderr.String(), "request_id "+coordtest.RequestID) {
+		t.Errorf("code %d, want 4\n%s", code, &stderr)
+	}
+}
+
+// TestForeignStateFolder runs both commands that need the state folder on one
+// that this user may not use.
+func TestForeignStateFolder(t *testing.T) {
+	dir := t.TempDir()
+	foreign := filepath.Join(dir, "foreign")
+	if err := os.Mkdir(foreign, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(foreign, "state")
+	if os.Geteuid() == 0 { // whom no mode keeps out
+		state = foreign
+		if err := os.Chown(foreign, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := os.Chmod(foreign, 0); err != nil {
+		t.Fatal(err)
+	}
+	enrolment := coordtest.NewEnrolment(t, coordtest.NewAuthority(t), false, []string{"127.0.0.1:1"}, "token")
+	file := filepath.Join(dir, "enroll.toml")
+	if err := os.WriteFile(file, []byte(enrolment.Ticket("token")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"run"}, {"enroll", "--file", file}} {
+		var stdout, stderr bytes.Buffer
+		code := command(t.Context(), append(args, "--state-dir", state), &stdout, &stderr)
+		if code != 1 || !strings.Contains(stderr.String(), "give one with --state-dir") {
+			t.Errorf("%s: code %d, %s", args[0], code, &stderr)
+		}
+	}
+}
+
 func TestEnrollRunStatus(t *testing.T) {
 	dir := t.TempDir()
 	authority := coordtest.NewAuthority(t)

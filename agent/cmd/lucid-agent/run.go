@@ -55,8 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = a.Run(ctx)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "lucid-agent run: %v\n", err)
-		return exitFailed
+		return failed("run", err, stderr)
 	}
 	return exitOK
 }

@@ -3,10 +3,13 @@ package link
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -104,9 +107,22 @@ func (l *Link) open(ctx context.Context, server string) (*tls.Conn, error) {
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
+		if other, ok := errors.AsType[x509.HostnameError](err); ok {
+			err = fmt.Errorf("the certificate is valid for %s, not %s", names(other.Certificate), host)
+		}
 		return nil, fmt.Errorf("TLS with %s: %w", server, err)
 	}
 	return conn, nil
+}
+
+// names that a certificate is valid for, each once.
+func names(c *x509.Certificate) string {
+	list := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		list = append(list, ip.String())
+	}
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
 }
 
 func (s *Session) subscribe(ctx context.Context) error {
