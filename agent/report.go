@@ -124,8 +124,13 @@ func (a *Agent) report(stopped bool) {
 		return
 	}
 	err := replaceFile(a.config.StatusFile, encode(r))
+	// By hand there is no RuntimeDirectory= that makes /run/lucid-agent.
+	if errors.Is(err, fs.ErrNotExist) && os.Mkdir(filepath.Dir(a.config.StatusFile), 0o755) == nil {
+		err = replaceFile(a.config.StatusFile, encode(r))
+	}
 	if err != nil && !a.journal.muted {
-		a.config.Logger.Warn("status file cannot be written; `lucid-agent status` will not work", "error", err)
+		a.config.Logger.Warn("status file cannot be written; `lucid-agent status` will not work", "error", err,
+			"remedy", "give run and status the same --status-file, in a folder that this user may write to")
 	}
 	a.journal.muted = err != nil
 }
