@@ -200,6 +200,9 @@ func (f *Foundation) brokerAddresses() []string {
 	return addresses
 }
 
+// BrokerAddress is host:port of the broker, as told to agents.
+func (f *Foundation) BrokerAddress() string { return f.brokerAddresses()[0] }
+
 // URL is where people and agents find the API.
 func (f *Foundation) URL() string {
 	scheme := "https"

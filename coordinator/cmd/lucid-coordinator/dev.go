@@ -159,7 +159,7 @@ func (c *devCmd) runFleet(ctx context.Context, f *coordinator.Foundation, agent 
 	fmt.Printf("Samples, proofs and earnings follow. Ctrl-C stops everything.\n\n")
 	context.AfterFunc(ctx, func() { fmt.Println("\nStopping ...") })
 	local := &localAgent{
-		binary: agent, dir: filepath.Join(c.Data, "agent"), log: log,
+		binary: agent, dir: filepath.Join(c.Data, "agent"), server: f.BrokerAddress(), log: log,
 		enrolFile: func(ctx context.Context) (string, error) {
 			return f.EnrolFile(ctx, coordinator.EnrolRequest{PoolID: defaultPool, PayoutAddress: c.Payout, Life: time.Hour})
 		},
