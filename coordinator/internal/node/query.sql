@@ -81,8 +81,9 @@ WHERE node_no = $1 RETURNING session_no, status;
 INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- name: Disconnect :execrows
+-- Session 0 is whichever is on record.
 UPDATE node SET online = false, last_heartbeat = sqlc.arg(at)
-WHERE node_no = $1 AND session_no = $2 AND online;
+WHERE node_no = $1 AND (session_no = $2 OR $2 = 0) AND online;
 
 -- name: ClosePresence :exec
 UPDATE node_presence SET to_at = GREATEST(sqlc.arg(at)::timestamptz, from_at) WHERE node_no = $1 AND to_at IS NULL;

@@ -104,7 +104,7 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, expiresAt time.Time) 
 
 const disconnect = `-- name: Disconnect :execrows
 UPDATE node SET online = false, last_heartbeat = $3
-WHERE node_no = $1 AND session_no = $2 AND online
+WHERE node_no = $1 AND (session_no = $2 OR $2 = 0) AND online
 `
 
 type DisconnectParams struct {
@@ -113,6 +113,7 @@ type DisconnectParams struct {
 	At        *time.Time
 }
 
+// Session 0 is whichever is on record.
 func (q *Queries) Disconnect(ctx context.Context, arg DisconnectParams) (int64, error) {
 	result, err := q.db.Exec(ctx, disconnect, arg.NodeNo, arg.SessionNo, arg.At)
 	if err != nil {
