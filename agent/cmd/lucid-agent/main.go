@@ -99,7 +99,7 @@ func parse(flags *flag.FlagSet, args []string, about string, stdout, stderr io.W
 func failed(name string, err error, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "lucid-agent %s: %v\n", name, err)
 	if errors.Is(err, fs.ErrPermission) {
-		fmt.Fprintln(stderr, "run it as the user whose it is (sudo -u lucid-agent ...); for a state folder of your own give one with --state-dir")
+		fmt.Fprintln(stderr, "run it as its owner (sudo -u lucid-agent lucid-agent ...), or with a state folder of your own: --state-dir FOLDER")
 	}
 	return exitFailed
 }

@@ -44,6 +44,7 @@ func TestCommandLine(t *testing.T) {
 		{"run --config " + bad, 2, "", "sample_interval: 0s is below 1s"},
 		{"run --config " + dir + "/none.toml", 2, "", "no such file"},
 		{"run --state-dir " + dir + "/none", 1, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
+		{"run --state-dir " + dir + "/none", 1, "", "or name the folder of an earlier enrolment with --state-dir"},
 		{"enroll --file " + dir + "/none.toml --state-dir " + dir + "/none", 1, "", "none.toml: no such file"},
 		{"enroll --file " + bad + " --state-dir " + dir + "/none", 1, "", "token: missing"},
 		{"status --status-file " + dir + "/none", 3, "", "no agent is running"},
@@ -98,7 +99,7 @@ func TestForeignStateFolder(t *testing.T) {
 	for _, args := range [][]string{{"run"}, {"enroll", "--file", file}} {
 		var stdout, stderr bytes.Buffer
 		code := command(t.Context(), append(args, "--state-dir", state), &stdout, &stderr)
-		if code != 1 || !strings.Contains(stderr.String(), "give one with --state-dir") {
+		if code != 1 || !strings.Contains(stderr.String(), "a state folder of your own: --state-dir FOLDER") {
 			t.Errorf("%s: code %d, %s", args[0], code, &stderr)
 		}
 	}
