@@ -185,7 +185,13 @@ func specific(host string) bool {
 // certificateHosts are the hosts plus the loopback, by which this machine's own
 // tools come.
 func (f *Foundation) certificateHosts() []string {
-	return append(slices.Clone(f.hosts()), "localhost", "127.0.0.1", "::1")
+	hosts := slices.Clone(f.hosts())
+	for _, own := range []string{"localhost", "127.0.0.1", "::1"} {
+		if !slices.Contains(hosts, own) {
+			hosts = append(hosts, own)
+		}
+	}
+	return hosts
 }
 
 func (f *Foundation) brokerAddresses() []string {
