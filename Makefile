@@ -13,6 +13,9 @@ TOOLS      := bin/tools
 # Each module is built and tested by its own go.mod, as a release is. go.work
 # would merge the versions that they ask for; it is there for editors.
 export GOWORK := off
+# The version comes from LDFLAGS. git refuses to tell it in a clone of another
+# user (a container's mount, root in a user's folder), and go build would fail.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
 
 # each CMD: runs CMD in every module, all of them even when one fails.
 each = @failed=; for m in $(MODULES); do (cd $$m && $(1)) || failed="$$failed $$m"; done; \
@@ -56,11 +59,11 @@ lint: $(TOOLS)/staticcheck ## formatting, go vet, staticcheck, systemd units
 	@unformatted=$$(gofmt -l $(MODULES)); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
 	$(call each,go vet ./...)
-	$(call each,$(CURDIR)/$(TOOLS)/staticcheck ./...)
+	$(call each,../$(TOOLS)/staticcheck ./...)
 	@sh scripts/units.sh
 
 vulncheck: $(TOOLS)/govulncheck ## known vulnerabilities in what we call; says so when it cannot run
-	@sh scripts/vulncheck.sh $(CURDIR)/$(TOOLS)/govulncheck $(MODULES)
+	@sh scripts/vulncheck.sh ../$(TOOLS)/govulncheck $(MODULES)
 
 tidy: ## go mod tidy in every module
 	$(call each,go mod tidy)

@@ -24,13 +24,21 @@ import (
 // ErrNotEnrolled is a state folder without an identity.
 var ErrNotEnrolled = identity.ErrNotEnrolled
 
-// drainTimeout bounds the farewell after the agent was told to end.
-const drainTimeout = 5 * time.Second
+// ErrRefused is an enrolment that the coordinator refused for good: to try
+// again with the same file does not help.
+var ErrRefused = identity.ErrRefused
+
+// drainTimeout bounds the farewell after the agent was told to end: 5 s, with
+// a margin for the rest of the end.
+const drainTimeout = 4500 * time.Millisecond
+
+// goodbyeTime is the part of it that is kept for the goodbye.
+const goodbyeTime = time.Second
 
 // connectGrace is for a connection that is just coming up at that moment.
 const connectGrace = time.Second
 
-const tidyEvery = time.Minute
+const tidyEvery = 5 * time.Second
 
 // Agent is a node's agent.
 type Agent struct {
@@ -150,15 +158,19 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer publish.Stop()
 	a.config.Logger.Info("started", "node", a.identity.NodeID, "version", a.config.Version, "run", a.recorder.run)
 	a.config.Notify("READY=1")
+	changed := a.link.Changed() // before each report, so that no change is missed
 	a.report(false)
 	for {
 		select {
+		case <-changed:
+			changed = a.link.Changed()
+			a.report(false)
 		case <-sample.C:
 			resting = a.sample(resting)
+			a.tidy()
 		case <-publish.C:
 			a.recorder.flush()
 			publish.Reset(a.untilPublish())
-			a.tidy()
 		case <-report.C: // a sign of life: the loop goes round
 			a.report(false)
 		case <-ctx.Done():
@@ -185,8 +197,9 @@ func (a *Agent) sample(rested bool) (resting bool) {
 	return false
 }
 
-// tidy hands freed memory back to the system, at most once a minute: the
-// heap is small, and what a sample leaves behind would stay resident.
+// tidy hands freed memory back to the system after a sample: the heap is
+// small, and what some samples leave behind would be a tenth of all that is
+// resident.
 func (a *Agent) tidy() {
 	if now := a.config.Now(); now.Sub(a.tidied) >= tidyEvery {
 		a.tidied = now
@@ -207,12 +220,14 @@ func (a *Agent) drain(ctx context.Context) {
 		a.config.Logger.Warn("ending without a connection", "samples_lost", a.queue.Stats().Samples)
 		return
 	}
+	delivery, expire := context.WithTimeout(ctx, drainTimeout-goodbyeTime)
+	defer expire()
 	for a.queue.Stats().Messages > 0 {
 		select {
 		case <-a.delivered:
 			continue
 		case <-session.Lost():
-		case <-ctx.Done():
+		case <-delivery.Done():
 		}
 		break
 	}
@@ -220,7 +235,8 @@ func (a *Agent) drain(ctx context.Context) {
 		a.config.Logger.Warn("ending with samples that were not acknowledged", "samples", left.Samples)
 	}
 	if err := session.Publish(ctx, wire.ChannelStatus, a.status(session.Connection, false), 1, true); err != nil {
-		a.config.Logger.Warn("could not say goodbye", "error", err)
+		a.config.Logger.Warn("could not say goodbye: the will has to", "error", err)
+		return // a clean end would take the will back
 	}
 	session.Leave()
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,11 +39,16 @@ type network struct {
 }
 
 func newNetwork(t *testing.T, refuse func(coordtest.Publication) bool) *network {
+	return newNetworkWith(t, coordtest.BrokerConfig{Refuse: refuse})
+}
+
+func newNetworkWith(t *testing.T, config coordtest.BrokerConfig) *network {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	authority := coordtest.NewAuthority(t)
 	n := &network{t: t, ctx: ctx}
-	n.broker = coordtest.NewBroker(t, coordtest.BrokerConfig{TLS: authority.Server(t, "127.0.0.1"), Refuse: refuse})
+	config.TLS = authority.Server(t, "127.0.0.1")
+	n.broker = coordtest.NewBroker(t, config)
 	n.enrolment = coordtest.NewEnrolment(t, authority, false, []string{n.broker.Addr}, "token")
 
 	root := t.TempDir()
@@ -245,6 +251,32 @@ func TestUnacknowledgedMessageComesAgainByteForByte(t *testing.T) {
 	}
 }
 
+// TestStatusFileFollowsTheConnectionAtOnce runs an agent whose regular report
+// is too rare to be of help.
+func TestStatusFileFollowsTheConnectionAtOnce(t *testing.T) {
+	n := newNetwork(t, nil)
+	n.config.reportEvery = time.Hour
+	n.start()
+	n.reported(func(r *Report) bool { return r.Connected })
+	n.broker.Close()
+	n.reported(func(r *Report) bool { return !r.Connected && r.LastError != "" && r.RetryAt != nil })
+}
+
+// reported waits for the status file to say so.
+func (n *network) reported(want func(*Report) bool) {
+	n.t.Helper()
+	for {
+		r, err := ReadReport(n.config.StatusFile)
+		if err == nil && want(r) {
+			return
+		}
+		if n.ctx.Err() != nil {
+			n.t.Fatalf("the status file stays at %+v, %v", r, err)
+		}
+		runtime.Gosched()
+	}
+}
+
 func TestAgentWithoutIdentityNamesIt(t *testing.T) {
 	config := Default()
 	config.StateDir = filepath.Join(t.TempDir(), "none")
@@ -301,5 +333,39 @@ func TestStoppingDeliversWhatWasNotPublishedAndDropsTheWill(t *testing.T) {
 		if p := <-n.broker.Published; p.Will {
 			t.Error("the will was published after a clean goodbye")
 		}
+	}
+}
+
+// TestStoppingIsSaidWhateverIsNotAcknowledged stops an agent whose samples
+// are never acknowledged, and one whose goodbye is not: in both the broker
+// must be left with a status that says offline.
+func TestStoppingIsSaidWhateverIsNotAcknowledged(t *testing.T) {
+	for name, mute := range map[string]func(coordtest.Publication) bool{
+		"samples": func(p coordtest.Publication) bool { return p.Topic == wire.Topic(testNode, wire.ChannelMetrics) },
+		"goodbye": func(p coordtest.Publication) bool { return strings.Contains(string(p.Payload), `"online":false`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetworkWith(t, coordtest.BrokerConfig{Mute: mute})
+			n.config.PublishInterval = 4 * time.Minute // not during this test
+			n.prepare = func(a *Agent) { a.recorder.record(wire.Sample{}) }
+			_, stop := n.start()
+			n.next(wire.ChannelInfo)
+			stop()
+			select {
+			case <-n.broker.Gone:
+			case <-n.ctx.Done():
+				t.Fatal("the broker still holds the connection")
+			}
+			acknowledged := false
+			for len(n.broker.Published) > 0 {
+				p := <-n.broker.Published
+				offline := p.Topic == wire.Topic(testNode, wire.ChannelStatus) && !decode[wire.Status](t, p.Payload).Online
+				acknowledged = acknowledged || offline && (p.Will || !mute(p))
+			}
+			if !acknowledged {
+				t.Error("the broker still takes this node for online")
+			}
+		})
 	}
 }

@@ -26,6 +26,8 @@ const (
 	maxPublishInterval = time.Hour
 )
 
+var errNoSetting = errors.New("no such setting")
+
 // Config of an agent. Default gives usable settings.
 type Config struct {
 	// Settings: from the configuration file and flags, by their key.
@@ -44,7 +46,8 @@ type Config struct {
 	Notify   func(state string) // tells the service manager; default nobody
 	Watchdog time.Duration      // how often the service manager wants a sign of life; 0: never
 
-	minBackoff time.Duration // of the link; a test does not wait a second
+	minBackoff  time.Duration // of the link; a test does not wait a second
+	reportEvery time.Duration // default 5 s; a test shows that it does not wait for it
 }
 
 // Default settings.
@@ -58,24 +61,49 @@ func Default() Config {
 	}
 }
 
-// Load takes the settings of a TOML text. Its error names every key that is
-// wrong.
-func (c *Config) Load(text string) error {
-	settings := make(map[string]any)
-	if _, err := toml.Decode(text, &settings); err != nil {
-		return err
+// Load takes the settings of a TOML text, which came from the file of that
+// name. Its error names every key that is wrong, with file and line.
+func (c *Config) Load(file, text string) error {
+	values := make(map[string]toml.Primitive)
+	meta, err := toml.Decode(text, &values)
+	if err != nil {
+		return inFile(file, err)
 	}
 	var wrong []error
-	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		value, err := settingText(settings[key])
-		if err == nil {
-			err = c.Set(key, value)
-		} else {
-			err = fmt.Errorf("%s: %w", key, err)
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if err := meta.PrimitiveDecode(values[key], setting{c, key}); err != nil {
+			wrong = append(wrong, inFile(file, err))
 		}
-		wrong = append(wrong, err)
 	}
 	return errors.Join(wrong...)
+}
+
+// inFile says where in the file the error lies.
+func inFile(file string, err error) error {
+	at, ok := errors.AsType[toml.ParseError](err)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: %w", file, err)
+	case at.Position.Line == 0: // a.b = 1: the decoder keeps no line for a
+		return fmt.Errorf("%s: %s", file, at.Message)
+	}
+	return fmt.Errorf("%s:%d: %s", file, at.Position.Line, at.Message)
+}
+
+// setting takes the value of its key in a file. The decoder calls it, so
+// that its errors get their line.
+type setting struct {
+	config *Config
+	key    string
+}
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (s setting) UnmarshalTOML(value any) error {
+	text, err := settingText(value)
+	if setErr := s.config.Set(s.key, text); err == nil || errors.Is(setErr, errNoSetting) {
+		return setErr
+	}
+	return fmt.Errorf("%s: %w", s.key, err)
 }
 
 // settingText is a TOML value as a flag would give it.
@@ -115,7 +143,7 @@ func (c *Config) Set(key, value string) (err error) {
 			err = fmt.Errorf("%q is not one of debug, info, warn, error", value)
 		}
 	default:
-		err = errors.New("no such setting")
+		err = errNoSetting
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)

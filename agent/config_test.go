@@ -9,7 +9,7 @@ import (
 
 func TestLoad(t *testing.T) {
 	c := Default()
-	err := c.Load(`
+	err := c.Load("agent.toml", `
 servers = ["a.example:8883", "b.example:8883"]
 sample_interval = "2s"
 publish_interval = "2s"
@@ -38,21 +38,25 @@ func TestDefaultIsValid(t *testing.T) {
 
 func TestEveryErrorAtOnce(t *testing.T) {
 	c := Default()
-	loadErr := c.Load(`
+	loadErr := c.Load("agent.toml", `
 servers = [8883]
 sample_interval = 10
 publish_interval = "soon"
 log_level = "loud"
 colour = "red"
 [section]
+"in quotes" = 1
+dotted.key = 1
+[[list]]
 `)
 	for _, want := range []string{
-		"servers: item 1 is 8883, want a text in quotes",
-		"sample_interval: 10 is not a text in quotes",
-		`publish_interval: time: invalid duration "soon"`,
-		`log_level: "loud" is not one of debug, info, warn, error`,
-		"colour: no such setting",
-		"section: map[] is not a text in quotes",
+		"agent.toml:2: servers: item 1 is 8883, want a text in quotes",
+		"agent.toml:3: sample_interval: 10 is not a text in quotes",
+		`agent.toml:4: publish_interval: time: invalid duration "soon"`,
+		`agent.toml:5: log_level: "loud" is not one of debug, info, warn, error`,
+		"agent.toml:6: colour: no such setting",
+		"agent.toml:7: section: no such setting",
+		"agent.toml:10: list: no such setting",
 	} {
 		if loadErr == nil || !strings.Contains(loadErr.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, loadErr)
@@ -78,8 +82,8 @@ colour = "red"
 
 func TestSyntaxErrorNamesTheLine(t *testing.T) {
 	c := Default()
-	if err := c.Load("servers = []\nsample_interval = \n"); err == nil || !strings.Contains(err.Error(), "line 2") {
-		t.Errorf("error = %v, want the line", err)
+	if err := c.Load("agent.toml", "servers = []\nsample_interval = \n"); err == nil || !strings.Contains(err.Error(), "agent.toml:2: ") {
+		t.Errorf("error = %v, want file and line", err)
 	}
 }
 
@@ -87,7 +91,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("servers = [\"a:1\"]\nsample_interval = \"1s\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := Default()
-		if c.Load(text) == nil && c.Validate() == nil && c.SampleInterval < minSampleInterval {
+		if c.Load("agent.toml", text) == nil && c.Validate() == nil && c.SampleInterval < minSampleInterval {
 			t.Errorf("interval %s was accepted from %q", c.SampleInterval, text)
 		}
 	})

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,8 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// reportEvery is how often the status file is written.
+// reportEvery is how often the status file is written while the connection
+// stays as it is.
 const reportEvery = 5 * time.Second
 
 // Report is the content of the status file: what `lucid-agent status` shows.
@@ -123,25 +125,37 @@ func (a *Agent) report(stopped bool) {
 		return
 	}
 	err := replaceFile(a.config.StatusFile, encode(r))
+	// By hand there is no RuntimeDirectory= that makes /run/lucid-agent.
+	if errors.Is(err, fs.ErrNotExist) && os.Mkdir(filepath.Dir(a.config.StatusFile), 0o755) == nil {
+		err = replaceFile(a.config.StatusFile, encode(r))
+	}
 	if err != nil && !a.journal.muted {
-		a.config.Logger.Warn("status file cannot be written; `lucid-agent status` will not work", "error", err)
+		a.config.Logger.Warn("status file cannot be written; `lucid-agent status` will not work", "error", err,
+			"remedy", "give run and status the same --status-file, in a folder that this user may write to")
 	}
 	a.journal.muted = err != nil
 }
 
 // reportInterval is short enough for the service manager's watchdog.
 func (a *Agent) reportInterval() time.Duration {
-	if half := a.config.Watchdog / 2; half > 0 && half < reportEvery {
-		return half
+	interval := cmp.Or(a.config.reportEvery, reportEvery)
+	if half := a.config.Watchdog / 2; half > 0 {
+		return min(half, interval)
 	}
-	return reportEvery
+	return interval
 }
 
 // replaceFile replaces a file as a whole. It is not made durable: the file
 // is for the present only, and /run is memory.
 func replaceFile(path string, content []byte) error {
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := os.WriteFile(temporary, content, 0o644); err != nil {
+	// Not through a link that somebody else put there: the folder may be /tmp.
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary, path)

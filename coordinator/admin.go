@@ -9,15 +9,16 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
 )
 
-// byCLI stands in the audit log for whoever has a shell beside the database.
-var byCLI = audit.By{Actor: audit.CLI}
+// ByCLI stands in the audit log for whoever has a shell beside the database.
+var ByCLI = audit.By{Actor: audit.CLI}
 
 // CreatePool makes a pool.
 func (f *Foundation) CreatePool(ctx context.Context, n NewPool) (pool.Pool, error) {
-	return f.Pools.Create(ctx, byCLI, n)
+	return f.Pools.Create(ctx, ByCLI, n)
 }
 
 // AuditFilter selects entries of the audit log.
@@ -25,6 +26,12 @@ type AuditFilter = audit.Filter
 
 // NewPool describes a pool to be made.
 type NewPool = pool.New
+
+// PayoutStatus is where a payout is in its life.
+type PayoutStatus = payout.Status
+
+// Payouts are the payouts of all nodes.
+func (f *Foundation) Payouts() *payout.Store { return payout.NewStore(f.DB, f.now) }
 
 // EnrolRequest says for what a token is made. Empty strings set no bound.
 type EnrolRequest struct {
@@ -61,7 +68,7 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 		}
 		token.NodeNo = &n.No
 	}
-	text, err := f.Nodes.CreateToken(ctx, byCLI, token)
+	text, err := f.Nodes.CreateToken(ctx, ByCLI, token)
 	if err != nil {
 		return "", err
 	}

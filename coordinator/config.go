@@ -23,7 +23,7 @@ import (
 // A Config that Load returned has passed every check of config_check.go.
 type Config struct {
 	DataDir     string   `toml:"data_dir" env:"LUCID_DATA_DIR" default:"/var/lib/lucid-coordinator" dev:"./.lucid" help:"Folder of what must survive a restart: the master key and, in dev, the private database."`
-	MasterKey   Secret   `toml:"master_key" env:"LUCID_MASTER_KEY" help:"Key that seals all other secrets, 64 hexadecimal digits. Empty: DIR/master.key, made at the first start with mode 0600."`
+	MasterKey   Secret   `toml:"master_key" env:"LUCID_MASTER_KEY" help:"Key that seals all other secrets, 32 bytes in hexadecimal or base64. Empty: DIR/master.key, made at the first start with mode 0600."`
 	PublicHosts []string `toml:"public_hosts" env:"LUCID_PUBLIC_HOSTS" help:"Names and IP addresses by which agents and people reach this coordinator; its certificates carry them."`
 
 	API       APIConfig       `toml:"api" help:"REST API"`
@@ -115,13 +115,12 @@ type PootConfig struct {
 	Validity   time.Duration `toml:"validity" env:"LUCID_POOT_CHALLENGE_VALIDITY" default:"2m" dev:"10s" help:"Until then an answer counts as late, afterwards as missed; at most 15m."`
 	Puzzles    int           `toml:"puzzles" env:"LUCID_POOT_PUZZLES" default:"8" help:"Puzzles in a challenge."`
 	Difficulty int           `toml:"difficulty" env:"LUCID_POOT_DIFFICULTY" default:"14" help:"Bits to search for each puzzle; 0 is a plain HMAC."`
-	SolveTime  time.Duration `toml:"solve_time" env:"LUCID_POOT_SOLVE_TIME" default:"200ms" help:"Time that a challenge should cost the slowest expected node; at most a quarter of deadline."`
 }
 
 // VettingConfig says how long a new node's earnings are held.
 type VettingConfig struct {
 	Challenges int `toml:"challenges" env:"LUCID_VETTING_CHALLENGES" default:"100" dev:"3" help:"Verdicts a node needs before its earnings are released."`
-	Days       int `toml:"days" env:"LUCID_VETTING_DAYS" default:"7" dev:"0" help:"Days since enrolment that it needs as well."`
+	Days       int `toml:"days" env:"LUCID_VETTING_DAYS" default:"7" dev:"0" help:"Days since its first verdict that it needs as well."`
 }
 
 // EpochConfig says how often rewards are shared out.

@@ -59,7 +59,7 @@ func (l *loader) checkGeneral() {
 	l.require(c.DataDir != "", "data_dir", "is empty")
 	if c.MasterKey != "" {
 		_, ok := c.MasterKeyBytes()
-		l.require(ok, "master_key", "is not 64 hexadecimal digits")
+		l.require(ok, "master_key", "is not 32 bytes in hexadecimal or base64")
 	}
 	for _, host := range c.PublicHosts {
 		l.require(validHost(host), "public_hosts", "%q is neither a host name nor an IP address", host)
@@ -166,8 +166,6 @@ func (l *loader) checkPoot() {
 		"%s is not above 0 and at most half of poot.interval (%s)", c.Deadline, c.Interval)
 	l.require(c.Validity >= c.Deadline && c.Validity <= maxValidity, "poot.validity",
 		"%s is not between poot.deadline (%s) and %s", c.Validity, c.Deadline, maxValidity)
-	l.require(c.SolveTime > 0 && c.SolveTime <= c.Deadline/4, "poot.solve_time",
-		"%s is not above 0 and at most a quarter of poot.deadline (%s)", c.SolveTime, c.Deadline)
 	l.between("poot.puzzles", c.Puzzles, 1, proof.MaxCount)
 	l.between("poot.difficulty", c.Difficulty, 0, proof.MaxDifficulty)
 	if c.Puzzles >= 1 && c.Puzzles <= proof.MaxCount && c.Difficulty >= 0 && c.Difficulty <= proof.MaxDifficulty {

@@ -95,7 +95,7 @@ func (f Faults) Error() string {
 
 // Load joins defaults, the TOML file (none when the name is empty), the
 // environment (as of os.Environ) and the flags' overrides. Its error is
-// Faults. Files are read only when they are named: the TOML file, and those
+// Faults; the Config is then good for looking at only. Files are read only when they are named: the TOML file, and those
 // that a ..._FILE variable names.
 func Load(profile Profile, file string, environ []string, overrides []Override) (Config, Origins, error) {
 	l := newLoader(profile)
@@ -109,7 +109,7 @@ func Load(profile Profile, file string, environ []string, overrides []Override) 
 	l.adjust()
 	l.check()
 	if len(l.faults) > 0 {
-		return Config{}, l.origins, l.faults
+		return l.config, l.origins, l.faults
 	}
 	return l.config, l.origins, nil
 }
@@ -235,10 +235,6 @@ func (l *loader) adjust() {
 	if half := c.Interval / 2; by["poot.deadline"].Layer == LayerDefault && half > 0 && c.Deadline > half {
 		c.Deadline = half
 		by["poot.deadline"] = Origin{LayerDefault, "(half of poot.interval)"}
-	}
-	if quarter := c.Deadline / 4; by["poot.solve_time"].Layer == LayerDefault && quarter > 0 && c.SolveTime > quarter {
-		c.SolveTime = quarter
-		by["poot.solve_time"] = Origin{LayerDefault, "(a quarter of poot.deadline)"}
 	}
 	if by["poot.validity"].Layer == LayerDefault && c.Validity < c.Deadline && c.Deadline <= maxValidity {
 		c.Validity = c.Deadline

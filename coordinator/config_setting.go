@@ -1,10 +1,10 @@
 package coordinator
 
 import (
-	"encoding/hex"
 	"net/url"
 	"reflect"
 
+	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/shared/proof"
 )
 
@@ -36,11 +36,8 @@ func (s Secret) Redacted() string {
 
 // MasterKeyBytes is the master key that was set; ok is false when none was.
 func (c *Config) MasterKeyBytes() (key proof.Key, ok bool) {
-	raw, err := hex.DecodeString(string(c.MasterKey))
-	if err != nil || len(raw) != len(key) {
-		return proof.Key{}, false
-	}
-	return proof.Key(raw), true
+	key, err := seal.ParseMaster([]byte(c.MasterKey))
+	return key, err == nil
 }
 
 // setting is one leaf of Config, as its struct tags describe it.

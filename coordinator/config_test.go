@@ -137,8 +137,8 @@ func TestAPIAddrOverrides(t *testing.T) {
 
 func TestDefaultsFollowWhatWasChosen(t *testing.T) {
 	c, origins := mustLoad(t, ProfileDev, "", nil, Override{"poot.interval", "2s", "--poot-interval"})
-	if c.Poot.Deadline != time.Second || c.Poot.SolveTime != 200*time.Millisecond {
-		t.Errorf("deadline %s, solve time %s", c.Poot.Deadline, c.Poot.SolveTime)
+	if c.Poot.Deadline != time.Second {
+		t.Errorf("deadline %s", c.Poot.Deadline)
 	}
 	if got := origins.ByKey["poot.deadline"].String(); got != "default (half of poot.interval)" {
 		t.Errorf("origin %q", got)

@@ -48,7 +48,6 @@ type Coordinator struct {
 	ingest    *sample.Ingest
 	scores    *score.Store
 	referee   *challenge.Referee
-	payouts   *payout.Store
 	closer    *payout.Closer
 	round     *payout.Round
 	broker    *broker.Broker
@@ -59,6 +58,7 @@ type Coordinator struct {
 	led       chan struct{}             // closed when it has led once
 	ledOnce   sync.Once
 	serving   chan struct{} // closed when broker and API answer
+	failed    chan error    // the first reason to end before being asked to
 }
 
 // New builds a coordinator on an open foundation and takes the API's address,
@@ -66,7 +66,7 @@ type Coordinator struct {
 func New(f *Foundation, o Options) (*Coordinator, error) {
 	c := &Coordinator{
 		Foundation: f, observer: o.Observer.withDefaults(), metrics: prometheus.NewRegistry(),
-		led: make(chan struct{}), serving: make(chan struct{}),
+		led: make(chan struct{}), serving: make(chan struct{}), failed: make(chan error, 1),
 	}
 	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := errors.Join(c.buildRooms(), c.buildMoney()); err != nil {
@@ -84,7 +84,7 @@ func New(f *Foundation, o Options) (*Coordinator, error) {
 		return nil, err
 	}
 	if c.listener, err = net.Listen("tcp", f.Config.API.Addr()); err != nil {
-		return nil, fmt.Errorf("API address %s: %w; choose another with --http", f.Config.API.Addr(), errors.Unwrap(err))
+		return nil, fmt.Errorf("the API cannot listen on %s: %w; choose another address with --http", f.Config.API.Addr(), errors.Unwrap(err))
 	}
 	return c, nil
 }
@@ -103,23 +103,30 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	background.Go(func() { job.Loop(jobs, c.Log, "signing keys", signingKeysInterval, c.reloadSigningKeys) })
 	lease := job.NewLease(job.LeaseConfig{Pool: c.DB, Logger: c.Log})
 	background.Go(func() { lease.Run(jobs, "leader", c.lead) })
-
-	failed := make(chan error, 1)
+	background.Go(func() { job.Loop(jobs, c.Log, "takeover", takeoverInterval, c.watchTakeover) })
 	go func() {
 		if err := c.serveHTTP(); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("API: %w", err)
+			c.fail(fmt.Errorf("API: %w", err))
 		}
 	}()
-	err := c.serveUntil(ctx, failed)
+	err := c.serveUntil(ctx)
 	c.shutDown()
 	stopJobs()
 	background.Wait()
 	return err
 }
 
+// fail ends Run with the error, unless it is ending already.
+func (c *Coordinator) fail(err error) {
+	select {
+	case c.failed <- err:
+	default:
+	}
+}
+
 // serveUntil opens the broker once this coordinator leads: before that,
 // presence that another one left behind has not been ended.
-func (c *Coordinator) serveUntil(ctx context.Context, failed <-chan error) error {
+func (c *Coordinator) serveUntil(ctx context.Context) error {
 	standby := time.AfterFunc(3*time.Second, func() {
 		c.Log.Info("waiting: another coordinator works on this database, or it does not answer")
 	})
@@ -127,7 +134,7 @@ func (c *Coordinator) serveUntil(ctx context.Context, failed <-chan error) error
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-failed:
+	case err := <-c.failed:
 		return err
 	case <-c.led:
 	}
@@ -140,7 +147,7 @@ func (c *Coordinator) serveUntil(ctx context.Context, failed <-chan error) error
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-failed:
+	case err := <-c.failed:
 		return err
 	}
 }
@@ -156,6 +163,6 @@ func (c *Coordinator) shutDown() {
 		c.Log.Warn("broker did not close in time", "error", err)
 	}
 	if err := c.server.Shutdown(ctx); err != nil {
-		c.Log.Warn("API did not close in time", "error", err)
+		c.Log.Warn("API did not close in time", "error", errors.Join(err, c.server.Close()))
 	}
 }

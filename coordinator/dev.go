@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"lucid.internal/coordinator/internal/db/cluster"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/pool"
 )
 
@@ -72,19 +75,48 @@ func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
 	return replaceFile(file, secret+"\n")
 }
 
-// EnsurePool makes a pool with a reward an epoch, unless it exists. One that was
-// deleted stays so.
-func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward USDT) error {
+// defaultReward is what dev's pool shares out when nobody said how much.
+const defaultReward USDT = 1_000_000
+
+// EnsurePool makes a pool, unless it exists, and gives it the reward an epoch;
+// nil leaves the one that it has. One that was deleted stays so.
+func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward *USDT) error {
 	_, err := f.Pools.Get(ctx, id)
-	if !fault.Has(err, fault.PoolNotFound) {
+	switch {
+	case fault.Has(err, fault.PoolNotFound):
+		n := pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: defaultReward}
+		if reward != nil {
+			n.RewardPerEpoch = *reward
+		}
+		_, err = f.Pools.Create(ctx, ByCLI, n)
+		if fault.Has(err, fault.NameTaken) {
+			return nil
+		}
+		return err
+	case err != nil || reward == nil:
 		return err
 	}
-	_, err = f.Pools.Create(ctx, byCLI, pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: reward})
-	if fault.Has(err, fault.NameTaken) {
-		return nil
-	}
+	_, err = f.Pools.Update(ctx, ByCLI, id, 0, pool.Patch{RewardPerEpoch: reward})
 	return err
 }
+
+// CheckAddresses tells of an address that is taken before anything is started.
+func CheckAddresses(c Config) error {
+	for _, a := range []struct{ what, address, flag string }{{"API", c.API.Addr(), "--http"}, {"MQTT", c.MQTT.Addr, "--mqtt"}} {
+		l, err := net.Listen("tcp", a.address)
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			return fmt.Errorf("%s address %s is taken by another program; stop that or choose another with %s", a.what, a.address, a.flag)
+		case err != nil:
+			return fmt.Errorf("%s cannot listen on %s: %w; choose another address with %s", a.what, a.address, err, a.flag)
+		}
+		_ = l.Close()
+	}
+	return nil
+}
+
+// CheckPayoutAddress tells what is wrong with a TRON address.
+func CheckPayoutAddress(address string) error { return ledger.CheckAddress(address) }
 
 // WriteDevFile writes the settings by which other commands find a running dev.
 func (c Config) WriteDevFile(file string) error {

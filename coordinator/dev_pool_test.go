@@ -12,15 +12,16 @@ import (
 // Whoever deletes dev's pool finds dev starting all the same, without it.
 func TestDevLeavesADeletedPoolDeleted(t *testing.T) {
 	f := &Foundation{Pools: pool.NewStore(dbtest.New(t), nil)}
+	reward := ledger.USDT(1)
 	for range 2 {
-		if err := f.EnsurePool(t.Context(), "pool_default", "default", ledger.USDT(1)); err != nil {
+		if err := f.EnsurePool(t.Context(), "pool_default", "default", &reward); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := f.Pools.Delete(t.Context(), byCLI, "pool_default", 0); err != nil {
+	if err := f.Pools.Delete(t.Context(), ByCLI, "pool_default", 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.EnsurePool(t.Context(), "pool_default", "default", ledger.USDT(1)); err != nil {
+	if err := f.EnsurePool(t.Context(), "pool_default", "default", &reward); err != nil {
 		t.Error(err)
 	}
 	if _, err := f.Pools.Get(t.Context(), "pool_default"); !fault.Has(err, fault.PoolNotFound) {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -67,11 +68,26 @@ func OpenFoundation(ctx context.Context, config Config, log *slog.Logger) (_ *Fo
 	return f, nil
 }
 
+// closeTime is how long connections may take to close: one that a statement
+// waits on does so for as long as the server hangs.
+const closeTime = time.Second
+
 // Close ends the connections.
-func (f *Foundation) Close() { f.DB.Close() }
+func (f *Foundation) Close() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		f.DB.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTime):
+		f.Log.Warn("the database holds up the end of its connections; not waiting for it")
+	}
+}
 
 func (f *Foundation) loadKeys(ctx context.Context) error {
-	master, err := f.masterKey()
+	master, err := f.masterKey(ctx)
 	if err != nil {
 		return err
 	}
@@ -100,14 +116,28 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	return nil
 }
 
-func (f *Foundation) masterKey() (proof.Key, error) {
+// masterKey is the key that was set, else the one in the data folder, which is
+// made there only for a database that is sealed under none.
+func (f *Foundation) masterKey(ctx context.Context) (proof.Key, error) {
 	if f.Config.MasterKey != "" {
-		return seal.ParseMaster([]byte(f.Config.MasterKey))
+		key, _ := f.Config.MasterKeyBytes() // Load checked it
+		return key, nil
+	}
+	file := filepath.Join(f.Config.DataDir, MasterKeyFile)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		used, err := seal.InUse(ctx, f.DB)
+		if err != nil {
+			return proof.Key{}, err
+		}
+		if used {
+			return proof.Key{}, fmt.Errorf("no master key at %s, but this database is sealed under one: "+
+				"name the coordinator's data folder with --data, or its key with LUCID_MASTER_KEY_FILE", file)
+		}
 	}
 	if err := os.MkdirAll(f.Config.DataDir, 0o700); err != nil {
 		return proof.Key{}, fmt.Errorf("data folder: %w", err)
 	}
-	return seal.LoadMaster(filepath.Join(f.Config.DataDir, MasterKeyFile))
+	return seal.LoadMaster(file)
 }
 
 // signingKey is an Ed25519 key of which the seed is kept sealed.
@@ -159,7 +189,13 @@ func specific(host string) bool {
 // certificateHosts are the hosts plus the loopback, by which this machine's own
 // tools come.
 func (f *Foundation) certificateHosts() []string {
-	return append(slices.Clone(f.hosts()), "localhost", "127.0.0.1", "::1")
+	hosts := slices.Clone(f.hosts())
+	for _, own := range []string{"localhost", "127.0.0.1", "::1"} {
+		if !slices.Contains(hosts, own) {
+			hosts = append(hosts, own)
+		}
+	}
+	return hosts
 }
 
 // trustedHosts are the names under which the API answers.
@@ -181,6 +217,9 @@ func (f *Foundation) brokerAddresses() []string {
 	}
 	return addresses
 }
+
+// BrokerAddress is host:port of the broker, as told to agents.
+func (f *Foundation) BrokerAddress() string { return f.brokerAddresses()[0] }
 
 // URL is where people and agents find the API.
 func (f *Foundation) URL() string {

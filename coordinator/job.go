@@ -2,10 +2,13 @@ package coordinator
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"lucid.internal/coordinator/internal/job"
+	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/pool"
 )
 
@@ -16,6 +19,7 @@ const (
 	nodeInterval     = time.Second // commands of another coordinator are sent within two
 	maintainInterval = time.Minute // also what bounds the dead letters
 	closerInterval   = time.Second // due is what the tables say; asking costs little
+	takeoverInterval = 2 * time.Second
 )
 
 // lead does the work that only one coordinator does, until ctx ends.
@@ -45,13 +49,31 @@ func (c *Coordinator) lead(ctx context.Context) {
 // pulse writes the heartbeat and only then issues and expires challenges: a gap
 // of our own is on record before anybody is blamed for silence in it.
 func (c *Coordinator) pulse(ctx context.Context) error {
-	if err := c.heartbeat.RunOnce(ctx); err != nil {
+	err := c.heartbeat.RunOnce(ctx)
+	c.endIfSuperseded(err)
+	if err != nil {
 		return err
 	}
-	now := c.now()
+	now := c.now().Round(0) // wall time: while the machine sleeps, the other clock stands
 	c.lastPulse.Store(&now)
 	c.ledOnce.Do(func() { close(c.led) })
 	return c.referee.RunOnce(ctx)
+}
+
+// watchTakeover asks whether another coordinator leads. It runs without the
+// lease too: who lost it may never get it back.
+func (c *Coordinator) watchTakeover(ctx context.Context) error {
+	c.endIfSuperseded(c.heartbeat.Superseded(ctx))
+	return nil // a database that does not answer is told of by those who need it
+}
+
+// endIfSuperseded ends the program: a successor has ended the presence of the
+// nodes that are connected here and challenges them over its own broker, so
+// they have to go there. Started again, this coordinator is the standby.
+func (c *Coordinator) endIfSuperseded(err error) {
+	if errors.Is(err, outage.ErrSuperseded) {
+		c.fail(fmt.Errorf("%w: nodes connected here must go there; start this one again as the standby", err))
+	}
 }
 
 func (c *Coordinator) maintain(ctx context.Context) error {

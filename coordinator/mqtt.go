@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,16 +23,28 @@ func (c *Coordinator) newBroker() (*broker.Broker, error) {
 		Authenticate: c.Nodes.Authenticate,
 		OnConnect:    c.onConnect,
 		OnDisconnect: c.onDisconnect,
-		OnMetrics: func(ctx context.Context, n broker.Client, payload []byte) error {
+		OnMetrics: c.owed(func(ctx context.Context, n broker.Client, payload []byte) error {
 			return c.ingest.Store(ctx, n.NodeNo, n.NodeID, payload)
-		},
+		}),
 		OnResponse:      c.onResponse,
-		OnStatus:        c.onStatus,
-		OnInfo:          c.onInfo,
-		OnCommandResult: c.onCommandResult,
+		OnStatus:        c.owed(c.onStatus),
+		OnInfo:          c.owed(c.onInfo),
+		OnCommandResult: c.owed(c.onCommandResult),
 		Logger:          c.Log,
 		Registerer:      c.metrics,
 	})
+}
+
+// owed makes a message that could not be taken a fault of ours: it costs the
+// node its connection, and with it an answer that may be on its way.
+func (c *Coordinator) owed(take func(context.Context, broker.Client, []byte) error) func(context.Context, broker.Client, []byte) error {
+	return func(ctx context.Context, n broker.Client, payload []byte) error {
+		err := take(ctx, n, payload)
+		if err != nil && !errors.Is(err, broker.ErrIgnore) {
+			c.heartbeat.Disturb()
+		}
+		return err
+	}
 }
 
 func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, error) {
@@ -40,6 +53,7 @@ func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, e
 		return 0, err
 	}
 	c.observer.Online(n.NodeID, true)
+	c.Log.Info("node connected", "node_id", n.NodeID, "session", session)
 	if err := c.referee.NodeConnected(ctx, n.NodeNo, status); err != nil {
 		// The node is online all the same; its old moment stands.
 		c.Log.Warn("next challenge not drawn", "node_id", n.NodeID, "error", err)
@@ -63,7 +77,8 @@ func (c *Coordinator) onDisconnect(n broker.Client, reason string) {
 func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload []byte, received time.Time) {
 	session := challenge.Session{NodeNo: n.NodeNo, NodeID: n.NodeID, Number: n.Session}
 	if err := c.referee.Answer(ctx, session, payload, received); err != nil {
-		// The challenge stays open; if the fault is ours it ends as void.
+		// The challenge stays open and ends as void.
+		c.heartbeat.Disturb()
 		c.Log.Error("answer could not be judged", "node_id", n.NodeID, "error", err)
 	}
 }

@@ -70,7 +70,12 @@ func (c *Coordinator) afterAbsence(ctx context.Context, tx db.Tx, last time.Time
 	return node.EndAll(ctx, tx, last)
 }
 
+// ourFault refuses to answer while a window may still be unrecorded: when we
+// stood still, answers are read before the next pulse finds the gap.
 func (c *Coordinator) ourFault(ctx context.Context, tx db.Tx, from, to time.Time) (bool, error) {
+	if err := c.leads(); err != nil {
+		return false, fmt.Errorf("a fault of ours may not be on record yet: %w", err)
+	}
 	windows, err := outage.Windows(ctx, tx, from, to)
 	return len(windows) > 0, err
 }
@@ -89,7 +94,6 @@ func (c *Coordinator) buildMoney() (err error) {
 		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
 		Now: c.now, Logger: c.Log,
 	}
-	c.payouts = payout.NewStore(c.DB, c.now)
 	c.closer, err = payout.NewCloser(config)
 	if err != nil {
 		return err
@@ -129,7 +133,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Payouts: c.payouts,
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Payouts: c.Payouts(),
 		Audit: c.Audit, Events: c.events,
 		Checks: []api.Check{
 			{Name: "database", Run: c.DB.Ping},
@@ -171,7 +175,7 @@ func (c *Coordinator) leads() error {
 func (c *Coordinator) serveHTTP() error {
 	switch c.Config.API.TLS {
 	case TLSOff:
-		return c.server.Serve(c.listener)
+		return c.server.Serve(proxied{c.listener, c.Config.API.TrustedProxies})
 	case TLSFiles:
 		c.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		return c.server.ServeTLS(c.listener, c.Config.API.CertFile, c.Config.API.KeyFile)

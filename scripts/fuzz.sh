@@ -7,8 +7,10 @@ root=$PWD
 failed=""
 for module in "$@"; do
 	cd "$root/$module"
-	for package in $(go list ./...); do
-		for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+	packages=$(go list ./...) # a failure inside "for" would pass for an empty list
+	for package in $packages; do
+		targets=$(go test -list '^Fuzz' "$package")
+		for target in $(echo "$targets" | grep '^Fuzz' || true); do
 			echo "fuzz $package $target (${FUZZTIME:=20s})"
 			go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" "$package" || failed="$failed $package.$target"
 		done

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func goodRequest(t *testing.T) *EnrollRequest {
+func goodRequest(t testing.TB) *EnrollRequest {
 	t.Helper()
 	inventory, err := json.Marshal(goodInventory())
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,15 +15,18 @@ func enroll(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("enroll", flag.ContinueOnError)
 	file := flags.String("file", "enroll.toml", "enrolment `file` from the operator: coordinator, ca_sha256, enrolment_key, token, payout_address")
 	stateDir := flags.String("state-dir", agent.Default().StateDir, "`folder` for keys and identity; made with mode 0700")
-	about := "get an identity from a coordinator; may be repeated after any failure with the same file"
+	about := "get an identity from a coordinator; may be repeated after any failure with the same file; " +
+		"exit code 4: refused for good, get a new file"
 	if code, done := parse(flags, args, about, stdout, stderr); done {
 		return code
 	}
 	result, err := agent.Enrol(ctx, agent.EnrolConfig{File: *file, StateDir: *stateDir, Version: version})
 	switch {
-	case err != nil:
+	case errors.Is(err, agent.ErrRefused):
 		fmt.Fprintf(stderr, "lucid-agent enroll: %v\n", err)
-		return exitFailed
+		return exitRefused
+	case err != nil:
+		return failed("enroll", err, stderr)
 	case result.Before:
 		fmt.Fprintf(stdout, "already enrolled as %s\n", result.NodeID)
 	default:

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime"
@@ -27,6 +28,7 @@ const (
 	exitUsage   = 2 // wrong flags or configuration: trying again will not help
 	exitOffline = 1 // status: the agent runs but is not connected
 	exitDown    = 3 // status: no agent is running
+	exitRefused = 4 // enroll: the coordinator refused; the systemd unit knows the number
 )
 
 const usage = `lucid-agent reports what this machine does to a Lucid coordinator.
@@ -90,4 +92,14 @@ func parse(flags *flag.FlagSet, args []string, about string, stdout, stderr io.W
 	}
 	fmt.Fprintf(stderr, "lucid-agent %s: %v (-h lists the flags)\n", flags.Name(), err)
 	return exitUsage, true
+}
+
+// failed tells why a command failed, and what to do when this user may not
+// use a file or folder.
+func failed(name string, err error, stderr io.Writer) int {
+	fmt.Fprintf(stderr, "lucid-agent %s: %v\n", name, err)
+	if errors.Is(err, fs.ErrPermission) {
+		fmt.Fprintln(stderr, "run it as its owner (sudo -u lucid-agent lucid-agent ...), or with a state folder of your own: --state-dir FOLDER")
+	}
+	return exitFailed
 }

@@ -38,10 +38,13 @@ func TestCommandLine(t *testing.T) {
 		{"run extra", 2, "", `unexpected "extra"`},
 		{"run --sample-interval soon --log-level loud", 2, "", "sample_interval: time: invalid duration \"soon\"\n"},
 		{"run --sample-interval soon --log-level loud", 2, "", "log_level: \"loud\" is not one of"},
-		{"run --config " + bad, 2, "", bad + ": colour: no such setting"},
+		{"run --config " + bad, 2, "", bad + ":2: colour: no such setting"},
+		{"run --config " + bad + " --server here", 2, "", `servers: "here" is not host:port`},
+		{"run -h", 0, "instead of the enrolment's", ""},
 		{"run --config " + bad, 2, "", "sample_interval: 0s is below 1s"},
 		{"run --config " + dir + "/none.toml", 2, "", "no such file"},
 		{"run --state-dir " + dir + "/none", 1, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
+		{"run --state-dir " + dir + "/none", 1, "", "or name the folder of an earlier enrolment with --state-dir"},
 		{"enroll --file " + dir + "/none.toml --state-dir " + dir + "/none", 1, "", "none.toml: no such file"},
 		{"enroll --file " + bad + " --state-dir " + dir + "/none", 1, "", "token: missing"},
 		{"status --status-file " + dir + "/none", 3, "", "no agent is running"},
@@ -57,11 +60,56 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+func TestEnrollRefusedForGood(t *testing.T) {
+	dir := t.TempDir()
+	enrolment := coordtest.NewEnrolment(t, coordtest.NewAuthority(t), false, []string{"127.0.0.1:1"})
+	file := filepath.Join(dir, "enroll.toml")
+	if err := os.WriteFile(file, []byte(enrolment.Ticket("guessed")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code := command(t.Context(), []string{"enroll", "--file", file, "--state-dir", dir + "/state"}, &stdout, &stderr)
+	if code != 4 || !strings.Contains(stderr.String(), "request_id "+coordtest.RequestID) {
+		t.Errorf("code %d, want 4\n%s", code, &stderr)
+	}
+}
+
+// TestForeignStateFolder runs both commands that need the state folder on one
+// that this user may not use.
+func TestForeignStateFolder(t *testing.T) {
+	dir := t.TempDir()
+	foreign := filepath.Join(dir, "foreign")
+	if err := os.Mkdir(foreign, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(foreign, "state")
+	if os.Geteuid() == 0 { // whom no mode keeps out
+		state = foreign
+		if err := os.Chown(foreign, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := os.Chmod(foreign, 0); err != nil {
+		t.Fatal(err)
+	}
+	enrolment := coordtest.NewEnrolment(t, coordtest.NewAuthority(t), false, []string{"127.0.0.1:1"}, "token")
+	file := filepath.Join(dir, "enroll.toml")
+	if err := os.WriteFile(file, []byte(enrolment.Ticket("token")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"run"}, {"enroll", "--file", file}} {
+		var stdout, stderr bytes.Buffer
+		code := command(t.Context(), append(args, "--state-dir", state), &stdout, &stderr)
+		if code != 1 || !strings.Contains(stderr.String(), "a state folder of your own: --state-dir FOLDER") {
+			t.Errorf("%s: code %d, %s", args[0], code, &stderr)
+		}
+	}
+}
+
 func TestEnrollRunStatus(t *testing.T) {
 	dir := t.TempDir()
 	authority := coordtest.NewAuthority(t)
 	broker := coordtest.NewBroker(t, coordtest.BrokerConfig{TLS: authority.Server(t, "127.0.0.1")})
-	enrolment := coordtest.NewEnrolment(t, authority, false, []string{broker.Addr}, "token")
+	enrolment := coordtest.NewEnrolment(t, authority, false, []string{"127.0.0.1:1"}, "token") // not where the broker is
 	ticket, state, file := filepath.Join(dir, "enroll.toml"), filepath.Join(dir, "state"), filepath.Join(dir, "status.json")
 	if err := os.WriteFile(ticket, []byte(enrolment.Ticket("token")), 0o600); err != nil {
 		t.Fatal(err)
@@ -78,7 +126,7 @@ func TestEnrollRunStatus(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- command(ctx, []string{"run", "--state-dir", state, "--status-file", file, "--sample-interval", "1s", "--publish-interval", "1s"}, &stdout, &stderr)
+		ended <- command(ctx, []string{"run", "--server", "127.0.0.1:1", "--server", broker.Addr, "--state-dir", state, "--status-file", file, "--sample-interval", "1s", "--publish-interval", "1s"}, &stdout, &stderr)
 	}()
 	for p := range broker.Published {
 		if p.Topic == wire.Topic("node_test", wire.ChannelMetrics) {
@@ -109,11 +157,17 @@ func TestStatusExitCodes(t *testing.T) {
 		want   string
 	}{
 		{"connected", agent.Report{UpdatedAt: now, Connected: true, Server: "a:1"}, 0, "connected to a:1"},
+		{"just started", agent.Report{UpdatedAt: now, Server: "a:1"}, 1, "connecting now\nlast ack"},
+		{"trying again", agent.Report{UpdatedAt: now, Server: "a:1", LastError: "refused", RetryAt: &now}, 1, "refused\n             connecting now\nlast ack"},
 		{"offline", agent.Report{UpdatedAt: now, Server: "a:1", LastError: "connection refused"}, 1, "connection refused"},
 		{"killed", agent.Report{UpdatedAt: now.Add(-time.Hour), Connected: true}, 3, "NOT RUNNING"},
 		{"with a verdict", agent.Report{UpdatedAt: now, Connected: true,
 			Verdict: &wire.Verdict{Verdict: "valid", ScoreNano: 987_600_000, ConfidenceNano: 500_000_000, FailuresLeft: 21}}, 0,
 			"98.76 of 100, confidence 50 %, 21 failures from suspension"},
+		{"with a verdict and no reason", agent.Report{UpdatedAt: now, Connected: true,
+			Verdict: &wire.Verdict{Verdict: "valid"}}, 0, "last proof   valid at "},
+		{"with a verdict and a reason", agent.Report{UpdatedAt: now, Connected: true,
+			Verdict: &wire.Verdict{Verdict: "invalid", Reason: "boot"}}, 0, "last proof   invalid (boot) at "},
 		{"with a reason", agent.Report{UpdatedAt: now, Connected: true, Absent: map[string]string{"gpu": "none"}}, 0, "gpu: none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

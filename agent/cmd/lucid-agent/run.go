@@ -23,6 +23,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	config := agent.Default()
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	file := flags.String("config", "", "configuration `file` (TOML); flags win over it")
+	flags.Var(new(list), "server", "`host:port` of the coordinator's MQTT, instead of the enrolment's addresses; may be repeated, or a list with commas")
 	flags.String("state-dir", config.StateDir, "`folder` with keys and identity")
 	flags.String("status-file", config.StatusFile, "`file` for `lucid-agent status`, on tmpfs; empty: none")
 	flags.String("sample-interval", config.SampleInterval.String(), "how often to sample")
@@ -46,7 +47,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	config.Watchdog, _ = daemon.SdWatchdogEnabled(false) // an error means that none is wanted from this process
 	a, err := agent.New(config)
 	if errors.Is(err, agent.ErrNotEnrolled) {
-		fmt.Fprintf(stderr, "lucid-agent run: %v: no identity in %s\nrun: lucid-agent enroll --file enroll.toml --state-dir %s\n",
+		fmt.Fprintf(stderr, "lucid-agent run: %v: no identity in %s\n"+
+			"run: lucid-agent enroll --file enroll.toml --state-dir %s\n"+
+			"or name the folder of an earlier enrolment with --state-dir\n",
 			err, config.StateDir, config.StateDir)
 		return exitFailed
 	}
@@ -54,8 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = a.Run(ctx)
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "lucid-agent run: %v\n", err)
-		return exitFailed
+		return failed("run", err, stderr)
 	}
 	return exitOK
 }
@@ -77,20 +79,37 @@ func stayResidentSmall() {
 func configure(config *agent.Config, file string, flags *flag.FlagSet) error {
 	var wrong []error
 	if file != "" {
-		text, err := os.ReadFile(file)
+		text, err := os.ReadFile(file) // its error names the file
 		if err == nil {
-			err = config.Load(string(text))
+			err = config.Load(file, string(text))
 		}
-		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", file, err))
-		}
+		wrong = append(wrong, err)
 	}
 	flags.Visit(func(f *flag.Flag) {
-		if f.Name != "config" {
+		switch f.Name {
+		case "config":
+		case "server": // one at a time, hence another name
+			wrong = append(wrong, config.Set("servers", f.Value.String()))
+		default:
 			wrong = append(wrong, config.Set(strings.ReplaceAll(f.Name, "-", "_"), f.Value.String()))
 		}
 	})
 	return errors.Join(append(wrong, config.Validate())...)
+}
+
+// list is a flag that may be repeated.
+type list []string
+
+// String implements flag.Value.
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+// Set implements flag.Value.
+func (l *list) Set(item string) error {
+	if strings.Trim(item, ", ") == "" {
+		return errors.New("missing")
+	}
+	*l = append(*l, item)
+	return nil
 }
 
 func indent(err error) string {

@@ -66,9 +66,13 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 		line("connection", "connected to %s since %s", r.Server, r.Since.Local().Format(time.DateTime))
 	default:
 		line("connection", "NOT CONNECTED to %s since %s", r.Server, r.Since.Local().Format(time.DateTime))
-		line("", "%s", r.LastError)
-		if r.RetryAt != nil {
+		if r.LastError != "" {
+			line("", "%s", r.LastError)
+		}
+		if r.RetryAt != nil && r.RetryAt.After(now) {
 			line("", "next attempt in %s", r.RetryAt.Sub(now).Round(time.Second))
+		} else {
+			line("", "connecting now")
 		}
 	}
 	if r.State == agent.StateStopped {
@@ -81,7 +85,11 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 	}
 	line("samples", "%d taken, %d waiting in %d messages, %d dropped", r.SamplesTaken, r.SamplesWaiting, r.MessagesWaiting, r.SamplesDropped)
 	if v := r.Verdict; v != nil {
-		line("last proof", "%s %s at %s", v.Verdict, v.Reason, time.UnixMilli(v.AtMs).Local().Format(time.DateTime))
+		verdict := v.Verdict
+		if v.Reason != "" {
+			verdict += " (" + v.Reason + ")"
+		}
+		line("last proof", "%s at %s", verdict, time.UnixMilli(v.AtMs).Local().Format(time.DateTime))
 		line("score", "%.2f of 100, confidence %.0f %%, %d failures from suspension",
 			float64(v.ScoreNano)/1e7, float64(v.ConfidenceNano)/1e7, v.FailuresLeft)
 	} else {

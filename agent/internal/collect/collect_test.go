@@ -253,6 +253,24 @@ func TestHangingSubjectIsAbsentAndNotStartedAgain(t *testing.T) {
 	}
 }
 
+func TestDeadDiskDoesNotHoldUpTheInventory(t *testing.T) {
+	m := newMachine(t, "pi4")
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	m.config.Timeout = time.Millisecond
+	m.config.Usage = func(string) (*disk.UsageStat, error) { <-release; return nil, errors.New("dead") }
+	got := make(chan wire.Inventory, 1)
+	go func() { got <- m.Inventory() }()
+	select {
+	case inventory := <-got:
+		if len(inventory.Disks) == 0 || inventory.Disks[0].Device == "" || inventory.Disks[0].TotalBytes != 0 {
+			t.Errorf("disks = %+v, want their names without a size", inventory.Disks)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the inventory waits for a disk that does not answer")
+	}
+}
+
 func TestFailingSubjectIsAbsent(t *testing.T) {
 	m := newMachine(t, "pi4")
 	m.subjects[0].read = func() (reading, error) { panic("index out of range") }

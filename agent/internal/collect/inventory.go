@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shirou/gopsutil/v3/cpu"
 	"github.com/shirou/gopsutil/v3/mem"
@@ -93,14 +94,36 @@ func (c *Collector) disks() []wire.DiskInfo {
 	if err != nil {
 		return list
 	}
-	for _, m := range mounts[:min(len(mounts), wire.MaxListItems)] {
+	mounts = mounts[:min(len(mounts), wire.MaxListItems)]
+	sizes := c.sizes(mounts)
+	giveUp := time.NewTimer(c.config.Timeout)
+	defer giveUp.Stop()
+	dead := false
+	for _, m := range mounts {
 		info := wire.DiskInfo{Device: clip(m.device), Mount: clip(m.point), Filesystem: clip(m.filesystem)}
-		if f, err := c.measure(m); err == nil {
-			info.TotalBytes = f.TotalBytes
+		if !dead {
+			select {
+			case info.TotalBytes = <-sizes:
+			case <-giveUp.C: // of a dead disk, which must not keep the agent from starting
+				dead = true
+			}
 		}
 		list = append(list, info)
 	}
 	return list
+}
+
+// sizes measures filesystems one after the other; 0 for one that does not
+// tell.
+func (c *Collector) sizes(mounts []mount) <-chan uint64 {
+	sizes := make(chan uint64, len(mounts)) // room for all: nobody may wait any more
+	go func() {
+		for _, m := range mounts {
+			f, _ := c.measure(m)
+			sizes <- f.TotalBytes
+		}
+	}()
+	return sizes
 }
 
 func (c *Collector) interfaces() []wire.InterfaceInfo {

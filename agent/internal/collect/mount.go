@@ -66,7 +66,7 @@ func better(a, b mount) bool {
 // 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 func parseMount(line string) (mount, error) {
 	left, right, found := strings.Cut(line, " - ")
-	before, after := strings.Fields(left), strings.Fields(right)
+	before, after := strings.Fields(left), strings.Split(strings.TrimSpace(right), " ") // the source can be empty
 	if !found || len(before) < 6 || len(after) < 3 {
 		return mount{}, fmt.Errorf("mountinfo has the line %q", strings.TrimSpace(line))
 	}

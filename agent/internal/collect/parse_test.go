@@ -54,6 +54,14 @@ func TestTransfersLeaveOutDisksThatStartedOver(t *testing.T) {
 	}
 }
 
+func TestMountWithoutASourceIsNoError(t *testing.T) {
+	mounts, err := parseMounts("40 1 0:35 / /mnt/empty rw,relatime - tmpfs  rw,inode64\n" +
+		"41 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n")
+	if err != nil || len(mounts) != 1 || mounts[0].point != "/" {
+		t.Errorf("mounts = %+v, %v", mounts, err)
+	}
+}
+
 func TestParseMounts(t *testing.T) {
 	for _, c := range []struct{ name, text, wantPoint, wantError string }{
 		{"folder elsewhere", "1 0 8:1 /x /srv rw - ext4 /dev/sda1 rw\n", "", ""},

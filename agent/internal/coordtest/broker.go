@@ -40,6 +40,9 @@ type BrokerConfig struct {
 	// breaks the connection, after it was recorded in Published: what a
 	// coordinator does that dies between commit and acknowledgement.
 	Refuse func(Publication) bool
+	// Mute, when it gives true, leaves a publication unacknowledged after it
+	// was recorded, and the connection as it is.
+	Mute func(Publication) bool
 	// Forbid refuses a subscription.
 	Forbid func(topic string) bool
 }
@@ -122,6 +125,9 @@ func (h *hook) OnPublish(c *mqtt.Client, pk packets.Packet) (packets.Packet, err
 	h.broker.Published <- p
 	if h.config.Refuse != nil && h.config.Refuse(p) {
 		c.Stop(packets.ErrServerShuttingDown)
+		return pk, packets.ErrRejectPacket
+	}
+	if h.config.Mute != nil && h.config.Mute(p) {
 		return pk, packets.ErrRejectPacket
 	}
 	return pk, nil

@@ -16,6 +16,9 @@ import (
 	"lucid.internal/shared/wire"
 )
 
+// RequestID is that of every refusal.
+const RequestID = "req_test"
+
 // Enrolment is the coordinator's side of enrolment.
 type Enrolment struct {
 	URL    string
@@ -111,7 +114,7 @@ func (e *Enrolment) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message}})
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message, "request_id": RequestID}})
 }
 
 // enrol binds a token to the first device that uses it. No record and status

@@ -11,7 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"lucid.internal/shared/wire"
@@ -22,22 +25,53 @@ const (
 	maxAnswerBytes = 256 << 10
 )
 
+// ErrRefused is a refusal for good: the same enrolment file will be refused
+// again.
+var ErrRefused = errors.New("the coordinator refuses this enrolment file")
+
 // Refusal is an answer other than an identity.
 type Refusal struct {
-	Status  int    // of HTTP
-	Code    string // LUCID_ERR_..., "" when the answer is not the coordinator's
-	Message string
+	Status    int    // of HTTP
+	Code      string // LUCID_ERR_..., "" when the answer is not the coordinator's
+	Message   string
+	RequestID string // under which the coordinator's log has it
 }
 
 func (r *Refusal) Error() string {
 	if r.Code == "" {
 		return fmt.Sprintf("enrolment failed: the server answers with HTTP status %d and no reason; is it a coordinator?", r.Status)
 	}
-	return fmt.Sprintf("enrolment refused: %s %s", r.Code, r.Message)
+	return fmt.Sprintf("enrolment refused: %s %s (request_id %s)", r.Code, r.Message, r.RequestID)
+}
+
+// Is makes ErrRefused of what the coordinator itself holds against the
+// request; not of haste, of its own troubles or of what others answer.
+func (r *Refusal) Is(target error) bool {
+	return target == ErrRefused && r.Code != "" && r.Status/100 == 4 &&
+		r.Status != http.StatusRequestTimeout && r.Status != http.StatusTooManyRequests
 }
 
 // ask sends the request and gives the coordinator's answer, unchecked.
 func ask(ctx context.Context, ticket *Ticket, request *wire.EnrollRequest) (*wire.EnrollResponse, error) {
+	response, err := exchange(ctx, ticket, request)
+	if err != nil && ticket.Coordinator.Scheme == "http" && wantsTLS(err) {
+		return nil, fmt.Errorf("%w; it probably speaks HTTPS: write https:// for http:// in the enrolment file", err)
+	}
+	return response, err
+}
+
+// wantsTLS guesses from what became of a request in plain HTTP: a server that
+// waits for TLS hangs up, or answers with nothing of ours.
+func wantsTLS(err error) bool {
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal.Code == ""
+	}
+	network, ok := errors.AsType[*net.OpError](err)
+	unreached := ok && network.Op == "dial"
+	return !unreached && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
+
+func exchange(ctx context.Context, ticket *Ticket, request *wire.EnrollRequest) (*wire.EnrollResponse, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, err
@@ -80,12 +114,14 @@ func ask(ctx context.Context, ticket *Ticket, request *wire.EnrollRequest) (*wir
 func refusal(status int, content []byte) *Refusal {
 	var envelope struct {
 		Error struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
+			Code      string `json:"code"`
+			Message   string `json:"message"`
+			RequestID string `json:"request_id"`
 		} `json:"error"`
 	}
 	_ = json.Unmarshal(content, &envelope) // not the coordinator's envelope: no code
-	return &Refusal{Status: status, Code: envelope.Error.Code, Message: envelope.Error.Message}
+	e := envelope.Error
+	return &Refusal{Status: status, Code: e.Code, Message: e.Message, RequestID: e.RequestID}
 }
 
 // pinned trusts one CA, known by the hash of its key alone. Go's own
@@ -114,13 +150,26 @@ func verifyChain(chain []*x509.Certificate, pin [32]byte, host string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("the server does not show the CA of the ticket (ca_sha256 %x): wrong server, or somebody is in between", pin)
+		return fmt.Errorf("the server does not show the CA of the enrolment file (ca_sha256 %x): wrong server, or somebody is in between", pin)
+	}
+	if chain[0].VerifyHostname(host) != nil {
+		return fmt.Errorf("the server's certificate is valid for %s, not %s", names(chain[0]), host)
 	}
 	_, err := chain[0].Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: others, DNSName: host,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
 	return err
+}
+
+// names that a certificate is valid for, each once.
+func names(c *x509.Certificate) string {
+	list := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		list = append(list, ip.String())
+	}
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
 }
 
 // checkCA makes sure that the CA given for MQTT is the pinned one and
@@ -135,7 +184,7 @@ func checkCA(text string, pin [32]byte) error {
 		return fmt.Errorf("the answer's CA: %w", err)
 	}
 	if !c.IsCA || sha256.Sum256(c.RawSubjectPublicKeyInfo) != pin {
-		return errors.New("the answer's CA is not the one of the ticket (ca_sha256)")
+		return errors.New("the answer's CA is not the one of the enrolment file (ca_sha256)")
 	}
 	return nil
 }

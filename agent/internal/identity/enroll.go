@@ -139,7 +139,7 @@ func accept(ticket *Ticket, request *wire.EnrollRequest, response *wire.EnrollRe
 		return nil, fmt.Errorf("the coordinator answers in protocol version %d, this agent speaks %d", response.V, wire.ProtocolVersion)
 	}
 	if err := proof.VerifyEnrollResponse(ticket.EnrolmentKey, request, response); err != nil {
-		return nil, fmt.Errorf("the answer is not signed by the enrolment key of the ticket: %w", err)
+		return nil, fmt.Errorf("the answer is not signed by the enrolment key of the enrolment file: %w", err)
 	}
 	if !wire.ValidNodeID(response.NodeID) || len(response.MQTT) == 0 {
 		return nil, fmt.Errorf("the answer gives node id %q and %d MQTT addresses", response.NodeID, len(response.MQTT))

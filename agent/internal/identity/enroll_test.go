@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -185,11 +187,11 @@ func TestRefusedAnswers(t *testing.T) {
 	}{
 		{"wrong signature", func(e *coordtest.Enrolment) {
 			e.After = func(a *wire.EnrollResponse) { a.NodeID = "node_evil" }
-		}, nil, "not signed by the enrolment key"},
+		}, nil, "not signed by the enrolment key of the enrolment file"},
 		{"other enrolment key", nil, func(t *Ticket) { t.EnrolmentKey = make([]byte, 32) }, "not signed by the enrolment key"},
-		{"wrong pin", nil, func(t *Ticket) { t.CAPin[0] ^= 1 }, "does not show the CA of the ticket"},
-		{"unknown token", nil, func(t *Ticket) { t.Token = "guessed" }, "LUCID_ERR_2004 unknown token"},
-		{"other CA", signed(func(a *wire.EnrollResponse) { a.CAPEM = other.PEM }), nil, "not the one of the ticket"},
+		{"wrong pin", nil, func(t *Ticket) { t.CAPin[0] ^= 1 }, "does not show the CA of the enrolment file"},
+		{"unknown token", nil, func(t *Ticket) { t.Token = "guessed" }, "LUCID_ERR_2004 unknown token (request_id " + coordtest.RequestID + ")"},
+		{"other CA", signed(func(a *wire.EnrollResponse) { a.CAPEM = other.PEM }), nil, "not the one of the enrolment file"},
 		{"two CAs", signed(func(a *wire.EnrollResponse) { a.CAPEM += other.PEM }), nil, "not one PEM certificate"},
 		{"no CA", signed(func(a *wire.EnrollResponse) { a.CAPEM = "" }), nil, "not one PEM certificate"},
 		{"bad node id", signed(func(a *wire.EnrollResponse) { a.NodeID = "admin" }), nil, `node id "admin"`},
@@ -243,6 +245,68 @@ func TestUsedTokenOfAnotherDevice(t *testing.T) {
 	}
 }
 
+func TestRefusedForGood(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		want   bool
+	}{
+		{"token", http.StatusForbidden, `{"error":{"code":"LUCID_ERR_2004"}}`, true},
+		{"input", http.StatusUnprocessableEntity, `{"error":{"code":"LUCID_ERR_1002"}}`, true},
+		{"state", http.StatusConflict, `{"error":{"code":"LUCID_ERR_4003"}}`, true},
+		{"too often", http.StatusTooManyRequests, `{"error":{"code":"LUCID_ERR_3001"}}`, false},
+		{"too slow", http.StatusRequestTimeout, `{"error":{"code":"LUCID_ERR_5002"}}`, false},
+		{"database down", http.StatusServiceUnavailable, `{"error":{"code":"LUCID_ERR_5001"}}`, false},
+		{"not the coordinator's", http.StatusForbidden, `<html>sign in to this network</html>`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := errors.Is(refusal(c.status, []byte(c.body)), ErrRefused); got != c.want {
+				t.Errorf("refused for good: %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestPlainHTTPToAServerThatSpeaksHTTPS meets one that answers in plain HTTP
+// that it does, as Go's does, and one that just hangs up, as a coordinator
+// does.
+func TestPlainHTTPToAServerThatSpeaksHTTPS(t *testing.T) {
+	const want = "it probably speaks HTTPS"
+	e := newEnrolment(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if conn, err := listener.Accept(); err == nil {
+			conn.Close() // with a request unread: a reset
+		}
+	}()
+	closed := "http://" + listener.Addr().String()
+	t.Cleanup(func() { listener.Close() })
+	for name, address := range map[string]string{
+		"answers":  strings.Replace(e.URL, "https:", "http:", 1),
+		"hangs up": closed,
+	} {
+		ticket := ticketOf(t, e.Ticket("first"))
+		if ticket.Coordinator, err = url.Parse(address); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Enrol(context.Background(), t.TempDir()+"/state", ticket, wire.Inventory{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	listener.Close() // now nobody is there, and nothing is known of them
+	ticket := ticketOf(t, e.Ticket("first"))
+	if ticket.Coordinator, err = url.Parse(closed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Enrol(context.Background(), t.TempDir()+"/state", ticket, wire.Inventory{}); err == nil || strings.Contains(err.Error(), want) {
+		t.Errorf("nobody: %v, does not want %q", err, want)
+	}
+}
+
 func TestPinnedChain(t *testing.T) {
 	authority := coordtest.NewAuthority(t)
 	chain := func(config *tls.Config) (certs []*x509.Certificate) {
@@ -269,6 +333,8 @@ func TestPinnedChain(t *testing.T) {
 	}{
 		{"ours", ours, "coordinator.example", ""},
 		{"other host name", ours, "127.0.0.1", "127.0.0.1"},
+		{"a name twice", chain(authority.Server(t, "localhost", "localhost", "127.0.0.1")), "elsewhere",
+			"the server's certificate is valid for 127.0.0.1, localhost, not elsewhere"},
 		{"CA not shown", ours[:1], "coordinator.example", "does not show the CA"},
 		{"other CA", stranger, "coordinator.example", "does not show the CA"},
 		{"our CA shown beside a foreign certificate", append(stranger[:1:1], ours[1]), "coordinator.example", "unknown authority"},

@@ -29,7 +29,7 @@ func openFolder(dir string) (folder, error) {
 		return folder{}, fmt.Errorf("state folder %s is not a folder", dir)
 	}
 	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
-		return folder{}, fmt.Errorf("state folder %s belongs to user %d, this process is user %d", dir, owner, os.Geteuid())
+		return folder{}, fmt.Errorf("state folder %s belongs to user %d, this process is user %d: %w", dir, owner, os.Geteuid(), fs.ErrPermission)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return folder{}, fmt.Errorf("state folder %s is open to others (mode %#o): chmod 700 %s", dir, mode, dir)

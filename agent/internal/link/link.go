@@ -27,8 +27,9 @@ const (
 	DefaultMinBackoff  = time.Second
 	DefaultMaxBackoff  = 5 * time.Minute
 	DefaultDialTimeout = 20 * time.Second
-	keepAlive          = 60 * time.Second
-	writeTimeout       = 20 * time.Second
+	// DefaultWriteTimeout is how long a write may be stuck.
+	DefaultWriteTimeout = 20 * time.Second
+	keepAlive           = 60 * time.Second
 	// settled is how long a connection must last before the back-off starts
 	// over: a coordinator that accepts and closes at once is not well.
 	settled = 30 * time.Second
@@ -60,9 +61,10 @@ type Config struct {
 	// Receive is called for each message, on a goroutine of its own.
 	Receive func(Message)
 
-	MinBackoff, MaxBackoff, DialTimeout time.Duration    // 0: the defaults
-	Now                                 func() time.Time // default time.Now
-	Logger                              *slog.Logger     // default: discards
+	MinBackoff, MaxBackoff, DialTimeout, WriteTimeout time.Duration // 0: the defaults
+
+	Now    func() time.Time // default time.Now
+	Logger *slog.Logger     // default: discards
 }
 
 // State is what the connection is at.
@@ -84,7 +86,7 @@ type Link struct {
 	mu      sync.Mutex
 	state   State
 	session *Session
-	changed chan struct{} // closed and replaced whenever session changes
+	changed chan struct{} // closed and replaced with each up and down
 }
 
 // New checks the configuration.
@@ -104,6 +106,7 @@ func New(config Config) (*Link, error) {
 	setDefault(&config.MinBackoff, DefaultMinBackoff)
 	setDefault(&config.MaxBackoff, DefaultMaxBackoff)
 	setDefault(&config.DialTimeout, DefaultDialTimeout)
+	setDefault(&config.WriteTimeout, DefaultWriteTimeout)
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -113,7 +116,7 @@ func New(config Config) (*Link, error) {
 	return &Link{
 		config:  config,
 		tls:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13},
-		state:   State{Since: config.Now()},
+		state:   State{Server: config.Servers[0], Since: config.Now()},
 		changed: make(chan struct{}),
 	}, nil
 }
@@ -236,6 +239,14 @@ func (l *Link) setSession(s *Session) {
 	l.session = s
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// Changed is closed when the connection next comes up or goes down, or an
+// attempt fails.
+func (l *Link) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
 }
 
 // State describes the connection now.

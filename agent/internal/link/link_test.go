@@ -114,6 +114,17 @@ func TestPublishIsAcknowledged(t *testing.T) {
 	}
 }
 
+func TestCertificateForOtherNamesIsDescribed(t *testing.T) {
+	f := newFixture(t, nil)
+	f.broker = coordtest.NewBroker(t, coordtest.BrokerConfig{TLS: f.authority.Server(t, "localhost", "localhost")})
+	seen := make(chan struct{})
+	l := f.start(func(c *Config) { c.Logger = onWarn(seen) })
+	f.wait(seen)
+	if got, want := l.State().LastError, "the certificate is valid for localhost, not 127.0.0.1"; !strings.Contains(got, want) {
+		t.Errorf("error = %q, want %q", got, want)
+	}
+}
+
 func TestMessagesArriveFromOwnChannels(t *testing.T) {
 	f := newFixture(t, nil)
 	f.session(f.start(nil))

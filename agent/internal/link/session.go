@@ -3,10 +3,13 @@ package link
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -33,8 +36,9 @@ type Session struct {
 	Connection uint32
 	link       *Link
 	client     mqtt.Client
-	conn       net.Conn
-	unhook     func() bool // lets go of the context that closes conn
+	conn       *tls.Conn
+	unhook     func() bool   // lets go of the context that closes conn
+	turn       chan struct{} // held while paho takes a publication
 	once       sync.Once
 	done       chan struct{}
 	cause      error // set before done is closed
@@ -44,7 +48,7 @@ type Session struct {
 // only: when it reconnects by itself, it reports unacknowledged messages as
 // delivered.
 func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Session, error) {
-	s := &Session{Connection: connection, link: l, done: make(chan struct{})}
+	s := &Session{Connection: connection, link: l, turn: make(chan struct{}, 1), done: make(chan struct{})}
 	var refused error // clearer than what paho makes of it
 	open := func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
 		if s.conn, refused = l.open(ctx, server); refused != nil {
@@ -52,7 +56,7 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		}
 		l.attempted(connection)
 		conn := s.conn
-		s.unhook = context.AfterFunc(ctx, func() { conn.Close() })
+		s.unhook = context.AfterFunc(ctx, func() { hangUp(conn) })
 		return conn, nil
 	}
 	options := mqtt.NewClientOptions().
@@ -67,7 +71,7 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		SetOrderMatters(false).
 		SetKeepAlive(keepAlive).
 		SetConnectTimeout(l.config.DialTimeout).
-		SetWriteTimeout(writeTimeout).
+		SetWriteTimeout(l.config.WriteTimeout).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(fmt.Errorf("connection lost: %w", err)) })
 	if l.config.Will != nil {
 		topic := wire.Topic(l.config.NodeID, wire.ChannelStatus)
@@ -87,7 +91,7 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 }
 
 // open makes the TLS connection: our CA only, and the host's own name.
-func (l *Link) open(ctx context.Context, server string) (net.Conn, error) {
+func (l *Link) open(ctx context.Context, server string) (*tls.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.DialTimeout)
 	defer cancel()
 	host, _, err := net.SplitHostPort(server)
@@ -103,9 +107,22 @@ func (l *Link) open(ctx context.Context, server string) (net.Conn, error) {
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
+		if other, ok := errors.AsType[x509.HostnameError](err); ok {
+			err = fmt.Errorf("the certificate is valid for %s, not %s", names(other.Certificate), host)
+		}
 		return nil, fmt.Errorf("TLS with %s: %w", server, err)
 	}
 	return conn, nil
+}
+
+// names that a certificate is valid for, each once.
+func names(c *x509.Certificate) string {
+	list := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		list = append(list, ip.String())
+	}
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
 }
 
 func (s *Session) subscribe(ctx context.Context) error {
@@ -144,11 +161,35 @@ func (s *Session) Publish(ctx context.Context, c wire.Channel, payload []byte, q
 	if !s.alive() {
 		return s.reason()
 	}
-	token := s.client.Publish(wire.Topic(s.link.config.NodeID, c), qos, retained, payload)
-	if err := s.await(ctx, token); err != nil {
+	if err := s.publish(ctx, wire.Topic(s.link.config.NodeID, c), payload, qos, retained); err != nil {
 		return fmt.Errorf("publish %s: %w", c, err)
 	}
 	return nil
+}
+
+func (s *Session) publish(ctx context.Context, topic string, payload []byte, qos byte, retained bool) error {
+	// While a write is stuck, paho keeps its caller up to WriteTimeout,
+	// whatever ctx says: so it gets a goroutine for a caller, one at a time.
+	select {
+	case s.turn <- struct{}{}:
+	case <-s.done:
+		return s.reason()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	begun := make(chan mqtt.Token, 1)
+	go func() {
+		begun <- s.client.Publish(topic, qos, retained, payload)
+		<-s.turn
+	}()
+	select {
+	case token := <-begun:
+		return s.await(ctx, token)
+	case <-s.done:
+		return s.reason()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // await waits for a token. Without AutoReconnect a token that ends without
@@ -175,7 +216,7 @@ func (s *Session) Break(reason error) {
 		reason = errors.New("connection ended by this side")
 	}
 	s.lose(reason)
-	s.conn.Close()
+	hangUp(s.conn)
 	// paho takes a connection that we close for its own doing, and would keep
 	// its goroutines. No farewell can go out any more.
 	s.client.Disconnect(0)
@@ -187,8 +228,12 @@ func (s *Session) Leave() {
 	s.link.left.Store(true)
 	s.client.Disconnect(farewellMs)
 	s.lose(errors.New("left")) // after the farewell: what waits for this closes the connection
-	s.conn.Close()
+	hangUp(s.conn)
 }
+
+// hangUp closes a connection at once. Close of TLS would first wait up to
+// five seconds to say so to a peer that reads nothing any more.
+func hangUp(conn *tls.Conn) { conn.NetConn().Close() }
 
 // lose marks the session as lost; true for the first caller.
 func (s *Session) lose(reason error) (first bool) {

@@ -42,6 +42,7 @@ func findAgent(flag string) (string, error) {
 type localAgent struct {
 	binary    string // "": no agent
 	dir       string
+	server    string // broker address, which may be another one than at enrolment
 	log       *slog.Logger
 	enrolFile func(ctx context.Context) (string, error)
 }
@@ -66,7 +67,7 @@ func (a *localAgent) run(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		err := a.command(ctx, output, "run", "--state-dir", a.state(), "--status-file", filepath.Join(a.dir, "status.json"),
-			"--sample-interval", devSampling, "--publish-interval", devSampling).Run()
+			"--server", a.server, "--sample-interval", devSampling, "--publish-interval", devSampling).Run()
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -18,19 +18,25 @@ const devFile = "dev.toml"
 
 type devCmd struct {
 	settings
-	HTTP         string           `name:"http" placeholder:"HOST:PORT" help:"API address, plain HTTP on loopback (default 127.0.0.1:8095)."`
-	MQTT         string           `name:"mqtt" placeholder:"HOST:PORT" help:"Broker address, TLS (default 127.0.0.1:8883)."`
-	Agent        string           `placeholder:"PATH|none" help:"Agent to run beside (default: lucid-agent beside this program); none for none."`
-	Epoch        string           `placeholder:"DURATION" help:"Length of an epoch (default 1m)."`
-	PootInterval string           `name:"poot-interval" placeholder:"DURATION" help:"Mean gap between challenges of a node (default 10s)."`
-	Reward       coordinator.USDT `default:"1" placeholder:"USDT" help:"What pool_default shares out each epoch, when it is made."`
-	Payout       string           `name:"payout-address" placeholder:"ADDRESS" help:"TRON address that the local node's earnings are paid to."`
+	HTTP         string            `name:"http" placeholder:"HOST:PORT" help:"API address, plain HTTP on loopback (default 127.0.0.1:8095)."`
+	MQTT         string            `name:"mqtt" placeholder:"HOST:PORT" help:"Broker address, TLS (default 127.0.0.1:8883)."`
+	Agent        string            `placeholder:"PATH|none" help:"Agent to run beside (default: lucid-agent beside this program); none for none."`
+	Epoch        string            `placeholder:"DURATION" help:"Length of an epoch (default 1m)."`
+	PootInterval string            `name:"poot-interval" placeholder:"DURATION" help:"Mean gap between challenges of a node (default 10s)."`
+	Reward       *coordinator.USDT `placeholder:"USDT" help:"What pool_default shares out each epoch (default 1, or what it has)."`
+	Payout       string            `name:"payout-address" placeholder:"ADDRESS" help:"TRON address that the local node's earnings are paid to."`
 }
 
 // Validate is called by the parser.
 func (c *devCmd) Validate() error {
-	if c.Reward < 0 {
+	if c.Reward != nil && *c.Reward < 0 {
 		return fmt.Errorf("--reward %s is below zero", c.Reward)
+	}
+	if c.Payout == "" {
+		return nil
+	}
+	if err := coordinator.CheckPayoutAddress(c.Payout); err != nil {
+		return fmt.Errorf("--payout-address: %w", err)
 	}
 	return nil
 }
@@ -54,6 +60,9 @@ func (c *devCmd) Run(ctx context.Context) (err error) {
 	}
 	defer closeLog()
 
+	if err := coordinator.CheckAddresses(config); err != nil {
+		return err
+	}
 	if config.Database.ConnString() == "" {
 		fmt.Printf("Starting a private Postgres in %s ...\n", filepath.Join(config.DataDir, "postgres"))
 	}
@@ -144,9 +153,13 @@ func (c *devCmd) runFleet(ctx context.Context, f *coordinator.Foundation, agent 
 	case <-program.Serving():
 	}
 	c.banner(f, agent)
+	if enrolled := exists(filepath.Join(c.Data, "agent", "state", "identity.json")); agent != "" {
+		c.payoutNote(enrolled)
+	}
+	fmt.Printf("Samples, proofs and earnings follow. Ctrl-C stops everything.\n\n")
 	context.AfterFunc(ctx, func() { fmt.Println("\nStopping ...") })
 	local := &localAgent{
-		binary: agent, dir: filepath.Join(c.Data, "agent"), log: log,
+		binary: agent, dir: filepath.Join(c.Data, "agent"), server: f.BrokerAddress(), log: log,
 		enrolFile: func(ctx context.Context) (string, error) {
 			return f.EnrolFile(ctx, coordinator.EnrolRequest{PoolID: defaultPool, PayoutAddress: c.Payout, Life: time.Hour})
 		},
@@ -177,5 +190,14 @@ Lucid is up. Data: %s
 	if agent == "" {
 		fmt.Printf("  No agent runs here; enrol one: lucid-coordinator token create --data %s --pool %s\n", c.Data, defaultPool)
 	}
-	fmt.Printf("Samples, proofs and earnings follow. Ctrl-C stops everything.\n\n")
+}
+
+// payoutNote says when no payout will ever be made, which no line below would.
+func (c *devCmd) payoutNote(enrolled bool) {
+	switch {
+	case enrolled && c.Payout != "":
+		fmt.Println("  Payouts    the node on this machine is enrolled already and keeps the payout address that it has, or has not")
+	case !enrolled && c.Payout == "":
+		fmt.Println("  Payouts    none: without --payout-address earnings stay payable")
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	_ "time/tzdata" // nodes name their time zone, also where the system knows none
 
 	"github.com/alecthomas/kong"
@@ -30,6 +31,7 @@ type cli struct {
 	Dev        devCmd        `cmd:"" help:"Run everything on this machine: private Postgres, coordinator and a local agent."`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the database's schema up to date, then exit."`
 	Pool       poolCmd       `cmd:"" help:"Pools."`
+	Payout     payoutCmd     `cmd:"" help:"Payouts: what to pay, and recording what was paid."`
 	Token      tokenCmd      `cmd:"" help:"One-time tokens with which devices enrol."`
 	Apikey     apikeyCmd     `cmd:"" name:"apikey" help:"API keys of people and programs."`
 	User       userCmd       `cmd:"" help:"People who log in."`
@@ -53,6 +55,7 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	defer endInTime(ctx)()
 	selected.BindTo(ctx, (*context.Context)(nil))
 	if err := selected.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "lucid-coordinator:", err)
@@ -62,6 +65,26 @@ func run(args []string) int {
 		return exitFailed
 	}
 	return 0
+}
+
+// stopLimit is the last resort of a stop: ten seconds are promised, and a
+// database that hangs can hold up each of its connections for longer. Nothing
+// that was acknowledged is lost then.
+const stopLimit = 9 * time.Second
+
+// endInTime ends the process when a stop that was asked for takes too long. The
+// function that it gives calls that off.
+func endInTime(ctx context.Context) func() {
+	ended := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-ended:
+		case <-time.After(stopLimit):
+			fmt.Fprintf(os.Stderr, "lucid-coordinator: not everything stopped within %s, ending at once\n", stopLimit)
+			os.Exit(exitFailed)
+		}
+	})
+	return func() { close(ended) }
 }
 
 type versionCmd struct{}

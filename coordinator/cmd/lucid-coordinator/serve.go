@@ -50,15 +50,10 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	go func() {
-		select {
-		case <-program.Serving():
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
-			<-ctx.Done()
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
-		case <-ctx.Done():
-		}
-	}()
+	// A standby is up too, though it may wait for months: systemd would end a
+	// start that lasts so long.
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+	context.AfterFunc(ctx, func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyStopping) })
 	return program.Run(ctx)
 }
 

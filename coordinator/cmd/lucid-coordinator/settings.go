@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -38,15 +39,20 @@ func (s *settings) load(profile coordinator.Profile, more ...coordinator.Overrid
 // open loads the settings of an administrative command and opens the
 // foundation. A data folder in which `dev` runs brings its settings along.
 func (s *settings) open() (coordinator.Config, *slog.Logger, error) {
-	profile := coordinator.ProfileServe
-	if file := filepath.Join(s.Data, devFile); s.Data != "" && s.File == "" && exists(file) {
-		s.File, profile = file, coordinator.ProfileDev
-	}
-	config, origins, err := s.load(profile)
+	config, origins, err := s.load(s.findDev(coordinator.ProfileServe))
 	if err != nil {
 		return config, nil, err
 	}
 	return config, newLogger(config.Log, origins), nil
+}
+
+// findDev takes the settings that dev left in the data folder, and its defaults.
+func (s *settings) findDev(otherwise coordinator.Profile) coordinator.Profile {
+	if file := filepath.Join(s.Data, devFile); s.Data != "" && s.File == "" && exists(file) {
+		s.File = file
+		return coordinator.ProfileDev
+	}
+	return otherwise
 }
 
 func exists(path string) bool {
@@ -83,14 +89,11 @@ type configPrintCmd struct {
 	Profile string `enum:"serve,dev" default:"serve" help:"Whose defaults: serve or dev."`
 }
 
-// Run prints the settings.
+// Run prints the settings, also those of which something is wrong.
 func (c *configPrintCmd) Run() error {
-	config, origins, err := c.load(coordinator.Profile(c.Profile))
-	if err != nil {
-		return err
-	}
+	config, origins, wrong := c.load(c.findDev(coordinator.Profile(c.Profile)))
 	for _, warning := range origins.Warnings {
 		fmt.Fprintln(os.Stderr, "warning:", warning)
 	}
-	return config.Print(os.Stdout, origins)
+	return errors.Join(config.Print(os.Stdout, origins), wrong)
 }

@@ -74,23 +74,28 @@ func TestInventoryBytesSurvive(t *testing.T) {
 func TestEnrolmentOverPlainHTTPIsForThisMachineOnly(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {
-		remote string
-		tls    bool
-		status int
+		remote    string
+		tls       bool
+		forwarded bool
+		status    int
 	}{
-		{"127.0.0.1:1", false, 200},
-		{"127.9.9.9:1", false, 200},
-		{"[::1]:1", false, 200},
-		{"192.168.1.5:1", false, 403},
-		{"[2001:db8::1]:1", false, 403},
-		{"@", false, 403},
-		{"192.168.1.5:1", true, 200},
+		{"127.0.0.1:1", false, false, 200},
+		{"127.9.9.9:1", false, false, 200},
+		{"[::1]:1", false, false, 200},
+		{"127.0.0.1:1", false, true, 403}, // a proxy on this machine speaks for somebody else
+		{"192.168.1.5:1", false, true, 403},
+		{"192.168.1.5:1", false, false, 403},
+		{"[2001:db8::1]:1", false, true, 403},
+		{"@", false, true, 403},
+		{"192.168.1.5:1", true, true, 200},
 	} {
 		request := w.body(w.enrollRequest(w.enrolmentToken(), wire.Inventory{}))
 		a := w.send(http.MethodPost, wire.EnrollPath, request, func(r *http.Request) {
 			r.RemoteAddr = c.remote
-			r.Header.Set("X-Forwarded-For", "127.0.0.1")
-			r.Header.Set("X-Forwarded-Proto", "https")
+			if c.forwarded {
+				r.Header.Set("X-Forwarded-For", "127.0.0.1")
+				r.Header.Set("X-Forwarded-Proto", "https")
+			}
 			if c.tls {
 				r.TLS = &tls.ConnectionState{}
 			}

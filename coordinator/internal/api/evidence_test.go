@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/shared/wire"
@@ -186,7 +187,7 @@ func TestPayoutPages(t *testing.T) {
 	for range total { // a node has one live payout at a time
 		w.closeEpoch()
 		live = read("?status=pending")
-		if _, err := w.Payouts.Cancel(t.Context(), live.Payouts[0].ID); err != nil {
+		if _, err := w.Payouts.Cancel(t.Context(), audit.By{Actor: audit.System}, live.Payouts[0].ID); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,35 +17,45 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// most bounds the challenges of one round.
-const most = 1000
+// Bounds of one round. The heartbeat waits for its end, so one that took long
+// would look like an outage of ours; the next round goes on.
+const (
+	most      = 1000
+	roundTime = time.Second // for closing, and again for issuing
+)
 
 // RunOnce closes what nobody answered and challenges every node whose moment
-// has come. Only the coordinator that holds the lease calls it.
+// has come. One that fails does not keep the others from it. Only the
+// coordinator that holds the lease calls it.
 func (r *Referee) RunOnce(ctx context.Context) error {
-	if err := r.expire(ctx); err != nil {
-		return fmt.Errorf("close unanswered challenges: %w", err)
-	}
+	failed := r.expire(ctx)
 	now := r.Now()
 	due, err := sqlgen.New(r.Pool).Due(ctx, sqlgen.DueParams{At: now, AllStates: now.Sub(r.started) >= r.Quiet, Most: most})
 	if err != nil {
-		return fmt.Errorf("read who is due: %w", err)
+		return errors.Join(failed, fmt.Errorf("read who is due: %w", err))
 	}
-	var failed error
 	for _, d := range due {
 		if err := r.issue(ctx, d); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("challenge %s: %w", d.NodeID, err))
+		}
+		if r.Now().Sub(now) > roundTime {
+			break
 		}
 	}
 	return failed
 }
 
-// NodeConnected draws a node's next moment: at once for one that has yet to
-// prove itself, else never at a moment that its own connecting decides.
+// settling is the time that a node gets from its connection on to subscribe: a
+// challenge before that reaches nobody, and would be judged missed. With the
+// pulse of a second a starting node is still challenged within two.
+const settling = 800 * time.Millisecond
+
+// NodeConnected draws a node's next moment: as soon as it can hear for one that
+// has yet to prove itself, else never at a moment that its own connecting decides.
 func (r *Referee) NodeConnected(ctx context.Context, nodeNo int32, status node.Status) error {
 	q, now := sqlgen.New(r.Pool), r.Now()
 	if status == node.Starting {
-		return q.SetNext(ctx, sqlgen.SetNextParams{NodeNo: nodeNo, NextAt: now})
+		return q.SetNext(ctx, sqlgen.SetNextParams{NodeNo: nodeNo, NextAt: now.Add(settling)})
 	}
 	return q.RenewPast(ctx, sqlgen.RenewPastParams{NodeNo: nodeNo, NextAt: now.Add(gap(r.Interval, r.Exponential())), At: now})
 }
@@ -83,7 +93,7 @@ func (r *Referee) store(ctx context.Context, nodeNo int32, c *proof.Challenge, c
 			IssuedAt: now, DeadlineAt: now.Add(r.Deadline), ExpiresAt: now.Add(r.Validity), Canonical: canonical,
 		})
 		if stored = n == 1; err != nil || !stored {
-			return err // another one is open: the node is not due
+			return err // the node is not due any more
 		}
 		return q.SetNext(ctx, sqlgen.SetNextParams{NodeNo: nodeNo, NextAt: now.Add(gap(r.Interval, r.Exponential()))})
 	})
@@ -92,11 +102,16 @@ func (r *Referee) store(ctx context.Context, nodeNo int32, c *proof.Challenge, c
 
 // expire gives a verdict on every challenge whose validity ended unanswered.
 func (r *Referee) expire(ctx context.Context) error {
-	rows, err := sqlgen.New(r.Pool).Expired(ctx, sqlgen.ExpiredParams{ExpiresAt: r.Now(), Limit: most})
+	now := r.Now()
+	rows, err := sqlgen.New(r.Pool).Expired(ctx, sqlgen.ExpiredParams{ExpiresAt: now, Limit: most})
 	if err != nil {
-		return err
+		return fmt.Errorf("read unanswered challenges: %w", err)
 	}
+	var failed error
 	for _, row := range rows {
+		if r.Now().Sub(now) > roundTime {
+			break
+		}
 		v := Verdict{ChallengeID: proof.ID(row.ChallengeID), NodeNo: row.NodeNo, Result: Missed, Reason: reasonSilence, At: r.Now()}
 		judged, err := r.conclude(ctx, &v, nil, func(ctx context.Context, tx db.Tx) error {
 			ours, err := r.OurFault(ctx, tx, row.IssuedAt, row.ExpiresAt)
@@ -106,11 +121,13 @@ func (r *Referee) expire(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return err
+			failed = errors.Join(failed, fmt.Errorf("close challenge %s of node %d: %w", row.ChallengeID, row.NodeNo, err))
 		}
 		if judged != nil {
-			r.announce(judged.nodeID, v, judged.standing)
+			r.AfterVerdict(judged.nodeID, v, judged.standing)
+			// A node that stopped reading can hold a message up for seconds.
+			go r.publishVerdict(judged.nodeID, v, judged.standing)
 		}
 	}
-	return nil
+	return failed
 }

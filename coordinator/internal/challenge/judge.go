@@ -118,8 +118,15 @@ func (r *Referee) judge(ctx context.Context, nodeID string, row *sqlgen.FindRow,
 		case known:
 			e.chain = chainDiffers
 		}
-		v.Result, v.Reason = judge(e)
-		return nil
+		if v.Result, v.Reason = judge(e); v.Result != Late {
+			return nil
+		}
+		// It may lie here read late because we stood still.
+		ours, err := r.OurFault(ctx, tx, row.IssuedAt, received)
+		if ours {
+			v.Result, v.Reason = Void, reasonOurFault
+		}
+		return err
 	})
 	if err == nil && judged != nil {
 		r.announce(nodeID, v, judged.standing)

@@ -14,8 +14,12 @@ ORDER BY s.next_at NULLS FIRST
 LIMIT sqlc.arg(most);
 
 -- name: InsertChallenge :execrows
+-- Nothing when another one is open, or when the node has left or connected anew
+-- since it was found due: nobody could answer.
 INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+SELECT sqlc.arg(challenge_id), n.node_no, sqlc.arg(key_epoch), n.session_no, sqlc.arg(issued_at), sqlc.arg(deadline_at),
+    sqlc.arg(expires_at), sqlc.arg(canonical)
+FROM node n WHERE n.node_no = sqlc.arg(node_no) AND n.session_no = sqlc.arg(session_no) AND n.online
 ON CONFLICT DO NOTHING;
 
 -- name: SetNext :exec

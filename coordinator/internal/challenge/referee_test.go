@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -36,13 +37,20 @@ type stage struct {
 	stored     []challenge.Verdict
 	counted    []string
 	ourFault   bool
+	refuse     int32     // node whose verdicts cannot be stored
+	tick       func()    // called whenever the time is read
 	chain      *[32]byte // what telemetry's hash is known to be
 }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{pool: dbtest.New(t), clock: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
-	now := func() time.Time { return s.clock }
+	now := func() time.Time {
+		if s.tick != nil {
+			s.tick()
+		}
+		return s.clock
+	}
 	_, enrolmentKey, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +69,9 @@ func newStage(t *testing.T) *stage {
 		},
 		OurFault: func(context.Context, db.Tx, time.Time, time.Time) (bool, error) { return s.ourFault, nil },
 		OnVerdict: func(_ context.Context, _ db.Tx, v challenge.Verdict) (challenge.Standing, error) {
+			if v.NodeNo == s.refuse {
+				return challenge.Standing{}, errors.New("refused")
+			}
 			s.stored = append(s.stored, v)
 			return challenge.Standing{ScoreNano: 7}, nil
 		},
@@ -113,8 +124,11 @@ func (s *stage) enrol(t *testing.T, nodes *node.Store) {
 	}
 }
 
+// connect makes the node online, a second ago.
 func (s *stage) connect(t *testing.T) {
 	t.Helper()
+	s.clock = s.clock.Add(-time.Second)
+	defer func() { s.clock = s.clock.Add(time.Second) }()
 	session, status, err := s.presence.Connected(t.Context(), s.session.NodeNo)
 	if err != nil {
 		t.Fatal(err)
@@ -229,6 +243,75 @@ func TestAnswersThatChangeNothing(t *testing.T) {
 	}
 }
 
+// What we read late because we stood still was not sent late.
+func TestLateIsVoidWhenTheFaultIsOurs(t *testing.T) {
+	s := newStage(t)
+	payload := s.solve(t, s.round(t), nil)
+	s.clock, s.ourFault = s.clock.Add(40*time.Second), true
+	s.answer(t, payload)
+	if len(s.stored) != 1 || s.stored[0].Result != challenge.Void || s.stored[0].Reason != "our_fault" {
+		t.Errorf("verdicts %+v, want void", s.stored)
+	}
+}
+
+// A challenge that comes before the node could subscribe reaches nobody.
+func TestAStartingNodeGetsTimeToSubscribe(t *testing.T) {
+	s := newStage(t)
+	s.clock = s.clock.Add(-time.Second / 2) // half a second after it connected
+	if err := s.RunOnce(t.Context()); err != nil || len(s.challenges) != 0 {
+		t.Fatalf("%d challenges, %v; want none yet", len(s.challenges), err)
+	}
+	s.clock = s.clock.Add(time.Second / 2)
+	s.round(t)
+}
+
+// A challenge names a session. A node that left or came back between the
+// question who is due and the challenge could not answer it.
+func TestNobodyIsChallengedInASessionThatEnded(t *testing.T) {
+	for name, leave := range map[string]func(s *stage){
+		"connected anew": func(s *stage) { s.connect(t) },
+		"left": func(s *stage) {
+			if _, err := s.presence.Disconnected(t.Context(), s.session.NodeNo, s.session.Number); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			calls := 0
+			s.tick = func() {
+				if calls++; calls == 3 { // closing, asking who is due, and the challenge itself
+					s.tick = nil
+					leave(s)
+				}
+			}
+			if err := s.RunOnce(t.Context()); err != nil || len(s.challenges) != 0 {
+				t.Errorf("%d challenges, %v; want none", len(s.challenges), err)
+			}
+			var open int
+			if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM challenge").Scan(&open); err != nil || open != 0 {
+				t.Errorf("%d challenges stored, %v; want none", open, err)
+			}
+		})
+	}
+}
+
+func TestAChallengeThatCannotBeClosedHoldsUpNoOther(t *testing.T) {
+	s := newStage(t)
+	s.round(t)
+	s.refuse = s.session.NodeNo
+	s.enrol(t, s.Nodes)
+	s.connect(t)
+	s.round(t)
+	s.clock = s.clock.Add(2*time.Minute + time.Millisecond)
+	if err := s.RunOnce(t.Context()); err == nil {
+		t.Error("a challenge that could not be closed is no error")
+	}
+	if len(s.stored) != 1 || s.stored[0].NodeNo != s.session.NodeNo {
+		t.Errorf("closed %+v, want that of node %d", s.stored, s.session.NodeNo)
+	}
+}
+
 func TestSilenceIsMissedUnlessTheFaultIsOurs(t *testing.T) {
 	for ours, want := range map[bool]challenge.Result{false: challenge.Missed, true: challenge.Void} {
 		s := newStage(t)
@@ -287,6 +370,7 @@ func TestWhoIsChallengedWhen(t *testing.T) {
 	}
 	setStatus(node.Active, "")
 	silent("offline")
+	s.clock = s.clock.Add(2 * time.Second)
 	s.connect(t)
 	silent("just connected: its moment is drawn anew")
 	s.clock = s.clock.Add(5 * time.Minute)

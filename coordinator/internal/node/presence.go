@@ -23,13 +23,19 @@ type Presence struct {
 
 	mu      sync.Mutex
 	pending map[int32]departure
+	// turn keeps the end of an unknown session and the begin of the next apart.
+	turn sync.Mutex
 }
 
 // departure is a disconnection that is not written yet.
 type departure struct {
-	session uint64
+	session uint64 // unknownSession: whichever is on record
 	at      time.Time
 }
+
+// unknownSession is that of a connection of which the database did not say
+// whether it is on record.
+const unknownSession = 0
 
 // NewPresence makes a Presence; now defaults to time.Now.
 func NewPresence(pool *db.Pool, now func() time.Time) *Presence {
@@ -43,9 +49,11 @@ func NewPresence(pool *db.Pool, now func() time.Time) *Presence {
 // each connection, and its status.
 func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status, error) {
 	now := p.now()
-	p.mu.Lock()
-	left, waiting := p.pending[nodeNo]
-	p.mu.Unlock()
+	left, waiting := p.waitingFor(nodeNo)
+	if waiting && left.session == unknownSession {
+		p.turn.Lock()
+		defer p.turn.Unlock()
+	}
 	var row sqlgen.ConnectRow
 	err := db.InTx(ctx, p.pool, func(tx db.Tx) error {
 		if waiting {
@@ -68,6 +76,8 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status,
 		return event.Publish(ctx, tx, c.event(row.NodeID, row.PoolID, now))
 	})
 	if err != nil {
+		// The commit may have happened all the same, and the node never come back.
+		p.keep(nodeNo, departure{session: unknownSession, at: now})
 		return 0, "", fmt.Errorf("mark node %d online: %w", nodeNo, err)
 	}
 	if waiting {
@@ -85,11 +95,7 @@ func (p *Presence) Disconnected(ctx context.Context, nodeNo int32, session uint6
 	if err == nil {
 		return gone, nil
 	}
-	p.mu.Lock()
-	if old, ok := p.pending[nodeNo]; !ok || old.session < d.session {
-		p.pending[nodeNo] = d
-	}
-	p.mu.Unlock()
+	p.keep(nodeNo, d)
 	return true, fmt.Errorf("mark node %d offline (kept, will be written later): %w", nodeNo, err)
 }
 
@@ -102,12 +108,42 @@ func (p *Presence) Flush(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	for no, d := range waiting {
-		if _, err := p.write(ctx, no, d); err != nil {
+		if err := p.flush(ctx, no, d); err != nil {
 			return err
 		}
-		p.forget(no, d)
 	}
 	return nil
+}
+
+func (p *Presence) flush(ctx context.Context, nodeNo int32, d departure) error {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	if now, waiting := p.waitingFor(nodeNo); !waiting || now != d {
+		return nil // the node is back, and its departure was written first
+	}
+	_, err := p.write(ctx, nodeNo, d)
+	if err == nil {
+		p.forget(nodeNo, d)
+	}
+	return err
+}
+
+func (p *Presence) waitingFor(nodeNo int32) (departure, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d, ok := p.pending[nodeNo]
+	return d, ok
+}
+
+// keep remembers a departure. The first one of a node stands: it is the
+// earliest, and whatever came after it was not written either.
+func (p *Presence) keep(nodeNo int32, d departure) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if old, ok := p.pending[nodeNo]; ok {
+		d = departure{session: unknownSession, at: old.at}
+	}
+	p.pending[nodeNo] = d
 }
 
 // EndAll ends every presence that a crash left open, at the time a coordinator

@@ -117,6 +117,49 @@ func TestPresence(t *testing.T) {
 	}
 }
 
+// A connection whose commit was not confirmed may be on record or not; if the
+// node does not come back, it must not stay online for ever.
+func TestConnectionThatMayBeOnRecord(t *testing.T) {
+	w := newWorld(t)
+	zero := w.clock
+	no, id := w.enrolled(t, "pi")
+	now := func() time.Time { return w.clock }
+	online := func() bool {
+		n, err := w.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Online
+	}
+	if _, _, err := node.NewPresence(w.pool, now).Connected(t.Context(), no); err != nil { // what was committed
+		t.Fatal(err)
+	}
+	p := node.NewPresence(w.pool, now)
+	w.clock = zero.Add(5 * time.Second)
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := p.Connected(cancelled, no); err == nil || p.Waiting() != 1 { // what was not confirmed
+		t.Fatalf("%d wait, %v", p.Waiting(), err)
+	}
+	w.clock = zero.Add(9 * time.Second)
+	if err := p.Flush(t.Context()); err != nil || online() {
+		t.Errorf("after the flush: online %v, %v", online(), err)
+	}
+	if _, _, err := p.Connected(cancelled, no); err == nil {
+		t.Fatal("connected without a database")
+	}
+	w.clock = zero.Add(20 * time.Second)
+	if _, _, err := p.Connected(t.Context(), no); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Flush(t.Context()); err != nil || !online() || p.Waiting() != 0 {
+		t.Errorf("back again: online %v, %d wait, %v", online(), p.Waiting(), err)
+	}
+	if got, want := w.presence(t, no, zero), []string{"0..5", "20..-1"}; !slices.Equal(got, want) {
+		t.Errorf("presence %v, want %v", got, want)
+	}
+}
+
 func TestStatusChangesLeaveNoGap(t *testing.T) {
 	w := newWorld(t)
 	no, id := w.enrolled(t, "pi")

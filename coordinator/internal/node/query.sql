@@ -90,8 +90,9 @@ WHERE node_no = $1 AND deleted_at IS NULL RETURNING session_no, status, status_r
 INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
 -- name: Disconnect :one
+-- Session 0 is whichever is on record.
 UPDATE node SET online = false, last_heartbeat = sqlc.arg(at)
-WHERE node_no = $1 AND session_no = $2 AND online
+WHERE node_no = $1 AND (session_no = $2 OR $2 = 0) AND online
 RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id;
 
 -- name: ClosePresence :exec

@@ -264,3 +264,59 @@ func TestHeartbeatConfig(t *testing.T) {
 		t.Errorf("zero config: %v, %v", h, err)
 	}
 }
+
+// A coordinator that lost the lease for a while must not go on as if nothing
+// had happened: its successor has ended the presence of its nodes.
+func TestSupersededByAnotherProcess(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.process(), w.process()
+	superseded := func(h *outage.Heartbeat, want error) {
+		t.Helper()
+		if err := h.Superseded(t.Context()); !errors.Is(err, want) {
+			t.Fatalf("superseded: %v, want %v", err, want)
+		}
+	}
+	superseded(first, nil)
+	w.beat(first, 0)
+	superseded(first, nil)
+	superseded(second, nil) // it has not led yet, so it has lost nothing
+	w.beat(second, time.Second)
+	superseded(first, outage.ErrSuperseded)
+	superseded(second, nil)
+	w.now = w.now.Add(time.Second)
+	if err := first.RunOnce(t.Context()); !errors.Is(err, outage.ErrSuperseded) {
+		t.Fatalf("beat of the first: %v", err)
+	}
+	w.beat(second, time.Second) // the refused beat left no trace
+	w.expect(window(outage.Coordinator, 0, time.Second))
+}
+
+// A short trouble that no gap between beats shows costs nodes their connections
+// and answers all the same.
+func TestDisturbance(t *testing.T) {
+	w := newWorld(t)
+	h := w.process()
+	h.Disturb()
+	w.beat(h, 0) // before the first beat there is nothing to disturb
+	w.beat(h, time.Second)
+	h.Disturb()
+	w.exec("ALTER TABLE coordinator_heartbeat RENAME TO away")
+	w.now = w.now.Add(time.Second)
+	if err := h.RunOnce(t.Context()); err == nil {
+		t.Fatal("beat without a table")
+	}
+	w.exec("ALTER TABLE away RENAME TO coordinator_heartbeat")
+	w.beat(h, time.Second) // not forgotten by the beat that failed
+	w.expect(window(outage.Database, time.Second, 3*time.Second))
+	w.beat(h, time.Second)
+	w.expect(window(outage.Database, time.Second, 3*time.Second))
+
+	for range 3 { // trouble that lasts is one window that grows
+		h.Disturb()
+		w.beat(h, time.Second)
+	}
+	got, err := outage.Windows(t.Context(), w.pool, noon, w.now)
+	if err != nil || len(got) != 2 || !got[1].From.Equal(noon.Add(4*time.Second)) || !got[1].To.Equal(noon.Add(7*time.Second)) {
+		t.Errorf("windows %+v, %v: want a second one of 3 s", got, err)
+	}
+}

@@ -9,9 +9,15 @@ WITH last AS (
 )
 SELECT at FROM last;
 
+-- name: LastBeat :one
+SELECT at FROM coordinator_heartbeat WHERE id = 1;
+
 -- name: RecordWindow :one
 INSERT INTO fault_window (cause, from_at, to_at) VALUES ($1, $2, $3)
 RETURNING window_no;
+
+-- name: ExtendWindow :exec
+UPDATE fault_window SET to_at = $2 WHERE window_no = $1;
 
 -- name: Windows :many
 SELECT window_no, cause, from_at, to_at FROM fault_window

@@ -34,16 +34,33 @@ func TestPayoutStepsAreTold(t *testing.T) {
 	store, _, id := pending(w)
 	w.round() // makes no second one
 	start := must(t)
-	start(store.Start(t.Context(), id))
-	if _, err := store.Cancel(t.Context(), id); err == nil {
+	start(store.Start(t.Context(), byTest, id))
+	if _, err := store.Cancel(t.Context(), byTest, id); err == nil {
 		t.Fatal("a payout that is being paid was cancelled")
 	}
-	start(store.Complete(t.Context(), id, "tx-1"))
+	start(store.Complete(t.Context(), byTest, id, "tx-1"))
 	want := []string{"node_a pending 9.9", "node_a processing 9.9", "node_a completed 9.9 tx-1"}
 	if got := w.told(); !slices.Equal(got, want) {
 		t.Errorf("told %s\nwant %s", strings.Join(got, "; "), strings.Join(want, "; "))
 	}
 	if p, err := store.Get(t.Context(), id); err != nil || p.Status != payout.Completed {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestPayoutStepsAreAudited(t *testing.T) {
+	w := newWorld(t)
+	store, _, id := pending(w)
+	if _, err := store.Start(t.Context(), byTest, id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Complete(t.Context(), byTest, id, "hash"); err != nil {
+		t.Fatal(err)
+	}
+	got := query[string](w, `SELECT string_agg(concat_ws(' ', actor, action, target, before->>'Status', after->>'Status'), '; ' ORDER BY entry_no)
+		FROM audit_entry WHERE target = '`+id+`'`)
+	want := "user_test payout.processing " + id + " pending processing; user_test payout.completed " + id + " processing completed"
+	if got != want {
+		t.Errorf("audit log %q, want %q", got, want)
 	}
 }

@@ -235,17 +235,30 @@ func TestEpochWaitsForThoseCutOff(t *testing.T) {
 	w.wantSound()
 }
 
-// A fault that began before the epoch is judged by who was there when it began.
+// A fault that began before the epoch is judged by who was there when it began,
+// and lasts for a node until it is back, also when the fault itself was over
+// before the epoch.
 func TestFaultThatBeganInAnEarlierEpoch(t *testing.T) {
-	w := newWorld(t)
-	no := w.addNode("node_a", w.addPool("pool_a", 100, at(60)), at(0))
-	w.exec(`UPDATE node_presence SET to_at = $2 WHERE node_no = $1`, no, at(40))
-	w.exec(`INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2)`, no, at(81))
-	w.windows = []span.Interval{{From: at(40), To: at(59)}, {From: at(59), To: at(61)}, {From: at(61), To: at(80)}}
-	w.setNow(at(122))
-	w.run(w.closer())
-	if got := query[int64](w, `SELECT credited_ms FROM statement_line`); got != 59*60_000 {
-		t.Errorf("credited %d ms, want 59 minutes", got)
+	for name, c := range map[string]struct {
+		back    time.Time
+		windows []span.Interval
+	}{
+		"three in a row":   {at(81), []span.Interval{{From: at(40), To: at(59)}, {From: at(59), To: at(61)}, {From: at(61), To: at(80)}}},
+		"over before it":   {at(70), []span.Interval{{From: at(40), To: at(58)}}},
+		"one upon another": {at(60), []span.Interval{{From: at(40), To: at(45)}, {From: at(57), To: at(59)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			no := w.addNode("node_a", w.addPool("pool_a", 100, at(60)), at(0))
+			w.exec(`UPDATE node_presence SET to_at = $2 WHERE node_no = $1`, no, at(40))
+			w.exec(`INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2)`, no, c.back)
+			w.windows = c.windows
+			w.setNow(at(122))
+			w.run(w.closer())
+			if got := query[int64](w, `SELECT credited_ms FROM statement_line`); got != 60*60_000 {
+				t.Errorf("credited %d ms, want 60 minutes", got)
+			}
+		})
 	}
 }
 

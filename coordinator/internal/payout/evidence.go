@@ -62,13 +62,14 @@ func (c *closing) evidence(ctx context.Context) ([]member, []span.Interval, erro
 	return members, windows, nil
 }
 
-// windows reads the faults that touch the epoch, whole: where one follows
-// directly upon another, the first of them decides who was there. around holds
-// the epoch and all of them.
+// windows reads the faults that touch the epoch or ended so shortly before it
+// that nodes may still have been on their way back; and, as a fault counts for
+// whoever another one cut off, those that came as shortly before these. around
+// holds the epoch and all of them.
 func (c *closing) windows(ctx context.Context) (windows []span.Interval, around span.Interval, err error) {
 	for around = c.epoch; ; {
-		// A microsecond more: a fault that ends where the next begins belongs to it.
-		windows, err = c.cfg.FaultWindows(ctx, c.tx, around.From.Add(-time.Microsecond), around.To.Add(time.Microsecond))
+		// A microsecond more: a fault that ends just there belongs to it.
+		windows, err = c.cfg.FaultWindows(ctx, c.tx, around.From.Add(-span.BackWithin-time.Microsecond), around.To.Add(time.Microsecond))
 		if err != nil {
 			return nil, span.Interval{}, fmt.Errorf("read fault windows: %w", err)
 		}

@@ -66,6 +66,11 @@ WHERE l.node_no = @node_no ORDER BY l.epoch_no DESC LIMIT @most;
 -- name: CountPayouts :one
 SELECT count(*) FROM payout WHERE node_no = @node_no AND (@status::text = '' OR status = @status);
 
+-- name: AllPayouts :many
+SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no)
+WHERE sqlc.arg(status)::text = '' OR payout.status = sqlc.arg(status)
+ORDER BY payout_no DESC LIMIT sqlc.arg(most);
+
 -- name: Payouts :many
 SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no)
 WHERE payout.node_no = @node_no AND (@status::text = '' OR payout.status = @status) AND payout.payout_no < @before

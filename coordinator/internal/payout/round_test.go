@@ -163,7 +163,7 @@ func TestListPages(t *testing.T) {
 	w.earn("node_a", ledger.USDT(10))
 	for range 4 {
 		w.round()
-		if _, err := store.Cancel(t.Context(), w.listed(no, payout.Filter{Status: payout.Pending})[0].ID); err != nil {
+		if _, err := store.Cancel(t.Context(), byTest, w.listed(no, payout.Filter{Status: payout.Pending})[0].ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -183,6 +183,11 @@ func TestListPages(t *testing.T) {
 			}
 		}
 	}
+	newest, err := store.Newest(t.Context(), payout.Cancelled, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same("newest of all nodes", newest, all[1:4])
 	same("page", w.listed(no, payout.Filter{Limit: 2, Offset: 2}), all[2:4])
 	same("cursor", w.listed(no, payout.Filter{Limit: 2, Before: all[2].No}), all[3:])
 	same("status", w.listed(no, payout.Filter{Status: payout.Cancelled}), all[1:])

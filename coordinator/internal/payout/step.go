@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
@@ -21,51 +22,51 @@ type step struct {
 }
 
 // Start marks a pending payout as being paid; from now on it cannot be cancelled.
-func (s *Store) Start(ctx context.Context, payoutID string) (Payout, error) {
-	return s.step(ctx, payoutID, step{Pending, Processing, fault.StateNotAllowed, nil}, func(p *sqlgen.Payout, at time.Time) {
+func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	return s.step(ctx, by, payoutID, step{Pending, Processing, fault.StateNotAllowed, nil}, func(p *sqlgen.Payout, at time.Time) {
 		p.ProcessedAt = &at
 	})
 }
 
 // Complete records the transfer that paid it and settles the money.
-func (s *Store) Complete(ctx context.Context, payoutID, transactionHash string) (Payout, error) {
+func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transactionHash string) (Payout, error) {
 	if transactionHash == "" {
 		return Payout{}, fault.New(fault.Validation, "a completed payout needs the transaction that paid it").
 			WithFields(fault.Field{Name: "transaction_hash", Reason: "is empty"})
 	}
-	return s.step(ctx, payoutID, step{Processing, Completed, fault.StateNotAllowed, ledger.Settle}, func(p *sqlgen.Payout, at time.Time) {
+	return s.step(ctx, by, payoutID, step{Processing, Completed, fault.StateNotAllowed, ledger.Settle}, func(p *sqlgen.Payout, at time.Time) {
 		p.TransactionHash, p.CompletedAt = &transactionHash, &at
 	})
 }
 
 // Fail gives the money of a payout back to its node. Call it only when it is
 // proven that nothing was or will be sent.
-func (s *Store) Fail(ctx context.Context, payoutID, reason string) (Payout, error) {
+func (s *Store) Fail(ctx context.Context, by audit.By, payoutID, reason string) (Payout, error) {
 	if reason == "" {
 		return Payout{}, fault.New(fault.Validation, "a failed payout needs a reason").
 			WithFields(fault.Field{Name: "error_message", Reason: "is empty"})
 	}
-	return s.step(ctx, payoutID, step{Processing, Failed, fault.StateNotAllowed, ledger.Void}, func(p *sqlgen.Payout, _ time.Time) {
+	return s.step(ctx, by, payoutID, step{Processing, Failed, fault.StateNotAllowed, ledger.Void}, func(p *sqlgen.Payout, _ time.Time) {
 		p.ErrorMessage = &reason
 	})
 }
 
 // Cancel gives the money of a pending payout back to its node.
-func (s *Store) Cancel(ctx context.Context, payoutID string) (Payout, error) {
-	return s.step(ctx, payoutID, step{Pending, Cancelled, fault.NotCancellable, ledger.Void}, func(*sqlgen.Payout, time.Time) {})
+func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	return s.step(ctx, by, payoutID, step{Pending, Cancelled, fault.NotCancellable, ledger.Void}, func(*sqlgen.Payout, time.Time) {})
 }
 
 // Retry makes a failed payout pending again and sets its money aside anew. It
 // is refused when the tries are used up, another payout of the node is live, or
 // the money is gone.
-func (s *Store) Retry(ctx context.Context, payoutID string) (Payout, error) {
-	return s.step(ctx, payoutID, step{Failed, Pending, fault.StateNotAllowed, ledger.Reserve}, func(p *sqlgen.Payout, _ time.Time) {
+func (s *Store) Retry(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	return s.step(ctx, by, payoutID, step{Failed, Pending, fault.StateNotAllowed, ledger.Reserve}, func(p *sqlgen.Payout, _ time.Time) {
 		p.RetryCount++
 		p.ErrorMessage, p.ProcessedAt = nil, nil
 	})
 }
 
-func (s *Store) step(ctx context.Context, payoutID string, st step, change func(*sqlgen.Payout, time.Time)) (Payout, error) {
+func (s *Store) step(ctx context.Context, by audit.By, payoutID string, st step, change func(*sqlgen.Payout, time.Time)) (Payout, error) {
 	var after Payout
 	err := db.InTx(ctx, s.pool, func(tx db.Tx) error {
 		if st.flow != nil { // before the payout's lock, as the round does
@@ -91,12 +92,16 @@ func (s *Store) step(ctx context.Context, payoutID string, st step, change func(
 			return refused(payoutID, err)
 		}
 		after = payoutOf(p, row.NodeID)
-		if err := publishChange(ctx, tx, after); err != nil || st.flow == nil {
+		if err := publishChange(ctx, tx, after); err != nil {
 			return err
 		}
-		ref := attemptRef(payoutID, p.RetryCount)
-		_, err = ledger.Post(ctx, tx, st.flow(ref, now, row.NodeID, after.NetAmount, after.Fee))
-		return err
+		if st.flow != nil {
+			entry := st.flow(attemptRef(payoutID, p.RetryCount), now, row.NodeID, after.NetAmount, after.Fee)
+			if _, err := ledger.Post(ctx, tx, entry); err != nil {
+				return err
+			}
+		}
+		return audit.Write(ctx, tx, by.Record("payout."+string(st.to), payoutID, payoutOf(row.Payout, row.NodeID), after).AtTime(now))
 	})
 	if err != nil {
 		return Payout{}, err

@@ -43,20 +43,20 @@ func TestCompletedPayout(t *testing.T) {
 	w := newWorld(t)
 	store, no, id := pending(w)
 	ctx := t.Context()
-	refuse(t, fault.PayoutNotFound)(store.Start(ctx, "payout_unknown"))
-	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, id, "tx"))
-	must(t)(store.Start(ctx, id))
-	refuse(t, fault.NotCancellable)(store.Cancel(ctx, id))
-	refuse(t, fault.Validation)(store.Complete(ctx, id, ""))
-	p := must(t)(store.Complete(ctx, id, "c0ffee"))
+	refuse(t, fault.PayoutNotFound)(store.Start(ctx, byTest, "payout_unknown"))
+	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "tx"))
+	must(t)(store.Start(ctx, byTest, id))
+	refuse(t, fault.NotCancellable)(store.Cancel(ctx, byTest, id))
+	refuse(t, fault.Validation)(store.Complete(ctx, byTest, id, ""))
+	p := must(t)(store.Complete(ctx, byTest, id, "c0ffee"))
 	if p.Status != payout.Completed || *p.TransactionHash != "c0ffee" || p.CompletedAt == nil || p.ProcessedAt == nil {
 		t.Errorf("%+v", p)
 	}
 	if again := must(t)(store.Get(ctx, id)); again.Status != payout.Completed || *again.TransactionHash != "c0ffee" || !again.CompletedAt.Equal(*p.CompletedAt) {
 		t.Errorf("read again: %+v", again)
 	}
-	refuse(t, fault.StateNotAllowed)(store.Fail(ctx, id, "late"))
-	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, id, "other"))
+	refuse(t, fault.StateNotAllowed)(store.Fail(ctx, byTest, id, "late"))
+	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "other"))
 	earnings, err := store.Earnings(ctx, no, 0)
 	if err != nil || earnings.Paid != 9_900_000 || earnings.InFlight != 0 || earnings.Payable != 0 || earnings.Held != 0 {
 		t.Errorf("%+v, %v", earnings, err)
@@ -70,24 +70,24 @@ func TestFailedPayoutIsRetriedThreeTimes(t *testing.T) {
 	w := newWorld(t)
 	store, no, id := pending(w)
 	ctx := t.Context()
-	refuse(t, fault.StateNotAllowed)(store.Fail(ctx, id, "not even started"))
-	refuse(t, fault.StateNotAllowed)(store.Retry(ctx, id))
-	must(t)(store.Start(ctx, id))
-	refuse(t, fault.Validation)(store.Fail(ctx, id, ""))
+	refuse(t, fault.StateNotAllowed)(store.Fail(ctx, byTest, id, "not even started"))
+	refuse(t, fault.StateNotAllowed)(store.Retry(ctx, byTest, id))
+	must(t)(store.Start(ctx, byTest, id))
+	refuse(t, fault.Validation)(store.Fail(ctx, byTest, id, ""))
 	for try := range 3 {
-		if p := must(t)(store.Fail(ctx, id, "no energy")); *p.ErrorMessage != "no energy" || p.RetryCount != try {
+		if p := must(t)(store.Fail(ctx, byTest, id, "no energy")); *p.ErrorMessage != "no energy" || p.RetryCount != try {
 			t.Errorf("%+v", p)
 		}
 		w.wantBalance(ledger.KindPayable, "node_a", ledger.USDT(10))
 		w.wantBalance(ledger.KindFeePending, "", 0)
-		if p := must(t)(store.Retry(ctx, id)); p.ErrorMessage != nil || p.Status != payout.Pending || p.ProcessedAt != nil {
+		if p := must(t)(store.Retry(ctx, byTest, id)); p.ErrorMessage != nil || p.Status != payout.Pending || p.ProcessedAt != nil {
 			t.Errorf("%+v", p)
 		}
 		w.wantBalance(ledger.KindInFlight, "node_a", 9_900_000)
-		must(t)(store.Start(ctx, id))
+		must(t)(store.Start(ctx, byTest, id))
 	}
-	must(t)(store.Fail(ctx, id, "no energy"))
-	refuse(t, fault.StateNotAllowed)(store.Retry(ctx, id))
+	must(t)(store.Fail(ctx, byTest, id, "no energy"))
+	refuse(t, fault.StateNotAllowed)(store.Retry(ctx, byTest, id))
 	w.round() // its money is free for another payout
 	if live := w.listed(no, payout.Filter{Status: payout.Pending}); len(live) != 1 || live[0].ID == id {
 		t.Errorf("%d live payouts", len(live))
@@ -98,11 +98,11 @@ func TestFailedPayoutIsRetriedThreeTimes(t *testing.T) {
 func TestCancelledPayout(t *testing.T) {
 	w := newWorld(t)
 	store, _, id := pending(w)
-	if p := must(t)(store.Cancel(t.Context(), id)); p.Status != payout.Cancelled {
+	if p := must(t)(store.Cancel(t.Context(), byTest, id)); p.Status != payout.Cancelled {
 		t.Errorf("%+v", p)
 	}
-	refuse(t, fault.NotCancellable)(store.Cancel(t.Context(), id))
-	refuse(t, fault.StateNotAllowed)(store.Start(t.Context(), id))
+	refuse(t, fault.NotCancellable)(store.Cancel(t.Context(), byTest, id))
+	refuse(t, fault.StateNotAllowed)(store.Start(t.Context(), byTest, id))
 	w.wantBalance(ledger.KindPayable, "node_a", ledger.USDT(10))
 	w.wantBalance(ledger.KindInFlight, "node_a", 0)
 	w.wantSound()
@@ -112,13 +112,13 @@ func TestRetryNeedsTheMoneyAndTheTurn(t *testing.T) {
 	w := newWorld(t)
 	store, _, id := pending(w)
 	ctx := t.Context()
-	must(t)(store.Start(ctx, id))
-	must(t)(store.Fail(ctx, id, "refused"))
+	must(t)(store.Start(ctx, byTest, id))
+	must(t)(store.Fail(ctx, byTest, id, "refused"))
 	w.post(ledger.Hold("h", ten, "node_a", 1))
-	refuse(t, fault.BalanceTooSmall)(store.Retry(ctx, id))
+	refuse(t, fault.BalanceTooSmall)(store.Retry(ctx, byTest, id))
 	w.post(ledger.Release("h", ten, "node_a", 1))
 	w.round()
-	if _, err := store.Retry(ctx, id); !fault.Has(err, fault.StateNotAllowed) || !strings.Contains(err.Error(), "another live payout") {
+	if _, err := store.Retry(ctx, byTest, id); !fault.Has(err, fault.StateNotAllowed) || !strings.Contains(err.Error(), "another live payout") {
 		t.Errorf("retry beside a live payout: %v", err)
 	}
 	w.wantSound()

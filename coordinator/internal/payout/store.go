@@ -112,6 +112,19 @@ func (s *Store) List(ctx context.Context, nodeNo int32, f Filter) ([]Payout, int
 	return payouts, int(total), nil
 }
 
+// Newest reads the newest payouts of all nodes; status "" selects all.
+func (s *Store) Newest(ctx context.Context, status Status, limit int) ([]Payout, error) {
+	rows, err := sqlgen.New(s.pool).AllPayouts(ctx, sqlgen.AllPayoutsParams{Status: string(status), Most: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("list payouts: %w", err)
+	}
+	payouts := make([]Payout, len(rows))
+	for i, r := range rows {
+		payouts[i] = payoutOf(r.Payout, r.NodeID)
+	}
+	return payouts, nil
+}
+
 func payoutOf(r sqlgen.Payout, nodeID string) Payout {
 	return Payout{
 		No: r.PayoutNo, ID: r.PayoutID, NodeID: nodeID,

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
@@ -20,6 +21,8 @@ const (
 	address = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
 	perfect = 1_000_000_000
 )
+
+var byTest = audit.By{Actor: "user_test"}
 
 var ten = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 

@@ -84,16 +84,20 @@ func (in *Ingest) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-tick.C:
-			in.flush(ctx)
+			in.flush(ctx, in.cfg.Wait)
 		case <-ctx.Done():
 		}
 	}
 	wg.Wait()
-	in.flush(context.WithoutCancel(ctx))
+	in.flush(context.WithoutCancel(ctx), min(in.cfg.Wait, lastFlush))
 }
 
-func (in *Ingest) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
+// lastFlush bounds how long a database that hangs holds up the end. What is not
+// written then is a copy of what the samples' own table has.
+const lastFlush = 2 * time.Second
+
+func (in *Ingest) flush(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := in.store.FlushLatest(ctx); err != nil && ctx.Err() == nil {
 		in.cfg.Logger.Warn("newest samples are not written yet; trying again", "error", err)

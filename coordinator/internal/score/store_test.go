@@ -229,9 +229,9 @@ func TestStoredAvailability(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.exec("INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2)", f.node(), noon.Add(-50*day)) // another node
-	// Expected 20 days; online 10 + 5 + 1 days, less the 4 minutes that it came
-	// back after the credited window.
-	want := score.One * (16*24*60 - 4) / (20 * 24 * 60)
+	// Expected 20 days; online 10 + 5 + 1 days. The 5 minutes from our fault
+	// until it was back count as served.
+	want := score.One * 16 / 20
 	if got := f.judge(node, score.Valid, "", noon); got.After != want {
 		t.Errorf("score %d, want %d", got.After, want)
 	}

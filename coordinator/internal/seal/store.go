@@ -23,6 +23,16 @@ type Store struct {
 // NewStore gives the secrets in pool's database, sealed by box.
 func NewStore(pool *db.Pool, box *Box) *Store { return &Store{pool: pool, box: box} }
 
+// InUse reports whether a database holds sealed secrets already, so that only
+// the master key that sealed them is of use.
+func InUse(ctx context.Context, pool *db.Pool) (bool, error) {
+	used, err := sqlgen.New(pool).AnyBox(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look for sealed secrets: %w", err)
+	}
+	return used, nil
+}
+
 // Secret gives the secret of that name, produced when there is none. All
 // coordinators of a database get the same bytes: the result of produce counts
 // only for the first of them, so it must have no other effect.

@@ -62,25 +62,29 @@ func TestFaultCountsForANodeThatComesBack(t *testing.T) {
 	always := of(0, 1000)
 	fault := of(100, 110)
 	for name, c := range map[string]struct {
-		online, running   span.Set
-		now               int
-		served, undecided bool
+		online, running, faults span.Set
+		now                     int
+		served, undecided       span.Set
 	}{
-		"connected throughout":             {always, always, 111, true, false},
-		"cut off and back at once":         {of(0, 100, 111, 200), always, 112, true, false},
-		"back in the last minute":          {of(0, 100, 125, 200), always, 130, true, false},
-		"back a minute too late":           {of(0, 100, 126, 200), always, 130, false, false},
-		"not back yet, still time":         {of(0, 100), always, 125, false, true},
-		"never back":                       {of(0, 100), always, 126, false, false},
-		"came back while the fault lasted": {of(0, 100, 105, 120), always, 130, true, false},
-		"came and went while it lasted":    {of(0, 100, 104, 106), always, 130, false, false},
-		"left a minute before the fault":   {of(0, 99, 111, 200), always, 130, false, false},
-		"came during the fault only":       {of(105, 200), always, 130, false, false},
-		"was not running when it began":    {always, of(0, 99, 101, 1000), 130, false, false},
-		"stopped running while it lasted":  {always, of(0, 105), 130, true, false},
+		"connected throughout":                {always, always, fault, 111, fault, nil},
+		"cut off and back at once":            {of(0, 100, 110, 200), always, fault, 112, fault, nil},
+		"back after a while":                  {of(0, 100, 114, 200), always, fault, 115, of(100, 114), nil},
+		"back in the last minute":             {of(0, 100, 125, 200), always, fault, 130, of(100, 125), nil},
+		"back a minute too late":              {of(0, 100, 126, 200), always, fault, 130, nil, nil},
+		"not back yet, still time":            {of(0, 100), always, fault, 125, nil, of(100, 125)},
+		"never back":                          {of(0, 100), always, fault, 126, nil, nil},
+		"came back while the fault lasted":    {of(0, 100, 105, 120), always, fault, 130, fault, nil},
+		"came and went while it lasted":       {of(0, 100, 104, 106), always, fault, 130, nil, nil},
+		"left a minute before the fault":      {of(0, 99, 111, 200), always, fault, 130, nil, nil},
+		"came during the fault only":          {of(105, 200), always, fault, 130, nil, nil},
+		"was not running when it began":       {always, of(0, 99, 101, 1000), fault, 130, nil, nil},
+		"stopped running while it lasted":     {always, of(0, 105), fault, 130, fault, nil},
+		"a second fault before it was back":   {of(0, 100, 121, 200), always, of(100, 110, 112, 118), 130, of(100, 121), nil},
+		"two faults, back between them":       {of(0, 100, 111, 120, 131, 200), always, of(100, 110, 120, 130), 140, of(100, 111, 120, 131), nil},
+		"a second fault that it did not meet": {of(0, 100, 111, 115, 140, 200), always, of(100, 110, 120, 130), 150, of(100, 111), nil},
 	} {
-		served, undecided := span.Served(fault, c.online, c.running, minute(c.now))
-		if (len(served) == 1) != c.served || (len(undecided) == 1) != c.undecided {
+		served, undecided := span.Served(c.faults, c.online, c.running, minute(c.now))
+		if !slices.Equal(served, c.served) || !slices.Equal(undecided, c.undecided) {
 			t.Errorf("%s: served %v, undecided %v", name, served, undecided)
 		}
 	}

@@ -171,31 +171,35 @@ func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
 
 const insertChallenge = `-- name: InsertChallenge :execrows
 INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+SELECT $1, n.node_no, $2, n.session_no, $3, $4,
+    $5, $6
+FROM node n WHERE n.node_no = $7 AND n.session_no = $8 AND n.online
 ON CONFLICT DO NOTHING
 `
 
 type InsertChallengeParams struct {
 	ChallengeID uuid.UUID
-	NodeNo      int32
 	KeyEpoch    int32
-	SessionNo   int64
 	IssuedAt    time.Time
 	DeadlineAt  time.Time
 	ExpiresAt   time.Time
 	Canonical   []byte
+	NodeNo      int32
+	SessionNo   int64
 }
 
+// Nothing when another one is open, or when the node has left or connected anew
+// since it was found due: nobody could answer.
 func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertChallenge,
 		arg.ChallengeID,
-		arg.NodeNo,
 		arg.KeyEpoch,
-		arg.SessionNo,
 		arg.IssuedAt,
 		arg.DeadlineAt,
 		arg.ExpiresAt,
 		arg.Canonical,
+		arg.NodeNo,
+		arg.SessionNo,
 	)
 	if err != nil {
 		return 0, err

@@ -166,7 +166,7 @@ func (q *Queries) DeletedOnline(ctx context.Context) ([]string, error) {
 
 const disconnect = `-- name: Disconnect :one
 UPDATE node SET online = false, last_heartbeat = $3
-WHERE node_no = $1 AND session_no = $2 AND online
+WHERE node_no = $1 AND (session_no = $2 OR $2 = 0) AND online
 RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id
 `
 
@@ -183,6 +183,7 @@ type DisconnectRow struct {
 	PoolID       string
 }
 
+// Session 0 is whichever is on record.
 func (q *Queries) Disconnect(ctx context.Context, arg DisconnectParams) (DisconnectRow, error) {
 	row := q.db.QueryRow(ctx, disconnect, arg.NodeNo, arg.SessionNo, arg.At)
 	var i DisconnectRow

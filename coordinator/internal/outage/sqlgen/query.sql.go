@@ -29,6 +29,31 @@ func (q *Queries) Beat(ctx context.Context, now time.Time) (time.Time, error) {
 	return at, err
 }
 
+const extendWindow = `-- name: ExtendWindow :exec
+UPDATE fault_window SET to_at = $2 WHERE window_no = $1
+`
+
+type ExtendWindowParams struct {
+	WindowNo int64
+	ToAt     time.Time
+}
+
+func (q *Queries) ExtendWindow(ctx context.Context, arg ExtendWindowParams) error {
+	_, err := q.db.Exec(ctx, extendWindow, arg.WindowNo, arg.ToAt)
+	return err
+}
+
+const lastBeat = `-- name: LastBeat :one
+SELECT at FROM coordinator_heartbeat WHERE id = 1
+`
+
+func (q *Queries) LastBeat(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, lastBeat)
+	var at time.Time
+	err := row.Scan(&at)
+	return at, err
+}
+
 const recordWindow = `-- name: RecordWindow :one
 INSERT INTO fault_window (cause, from_at, to_at) VALUES ($1, $2, $3)
 RETURNING window_no

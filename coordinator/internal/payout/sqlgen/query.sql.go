@@ -12,6 +12,64 @@ import (
 	"github.com/google/uuid"
 )
 
+const allPayouts = `-- name: AllPayouts :many
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, node.node_id FROM payout JOIN node USING (node_no)
+WHERE $1::text = '' OR payout.status = $1
+ORDER BY payout_no DESC LIMIT $2
+`
+
+type AllPayoutsParams struct {
+	Status string
+	Most   int32
+}
+
+type AllPayoutsRow struct {
+	Payout Payout
+	NodeID string
+}
+
+func (q *Queries) AllPayouts(ctx context.Context, arg AllPayoutsParams) ([]AllPayoutsRow, error) {
+	rows, err := q.db.Query(ctx, allPayouts, arg.Status, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AllPayoutsRow
+	for rows.Next() {
+		var i AllPayoutsRow
+		if err := rows.Scan(
+			&i.Payout.PayoutNo,
+			&i.Payout.PayoutID,
+			&i.Payout.NodeNo,
+			&i.Payout.Amount,
+			&i.Payout.Fee,
+			&i.Payout.NetAmount,
+			&i.Payout.Currency,
+			&i.Payout.WalletAddress,
+			&i.Payout.Status,
+			&i.Payout.Priority,
+			&i.Payout.TransactionHash,
+			&i.Payout.BatchID,
+			&i.Payout.ScheduledAt,
+			&i.Payout.ProcessedAt,
+			&i.Payout.CompletedAt,
+			&i.Payout.ErrorMessage,
+			&i.Payout.RetryCount,
+			&i.Payout.MaxRetries,
+			&i.Payout.CreatedAt,
+			&i.Payout.UpdatedAt,
+			&i.NodeID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countPayouts = `-- name: CountPayouts :one
 SELECT count(*) FROM payout WHERE node_no = $1 AND ($2::text = '' OR status = $2)
 `

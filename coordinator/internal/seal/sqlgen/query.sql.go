@@ -23,6 +23,17 @@ func (q *Queries) AddBox(ctx context.Context, arg AddBoxParams) error {
 	return err
 }
 
+const anyBox = `-- name: AnyBox :one
+SELECT EXISTS (SELECT FROM sealed_secret)
+`
+
+func (q *Queries) AnyBox(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, anyBox)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const getBox = `-- name: GetBox :one
 SELECT box FROM sealed_secret WHERE name = $1
 `

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"lucid.internal/coordinator"
+)
+
+// payoutCmd is the manual rail: the operator pays elsewhere and records it here.
+type payoutCmd struct {
+	List     payoutListCmd     `cmd:"" help:"List payouts, newest first."`
+	Start    payoutStartCmd    `cmd:"" help:"Mark a pending payout as being paid; from then on it cannot be cancelled."`
+	Complete payoutCompleteCmd `cmd:"" help:"Record the transaction that paid a payout."`
+	Cancel   payoutCancelCmd   `cmd:"" help:"Cancel a pending payout; the money is the node's again."`
+}
+
+type payoutListCmd struct {
+	settings
+	Status string `enum:",pending,processing,completed,failed,cancelled" default:"" help:"Only those in this status."`
+	Limit  int    `default:"50" help:"At most so many."`
+}
+
+// Run prints a table of the payouts.
+func (c *payoutListCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		payouts, err := f.Payouts().Newest(ctx, coordinator.PayoutStatus(c.Status), c.Limit)
+		if err != nil {
+			return err
+		}
+		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "PAYOUT\tNODE\tSTATUS\tGROSS\tFEE\tTO PAY\tADDRESS\tCREATED (UTC)\tTRANSACTION")
+		for _, p := range payouts {
+			transaction := "-"
+			if p.TransactionHash != nil {
+				transaction = *p.TransactionHash
+			}
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.NodeID, p.Status, p.Amount, p.Fee, p.NetAmount,
+				p.WalletAddress, p.CreatedAt.UTC().Format(time.DateTime), transaction)
+		}
+		return table.Flush()
+	})
+}
+
+type payoutStartCmd struct {
+	settings
+	ID string `arg:"" help:"Id of the payout, payout_..."`
+}
+
+// Run marks the payout as being paid.
+func (c *payoutStartCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		p, err := f.Payouts().Start(ctx, coordinator.ByCLI, c.ID)
+		if err == nil {
+			fmt.Printf("%s is %s: pay %s USDT to %s\n", p.ID, p.Status, p.NetAmount, p.WalletAddress)
+		}
+		return err
+	})
+}
+
+type payoutCompleteCmd struct {
+	settings
+	ID          string `arg:"" help:"Id of the payout, payout_..."`
+	Transaction string `required:"" placeholder:"HASH" help:"Transaction that paid it."`
+}
+
+// Run settles the payout.
+func (c *payoutCompleteCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		p, err := f.Payouts().Complete(ctx, coordinator.ByCLI, c.ID, c.Transaction)
+		if err == nil {
+			fmt.Printf("%s is %s: %s USDT to %s\n", p.ID, p.Status, p.NetAmount, p.WalletAddress)
+		}
+		return err
+	})
+}
+
+type payoutCancelCmd struct {
+	settings
+	ID string `arg:"" help:"Id of the payout, payout_..."`
+}
+
+// Run cancels the payout.
+func (c *payoutCancelCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		p, err := f.Payouts().Cancel(ctx, coordinator.ByCLI, c.ID)
+		if err == nil {
+			fmt.Printf("%s is %s: %s USDT are payable to %s again\n", p.ID, p.Status, p.Amount, p.NodeID)
+		}
+		return err
+	})
+}
