@@ -19,7 +19,7 @@ func (s *server) enrollOperations() {
 		summary: "Enrol a device",
 		description: "A device exchanges its one-time token for an identity. The same request may be sent again and gets the same answer. " +
 			"Over plain HTTP it is answered to this machine only. Fields that are unknown are ignored, so that a newer agent can enrol.",
-		errors: []fault.Code{fault.BadEnrolmentToken, fault.RoleTooLow, fault.StateNotAllowed, fault.PoolFull, fault.PoolNotFound, fault.BadPayoutAddress},
+		errors: []fault.Code{fault.BadEnrolmentToken, fault.RoleTooLow, fault.StateNotAllowed, fault.PoolFull, fault.PoolNotFound, fault.BadPayoutAddress, fault.NameTaken},
 		example: enrollAnswer{wire.EnrollResponse{
 			V: wire.ProtocolVersion, NodeID: "node_4f1c2a", KeyEpoch: 1, X25519Public: make([]byte, 32), MQTT: []string{"lucid.example:8883"},
 			CAPEM: "-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n", Signature: make([]byte, 64),

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,6 +36,13 @@ func wantDocumented(t *testing.T, op *huma.Operation, target string, a answerOf)
 	}
 	if a.StatusCode >= 400 && !strings.Contains(string(a.body), `"LUCID_ERR_`) {
 		t.Errorf("%s %q answers %d without the envelope: %s", op.Method, target, a.StatusCode, a.body)
+	}
+	if !documented || router || a.StatusCode < 400 {
+		return
+	}
+	codes, _ := op.Responses[strconv.Itoa(a.StatusCode)].Extensions["x-codes"].([]string)
+	if !slices.ContainsFunc(codes, func(code string) bool { return strings.Contains(string(a.body), `"code":"`+code+`"`) }) {
+		t.Errorf("%s %q answers %d with a code that it does not document, beside %v: %s", op.Method, target, a.StatusCode, codes, a.body)
 	}
 }
 

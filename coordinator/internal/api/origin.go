@@ -15,7 +15,7 @@ const AnyHost = "*"
 
 // What a page of another origin may send and read.
 const (
-	corsMethods = "GET, POST, PUT, DELETE"
+	corsMethods = "GET, POST, PUT, PATCH, DELETE"
 	corsHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-API-Key, X-Request-ID"
 	corsExposed = "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-ID"
 	corsMaxAge  = "600" // seconds for which a browser keeps the answer
