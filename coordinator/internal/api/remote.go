@@ -49,7 +49,8 @@ func parseHop(text string) (netip.Addr, bool) {
 
 // isPrivate reports whether nobody on the way could read the request: it came
 // over TLS, or from this machine itself. Of a request that a trusted proxy
-// passes on, the proxy says how it came, if it says so.
+// passes on, the proxy says how it came, if it says so; a proxy on this machine
+// that nobody named speaks for somebody else.
 func (s *server) isPrivate(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
@@ -58,7 +59,8 @@ func (s *server) isPrivate(r *http.Request) bool {
 	if scheme := r.Header.Get("X-Forwarded-Proto"); scheme != "" && s.isProxy(from.Addr().Unmap()) {
 		return strings.EqualFold(scheme, "https")
 	}
-	return fromLoopback(r.RemoteAddr)
+	forwarded := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
+	return !forwarded && fromLoopback(r.RemoteAddr)
 }
 
 func fromLoopback(remoteAddr string) bool {
