@@ -108,6 +108,14 @@ func TestNodeThatDoesNotConfirm(t *testing.T) {
 	path := "/api/v1/nodes/" + n.ID
 	l.demand(ctx, http.MethodPost, path+"/stop", http.StatusConflict) // offline
 	session := l.connect(n)
+	l.await(ctx, "the node to be online", func(ctx context.Context) error { // CONNACK comes just before
+		var s status
+		err := l.GetJSON(ctx, path+"/status", &s)
+		if err != nil {
+			return err
+		}
+		return unless(s.Online, "%+v", s)
+	})
 	l.demand(ctx, http.MethodPost, path+"/stop", http.StatusAccepted)
 	if s := l.awaitStatus(ctx, n.ID, "error"); s.Reason != "stop not confirmed within 1s" {
 		t.Errorf("reason %q", s.Reason)
