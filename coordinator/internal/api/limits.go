@@ -119,8 +119,8 @@ func refuse(c *gin.Context, r limit.Result, whose string) error {
 
 // tellRate sets the header fields of draft-ietf-httpapi-ratelimit-headers-06,
 // the last one with a field for each number. Reset is in seconds: until
-// everything is free again, and in a refusal the same as Retry-After, as its
-// section 5.3 asks for.
+// everything is free again, and in a refusal the same as Retry-After, as the
+// draft asks for.
 func tellRate(h http.Header, r limit.Result) {
 	reset := r.Full
 	if !r.Allowed {

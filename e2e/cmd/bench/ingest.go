@@ -33,7 +33,8 @@ func measureIngest(ctx context.Context, o options, binaries harness.Binaries, di
 	// serve, because dev writes a line for every sample.
 	c, err := harness.Start(harness.Options{
 		Binaries: binaries, Data: data, Serve: pg,
-		Env: []string{"LUCID_MQTT_PLAIN_ADDR=" + plain, "LUCID_POOT_CALCULATION_INTERVAL=24h"},
+		// All nodes enrol from one address.
+		Env: []string{"LUCID_MQTT_PLAIN_ADDR=" + plain, "LUCID_POOT_CALCULATION_INTERVAL=24h", "LUCID_RATE_ANONYMOUS=0"},
 	})
 	if err != nil {
 		return nil, err

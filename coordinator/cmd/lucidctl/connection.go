@@ -1,0 +1,183 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"lucid.internal/coordinator/client"
+)
+
+const (
+	defaultURL     = "http://127.0.0.1:8095"
+	requestTimeout = 30 * time.Second
+)
+
+// connection is how the API is reached and who calls.
+type connection struct {
+	URL      string `env:"LUCID_URL" placeholder:"URL" help:"Where the API is (default: that of the session, else http://127.0.0.1:8095)."`
+	Key      string `env:"LUCID_API_KEY" placeholder:"KEY" help:"API key. Others on this machine see flags: rather use LUCID_API_KEY or --key-file."`
+	KeyFile  string `env:"LUCID_API_KEY_FILE" placeholder:"FILE" help:"File that holds the API key."`
+	CA       string `name:"ca" env:"LUCID_CA" placeholder:"FILE" help:"CA certificate (PEM) that the API's certificate must come from."`
+	CASHA256 string `name:"ca-sha256" env:"LUCID_CA_SHA256" placeholder:"HEX" help:"Pin of the project's own CA, as in an enroll.toml (ca_sha256)."`
+}
+
+// wrongUse is an error of whoever typed the command.
+type wrongUse struct{ error }
+
+func usage(format string, args ...any) error { return wrongUse{fmt.Errorf(format, args...)} }
+
+// api is the client of the API, with the credential that the flags, the
+// environment or the session give.
+func (a *app) api() (*client.Client, error) {
+	credential, err := a.credential()
+	if err != nil {
+		return nil, err
+	}
+	return a.open(credential)
+}
+
+// open is the client of the API; credential may be nil.
+func (a *app) open(credential func(context.Context) (string, error)) (*client.Client, error) {
+	address, err := a.address()
+	if err != nil {
+		return nil, err
+	}
+	httpClient, err := a.httpClient()
+	if err != nil {
+		return nil, err
+	}
+	return client.NewClient(address, client.WithHTTPClient(httpClient), client.WithRequestEditorFn(func(ctx context.Context, r *http.Request) error {
+		r.Header.Set("User-Agent", "lucidctl/"+version)
+		if credential == nil {
+			return nil
+		}
+		text, err := credential(ctx)
+		if err != nil {
+			return err
+		}
+		r.Header.Set("Authorization", "Bearer "+text)
+		return nil
+	}))
+}
+
+// address is the API's URL. A credential is not sent where others could read it.
+func (a *app) address() (string, error) {
+	text := a.cli.URL
+	if text == "" {
+		s, _ := a.readSession() // without one the default holds
+		text = cmp.Or(s.URL, defaultURL)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", usage("--url %q: want http://host:port or https://host:port", text)
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", usage("--url %s: over http others can read the credential; use https, with --ca-sha256 for the project's own CA", text)
+	}
+	return strings.TrimSuffix(text, "/"), nil
+}
+
+// credential tells who calls: the flags and the environment go before the session.
+func (a *app) credential() (func(context.Context) (string, error), error) {
+	key := a.cli.Key
+	if key == "" && a.cli.KeyFile != "" {
+		content, err := os.ReadFile(a.cli.KeyFile)
+		if err != nil {
+			return nil, usage("--key-file: %w", err)
+		}
+		if key = strings.TrimSpace(string(content)); key == "" {
+			return nil, usage("--key-file %s is empty", a.cli.KeyFile)
+		}
+	}
+	if key != "" {
+		return func(context.Context) (string, error) { return key, nil }, nil
+	}
+	s, err := a.readSession()
+	switch {
+	case err != nil:
+		return nil, err
+	case s.AccessToken == "":
+		return nil, notAllowed{errors.New("no credential: set LUCID_API_KEY, give --key-file, or `lucidctl login`")}
+	}
+	if address, err := a.address(); err != nil {
+		return nil, err
+	} else if address != s.URL {
+		return nil, notAllowed{fmt.Errorf("the session is for %s, not for %s; log in there, or give a key", s.URL, address)}
+	}
+	return a.sessionToken, nil
+}
+
+func (a *app) httpClient() (*http.Client, error) {
+	config, err := a.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = config
+	transport.ResponseHeaderTimeout = requestTimeout // the body of a stream of events may take for ever
+	return &http.Client{Transport: transport}, nil
+}
+
+// tlsConfig trusts what the flags say, else what the session was opened with,
+// else the system.
+func (a *app) tlsConfig() (*tls.Config, error) {
+	file, pin := a.cli.CA, a.cli.CASHA256
+	if file == "" && pin == "" {
+		if s, err := a.readSession(); err == nil && (a.cli.URL == "" || a.cli.URL == s.URL) {
+			file, pin = s.CA, s.CASHA256
+		}
+	}
+	switch {
+	case file != "" && pin != "":
+		return nil, usage("give --ca or --ca-sha256, not both")
+	case pin != "":
+		return pinned(pin)
+	case file != "":
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usage("--ca: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(content) {
+			return nil, usage("--ca %s holds no certificate in PEM", file)
+		}
+		return &tls.Config{RootCAs: roots}, nil
+	}
+	return &tls.Config{}, nil
+}
+
+// pinned trusts the one CA whose public key has this SHA-256; the coordinator
+// shows it with its own certificate.
+func pinned(pin string) (*tls.Config, error) {
+	want, err := hex.DecodeString(pin)
+	if err != nil || len(want) != sha256.Size {
+		return nil, usage("--ca-sha256: want 64 hexadecimal digits")
+	}
+	return &tls.Config{
+		InsecureSkipVerify: true, // VerifyConnection does more
+		VerifyConnection: func(state tls.ConnectionState) error {
+			for _, ca := range state.PeerCertificates[1:] {
+				if sha256.Sum256(ca.RawSubjectPublicKeyInfo) != [sha256.Size]byte(want) {
+					continue
+				}
+				roots := x509.NewCertPool()
+				roots.AddCert(ca)
+				_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: state.ServerName})
+				return err
+			}
+			return errors.New("the server does not show the CA of --ca-sha256: wrong server, or somebody is in between")
+		},
+	}, nil
+}

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/csv"
+	"encoding/json"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/api"
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/sample"
+	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/shared/proof"
+)
+
+// fleet is the real API on a database of its own, and a home for sessions.
+type fleet struct {
+	t    *testing.T
+	url  string
+	keys map[access.Role]string
+	home string
+	feed *event.Feed
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	for _, name := range []string{"LUCID_URL", "LUCID_API_KEY", "LUCID_API_KEY_FILE", "LUCID_CA", "LUCID_CA_SHA256"} {
+		t.Setenv(name, "")
+		os.Unsetenv(name)
+	}
+	db := dbtest.New(t)
+	_, signing, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := access.NewStore(access.Config{Pool: db, SigningKey: signing})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores, err := score.NewStore(score.Config{Pool: db, SetNodeScore: node.SetScore, Vetting: &score.Vetting{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed := event.NewFeed(event.Config{Pool: db})
+	handler, err := api.New(api.Config{
+		Access: keys, Pools: pool.NewStore(db, time.Now), Scores: scores, Payouts: payout.NewStore(db, time.Now),
+		Audit: audit.NewLog(db), Events: feed, Samples: sample.NewStore(sample.Config{Pool: db}),
+		Nodes: node.NewStore(node.Config{
+			Pool: db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+			Join: pool.Join, Leave: pool.Leave, Now: time.Now,
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	f := &fleet{t: t, url: server.URL, keys: map[access.Role]string{}, home: t.TempDir(), feed: feed}
+	for _, role := range []access.Role{access.Viewer, access.Admin} {
+		if _, f.keys[role], err = keys.CreateKey(t.Context(), audit.By{Actor: audit.CLI}, access.NewKey{Name: "test-" + string(role), Role: role}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = keys.AddUser(t.Context(), audit.By{Actor: audit.CLI}, access.NewUser{Name: "ada", Role: access.Operator, Password: "correct horse battery"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// outcome is what a run left.
+type outcome struct {
+	code       int
+	out, notes string
+}
+
+// run types a command with the admin's key.
+func (f *fleet) run(args ...string) outcome {
+	f.t.Helper()
+	return f.as(f.keys[access.Admin], args...)
+}
+
+func (f *fleet) as(key string, args ...string) outcome {
+	f.t.Helper()
+	if key != "" {
+		args = append([]string{"--key", key}, args...)
+	}
+	return f.at(terminal{in: strings.NewReader("")}, append([]string{"--url", f.url}, args...)...)
+}
+
+func (f *fleet) at(t terminal, args ...string) outcome {
+	f.t.Helper()
+	var out, notes bytes.Buffer
+	t.out, t.notes, t.configFolder, t.now = &out, &notes, f.home, time.Now
+	code := run(f.t.Context(), args, t)
+	return outcome{code, out.String(), notes.String()}
+}
+
+// must runs a command that has to work.
+func (f *fleet) must(args ...string) string {
+	f.t.Helper()
+	o := f.run(args...)
+	if o.code != 0 {
+		f.t.Fatalf("lucidctl %s: exit code %d: %s", strings.Join(args, " "), o.code, o.notes)
+	}
+	return o.out
+}
+
+// made makes a thing and gives the value of one column.
+func (f *fleet) made(field string, args ...string) string {
+	f.t.Helper()
+	records, err := csv.NewReader(strings.NewReader(f.must(append(args, "-o", "csv")...))).ReadAll()
+	if err != nil || len(records) != 2 || !slices.Contains(records[0], field) {
+		f.t.Fatalf("%v: %v", err, records)
+	}
+	return records[1][slices.Index(records[0], field)]
+}
+
+// TestEveryCommand walks the commands: each read prints each format, and none
+// is left out of the test.
+func TestEveryCommand(t *testing.T) {
+	f := newFleet(t)
+	poolID := f.made("pool_id", "pools", "create", "home", "--reward", "1.500001", "--max-nodes", "10")
+	nodeID := f.made("node_id", "nodes", "create", "attic-pi", "--pool", poolID, "--label", "site=attic")
+	reads := map[string][]string{
+		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
+		"pools nodes": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
+		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "whoami": nil,
+	}
+	others := []string{ // tested one by one below
+		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
+		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "login", "logout", "completion", "version",
+	}
+	var c cli
+	parser, err := newParser(&c, terminal{out: new(bytes.Buffer), notes: new(bytes.Buffer)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range parser.Model.Leaves(false) {
+		path := strings.TrimPrefix(commandPath(leaf), "lucidctl ")
+		args, isRead := reads[path]
+		if !isRead {
+			if !slices.Contains(others, path) {
+				t.Errorf("%s is not tested", path)
+			}
+			continue
+		}
+		for _, format := range []string{"table", "wide", "json", "jsonl", "csv"} {
+			command := append(append(strings.Fields(path), args...), "-o", format)
+			wantFormat(t, strings.Join(command, " "), format, f.must(command...))
+		}
+	}
+}
+
+func commandPath(n *kong.Node) string {
+	if n.Parent == nil {
+		return n.Name
+	}
+	return commandPath(n.Parent) + " " + n.Name
+}
+
+func wantFormat(t *testing.T, command, format, out string) {
+	t.Helper()
+	if strings.Contains(out, "0001-01-01") || strings.Contains(out, "<nil>") || strings.Contains(out, "0x") {
+		t.Errorf("%s prints a null as something else:\n%s", command, out)
+	}
+	switch format {
+	case "json":
+		if !json.Valid([]byte(out)) {
+			t.Errorf("%s is not JSON:\n%s", command, out)
+		}
+	case "jsonl":
+		for line := range strings.Lines(out) {
+			if !json.Valid([]byte(line)) || !strings.HasPrefix(line, "{") {
+				t.Errorf("%s: a line is no object: %s", command, line)
+			}
+		}
+	case "csv":
+		records, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+		if err != nil || len(records) == 0 {
+			t.Errorf("%s is not CSV: %v\n%s", command, err, out)
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	f := newFleet(t)
+	poolID := f.made("pool_id", "pools", "create", "home")
+	other := f.made("pool_id", "pools", "create", "away")
+	nodeID := f.made("node_id", "nodes", "create", "attic-pi")
+	f.must("nodes", "update", nodeID, "--name", "cellar-pi", "--label", "site=cellar")
+	f.must("pools", "add", poolID, nodeID, "--priority", "70")
+	if out := f.must("pools", "nodes", poolID, "-o", "csv"); !strings.Contains(out, "cellar-pi") || !strings.Contains(out, ",70,") {
+		t.Error(out)
+	}
+	f.must("pools", "remove", poolID, nodeID, "--yes")
+	f.must("pools", "update", poolID, "--reward", "2.25", "--description", "at home")
+	if out := f.must("pools", "get", poolID, "-o", "csv"); !strings.Contains(out, "2.250000") {
+		t.Errorf("the reward is not exact: %s", out)
+	}
+	f.must("pools", "scale", poolID, "0", "--reason", "night")
+	f.must("pools", "delete", other, "--yes")
+	f.must("nodes", "delete", nodeID, "--yes")
+	keyID := f.made("key_id", "apikeys", "create", "billing", "--life", "24h")
+	f.must("apikeys", "revoke", keyID, "--yes")
+	if o := f.run("nodes", "start", nodeID); o.code != exitFailed || !strings.Contains(o.notes, "LUCID_ERR_4001") {
+		t.Errorf("starting a deleted node: %+v", o)
+	}
+	if o := f.run("nodes", "stop", nodeID); o.code != exitFailed || o.out != "" {
+		t.Errorf("stopping a deleted node: %+v", o)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	f := newFleet(t)
+	for name, c := range map[string]struct {
+		got  outcome
+		want int
+	}{
+		"unknown command":        {f.run("nods"), exitUsage},
+		"unknown format":         {f.run("nodes", "list", "-o", "xml"), exitUsage},
+		"bad input":              {f.run("nodes", "create", "a b"), exitUsage},
+		"not found":              {f.run("nodes", "get", "node_nobody"), exitFailed},
+		"no credential":          {f.as("", "nodes", "list"), exitNotAllowed},
+		"wrong key":              {f.as("lucid_0", "nodes", "list"), exitNotAllowed},
+		"role too low":           {f.as(f.keys[access.Viewer], "nodes", "delete", "node_a", "--yes"), exitNotAllowed},
+		"nobody to ask":          {f.run("nodes", "delete", "node_a"), exitUsage},
+		"no answer wanted":       {f.at(terminal{inIsTerminal: true, in: strings.NewReader("y\n")}, "--url", f.url, "--key", "x", "--no-input", "nodes", "delete", "node_a"), exitUsage},
+		"answered no":            {f.at(terminal{inIsTerminal: true, in: strings.NewReader("n\n")}, "--url", f.url, "--key", "x", "nodes", "delete", "node_a"), exitFailed},
+		"http to elsewhere":      {f.at(terminal{}, "--url", "http://192.0.2.1:1", "--key", "x", "nodes", "list"), exitUsage},
+		"half a pin":             {f.run("nodes", "list", "--ca-sha256", "abcd"), exitUsage},
+		"no file":                {f.at(terminal{}, "--url", f.url, "--key-file", "/nonexistent", "nodes", "list"), exitUsage},
+		"nothing listens there":  {f.at(terminal{}, "--url", "http://127.0.0.1:1", "--key", "x", "nodes", "list"), exitFailed},
+		"help":                   {f.run("nodes", "--help"), 0},
+		"version":                {f.run("version"), 0},
+		"a server of other kind": {f.at(terminal{}, "--url", f.url+"/elsewhere", "--key", "x", "nodes", "list"), exitFailed},
+	} {
+		if c.got.code != c.want {
+			t.Errorf("%s: exit code %d, want %d: %s", name, c.got.code, c.want, c.got.notes)
+		}
+		if c.got.code != 0 && (c.got.out != "" || !strings.HasPrefix(c.got.notes, "lucidctl: ") && name != "answered no") {
+			t.Errorf("%s: standard output %q, notes %q", name, c.got.out, c.got.notes)
+		}
+	}
+}
+
+func TestPages(t *testing.T) {
+	f := newFleet(t)
+	for _, name := range []string{"aaa", "bbb", "ccc"} {
+		f.must("pools", "create", name)
+	}
+	some := f.run("pools", "list", "--limit", "2", "-o", "jsonl")
+	if strings.Count(some.out, "\n") != 2 || !strings.Contains(some.notes, "only the first 2") {
+		t.Errorf("%+v", some)
+	}
+	if all := f.run("pools", "list", "--all", "-o", "jsonl"); strings.Count(all.out, "\n") != 3 || all.notes != "" {
+		t.Errorf("%+v", all)
+	}
+	if none := f.run("pools", "list", "-q", "zzz"); none.out != "" || none.notes != "none\n" {
+		t.Errorf("%+v", none)
+	}
+	if none := f.run("pools", "list", "-q", "zzz", "-o", "json"); none.out != "[]\n" {
+		t.Errorf("%+v", none)
+	}
+}
+
+func TestSession(t *testing.T) {
+	f := newFleet(t)
+	login := f.at(terminal{in: strings.NewReader("correct horse battery\n")}, "--url", f.url, "login", "ada", "--password-stdin")
+	if login.code != 0 || login.out != "" || !strings.Contains(login.notes, "role operator") {
+		t.Fatalf("%+v", login)
+	}
+	file := filepath.Join(f.home, "lucidctl", "session.json")
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the session can be read by others: %v %v", info, err)
+	}
+	if o := f.at(terminal{}, "whoami", "-o", "csv"); o.code != 0 || !strings.Contains(o.out, "user_") || !strings.Contains(o.out, ",operator,") {
+		t.Errorf("%+v", o)
+	}
+	// A token near its end is replaced, once.
+	a := &app{terminal: terminal{configFolder: f.home, now: time.Now}, cli: &cli{}}
+	s, err := a.readSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.RefreshToken
+	s.ExpiresAt = time.Now()
+	if err := a.writeSession(s); err != nil {
+		t.Fatal(err)
+	}
+	if o := f.at(terminal{}, "nodes", "list"); o.code != 0 {
+		t.Errorf("%+v", o)
+	}
+	if s, err = a.readSession(); err != nil || s.RefreshToken == before {
+		t.Errorf("not refreshed: %v", err)
+	}
+	if o := f.at(terminal{}, "--url", "http://127.0.0.1:1", "nodes", "list"); o.code != exitNotAllowed {
+		t.Errorf("the session goes elsewhere: %+v", o)
+	}
+	if o := f.at(terminal{}, "logout"); o.code != 0 {
+		t.Errorf("%+v", o)
+	}
+	if o := f.at(terminal{}, "--url", f.url, "nodes", "list"); o.code != exitNotAllowed {
+		t.Errorf("after logout: %+v", o)
+	}
+	if o := f.at(terminal{in: strings.NewReader("wrong\n")}, "--url", f.url, "login", "ada", "--password-stdin"); o.code != exitNotAllowed {
+		t.Errorf("wrong password: %+v", o)
+	}
+}
+
+func TestFollow(t *testing.T) {
+	f := newFleet(t)
+	poolID := f.made("pool_id", "pools", "create", "home")
+	f.made("node_id", "nodes", "create", "attic-pi", "--pool", poolID)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := f.feed.RunOnce(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"table", "jsonl", "csv"} {
+		o := f.run("events", "follow", "--last-id", "0", "--count", "1", "-o", format)
+		if o.code != 0 || !strings.Contains(o.out, "pool_") && !strings.Contains(o.out, "node") {
+			t.Errorf("%s: %+v", format, o)
+		}
+		wantFormat(t, "events follow", format, o.out)
+	}
+	if o := f.run("events", "follow", "--kind", "weather"); o.code != exitUsage {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	f := &fleet{t: t}
+	script := f.at(terminal{}, "completion", "bash").out
+	for line, want := range map[string]string{
+		"lucidctl no": "nodes", "lucidctl nodes li": "list", "lucidctl nodes list --sta": "--status", "lucidctl pools sc": "scale",
+		"lucidctl --yes pools get --out": "--output",
+	} {
+		words := strings.Fields(line)
+		test := script + "\nCOMP_WORDS=(" + line + ")\nCOMP_CWORD=" + string(rune('0'+len(words)-1)) + "\n_lucidctl\necho ${COMPREPLY[@]}\n"
+		out, err := exec.CommandContext(t.Context(), bash, "--norc", "-c", test).CombinedOutput()
+		if err != nil || !slices.Contains(strings.Fields(string(out)), want) {
+			t.Errorf("%s: %v %s, want %s", line, err, out, want)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+
+	"lucid.internal/coordinator/client"
+)
+
+type poolsNodesCmd struct {
+	onePool
+	paging
+}
+
+// Run lists a pool's nodes.
+func (c *poolsNodesCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	nodes, err := gather(a, c.paging, func(at place) ([]client.PoolNode, *string, bool, error) {
+		l, err := answer[client.PoolNodeList](api.ListPoolNodes(ctx, c.ID, &client.ListPoolNodesParams{Page: at.page, Limit: at.limit}))
+		return l.Nodes, l.Pagination.NextCursor, l.Pagination.HasNext, err
+	})
+	if err != nil {
+		return err
+	}
+	return list(a.printer, nodes, []column[client.PoolNode]{
+		{"node_id", false, func(n client.PoolNode) any { return n.NodeId }},
+		{"name", false, func(n client.PoolNode) any { return n.Name }},
+		{"status", false, func(n client.PoolNode) any { return n.Status }},
+		{"status_reason", true, func(n client.PoolNode) any { return n.StatusReason }},
+		{"standby", true, func(n client.PoolNode) any { return n.Standby }},
+		{"online", false, func(n client.PoolNode) any { return n.Online }},
+		{"node_type", false, func(n client.PoolNode) any { return n.NodeType }},
+		{"poot_score", false, func(n client.PoolNode) any { return points(n.PootScore) }},
+		{"priority", false, func(n client.PoolNode) any { return n.Priority }},
+		{"joined_at", false, func(n client.PoolNode) any { return n.JoinedAt }},
+	})
+}
+
+// nodeOfPool are the arguments of what is about a node in a pool.
+type nodeOfPool struct {
+	PoolID string `arg:"" name:"pool_id" help:"Id of the pool."`
+	NodeID string `arg:"" name:"node_id" help:"Id of the node."`
+}
+
+type poolsAddCmd struct {
+	nodeOfPool
+	Priority int64 `default:"50" help:"1 to 100: the highest are activated first, and parked and moved last."`
+}
+
+// Run adds a node to a pool.
+func (c *poolsAddCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	body := client.AddPoolNode{NodeId: &c.NodeID, Priority: &c.Priority}
+	if err := done(api.AddPoolNode(ctx, c.PoolID, nil, body)); err != nil {
+		return err
+	}
+	a.note("%s is in %s", c.NodeID, c.PoolID)
+	return nil
+}
+
+type poolsRemoveCmd struct{ nodeOfPool }
+
+// Run takes a node out of a pool, after asking.
+func (c *poolsRemoveCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	if err := a.confirm("Take %s out of %s?", c.NodeID, c.PoolID); err != nil {
+		return err
+	}
+	if err := done(api.RemovePoolNode(ctx, c.PoolID, c.NodeID)); err != nil {
+		return err
+	}
+	a.note("%s is out of %s", c.NodeID, c.PoolID)
+	return nil
+}
+
+type poolsScaleCmd struct {
+	onePool
+	Nodes  int64  `arg:"" help:"Nodes that shall be at work."`
+	Reason string `required:"" help:"Why; kept in the audit log."`
+}
+
+// Run scales a pool.
+func (c *poolsScaleCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	s, err := answer[client.Scaled](api.ScalePool(ctx, c.ID, client.Scale{TargetNodes: c.Nodes, Reason: c.Reason}))
+	if err != nil {
+		return err
+	}
+	return show(a.printer, s, []column[client.Scaled]{
+		{"pool_id", false, func(s client.Scaled) any { return s.PoolId }},
+		{"target_nodes", false, func(s client.Scaled) any { return s.TargetNodes }},
+		{"working_before", false, func(s client.Scaled) any { return s.WorkingBefore }},
+		{"working_after", false, func(s client.Scaled) any { return s.WorkingAfter }},
+		{"activated", false, func(s client.Scaled) any { return s.Activated }},
+		{"parked", false, func(s client.Scaled) any { return s.Parked }},
+	})
+}
+
+type poolsMovesCmd struct {
+	Limit int64 `default:"20" help:"Proposals at most, 1 to 100."`
+}
+
+// Run lists the moves that would even the pools out.
+func (c *poolsMovesCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	l, err := answer[client.MoveList](api.ListPoolMoves(ctx, &client.ListPoolMovesParams{Limit: &c.Limit}))
+	if err != nil {
+		return err
+	}
+	return list(a.printer, l.Moves, []column[client.Move]{
+		{"node_id", false, func(m client.Move) any { return m.NodeId }},
+		{"from_pool_id", false, func(m client.Move) any { return m.FromPoolId }},
+		{"to_pool_id", false, func(m client.Move) any { return m.ToPoolId }},
+		{"reason", false, func(m client.Move) any { return m.Reason }},
+	})
+}
+
+type fleetCmd struct{}
+
+// Run shows the fleet in numbers.
+func (fleetCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	f, err := answer[client.Fleet](api.GetFleetSummary(ctx))
+	if err != nil {
+		return err
+	}
+	return show(a.printer, f, []column[client.Fleet]{
+		{"nodes", false, func(f client.Fleet) any { return f.Nodes.Total }},
+		{"online", false, func(f client.Fleet) any { return f.Nodes.Online }},
+		{"active", false, func(f client.Fleet) any { return f.Nodes.ByStatus.Active }},
+		{"suspended", false, func(f client.Fleet) any { return f.Nodes.ByStatus.Suspended }},
+		{"error", false, func(f client.Fleet) any { return f.Nodes.ByStatus.Error }},
+		{"without_pool", false, func(f client.Fleet) any { return f.Nodes.WithoutPool }},
+		{"poot_score", false, func(f client.Fleet) any { return (*points)(f.PootScore) }},
+		{"pools", false, func(f client.Fleet) any { return f.Pools.Total }},
+		{"pools_degraded", false, func(f client.Fleet) any { return f.Pools.Degraded }},
+		{"pools_critical", false, func(f client.Fleet) any { return f.Pools.Critical }},
+		{"free_places", false, func(f client.Fleet) any { return f.Pools.FreePlaces }},
+	})
+}

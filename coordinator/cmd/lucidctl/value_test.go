@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestValues(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	early := now.Add(-3 * time.Minute)
+	var nobody *string
+	var never *time.Time
+	people := &printer{terminal: terminal{outIsTerminal: true, now: func() time.Time { return now }}}
+	piped := &printer{terminal: terminal{now: func() time.Time { return now }}}
+	for _, c := range []struct {
+		value               any
+		people, piped, data string
+	}{
+		{nobody, "-", "-", ""},
+		{never, "-", "-", ""},
+		{time.Time{}, "-", "-", ""},
+		{json.Number(""), "-", "-", ""},
+		{amount(""), "-", "-", ""},
+		{nil, "-", "-", ""},
+		{&early, "3 min ago", "2026-03-01T11:57:00Z", "2026-03-01T11:57:00Z"},
+		{now.Add(50 * time.Hour).In(time.FixedZone("", 3600)), "in 2 d", "2026-03-03T14:00:00Z", "2026-03-03T14:00:00Z"},
+		{true, "yes", "yes", "true"},
+		{amount("12.419999"), "12.41", "12.41", "12.419999"},
+		{amount("0.000001"), "<0.01", "<0.01", "0.000001"},
+		{amount("0"), "0.00", "0.00", "0.000000"},
+		{amount("10"), "10.00", "10.00", "10.000000"},
+		{points("98.7654321"), "98.76", "98.76", "98.7654321"},
+		{[]string{"a", "b"}, "a,b", "a,b", "a,b"},
+		{[]string{}, "-", "-", ""},
+		{"a\x1b[2Jb\u202e", "a?[2Jb?", "a?[2Jb?", "a\x1b[2Jb\u202e"},
+		{int64(7), "7", "7", "7"},
+	} {
+		if got := people.text(c.value, false); got != c.people {
+			t.Errorf("%v for people is %q, want %q", c.value, got, c.people)
+		}
+		if got := piped.text(c.value, false); got != c.piped {
+			t.Errorf("%v piped is %q, want %q", c.value, got, c.piped)
+		}
+		if got := plain(c.value); got != c.data {
+			t.Errorf("%v as data is %q, want %q", c.value, got, c.data)
+		}
+	}
+	if got := people.text(amount("12.419999"), true); got != "12.419999" {
+		t.Errorf("in detail %s", got)
+	}
+}
+
+func TestColour(t *testing.T) {
+	type row struct{ Name string }
+	columns := []column[row]{{"name", false, func(r row) any { return r.Name }}, {"more", true, func(row) any { return 1 }}}
+	for _, color := range []bool{false, true} {
+		var out bytes.Buffer
+		p := &printer{format: "table", terminal: terminal{out: &out, color: color}}
+		if err := list(p, []row{{"a"}}, columns); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "\x1b") != color || strings.Contains(out.String(), "MORE") {
+			t.Errorf("colour %t: %q", color, out.String())
+		}
+	}
+}
