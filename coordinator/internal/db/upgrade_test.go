@@ -1,0 +1,95 @@
+package db_test
+
+import (
+	"database/sql"
+	"os"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"lucid.internal/coordinator/internal/db/dbtest"
+)
+
+// firstRelease is the newest migration of the first release: databases of it
+// hold data.
+const firstRelease = 7
+
+// TestDataSurvivesUpgradeAndDowngrade migrates a database of the first release
+// that holds data, back, and forward again.
+func TestDataSurvivesUpgradeAndDowngrade(t *testing.T) {
+	conn, err := sql.Open("pgx", dbtest.Empty(t))
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
+	must(t, err)
+	_, err = provider.UpTo(t.Context(), firstRelease)
+	must(t, err)
+	run(t, conn, firstReleaseData...)
+
+	_, err = provider.Up(t.Context())
+	must(t, err)
+	hold(t, conn, "node", 2, `SELECT count(*) FROM node WHERE version = 1 AND deleted_at IS NULL AND labels = '{}'
+		AND search LIKE '%' || node_id || '%'`)
+	hold(t, conn, "model in search", 1, `SELECT count(*) FROM node WHERE search LIKE '%raspberry pi 5%'`)
+	hold(t, conn, "pool", 2, `SELECT count(*) FROM pool WHERE version = 1 AND deleted_at IS NULL AND NOT scales AND node_types = '{}'`)
+	hold(t, conn, "membership", 1, `SELECT count(*) FROM pool_membership WHERE priority = 50`)
+	hold(t, conn, "API key", 1, `SELECT count(*) FROM api_key WHERE node_ids = '{}'`)
+	run(t, conn, // as programs of the first release do that still run
+		`INSERT INTO node (node_id, name, status) VALUES ('node_c', 'third', 'starting')`,
+		`UPDATE pool SET node_count = node_count + 1 WHERE pool_id = 'pool_a'`,
+		`INSERT INTO pool_membership (node_no, pool_no, from_at) SELECT node_no, 1, now() FROM node WHERE node_id = 'node_c'`,
+	)
+	refuse(t, conn, "a taken name", `INSERT INTO node (node_id, name, status) VALUES ('node_d', 'first', 'starting')`)
+
+	_, err = provider.DownTo(t.Context(), firstRelease)
+	must(t, err)
+	hold(t, conn, "node", 3, `SELECT count(*) FROM node`)
+	hold(t, conn, "pool", 2, `SELECT count(*) FROM pool`)
+	refuse(t, conn, "a taken name", `INSERT INTO node (node_id, name, status) VALUES ('node_d', 'first', 'starting')`)
+	_, err = provider.Up(t.Context())
+	must(t, err)
+}
+
+var firstReleaseData = []string{
+	`INSERT INTO api_key (key_id, name, role, hash, prefix, created_at) VALUES ('key_a', 'admin', 'admin', sha256('a'), 'lucid_', now())`,
+	`INSERT INTO pool (pool_id, name, node_count, reward_per_epoch) VALUES ('pool_a', 'home', 1, 5000000), ('pool_b', 'empty', 0, 0)`,
+	`INSERT INTO node (node_id, name, status, pool_no, inventory, online, serial_hash) VALUES
+		('node_a', 'first', 'active', 1, '{"model":"Raspberry Pi 5"}', true, 'same'), ('node_b', 'second', 'suspended', NULL, '{}', false, 'same')`,
+	`INSERT INTO node_state (node_no, status, from_at) VALUES (1, 'active', now())`,
+	`INSERT INTO node_presence (node_no, from_at) VALUES (1, now())`,
+	`INSERT INTO pool_membership (node_no, pool_no, from_at) VALUES (1, 1, now())`,
+	`INSERT INTO enrolment_token (token_hash, pool_no, expires_at) VALUES (sha256('t'), 1, now())`,
+}
+
+func run(t *testing.T, conn *sql.DB, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := conn.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+func refuse(t *testing.T, conn *sql.DB, what, statement string) {
+	t.Helper()
+	if _, err := conn.ExecContext(t.Context(), statement); err == nil {
+		t.Errorf("%s is let in", what)
+	}
+}
+
+func hold(t *testing.T, conn *sql.DB, what string, want int, query string) {
+	t.Helper()
+	var got int
+	must(t, conn.QueryRowContext(t.Context(), query).Scan(&got))
+	if got != want {
+		t.Errorf("%s: %d rows, want %d", what, got, want)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
