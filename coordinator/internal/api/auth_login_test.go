@@ -213,6 +213,12 @@ func TestMoneyCallsReadTheUserAgain(t *testing.T) {
 		{http.MethodPut, "/api/v1/nodes/" + n.ID, `{"payout_address":"` + payoutAddress + `"}`},
 		{http.MethodPost, "/api/v1/nodes/pools/", `{"name":"new-pool"}`},
 		{http.MethodPut, "/api/v1/nodes/pools/pool_home", `{"description":"mine"}`},
+		{http.MethodPost, "/api/v1/nodes/pools/pool_home/nodes", `{"node_id":"` + n.ID + `"}`},
+		{http.MethodDelete, "/api/v1/nodes/pools/pool_home/nodes/" + n.ID, ""},
+		{http.MethodPost, "/api/v1/nodes/pools/pool_home/scale", `{"target_nodes":1,"reason":"mine"}`},
+		{http.MethodPost, "/api/v1/nodes/pools/balance", `{"moves":[]}`},
+		{http.MethodPost, "/api/v1/nodes/" + n.ID + "/start", ""},
+		{http.MethodPost, "/api/v1/nodes/" + n.ID + "/stop", ""},
 	} {
 		w.wantError(w.send(c[0], c[1], c[2], as(token)), http.StatusUnauthorized, "LUCID_ERR_2002")
 	}

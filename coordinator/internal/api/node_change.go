@@ -42,7 +42,7 @@ func (s *server) nodeChangeOperations() {
 		status: http.StatusNoContent, errors: []fault.Code{fault.NodeNotFound, fault.StateNotAllowed, fault.ChangedMeanwhile},
 	}, s.deleteNode)
 	register(s, operation{
-		id: "startNode", method: http.MethodPost, path: basePath + "/nodes/{node_id}/start", tag: "nodes", role: access.Operator,
+		id: "startNode", method: http.MethodPost, path: basePath + "/nodes/{node_id}/start", tag: "nodes", role: access.Operator, money: true,
 		summary: "Start a node",
 		description: "Tells the connected node to work again. It is starting until it confirms, then active. From inactive, error, " +
 			"maintenance, and suspended by an operator.",
@@ -50,7 +50,7 @@ func (s *server) nodeChangeOperations() {
 		errors: []fault.Code{fault.NodeNotFound, fault.StateNotAllowed, fault.NodeOffline},
 	}, s.startNode)
 	register(s, operation{
-		id: "stopNode", method: http.MethodPost, path: basePath + "/nodes/{node_id}/stop", tag: "nodes", role: access.Operator,
+		id: "stopNode", method: http.MethodPost, path: basePath + "/nodes/{node_id}/stop", tag: "nodes", role: access.Operator, money: true,
 		summary: "Stop a node",
 		description: "Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. " +
 			"It is stopping until it confirms, then inactive. From starting, active and error.",

@@ -19,7 +19,7 @@ func (s *server) poolBalanceOperations() {
 		example: moveListBody{Moves: []moveBody{exampleMove()}},
 	}, s.listPoolMoves)
 	register(s, operation{
-		id: "applyPoolMoves", method: http.MethodPost, path: basePath + "/nodes/pools/balance", tag: "pools", role: access.Operator,
+		id: "applyPoolMoves", method: http.MethodPost, path: basePath + "/nodes/pools/balance", tag: "pools", role: access.Operator, money: true,
 		summary:     "Move nodes between pools",
 		description: "Makes the chosen moves one after another. Each is checked again; one that is not possible any more does not stop the others.",
 		example: movedBody{

@@ -21,7 +21,7 @@ func (s *server) poolNodeOperations() {
 	}, s.listPoolNodes)
 	register(s, operation{
 		id: "addPoolNode", method: http.MethodPost, path: basePath + "/nodes/pools/{pool_id}/nodes", collection: true, tag: "pools",
-		role: access.Operator, summary: "Add a node to a pool",
+		role: access.Operator, money: true, summary: "Add a node to a pool",
 		description: "node_id and priority come in the body or in the query. A node is in one pool at most. " +
 			"Nodes of a high priority are activated first, and parked and moved last.",
 		errors:  []fault.Code{fault.PoolNotFound, fault.NodeNotFound, fault.PoolFull, fault.NodeInPool},
@@ -29,11 +29,11 @@ func (s *server) poolNodeOperations() {
 	}, s.addPoolNode)
 	register(s, operation{
 		id: "removePoolNode", method: http.MethodDelete, path: basePath + "/nodes/pools/{pool_id}/nodes/{node_id}", tag: "pools",
-		role: access.Operator, summary: "Take a node out of a pool", description: "What it earned there stays its own. A node on standby stays inactive until it is started.",
+		role: access.Operator, money: true, summary: "Take a node out of a pool", description: "What it earned there stays its own. A node on standby stays inactive until it is started.",
 		status: http.StatusNoContent, errors: []fault.Code{fault.PoolNotFound, fault.NodeNotFound},
 	}, s.removePoolNode)
 	register(s, operation{
-		id: "scalePool", method: http.MethodPost, path: basePath + "/nodes/pools/{pool_id}/scale", tag: "pools", role: access.Operator,
+		id: "scalePool", method: http.MethodPost, path: basePath + "/nodes/pools/{pool_id}/scale", tag: "pools", role: access.Operator, money: true,
 		summary: "Scale a pool",
 		description: "Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. " +
 			"A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. " +
