@@ -300,7 +300,7 @@ type Epoch struct {
 	// PootScore As of the epoch's end.
 	PootScore json.Number `json:"poot_score"`
 
-	// Reasons Why the share is not that of a full epoch, or is held.
+	// Reasons Why the share is not that of a full epoch, or is held: partial_membership (joined or left in it), suspended, inactive (in another state than active), offline, fault_window (time of a fault of ours was credited), new (held until vetted), held (under suspicion), no_score.
 	Reasons []string `json:"reasons"`
 
 	// Share This node's part.
@@ -1793,7 +1793,7 @@ type ClientInterface interface {
 	//
 	// Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 	//
-	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up.
+	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -2487,7 +2487,7 @@ func (c *Client) Enroll(ctx context.Context, body EnrollJSONRequestBody, reqEdit
 //
 // Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 //
-// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up.
+// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -5700,7 +5700,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 	//
-	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up.
+	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -11158,7 +11158,7 @@ func (c *ClientWithResponses) EnrollWithResponse(ctx context.Context, body Enrol
 //
 // Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 //
-// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up.
+// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //

@@ -76,6 +76,7 @@ type server struct {
 	meter  meter
 	limits limits
 
+	streams   *openStreams
 	heartbeat time.Duration // of event streams
 }
 
@@ -89,7 +90,7 @@ func New(c Config) (http.Handler, error) {
 }
 
 func newServer(c Config) (*server, error) {
-	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), heartbeat: heartbeatInterval}
+	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
 	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Payouts == nil ||
 		s.Audit == nil || s.Events == nil {
 		return nil, errors.New("api: Access and all stores are required")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -25,7 +26,7 @@ func (s *server) eventOperations() {
 			"and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be " +
 			"missing: read the state anew.\n\nSamples come only when asked for, at most one a second a node; they have no id and are not " +
 			"repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its " +
-			"reader does not keep up.",
+			"reader does not keep up. One caller may have 20 streams open.",
 		errors:  []fault.Code{fault.NodeNotFound, fault.RateLimited},
 		example: exampleEvents(),
 	}, s.streamEvents)
@@ -63,9 +64,16 @@ func (s *server) streamEvents(ctx context.Context, in *eventsInput) (*huma.Strea
 		no, _ := strconv.ParseInt(in.LastID, 10, 64) // its pattern lets only numbers through
 		after = &no
 	}
+	caller := callOf(ctx).principal.ID
+	if !s.streams.begin(caller) {
+		return nil, fault.New(fault.RateLimited, "%d streams of yours are open already; close one", mostStreams)
+	}
 	opening, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	listener, err := s.Events.Listen(opening, filter, after)
+	if err != nil {
+		s.streams.end(caller)
+	}
 	switch {
 	case errors.Is(err, event.ErrFull):
 		return nil, fault.Wrap(fault.RateLimited, err, "too many streams are open; try again later")
@@ -75,6 +83,7 @@ func (s *server) streamEvents(ctx context.Context, in *eventsInput) (*huma.Strea
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(h huma.Context) {
+		defer s.streams.end(caller)
 		defer listener.Close()
 		c := humagin.Unwrap(h)
 		st := &stream{server: s, writer: c.Writer, request: c.Request, listener: listener}
@@ -82,6 +91,37 @@ func (s *server) streamEvents(ctx context.Context, in *eventsInput) (*huma.Strea
 			s.Logger.InfoContext(c.Request.Context(), "event stream ended", "request_id", callOf(ctx).id, "reason", err)
 		}
 	}}, nil
+}
+
+// mostStreams is how many streams one caller may have open: the feed has room
+// for a number of them, and the way out over MQTT needs a place too.
+const mostStreams = 20
+
+// openStreams counts the streams of each caller.
+type openStreams struct {
+	mu sync.Mutex
+	by map[string]int
+}
+
+func newOpenStreams() *openStreams { return &openStreams{by: map[string]int{}} }
+
+// begin is false when the caller has as many as one may have.
+func (o *openStreams) begin(caller string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.by[caller] >= mostStreams {
+		return false
+	}
+	o.by[caller]++
+	return true
+}
+
+func (o *openStreams) end(caller string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.by[caller]--; o.by[caller] <= 0 {
+		delete(o.by, caller)
+	}
 }
 
 // exampleEvents is a piece of a stream.

@@ -171,6 +171,36 @@ func TestStreamFiltersAndResumes(t *testing.T) {
 	}
 }
 
+// Else one viewer could take every place that the feed has.
+func TestStreamsOfOneCallerAreBounded(t *testing.T) {
+	w := newWorld(t)
+	s := w.serve(t)
+	for range mostStreams {
+		follow(t, s, w.keys[access.Viewer], "", "").next()
+	}
+	w.wantError(w.send(http.MethodGet, "/api/v1/events", "", as(w.keys[access.Viewer])), http.StatusTooManyRequests, "LUCID_ERR_3001")
+	follow(t, s, w.keys[access.Operator], "", "").next()
+
+	o := newOpenStreams()
+	for range 2 { // each that ends makes room
+		for range mostStreams {
+			if !o.begin("a") {
+				t.Fatal("refused too early")
+			}
+		}
+		if o.begin("a") || !o.begin("b") {
+			t.Error("one too many, or another caller refused")
+		}
+		for range mostStreams {
+			o.end("a")
+		}
+		o.end("b")
+	}
+	if len(o.by) != 0 {
+		t.Errorf("%v is kept", o.by)
+	}
+}
+
 // The stream outlives the server's and the request's time limits, over both
 // versions of HTTP.
 func TestStreamOutlivesTimeLimits(t *testing.T) {
