@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -259,5 +260,34 @@ func (w *world) wantStatusAfter(t *testing.T, id string, d time.Duration, want n
 	}
 	if n := w.get(t, id); n.Status != want {
 		t.Errorf("%s is %s (%s), want %s", id, n.Status, n.StatusReason, want)
+	}
+}
+
+// Nodes that change places at the same time wait for each other; none blocks
+// another.
+func TestNodesChangePlacesAtTheSameTime(t *testing.T) {
+	w := newWorld(t)
+	places := [2]string{"pool_aaa", "pool_bbb"}
+	w.createPool(t, "aaa", 20)
+	w.createPool(t, "bbb", 20)
+	var moves sync.WaitGroup
+	for i := range 16 {
+		n, _ := w.create(t, node.New{Name: fmt.Sprintf("node-%d", i), PoolID: places[i%2]})
+		moves.Go(func() {
+			for round := range 4 {
+				if _, err := w.Update(t.Context(), operator, n.ID, node.Update{PoolID: &places[(i+round+1)%2]}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	moves.Wait()
+	for _, id := range places {
+		if n := w.count(t, "SELECT node_count FROM pool WHERE pool_id = $1", id); n != 8 {
+			t.Errorf("%s holds %d nodes, want 8", id, n)
+		}
+	}
+	if n := w.count(t, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+		t.Errorf("%d deadlocks", n)
 	}
 }

@@ -123,6 +123,11 @@ SELECT n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.s
 FROM node n LEFT JOIN pool p USING (pool_no)
 WHERE n.node_id = $1 AND n.deleted_at IS NULL FOR UPDATE OF n;
 
+-- name: LockPools :exec
+-- In the order of their numbers, as everywhere: two nodes that change places
+-- wait for each other instead of blocking each other.
+SELECT FROM pool WHERE pool_id = ANY(sqlc.arg(pool_ids)::text[]) ORDER BY pool_no FOR NO KEY UPDATE;
+
 -- name: PoolNo :one
 SELECT pool_no FROM pool WHERE pool_id = $1;
 

@@ -183,6 +183,9 @@ func (s *Store) store(ctx context.Context, tx db.Tx, row sqlgen.LockNodeRow, bef
 	if err != nil || after.PoolID == before.PoolID {
 		return err
 	}
+	if err := q.LockPools(ctx, []string{before.PoolID, after.PoolID}); err != nil {
+		return err
+	}
 	if before.PoolID != "" {
 		if err := s.Leave(ctx, tx, row.NodeNo, now); err != nil {
 			return err

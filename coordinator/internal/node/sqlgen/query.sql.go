@@ -613,6 +613,17 @@ func (q *Queries) LockNode(ctx context.Context, nodeID string) (LockNodeRow, err
 	return i, err
 }
 
+const lockPools = `-- name: LockPools :exec
+SELECT FROM pool WHERE pool_id = ANY($1::text[]) ORDER BY pool_no FOR NO KEY UPDATE
+`
+
+// In the order of their numbers, as everywhere: two nodes that change places
+// wait for each other instead of blocking each other.
+func (q *Queries) LockPools(ctx context.Context, poolIds []string) error {
+	_, err := q.db.Exec(ctx, lockPools, poolIds)
+	return err
+}
+
 const lockStatus = `-- name: LockStatus :one
 SELECT n.status, n.status_reason, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
 FROM node n WHERE n.node_no = $1 FOR UPDATE
