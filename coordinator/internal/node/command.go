@@ -90,7 +90,7 @@ func (s *Store) sendCommands(ctx context.Context) error {
 		err := s.send(ctx, row)
 		if err == nil {
 			now := s.Now()
-			err = q.MarkSent(ctx, sqlgen.MarkSentParams{CommandID: row.CommandID, SentAt: &now})
+			err = q.MarkSent(ctx, sqlgen.MarkSentParams{CommandID: row.CommandID, SentAt: &now, SessionNo: row.SessionNo})
 		}
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s command for %s: %w", row.Kind, row.NodeID, err))

@@ -170,3 +170,29 @@ func TestSettingAStatusGivesUpTheCommand(t *testing.T) {
 		t.Errorf("reason %q", n.StatusReason)
 	}
 }
+
+// A node that comes back while its command is on the way gets it again: what
+// went to its old session may have reached nobody.
+func TestCommandSentToASessionThatEnds(t *testing.T) {
+	w := newWorld(t)
+	no, id := w.enrolled(t, "pi")
+	w.connect(t, no)
+	sent := 0
+	w.Send = func(string, *wire.Command) error {
+		if sent++; sent == 1 {
+			w.connect(t, no)
+		}
+		return nil
+	}
+	if _, err := w.Stop(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := w.RunOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sent != 2 {
+		t.Errorf("sent %d times, want once to each session", sent)
+	}
+}

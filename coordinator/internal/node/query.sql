@@ -155,13 +155,15 @@ SELECT $1, $2, counted.command_version, $3, $4, $5 FROM counted
 RETURNING version;
 
 -- name: UnsentCommands :many
-SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id
+SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id, n.session_no
 FROM node_command c JOIN node n USING (node_no)
 WHERE c.state = 'open' AND c.sent_at IS NULL AND n.online
 ORDER BY c.issued_at LIMIT 1000;
 
 -- name: MarkSent :exec
-UPDATE node_command SET sent_at = $2 WHERE command_id = $1 AND state = 'open';
+-- To the session that it was meant for: a newer one has not got it.
+UPDATE node_command SET sent_at = $2 WHERE command_id = $1 AND state = 'open'
+    AND EXISTS (SELECT FROM node n WHERE n.node_no = node_command.node_no AND n.session_no = $3);
 
 -- name: SendAgain :execrows
 -- The node reads its commands on a new connection only now.

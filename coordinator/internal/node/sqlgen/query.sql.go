@@ -690,15 +690,18 @@ func (q *Queries) MarkDeleted(ctx context.Context, arg MarkDeletedParams) error 
 
 const markSent = `-- name: MarkSent :exec
 UPDATE node_command SET sent_at = $2 WHERE command_id = $1 AND state = 'open'
+    AND EXISTS (SELECT FROM node n WHERE n.node_no = node_command.node_no AND n.session_no = $3)
 `
 
 type MarkSentParams struct {
 	CommandID uuid.UUID
 	SentAt    *time.Time
+	SessionNo int64
 }
 
+// To the session that it was meant for: a newer one has not got it.
 func (q *Queries) MarkSent(ctx context.Context, arg MarkSentParams) error {
-	_, err := q.db.Exec(ctx, markSent, arg.CommandID, arg.SentAt)
+	_, err := q.db.Exec(ctx, markSent, arg.CommandID, arg.SentAt, arg.SessionNo)
 	return err
 }
 
@@ -964,7 +967,7 @@ func (q *Queries) TakeCreationTurn(ctx context.Context, creationKey []byte) erro
 }
 
 const unsentCommands = `-- name: UnsentCommands :many
-SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id
+SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id, n.session_no
 FROM node_command c JOIN node n USING (node_no)
 WHERE c.state = 'open' AND c.sent_at IS NULL AND n.online
 ORDER BY c.issued_at LIMIT 1000
@@ -977,6 +980,7 @@ type UnsentCommandsRow struct {
 	IssuedAt  time.Time
 	ExpiresAt time.Time
 	NodeID    string
+	SessionNo int64
 }
 
 func (q *Queries) UnsentCommands(ctx context.Context) ([]UnsentCommandsRow, error) {
@@ -995,6 +999,7 @@ func (q *Queries) UnsentCommands(ctx context.Context) ([]UnsentCommandsRow, erro
 			&i.IssuedAt,
 			&i.ExpiresAt,
 			&i.NodeID,
+			&i.SessionNo,
 		); err != nil {
 			return nil, err
 		}
