@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
@@ -17,8 +16,6 @@ import (
 
 // MaxTokenLife bounds how long an enrolment token may be used.
 const MaxTokenLife = 7 * 24 * time.Hour
-
-var names = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,100}$`)
 
 // Token says what an enrolment token allows. Pool and node come from the token
 // only, never from the device.
