@@ -33,7 +33,8 @@ type Config struct {
 // Control decides on commands and remembers what the newest one said.
 type Control struct {
 	config Config
-	mu     sync.Mutex
+	turn   sync.Mutex // commands are obeyed one at a time; who holds it may write state
+	mu     sync.Mutex // guards state; never held while a command is done
 	state  state
 }
 
@@ -69,8 +70,8 @@ func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.turn.Lock()
+	defer c.turn.Unlock()
 	result := &wire.CommandResult{V: wire.ProtocolVersion, CommandID: command.CommandID, Result: wire.CommandDone}
 	if err := c.accept(command); errors.Is(err, errAgain) {
 		result.Result, result.Reason = c.state.Result, c.state.Reason
@@ -90,6 +91,8 @@ func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
 		result.Result, result.Reason = wire.CommandRefused, clip(fmt.Sprintf("it cannot be kept: %v", err))
 		return result, nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.state = next
 	return result, nil
 }

@@ -175,6 +175,24 @@ func TestWhatCannotBeDoneIsRefusedWithItsReason(t *testing.T) {
 	b.wantRefused(b.command(wire.CommandStop, 3), "it cannot be kept")
 }
 
+// What asks meanwhile whether the agent is stopped takes challenges off the
+// connection: the info that a refresh publishes would wait for it.
+func TestARefreshHoldsUpNobody(t *testing.T) {
+	b := newBench(t)
+	refresh := b.config.Refresh
+	b.config.Refresh = func() error {
+		asked := make(chan bool)
+		go func() { asked <- b.Stopped() }()
+		select {
+		case <-asked:
+			return refresh()
+		case <-time.After(5 * time.Second):
+			return errors.New("held up")
+		}
+	}
+	b.wantDone(b.command(wire.CommandRefreshInfo, 1))
+}
+
 func TestWhatIsNoCommandHasNoAnswer(t *testing.T) {
 	b := newBench(t)
 	for _, payload := range []string{"", "{", `{"v":1}`, `{"v":2,"kind":"stop"}`} {
