@@ -57,7 +57,7 @@ func TestPayoutStepsAreAudited(t *testing.T) {
 	if _, err := store.Complete(t.Context(), byTest, id, "hash"); err != nil {
 		t.Fatal(err)
 	}
-	got := query[string](w, `SELECT string_agg(concat_ws(' ', actor, action, target, before->>'Status', after->>'Status'), '; ' ORDER BY entry_no)
+	got := query[string](w, `SELECT string_agg(concat_ws(' ', actor, action, target, before->>'status', after->>'status'), '; ' ORDER BY entry_no)
 		FROM audit_entry WHERE target = '`+id+`'`)
 	want := "user_test payout.processing " + id + " pending processing; user_test payout.completed " + id + " processing completed"
 	if got != want {

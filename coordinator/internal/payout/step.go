@@ -101,12 +101,28 @@ func (s *Store) step(ctx context.Context, by audit.By, payoutID string, st step,
 				return err
 			}
 		}
-		return audit.Write(ctx, tx, by.Record("payout."+string(st.to), payoutID, payoutOf(row.Payout, row.NodeID), after).AtTime(now))
+		return audit.Write(ctx, tx, by.Record("payout."+string(st.to), payoutID, recordOf(payoutOf(row.Payout, row.NodeID)), recordOf(after)).AtTime(now))
 	})
 	if err != nil {
 		return Payout{}, err
 	}
 	return after, nil
+}
+
+// record is what the audit log keeps of a payout.
+type record struct {
+	NodeID          string        `json:"node_id"`
+	Status          Status        `json:"status"`
+	Amount          ledger.Amount `json:"amount"`
+	Fee             ledger.Amount `json:"fee"`
+	WalletAddress   string        `json:"wallet_address"`
+	TransactionHash *string       `json:"transaction_hash"`
+	ErrorMessage    *string       `json:"error_message"`
+	RetryCount      int           `json:"retry_count"`
+}
+
+func recordOf(p Payout) record {
+	return record{p.NodeID, p.Status, p.Amount, p.Fee, p.WalletAddress, p.TransactionHash, p.ErrorMessage, p.RetryCount}
 }
 
 // refused turns the database's refusals into faults.

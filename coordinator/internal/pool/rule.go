@@ -77,8 +77,8 @@ func Judge(v Vitals, minimum int) (State, []Reason) {
 
 // Wanted says which nodes a pool is meant for; an empty list takes any.
 type Wanted struct {
-	NodeTypes []string
-	Regions   []string // "DE", or "DE/Bavaria"
+	NodeTypes []string `json:"node_types"`
+	Regions   []string `json:"regions"` // "DE", or "DE/Bavaria"
 }
 
 // Traits are what decides whether a node fits a pool.
