@@ -252,3 +252,38 @@ func TestSameRequestUnderOneKeyMakesOneNode(t *testing.T) {
 		t.Error("a request without a key gave an older node")
 	}
 }
+
+// A device that enrols while its node is deleted, or gets another token, waits
+// or is refused; neither blocks the other.
+func TestEnrolmentBesideWhoeverDropsItsToken(t *testing.T) {
+	w := newWorld(t)
+	w.tune(&radio{})
+	for range 10 {
+		attic := node.New{Name: "attic", Key: "attic"}
+		n, e := w.create(t, attic)
+		req := newDevice(t).request(t, e.Token, wire.Inventory{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			if _, err := w.Enroll(t.Context(), req); err != nil && !fault.Has(err, fault.BadEnrolmentToken) {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			if _, _, err := w.Create(t.Context(), operator, attic); err != nil && !fault.Has(err, fault.StateNotAllowed) {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			if err := w.Delete(t.Context(), operator, n.ID, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		if _, err := w.pool.Exec(t.Context(), "UPDATE node SET creation_key = NULL, creation_input = NULL"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.count(t, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"); n != 0 {
+		t.Errorf("%d deadlocks", n)
+	}
+}

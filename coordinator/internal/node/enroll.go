@@ -61,6 +61,9 @@ func checkEnroll(req *wire.EnrollRequest) (*wire.Inventory, error) {
 
 func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest, inv *wire.Inventory) (*wire.EnrollResponse, error) {
 	q := sqlgen.New(tx)
+	if err := q.LockTokensNode(ctx, hashToken(req.Token)); err != nil {
+		return nil, err
+	}
 	token, err := q.LockToken(ctx, hashToken(req.Token))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fault.New(fault.BadEnrolmentToken, "the enrolment token is unknown; ask for a new one")

@@ -2,6 +2,10 @@
 INSERT INTO enrolment_token (token_hash, pool_no, node_name, serial_hash, node_no, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6);
 
+-- name: LockTokensNode :exec
+-- The node before its tokens, as whoever deletes it or gives it another one.
+SELECT FROM node n JOIN enrolment_token t USING (node_no) WHERE t.token_hash = $1 FOR UPDATE OF n;
+
 -- name: LockToken :one
 SELECT * FROM enrolment_token WHERE token_hash = $1 FOR UPDATE;
 

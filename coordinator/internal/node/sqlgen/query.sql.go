@@ -674,6 +674,16 @@ func (q *Queries) LockToken(ctx context.Context, tokenHash []byte) (EnrolmentTok
 	return i, err
 }
 
+const lockTokensNode = `-- name: LockTokensNode :exec
+SELECT FROM node n JOIN enrolment_token t USING (node_no) WHERE t.token_hash = $1 FOR UPDATE OF n
+`
+
+// The node before its tokens, as whoever deletes it or gives it another one.
+func (q *Queries) LockTokensNode(ctx context.Context, tokenHash []byte) error {
+	_, err := q.db.Exec(ctx, lockTokensNode, tokenHash)
+	return err
+}
+
 const markDeleted = `-- name: MarkDeleted :exec
 UPDATE node SET deleted_at = $2, updated_at = $2, version = version + 1 WHERE node_no = $1
 `
