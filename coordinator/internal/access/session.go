@@ -151,12 +151,16 @@ func (s *Store) settle(ctx context.Context, seen sqlgen.AccessUser, good bool, r
 }
 
 // failed counts a failure with the account, which also holds after a restart.
-// A try while the account is locked does not prolong the lock.
+// A try while the account is locked does not prolong the lock; long after one,
+// what was before counts no more.
 func (s *Store) failed(ctx context.Context, tx db.Tx, user sqlgen.AccessUser, locked bool, requestID string) error {
 	if locked {
 		return nil
 	}
 	count := user.FailedCount + 1
+	if user.LockedUntil != nil && s.now().Sub(*user.LockedUntil) > forgetAfter {
+		count = 1
+	}
 	var until *time.Time
 	if wait := backoff(int(count), freeTriesAccount); wait > 0 {
 		at := s.now().Add(wait).UTC()

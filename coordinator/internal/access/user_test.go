@@ -199,3 +199,18 @@ func TestBackoffHoldsAgainstManyAtOnce(t *testing.T) {
 		t.Errorf("%d passwords were judged at once, want 5", len(judged))
 	}
 }
+
+// Mistakes of months must not add up to a lock of a quarter of an hour.
+func TestBackoffForgetsWhatWasLongAgo(t *testing.T) {
+	pool, c := dbtest.New(t), newClock()
+	s := newStore(t, pool, c)
+	mustUser(t, s, "ada", access.Viewer)
+	for range 24 {
+		c.advance(2 * time.Hour)
+		if _, err := login(t, s, "ada", "wrong"); !fault.Has(err, fault.BadCredentials) {
+			t.Fatal(err)
+		}
+	}
+	c.advance(time.Minute)
+	mustLogin(t, s, "ada")
+}
