@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/base64"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -34,17 +35,21 @@ func decodeCursor(s, kind string) (*cursor, bool) {
 	case "bigint":
 		_, err = strconv.ParseInt(key, 10, 64)
 	case "timestamptz":
-		_, err = parsePostgresTime(key)
+		key, err = postgresTime(key)
 	}
 	return &cursor{key: key, nodeNo: int32(no)}, err == nil
 }
 
-// parsePostgresTime reads a timestamptz in the server's ISO style; the offset
-// has minutes only where the zone needs them.
-func parsePostgresTime(s string) (time.Time, error) {
+// postgresTime reads a timestamptz in the server's ISO style, whose offset has
+// minutes only where the zone needs them, and gives it in UTC: Go takes years,
+// offsets and commas that the server refuses.
+func postgresTime(s string) (string, error) {
 	t, err := time.Parse("2006-01-02 15:04:05.999999-07", s)
 	if err != nil {
 		t, err = time.Parse("2006-01-02 15:04:05.999999-07:00", s)
 	}
-	return t, err
+	if t = t.UTC(); err == nil && t.Year() < 1 {
+		err = errors.New("before the year 1")
+	}
+	return t.Format("2006-01-02 15:04:05.999999+00"), err
 }
