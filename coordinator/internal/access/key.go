@@ -113,6 +113,9 @@ func checkKey(n NewKey, now time.Time) (bad []fault.Field) {
 	if !n.Expires.IsZero() && !n.Expires.After(now) {
 		bad = append(bad, fault.Field{Name: "expires_at", Reason: "is in the past"})
 	}
+	if n.Expires.UTC().Year() > 9999 { // which JSON cannot show
+		bad = append(bad, fault.Field{Name: "expires_at", Reason: "is after the year 9999"})
+	}
 	if len(n.NodeIDs) > mostBoundNodes {
 		bad = append(bad, fault.Field{Name: "node_ids", Reason: fmt.Sprintf("holds %d nodes, at most %d", len(n.NodeIDs), mostBoundNodes)})
 	}

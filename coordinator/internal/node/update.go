@@ -73,8 +73,8 @@ func (u Update) checkStatus(f *findings, now time.Time) {
 	if u.Until != nil && !ends {
 		f.add("status_until", "belongs to maintenance and suspended only")
 	}
-	if u.Until != nil && !u.Until.After(now) {
-		f.add("status_until", "must be in the future")
+	if u.Until != nil && (!u.Until.After(now) || u.Until.UTC().Year() > 9999) { // which JSON cannot show
+		f.add("status_until", "must be in the future, and not after the year 9999")
 	}
 }
 
