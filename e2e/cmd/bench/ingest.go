@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lucid.internal/e2e/harness"
+	"lucid.internal/e2e/packet"
 )
 
 const stopPatience = 30 * time.Second
@@ -111,7 +112,7 @@ func command(o options) string {
 // enrolMany enrols nodes over the API, each with a token of its own. The
 // tokens are written into the table directly: one command each would take
 // longer than everything that is measured.
-func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]credential, error) {
+func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]packet.Login, error) {
 	file, err := c.NewToken(ctx, "")
 	if err != nil {
 		return nil, err
@@ -135,8 +136,8 @@ func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]creden
 	return redeem(ctx, c, file, tokens)
 }
 
-func redeem(ctx context.Context, c *harness.Coordinator, file harness.EnrollFile, tokens []string) ([]credential, error) {
-	credentials := make([]credential, len(tokens))
+func redeem(ctx context.Context, c *harness.Coordinator, file harness.EnrollFile, tokens []string) ([]packet.Login, error) {
+	credentials := make([]packet.Login, len(tokens))
 	errs := make(chan error, len(tokens))
 	slots := make(chan struct{}, 4)
 	var running sync.WaitGroup
@@ -156,7 +157,7 @@ func redeem(ctx context.Context, c *harness.Coordinator, file harness.EnrollFile
 				errs <- err
 				return
 			}
-			credentials[i] = credential{n.ID, n.Keys.MQTTPassword}
+			credentials[i] = packet.Login{ID: n.ID, Password: n.Keys.MQTTPassword}
 		})
 	}
 	running.Wait()

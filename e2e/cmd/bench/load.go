@@ -10,27 +10,23 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lucid.internal/e2e/packet"
 	"lucid.internal/shared/wire"
 )
 
-// credential is what one connection of the load logs in with.
-type credential struct{ id, password string }
-
 // load is many nodes that each send a window of messages, wait until all of
-// them are acknowledged, and send the next. It speaks MQTT 3.1.1 in a few
-// bytes itself: the client shares the machine with what it measures, so every
-// cycle of it counts against the figure.
+// them are acknowledged, and send the next. The client shares the machine with
+// what it measures, so every cycle of it counts against the figure.
 type load struct {
 	addr        string // without TLS
-	credentials []credential
+	credentials []packet.Login
 	samples     int // in a message
 	window      int // messages on their way, per connection
 }
 
 const (
-	warmUp       = 3 * time.Second
-	dialAtOnce   = 50
-	replyTimeout = 30 * time.Second
+	warmUp     = 3 * time.Second
+	dialAtOnce = 50
 )
 
 // result of a load.
@@ -118,10 +114,12 @@ func (l *load) connect(ctx context.Context) ([]*client, error) {
 		running.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			var err error
-			if clients[i], err = dial(ctx, l.addr, who); err != nil {
-				errs <- fmt.Errorf("%s: %w", who.id, err)
+			c, err := dial(ctx, l.addr, who)
+			if err != nil {
+				errs <- fmt.Errorf("%s: %w", who.ID, err)
+				return
 			}
+			clients[i] = c
 		})
 	}
 	running.Wait()
@@ -136,28 +134,9 @@ type client struct {
 	acked atomic.Uint64 // samples
 }
 
-func dial(ctx context.Context, addr string, who credential) (*client, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	c := &client{conn: conn, topic: wire.Topic(who.id, wire.ChannelMetrics)}
-	if err = conn.SetDeadline(time.Now().Add(replyTimeout)); err == nil {
-		_, err = conn.Write(connectPacket(who))
-	}
-	var answer [4]byte
-	if err == nil {
-		_, err = io.ReadFull(conn, answer[:])
-	}
-	if err == nil && answer != [4]byte{0x20, 2, 0, 0} {
-		err = fmt.Errorf("CONNECT was answered with % x", answer)
-	}
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	return c, nil
+func dial(ctx context.Context, addr string, who packet.Login) (*client, error) {
+	conn, err := packet.Dial(ctx, addr, who)
+	return &client{conn: conn, topic: wire.Topic(who.ID, wire.ChannelMetrics)}, err
 }
 
 // send publishes window after window, each once all of the one before is

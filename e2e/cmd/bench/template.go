@@ -2,29 +2,14 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strconv"
 	"time"
 
 	"lucid.internal/e2e/harness"
+	"lucid.internal/e2e/packet"
 	"lucid.internal/shared/wire"
 )
-
-// connectPacket logs in: MQTT 3.1.1, clean session, user name and password,
-// keep-alive 120 s.
-func connectPacket(who credential) []byte {
-	body := appendText(nil, "MQTT")
-	body = append(body, 4, 0xc2, 0, 120)
-	body = appendText(body, who.id)
-	body = appendText(body, who.id)
-	body = appendText(body, who.password)
-	return append(binary.AppendUvarint([]byte{0x10}, uint64(len(body))), body...)
-}
-
-func appendText(dst []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
-}
 
 // template is a metrics message taken apart at its sequence numbers and times,
 // so that a new message costs no JSON encoder.
@@ -64,7 +49,7 @@ func newTemplate(run wire.RunID, samples int) (template, error) {
 
 // publish appends a PUBLISH packet at QoS 1 whose samples begin at seq and at.
 func (t *template) publish(dst []byte, topic string, id uint16, seq uint64, at int64) []byte {
-	size := 2 + len(topic) + 2
+	size := 0
 	for _, p := range t.pieces {
 		size += len(p)
 	}
@@ -72,9 +57,7 @@ func (t *template) publish(dst []byte, topic string, id uint16, seq uint64, at i
 	for i := range samples {
 		size += digits(seq+uint64(i)) + digits(uint64(at)+uint64(i))
 	}
-	dst = binary.AppendUvarint(append(dst, 0x32), uint64(size))
-	dst = appendText(dst, topic)
-	dst = binary.BigEndian.AppendUint16(dst, id)
+	dst = packet.AppendPublish(dst, topic, id, size)
 	for i := range samples {
 		dst = append(dst, t.pieces[2*i]...)
 		dst = strconv.AppendUint(dst, seq+uint64(i), 10)

@@ -9,7 +9,7 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// decode reads a packet with the broker's own parser.
+// decode reads a PUBLISH packet with the broker's own parser.
 func decode(t *testing.T, raw []byte) packets.Packet {
 	t.Helper()
 	p := packets.Packet{ProtocolVersion: 4}
@@ -22,24 +22,10 @@ func decode(t *testing.T, raw []byte) packets.Packet {
 		t.Fatalf("length %d, %d bytes follow, %v", size, r.Len(), err)
 	}
 	p.FixedHeader.Remaining = size
-	body := raw[len(raw)-size:]
-	if p.FixedHeader.Type == packets.Connect {
-		err = p.ConnectDecode(body)
-	} else {
-		err = p.PublishDecode(body)
-	}
-	if err != nil {
+	if err := p.PublishDecode(raw[len(raw)-size:]); err != nil {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func TestConnectPacket(t *testing.T) {
-	c := decode(t, connectPacket(credential{"node_a", "sesame"})).Connect
-	if c.ClientIdentifier != "node_a" || string(c.Username) != "node_a" || string(c.Password) != "sesame" ||
-		!c.Clean || c.WillFlag || c.Keepalive != 120 {
-		t.Errorf("%+v", c)
-	}
 }
 
 func TestPublishPacket(t *testing.T) {
