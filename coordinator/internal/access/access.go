@@ -154,17 +154,21 @@ func (s *Store) Authenticate(ctx context.Context, credential string) (Principal,
 	if err != nil {
 		return Principal{}, err
 	}
-	if !s.seen.put(digest, p, now, keep) {
+	if !s.seen.put(digest, p, keep) {
 		return Principal{}, errRefused()
 	}
 	return p, nil
 }
 
-// Remembers reports whether the credential was found good a short while ago, so
-// that Authenticate costs next to nothing.
-func (s *Store) Remembers(credential string) bool {
-	_, ok := s.seen.get(sha256.Sum256([]byte(credential)), s.now())
-	return ok
+// NeedsLookup reports whether Authenticate would have to ask the database about
+// the credential: it has the form of an API key, and was not found good a short
+// while ago. Tokens are checked here.
+func (s *Store) NeedsLookup(credential string) bool {
+	if !wellFormedKey(credential) {
+		return false
+	}
+	_, known := s.seen.get(sha256.Sum256([]byte(credential)), s.now())
+	return !known
 }
 
 // verify checks a credential from the ground up and says until when the result

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -188,7 +189,7 @@ func (s *Store) RevokeKey(ctx context.Context, by audit.By, id string) error {
 }
 
 func (s *Store) verifyKey(ctx context.Context, secret string, digest [32]byte) (Principal, time.Time, error) {
-	if len(secret) != len(keyMark)+keyDigits {
+	if !wellFormedKey(secret) {
 		return Principal{}, time.Time{}, errRefused()
 	}
 	row, err := s.query.KeyByHash(ctx, digest[:])
@@ -209,6 +210,10 @@ func (s *Store) verifyKey(ctx context.Context, secret string, digest [32]byte) (
 		}
 	}
 	return p, keep, nil
+}
+
+func wellFormedKey(text string) bool {
+	return len(text) == len(keyMark)+keyDigits && strings.HasPrefix(text, keyMark)
 }
 
 // live reports whether a key is neither revoked nor expired.

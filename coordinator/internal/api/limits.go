@@ -26,11 +26,14 @@ type Limits struct {
 type limits struct {
 	Limits
 	addresses *limit.Limiter[netip.Addr]
+	lookups   *limit.Limiter[netip.Addr] // of API keys that turned out not to be good
 	callers   *limit.Limiter[string]
 }
 
 func newLimits(l Limits) limits {
-	return limits{l, limit.New[netip.Addr](limit.DefaultKeys), limit.New[string](limit.DefaultKeys)}
+	return limits{
+		l, limit.New[netip.Addr](limit.DefaultKeys), limit.New[netip.Addr](limit.DefaultKeys), limit.New[string](limit.DefaultKeys),
+	}
 }
 
 func (l *limits) of(role access.Role) int {
@@ -41,19 +44,26 @@ func (l *limits) of(role access.Role) int {
 }
 
 // identify finds out who calls and counts the request: as the caller's own when
-// the credential is good, else as its address's. So nobody can guess without
-// end, and nobody's good credential suffers from what a neighbour gets wrong.
+// the credential is good, else as its address's. What else comes from there
+// takes nothing from a good credential: a token is checked here, and a key is
+// looked up until too many from there were not good.
 func (s *server) identify(ctx context.Context, c *gin.Context) (access.Principal, error) {
 	credential, err := credentialOf(c.Request)
 	if err != nil {
 		return access.Principal{}, s.orLimited(c, err)
 	}
-	if r, counted := s.lookAddress(c); counted && !r.Allowed && !s.Access.Remembers(credential) {
-		return access.Principal{}, refuse(c, r, "this address, among them credentials that are not good")
+	asks := s.Access.NeedsLookup(credential)
+	if asks {
+		if err := s.mayLookUp(c); err != nil {
+			return access.Principal{}, err
+		}
 	}
 	p, err := s.Access.Authenticate(ctx, credential)
 	switch {
 	case err != nil && fault.As(err).Code.Kind == fault.Unauthorized:
+		if asks {
+			s.lookedUpInVain(c)
+		}
 		return p, s.orLimited(c, err)
 	case err != nil:
 		return p, err // it was ours
@@ -84,7 +94,7 @@ func (s *server) countAddress(c *gin.Context) error {
 	if s.limits.Anonymous == 0 {
 		return nil
 	}
-	r := s.limits.addresses.Take(limit.Network(callOf(c.Request.Context()).address), s.limits.Anonymous, s.Now())
+	r := s.limits.addresses.Take(networkOf(c), s.limits.Anonymous, s.Now())
 	if !r.Allowed {
 		return refuse(c, r, "this address without a good credential")
 	}
@@ -92,12 +102,25 @@ func (s *server) countAddress(c *gin.Context) error {
 	return nil
 }
 
-func (s *server) lookAddress(c *gin.Context) (_ limit.Result, counted bool) {
+// mayLookUp refuses to ask the database about yet another key of an address
+// whose keys were bad: nobody guesses one, but all could be kept waiting.
+func (s *server) mayLookUp(c *gin.Context) error {
 	if s.limits.Anonymous == 0 {
-		return limit.Result{}, false
+		return nil
 	}
-	return s.limits.addresses.Look(limit.Network(callOf(c.Request.Context()).address), s.limits.Anonymous, s.Now()), true
+	if r := s.limits.lookups.Look(networkOf(c), s.limits.Anonymous, s.Now()); !r.Allowed {
+		return refuse(c, r, "this address with API keys that are not good")
+	}
+	return nil
 }
+
+func (s *server) lookedUpInVain(c *gin.Context) {
+	if s.limits.Anonymous > 0 {
+		s.limits.lookups.Take(networkOf(c), s.limits.Anonymous, s.Now())
+	}
+}
+
+func networkOf(c *gin.Context) netip.Addr { return limit.Network(callOf(c.Request.Context()).address) }
 
 // counting answers for a route that is no operation, unless its caller asks too
 // often.

@@ -134,28 +134,74 @@ func TestAddressesAreCounted(t *testing.T) {
 	}
 }
 
-// Who guesses is stopped before a credential is looked up, also when it guesses
-// right; a neighbour at the same address who is known goes on.
+// Whatever an address has spent on requests without a credential, a good one
+// from there passes, also one that was never seen: it may be a neighbour's
+// behind the same router.
+func TestGoodCredentialsPassBehindABusyAddress(t *testing.T) {
+	w := newWorld(t, limited(Limits{Anonymous: 2, User: 100}))
+	for i := range 3 {
+		w.send(http.MethodGet, "/version", "", nil)
+		if i == 2 {
+			w.wantError(w.send(http.MethodGet, nodesPath, "", as("no.such.token")), http.StatusTooManyRequests, "LUCID_ERR_3001")
+		}
+	}
+	a := w.send(http.MethodPost, "/api/v1/auth/token", "", as(w.keys[access.Operator]))
+	var token tokenBody
+	w.decode(a.body, &token)
+	for name, credential := range map[string]string{"key": w.keys[access.Viewer], "token": token.AccessToken} {
+		if a := w.send(http.MethodGet, nodesPath, "", as(credential)); a.StatusCode != http.StatusOK {
+			t.Errorf("a %s that was never seen: %d %s", name, a.StatusCode, a.body)
+		}
+	}
+}
+
+// Who guesses keys is stopped before one is looked up, also when it guesses
+// right; a neighbour at the same address who is known goes on, and so does a
+// token, which costs no query.
 func TestGuessesAreHeldBack(t *testing.T) {
 	w := newWorld(t, limited(Limits{Anonymous: 2, User: 100}))
-	if a := w.send(http.MethodGet, nodesPath, "", as(w.keys[access.Viewer])); a.StatusCode != http.StatusOK {
-		t.Fatalf("%d %s", a.StatusCode, a.body)
-	}
+	guess := "lucid_" + strings.Repeat("0", 64)
+	a := w.send(http.MethodPost, "/api/v1/auth/token", "", as(w.keys[access.Viewer]))
+	var token tokenBody
+	w.decode(a.body, &token)
 	for range 2 {
-		w.wantError(w.send(http.MethodGet, nodesPath, "", as("lucid_guess")), http.StatusUnauthorized, "LUCID_ERR_2002")
+		w.wantError(w.send(http.MethodGet, nodesPath, "", as(guess)), http.StatusUnauthorized, "LUCID_ERR_2002")
 	}
 	_, fresh, err := w.Access.CreateKey(t.Context(), audit.By{Actor: audit.CLI}, access.NewKey{Name: "fresh", Role: access.Viewer})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, guess := range []string{"lucid_guess", fresh} {
-		w.wantError(w.send(http.MethodGet, nodesPath, "", as(guess)), http.StatusTooManyRequests, "LUCID_ERR_3001")
+	for _, unseen := range []string{guess, fresh} {
+		a := w.send(http.MethodGet, nodesPath, "", as(unseen))
+		w.wantError(a, http.StatusTooManyRequests, "LUCID_ERR_3001")
+		wantRate(t, a, "2", "0", "30", "30")
 	}
-	if a := w.send(http.MethodGet, nodesPath, "", as(w.keys[access.Viewer])); a.StatusCode != http.StatusOK {
-		t.Errorf("a known neighbour: %d %s", a.StatusCode, a.body)
+	for name, credential := range map[string]string{"key": w.keys[access.Viewer], "token": token.AccessToken} {
+		if a := w.send(http.MethodGet, nodesPath, "", as(credential)); a.StatusCode != http.StatusOK {
+			t.Errorf("a known neighbour's %s: %d %s", name, a.StatusCode, a.body)
+		}
 	}
 	if a := w.send(http.MethodGet, nodesPath, "", from("192.0.2.9:1", as(fresh))); a.StatusCode != http.StatusOK {
 		t.Errorf("the same key from elsewhere: %d %s", a.StatusCode, a.body)
+	}
+	w.advance(30 * time.Second)
+	if a := w.send(http.MethodGet, nodesPath, "", as(fresh)); a.StatusCode != http.StatusOK {
+		t.Errorf("after Retry-After: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// Only an API key that was not seen a short while ago costs a query.
+func TestTokensNeedNoLookup(t *testing.T) {
+	w := newWorld(t)
+	a := w.send(http.MethodPost, "/api/v1/auth/token", "", as(w.keys[access.Viewer]))
+	var token tokenBody
+	w.decode(a.body, &token)
+	for credential, want := range map[string]bool{
+		token.AccessToken: false, w.keys[access.Viewer]: false, "lucid_short": false, "nonsense": false, "lucid_" + strings.Repeat("0", 64): true,
+	} {
+		if got := w.Access.NeedsLookup(credential); got != want {
+			t.Errorf("%.12s... needs a look-up: %v", credential, got)
+		}
 	}
 }
 
