@@ -44,6 +44,14 @@ func upTo(name string, v, most uint64) error {
 	return fmt.Errorf("%s %d is above %d", name, v, min(most, math.MaxInt64))
 }
 
+// upToKnown is upTo for a number that may be missing.
+func upToKnown(name string, v *uint64, most uint64) error {
+	if v == nil {
+		return nil
+	}
+	return upTo(name, *v, most)
+}
+
 func atMost(name string, n, most int) error {
 	if n <= most {
 		return nil

@@ -53,14 +53,16 @@ func (m *Metrics) LastSeq() uint64 { return m.Samples[len(m.Samples)-1].Seq }
 // Sample is what a machine did at one instant. A subject that the machine
 // cannot give is null, and Absent says why.
 type Sample struct {
-	Seq     uint64            `json:"seq"`
-	AtMs    int64             `json:"at_ms"` // Unix time in milliseconds, fixed once by the agent
-	CPU     *CPU              `json:"cpu"`
-	Memory  *Memory           `json:"memory"`
-	Disk    *Disk             `json:"disk"`
-	Network *Network          `json:"network"`
-	GPU     *GPU              `json:"gpu"`
-	Absent  map[string]string `json:"absent,omitempty"` // subject -> reason
+	Seq     uint64   `json:"seq"`
+	AtMs    int64    `json:"at_ms"` // Unix time in milliseconds, fixed once by the agent
+	CPU     *CPU     `json:"cpu"`
+	Memory  *Memory  `json:"memory"`
+	Disk    *Disk    `json:"disk"`
+	Network *Network `json:"network"`
+	GPU     *GPU     `json:"gpu"`
+	// Throttle came after the others: older agents do not send it.
+	Throttle *Throttle         `json:"throttle,omitempty"`
+	Absent   map[string]string `json:"absent,omitempty"` // subject -> reason
 }
 
 // CPU in percent of all cores (0-100), MHz, degrees Celsius.
@@ -104,6 +106,9 @@ type Filesystem struct {
 	UsedBytes  uint64 `json:"used_bytes"`
 	FreeBytes  uint64 `json:"free_bytes"`
 	ReadOnly   bool   `json:"read_only"`
+	// ErrorsCount is how many errors ext4 has noted since its last check;
+	// nil where the filesystem keeps no count.
+	ErrorsCount *uint64 `json:"errors_count,omitempty"`
 }
 
 // Network sums the interfaces; counters rise from the machine's boot.
@@ -130,6 +135,15 @@ type GPU struct {
 	MemoryUsedBytes    *uint64  `json:"memory_used_bytes"`
 	MemoryTotalBytes   *uint64  `json:"memory_total_bytes"`
 	TemperatureCelsius *float64 `json:"temperature_celsius"`
+}
+
+// Throttle is what the firmware of a Raspberry Pi holds back at this moment,
+// null where only another source speaks.
+type Throttle struct {
+	UnderVoltage *bool `json:"under_voltage"` // the supply is below 4.63 V
+	Capped       *bool `json:"capped"`        // the ARM frequency is capped
+	Throttled    *bool `json:"throttled"`     // the clock is throttled
+	SoftLimit    *bool `json:"soft_limit"`    // the soft temperature limit is active
 }
 
 // DecodeMetrics parses and checks a metrics payload. The error says what is

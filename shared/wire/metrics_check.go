@@ -100,6 +100,7 @@ func (d *Disk) check() error {
 			upTo("disk.filesystems.total_bytes", f.TotalBytes, math.MaxInt64),
 			upTo("disk.filesystems.used_bytes", f.UsedBytes, f.TotalBytes),
 			upTo("disk.filesystems.free_bytes", f.FreeBytes, f.TotalBytes),
+			upToKnown("disk.filesystems.errors_count", f.ErrorsCount, math.MaxInt64),
 		); err != nil {
 			return err
 		}

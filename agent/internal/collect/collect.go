@@ -91,6 +91,7 @@ func New(config Config) *Collector {
 		{name: "network", read: c.readNetwork},
 		{name: "gpu", read: (&gpuReader{Collector: c}).read},
 		{name: "thermal", read: c.readThermal},
+		{name: "throttle", read: c.readThrottle},
 	}
 	return c
 }

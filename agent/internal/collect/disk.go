@@ -88,6 +88,8 @@ func (c *Collector) measure(m mount) (wire.Filesystem, error) {
 		UsedBytes:  min(u.Used, u.Total),
 		FreeBytes:  min(u.Free, u.Total),
 		ReadOnly:   m.readOnly,
+
+		ErrorsCount: c.filesystemErrors(m.number),
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 // mount is a line of /proc/self/mountinfo that stands for a real filesystem.
 type mount struct {
 	device     string // /dev/mmcblk0p2
+	number     string // 179:2
 	point      string
 	filesystem string
 	readOnly   bool
@@ -72,6 +73,7 @@ func parseMount(line string) (mount, error) {
 	}
 	m := mount{
 		device:     unescape(after[1]),
+		number:     before[2],
 		point:      unescape(before[4]),
 		filesystem: after[0],
 		whole:      before[3] == "/",

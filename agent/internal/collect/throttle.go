@@ -1,0 +1,86 @@
+package collect
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"lucid.internal/shared/wire"
+)
+
+// Bits of the firmware's get_throttled that are about this moment. Those about
+// the time since boot (16 to 19) are cleared by the kernel's own poll, so they
+// tell nothing.
+const (
+	underVoltageBit = 1 << iota
+	cappedBit
+	throttledBit
+	softLimitBit
+)
+
+var errNoThrottle = errors.New("no firmware that tells of throttling")
+
+// readThrottle asks what the kernel of a Raspberry Pi shows of its firmware's
+// get_throttled, which anybody may read. Where it does not, the kernel's own
+// watch over the supply still tells of under-voltage.
+func (c *Collector) readThrottle() (reading, error) {
+	t, err := c.throttle()
+	if err != nil {
+		return nil, err
+	}
+	return func(s *wire.Sample) { s.Throttle = t }, nil
+}
+
+func (c *Collector) throttle() (*wire.Throttle, error) {
+	for _, path := range c.glob("sys/devices/platform/soc*/*firmware/get_throttled") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		return parseThrottled(string(text))
+	}
+	for _, folder := range c.glob("sys/class/hwmon/hwmon*") {
+		name, err := os.ReadFile(filepath.Join(folder, "name"))
+		if err != nil || strings.TrimSpace(string(name)) != "rpi_volt" {
+			continue
+		}
+		alarm, err := readNumber(filepath.Join(folder, "in0_lcrit_alarm"))
+		if err != nil {
+			return nil, err
+		}
+		low := alarm != 0
+		return &wire.Throttle{UnderVoltage: &low}, nil
+	}
+	return nil, errNoThrottle
+}
+
+// parseThrottled reads hexadecimal digits, with or without 0x.
+func parseThrottled(text string) (*wire.Throttle, error) {
+	digits := strings.TrimPrefix(strings.TrimSpace(text), "0x")
+	bits, err := strconv.ParseUint(digits, 16, 32)
+	if err != nil {
+		return nil, fmt.Errorf("get_throttled says %q", digits)
+	}
+	is := func(bit uint64) *bool { set := bits&bit != 0; return &set }
+	return &wire.Throttle{
+		UnderVoltage: is(underVoltageBit), Capped: is(cappedBit), Throttled: is(throttledBit), SoftLimit: is(softLimitBit),
+	}, nil
+}
+
+// filesystemErrors is how many errors ext4 has noted on a device (its number
+// as mountinfo shows it, 179:2); nil where none are counted.
+func (c *Collector) filesystemErrors(number string) *uint64 {
+	device, err := os.Readlink(c.path("sys/dev/block", number))
+	if err != nil {
+		return nil
+	}
+	text := c.text("sys/fs/ext4", filepath.Base(device), "errors_count")
+	count, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return nil
+	}
+	return &count
+}
