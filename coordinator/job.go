@@ -80,7 +80,7 @@ func (c *Coordinator) maintain(ctx context.Context) error {
 	if err := c.samples.RunOnceMaintain(ctx); err != nil {
 		return err
 	}
-	if err := c.Access.RemoveExpiredSessions(ctx); err != nil {
+	if err := c.Access.RemoveExpired(ctx); err != nil {
 		return err
 	}
 	if err := c.events.Trim(ctx); err != nil {

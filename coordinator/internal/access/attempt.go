@@ -9,12 +9,18 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/limit"
 )
 
 const (
 	maxWatched  = 10_000          // names or addresses remembered, about 1 MB
 	forgetAfter = time.Hour       // failures older than this count no more
 	busyWait    = 2 * time.Second // when every turn is taken
+
+	// mostPlaces bounds at how many addresses a user is at home, and placeLife
+	// how long without a login from there.
+	mostPlaces = 20
+	placeLife  = 90 * 24 * time.Hour
 )
 
 // TooSoon is in the error of a login that has to wait.
@@ -106,14 +112,13 @@ func (a *attempts) undo(who [32]byte) {
 
 func watchedName(name string) [32]byte { return sha256.Sum256([]byte(strings.ToLower(name))) }
 
-// watchedAddress is the address, or the network that one customer has: whoever
-// holds an IPv6 address holds 2^64 of them.
+// watchedAt is a name at an address where its user is at home.
+func watchedAt(name string, address [32]byte) [32]byte {
+	account := watchedName(name)
+	return sha256.Sum256(append(account[:], address[:]...))
+}
+
+// watchedAddress is the address, or the network that one customer has.
 func watchedAddress(a netip.Addr) [32]byte {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if network, err := a.Prefix(64); err == nil {
-			a = network.Addr()
-		}
-	}
-	return sha256.Sum256([]byte(a.String()))
+	return sha256.Sum256([]byte(limit.Network(a).String()))
 }

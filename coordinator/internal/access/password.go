@@ -86,9 +86,12 @@ func newHash(salt []byte) hash {
 type hasher struct {
 	turns   chan struct{}
 	waiting atomic.Int32
+	derive  func(password, salt []byte, passes, memoryKiB uint32, threads uint8, bytes uint32) []byte
 }
 
-func newHasher() *hasher { return &hasher{turns: make(chan struct{}, hashesAtOnce)} }
+func newHasher() *hasher {
+	return &hasher{turns: make(chan struct{}, hashesAtOnce), derive: argon2.IDKey}
+}
 
 func (w *hasher) sum(ctx context.Context, h hash, password string) ([]byte, error) {
 	if w.waiting.Add(1) > mostWaiting {
@@ -103,7 +106,7 @@ func (w *hasher) sum(ctx context.Context, h hash, password string) ([]byte, erro
 		return nil, ctx.Err()
 	}
 	defer func() { <-w.turns }()
-	return argon2.IDKey([]byte(password), h.salt, h.passes, h.memoryKiB, h.threads, hashBytes), nil
+	return w.derive([]byte(password), h.salt, h.passes, h.memoryKiB, h.threads, hashBytes), nil
 }
 
 // make gives the text to store for a new password.

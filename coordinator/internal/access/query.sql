@@ -33,6 +33,11 @@ SELECT * FROM access_user WHERE user_id = $1;
 -- name: UserByName :one
 SELECT * FROM access_user WHERE lower(name) = lower(sqlc.arg(name));
 
+-- name: UserWhoLogsIn :one
+-- Also whether the user has logged in from that place before.
+SELECT sqlc.embed(u), EXISTS (SELECT FROM login_place p WHERE p.user_id = u.user_id AND p.place = sqlc.arg(place)) AS at_home
+FROM access_user u WHERE lower(u.name) = lower(sqlc.arg(name));
+
 -- name: LockUser :one
 SELECT * FROM access_user WHERE user_id = $1 FOR UPDATE;
 
@@ -43,14 +48,49 @@ SELECT * FROM access_user ORDER BY created_at DESC, user_id LIMIT sqlc.arg(at_mo
 SELECT count(*) FROM access_user;
 
 -- name: UpdateUser :exec
-UPDATE access_user SET email = $2, role = $3, password_hash = $4, disabled_at = $5, failed_count = $6, locked_until = $7, updated_at = $8
-WHERE user_id = $1;
-
--- name: LoginFailed :exec
-UPDATE access_user SET failed_count = $2, locked_until = $3 WHERE user_id = $1;
+UPDATE access_user SET email = $2, role = $3, password_hash = $4, disabled_at = $5, updated_at = $6 WHERE user_id = $1;
 
 -- name: LoginSucceeded :exec
-UPDATE access_user SET failed_count = 0, locked_until = NULL, last_login_at = $2, password_hash = $3 WHERE user_id = $1;
+UPDATE access_user SET last_login_at = $2, password_hash = $3 WHERE user_id = $1;
+
+-- name: CountFailure :one
+-- How many failures there are now. Long after the last one it begins anew; while
+-- a lock holds, nothing counts and there is no row.
+INSERT INTO login_attempt AS a (who, failed_count, failed_at) VALUES (sqlc.arg(who), 1, sqlc.arg(at)::timestamptz)
+ON CONFLICT (who) DO UPDATE SET failed_at = excluded.failed_at,
+    failed_count = CASE WHEN a.failed_at < sqlc.arg(forget_before)::timestamptz THEN 1 ELSE a.failed_count + 1 END
+WHERE a.locked_until IS NULL OR a.locked_until <= excluded.failed_at
+RETURNING failed_count;
+
+-- name: LockAttempts :exec
+UPDATE login_attempt SET locked_until = sqlc.arg(until)::timestamptz WHERE who = $1;
+
+-- name: LockedUntil :one
+SELECT locked_until FROM login_attempt WHERE who = $1 FOR UPDATE;
+
+-- name: LocksOf :many
+SELECT who, locked_until FROM login_attempt WHERE who = ANY(sqlc.arg(who)::bytea[]) AND locked_until IS NOT NULL;
+
+-- name: ForgetFailures :exec
+DELETE FROM login_attempt WHERE who = $1;
+
+-- name: RemoveOldFailures :exec
+DELETE FROM login_attempt WHERE failed_at < sqlc.arg(before)::timestamptz;
+
+-- name: KeepPlace :exec
+INSERT INTO login_place (user_id, place, last_at) VALUES ($1, $2, $3)
+ON CONFLICT (user_id, place) DO UPDATE SET last_at = excluded.last_at;
+
+-- name: ForgetOldestPlaces :exec
+-- All but the newest.
+DELETE FROM login_place p WHERE p.user_id = $1
+AND p.place IN (SELECT o.place FROM login_place o WHERE o.user_id = $1 ORDER BY o.last_at DESC, o.place OFFSET sqlc.arg(keep));
+
+-- name: ForgetPlaces :exec
+DELETE FROM login_place WHERE user_id = $1;
+
+-- name: RemoveOldPlaces :exec
+DELETE FROM login_place WHERE last_at < sqlc.arg(before)::timestamptz;
 
 -- name: InsertSession :exec
 INSERT INTO login_session (session_id, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4);

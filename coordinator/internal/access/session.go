@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"lucid.internal/coordinator/internal/access/sqlgen"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
-	"lucid.internal/coordinator/internal/fault"
 )
 
 const (
@@ -34,144 +32,12 @@ const (
 	endedByChange = "user changed"
 )
 
-// Attempt is one login by name and password.
-type Attempt struct {
-	Name, Password string
-	Address        netip.Addr // whence; failures are counted by it
-	RequestID      string
-}
-
 // Grant is what a login or a refresh gives.
 type Grant struct {
 	Token          Token
 	Role           Role
 	Refresh        string // shown only now; good once
 	RefreshExpires time.Time
-}
-
-// errWrongLogin is the one answer to every login that fails, so that it tells
-// neither who exists nor who is disabled or locked.
-func errWrongLogin() error {
-	return fault.New(fault.BadCredentials, "name or password is wrong, or this account cannot log in now")
-}
-
-// Login opens a session. Its answers and its work are the same whether the name
-// exists or not: a wrong login is BadCredentials, one that comes too soon after
-// others is RateLimited and costs nothing.
-func (s *Store) Login(ctx context.Context, a Attempt) (Grant, error) {
-	now, address, account := s.now(), watchedAddress(a.Address), watchedName(a.Name)
-	if wait := s.addresses.begin(address, now); wait > 0 {
-		return Grant{}, tooSoon(wait, "too many failed logins from this address; wait")
-	}
-	if wait := s.accounts.begin(account, now); wait > 0 {
-		return Grant{}, tooSoon(wait, "too many failed logins by this name; wait")
-	}
-	row, known, err := s.userNamed(ctx, a.Name)
-	if err != nil {
-		return Grant{}, s.notTheirs(address, account, err)
-	}
-	good, current, err := s.hasher.check(ctx, row.PasswordHash, a.Password)
-	if err != nil {
-		return Grant{}, s.notTheirs(address, account, err)
-	}
-	if !known {
-		return Grant{}, errWrongLogin()
-	}
-	renewed := row.PasswordHash
-	if good && !current { // its cost is of former times
-		if renewed, err = s.hasher.make(ctx, a.Password); err != nil {
-			return Grant{}, err
-		}
-	}
-	g, opened, err := s.settle(ctx, row, good, renewed, a.RequestID)
-	if err != nil {
-		return Grant{}, fmt.Errorf("login of %s: %w", row.UserID, err)
-	}
-	if !opened {
-		return Grant{}, errWrongLogin()
-	}
-	s.addresses.undo(address)
-	s.accounts.forgive(account)
-	return g, nil
-}
-
-// userNamed finds who logs in. What is no name at all is not asked for: the
-// database refuses some characters.
-func (s *Store) userNamed(ctx context.Context, name string) (row sqlgen.AccessUser, known bool, err error) {
-	if !keyNames.MatchString(name) {
-		return row, false, nil
-	}
-	row, err = s.query.UserByName(ctx, name)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return sqlgen.AccessUser{}, false, nil
-	} else if err != nil {
-		return sqlgen.AccessUser{}, false, fmt.Errorf("look up user: %w", err)
-	}
-	return row, true, nil
-}
-
-// notTheirs takes a try back that failed for a reason of ours.
-func (s *Store) notTheirs(address, account [32]byte, err error) error {
-	s.addresses.undo(address)
-	s.accounts.undo(account)
-	return err
-}
-
-// settle records how the login of a known user ended, and opens the session
-// when the password was right and nothing stands against it.
-func (s *Store) settle(ctx context.Context, seen sqlgen.AccessUser, good bool, renewed, requestID string) (g Grant, opened bool, err error) {
-	err = db.InTx(ctx, s.pool, func(tx db.Tx) error {
-		q, now := sqlgen.New(tx), s.now()
-		user, err := q.LockUser(ctx, seen.UserID)
-		if err != nil {
-			return err
-		}
-		locked := user.LockedUntil != nil && now.Before(*user.LockedUntil)
-		opened = good && !locked && user.DisabledAt == nil && user.PasswordHash == seen.PasswordHash
-		if !opened {
-			return s.failed(ctx, tx, user, locked, requestID)
-		}
-		if err := q.LoginSucceeded(ctx, sqlgen.LoginSucceededParams{UserID: user.UserID, LastLoginAt: &now, PasswordHash: renewed}); err != nil {
-			return err
-		}
-		session := "session_" + randomHex(8)
-		err = q.InsertSession(ctx, sqlgen.InsertSessionParams{
-			SessionID: session, UserID: user.UserID, CreatedAt: now, ExpiresAt: now.Add(refreshLife),
-		})
-		if err != nil {
-			return err
-		}
-		if g, err = s.grant(ctx, q, user, session, now); err != nil {
-			return err
-		}
-		by := audit.By{Actor: user.UserID, RequestID: requestID}
-		return audit.Write(ctx, tx, by.Record("user.login", user.UserID, nil, map[string]any{"session": session}))
-	})
-	return g, opened, err
-}
-
-// failed counts a failure with the account, which also holds after a restart.
-// A try while the account is locked does not prolong the lock; long after one,
-// what was before counts no more.
-func (s *Store) failed(ctx context.Context, tx db.Tx, user sqlgen.AccessUser, locked bool, requestID string) error {
-	if locked {
-		return nil
-	}
-	count := user.FailedCount + 1
-	if user.LockedUntil != nil && s.now().Sub(*user.LockedUntil) > forgetAfter {
-		count = 1
-	}
-	var until *time.Time
-	if wait := backoff(int(count), freeTriesAccount); wait > 0 {
-		at := s.now().Add(wait).UTC()
-		until = &at
-	}
-	err := sqlgen.New(tx).LoginFailed(ctx, sqlgen.LoginFailedParams{UserID: user.UserID, FailedCount: count, LockedUntil: until})
-	if err != nil || until == nil {
-		return err
-	}
-	by := audit.By{Actor: audit.System, RequestID: requestID}
-	return audit.Write(ctx, tx, by.Record("user.lock", user.UserID, nil, map[string]any{"failed_logins": count, "until": until}))
 }
 
 // grant makes the tokens of a session and stores the refresh token's hash.
@@ -285,14 +151,6 @@ func (s *Store) Logout(ctx context.Context, refresh, requestID string) error {
 	}
 	if ended != "" {
 		s.seen.revoke(s.now(), ended)
-	}
-	return nil
-}
-
-// RemoveExpiredSessions forgets sessions that nobody can refresh any more.
-func (s *Store) RemoveExpiredSessions(ctx context.Context) error {
-	if err := s.query.RemoveExpiredSessions(ctx, s.now()); err != nil {
-		return fmt.Errorf("remove expired sessions: %w", err)
 	}
 	return nil
 }

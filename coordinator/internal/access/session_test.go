@@ -206,7 +206,7 @@ func TestSessionsEnd(t *testing.T) {
 	}
 	c.advance(10 * 24 * time.Hour)
 	wantNoRefresh(t, s, g.Refresh)
-	if err := s.RemoveExpiredSessions(t.Context()); err != nil {
+	if err := s.RemoveExpired(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var left int

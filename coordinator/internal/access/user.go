@@ -28,7 +28,7 @@ type User struct {
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 	LastLoginAt *time.Time
-	LockedUntil *time.Time // after failed logins; may lie in the past
+	LockedUntil *time.Time // for strangers, after failed logins; may lie in the past
 	DisabledAt  *time.Time // nil: may log in
 }
 
@@ -50,7 +50,7 @@ type UserChange struct {
 func userOf(r sqlgen.AccessUser) User {
 	u := User{
 		ID: r.UserID, Name: r.Name, Role: Role(r.Role), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
-		LastLoginAt: r.LastLoginAt, LockedUntil: r.LockedUntil, DisabledAt: r.DisabledAt,
+		LastLoginAt: r.LastLoginAt, DisabledAt: r.DisabledAt,
 	}
 	if r.Email != nil {
 		u.Email = *r.Email
@@ -109,7 +109,7 @@ func (s *Store) User(ctx context.Context, id string) (User, error) {
 	if err != nil {
 		return User{}, userFault(err, "read user "+id)
 	}
-	return userOf(row), nil
+	return s.shown(ctx, row)
 }
 
 // UserNamed finds a user by name, in any case.
@@ -118,7 +118,7 @@ func (s *Store) UserNamed(ctx context.Context, name string) (User, error) {
 	if err != nil {
 		return User{}, userFault(err, "read user "+name)
 	}
-	return userOf(row), nil
+	return s.shown(ctx, row)
 }
 
 // Users lists a page of users, newest first, and how many there are.
@@ -135,12 +135,37 @@ func (s *Store) Users(ctx context.Context, limit, offset int) ([]User, int, erro
 	for i, r := range rows {
 		users[i] = userOf(r)
 	}
-	return users, int(total), nil
+	return users, int(total), s.readLocks(ctx, users)
+}
+
+// readLocks fills in until when each of the users is locked.
+func (s *Store) readLocks(ctx context.Context, users []User) error {
+	names, by := make([][]byte, len(users)), map[[32]byte]*User{}
+	for i := range users {
+		name := watchedName(users[i].Name)
+		names[i], by[name] = name[:], &users[i]
+	}
+	rows, err := s.query.LocksOf(ctx, names)
+	if err != nil {
+		return fmt.Errorf("read the locks of users: %w", err)
+	}
+	for _, r := range rows {
+		by[[32]byte(r.Who)].LockedUntil = r.LockedUntil
+	}
+	return nil
+}
+
+// shown is a user as it stands in the database, with its lock.
+func (s *Store) shown(ctx context.Context, row sqlgen.AccessUser) (User, error) {
+	users := []User{userOf(row)}
+	err := s.readLocks(ctx, users)
+	return users[0], err
 }
 
 // ChangeUser changes a user. A new role, a new password and disabling end all
 // the user's sessions, so that what was granted before does not live on; a new
-// password also forgives failed logins.
+// password also forgives failed logins, and makes the user a stranger
+// everywhere: whoever had the old one may have been at home.
 func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserChange) (User, error) {
 	stored := ""
 	if c.Password != nil {
@@ -174,6 +199,18 @@ func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserCh
 		if err := q.UpdateUser(ctx, updateOf(row)); err != nil {
 			return err
 		}
+		name := watchedName(after.Name)
+		if c.Password != nil {
+			if err := q.ForgetFailures(ctx, name[:]); err != nil {
+				return err
+			}
+			if err := q.ForgetPlaces(ctx, id); err != nil {
+				return err
+			}
+		}
+		if after.LockedUntil, err = q.LockedUntil(ctx, name[:]); ignoreNoRows(err) != nil {
+			return err
+		}
 		record := after.record()
 		record["password_changed"], record["sessions_ended"] = c.Password != nil, len(ended)
 		return audit.Write(ctx, tx, by.Record("user.update", id, before.record(), record))
@@ -198,7 +235,7 @@ func (s *Store) apply(row *sqlgen.AccessUser, c UserChange, stored string) error
 		row.Role = string(*c.Role)
 	}
 	if c.Password != nil {
-		row.PasswordHash, row.FailedCount, row.LockedUntil = stored, 0, nil
+		row.PasswordHash = stored
 	}
 	if c.Disabled != nil && *c.Disabled != (row.DisabledAt != nil) {
 		row.DisabledAt = nil
@@ -216,7 +253,7 @@ func (s *Store) apply(row *sqlgen.AccessUser, c UserChange, stored string) error
 func updateOf(r sqlgen.AccessUser) sqlgen.UpdateUserParams {
 	return sqlgen.UpdateUserParams{
 		UserID: r.UserID, Email: r.Email, Role: r.Role, PasswordHash: r.PasswordHash, DisabledAt: r.DisabledAt,
-		FailedCount: r.FailedCount, LockedUntil: r.LockedUntil, UpdatedAt: r.UpdatedAt,
+		UpdatedAt: r.UpdatedAt,
 	}
 }
 

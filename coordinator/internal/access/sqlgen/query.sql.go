@@ -10,6 +10,29 @@ import (
 	"time"
 )
 
+const countFailure = `-- name: CountFailure :one
+INSERT INTO login_attempt AS a (who, failed_count, failed_at) VALUES ($1, 1, $2::timestamptz)
+ON CONFLICT (who) DO UPDATE SET failed_at = excluded.failed_at,
+    failed_count = CASE WHEN a.failed_at < $3::timestamptz THEN 1 ELSE a.failed_count + 1 END
+WHERE a.locked_until IS NULL OR a.locked_until <= excluded.failed_at
+RETURNING failed_count
+`
+
+type CountFailureParams struct {
+	Who          []byte
+	At           time.Time
+	ForgetBefore time.Time
+}
+
+// How many failures there are now. Long after the last one it begins anew; while
+// a lock holds, nothing counts and there is no row.
+func (q *Queries) CountFailure(ctx context.Context, arg CountFailureParams) (int32, error) {
+	row := q.db.QueryRow(ctx, countFailure, arg.Who, arg.At, arg.ForgetBefore)
+	var failed_count int32
+	err := row.Scan(&failed_count)
+	return failed_count, err
+}
+
 const countKeys = `-- name: CountKeys :one
 SELECT count(*) FROM api_key
 `
@@ -95,6 +118,40 @@ type ExtendSessionParams struct {
 
 func (q *Queries) ExtendSession(ctx context.Context, arg ExtendSessionParams) error {
 	_, err := q.db.Exec(ctx, extendSession, arg.SessionID, arg.ExpiresAt)
+	return err
+}
+
+const forgetFailures = `-- name: ForgetFailures :exec
+DELETE FROM login_attempt WHERE who = $1
+`
+
+func (q *Queries) ForgetFailures(ctx context.Context, who []byte) error {
+	_, err := q.db.Exec(ctx, forgetFailures, who)
+	return err
+}
+
+const forgetOldestPlaces = `-- name: ForgetOldestPlaces :exec
+DELETE FROM login_place p WHERE p.user_id = $1
+AND p.place IN (SELECT o.place FROM login_place o WHERE o.user_id = $1 ORDER BY o.last_at DESC, o.place OFFSET $2)
+`
+
+type ForgetOldestPlacesParams struct {
+	UserID string
+	Keep   int32
+}
+
+// All but the newest.
+func (q *Queries) ForgetOldestPlaces(ctx context.Context, arg ForgetOldestPlacesParams) error {
+	_, err := q.db.Exec(ctx, forgetOldestPlaces, arg.UserID, arg.Keep)
+	return err
+}
+
+const forgetPlaces = `-- name: ForgetPlaces :exec
+DELETE FROM login_place WHERE user_id = $1
+`
+
+func (q *Queries) ForgetPlaces(ctx context.Context, userID string) error {
+	_, err := q.db.Exec(ctx, forgetPlaces, userID)
 	return err
 }
 
@@ -207,6 +264,22 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) error {
 		arg.PasswordHash,
 		arg.CreatedAt,
 	)
+	return err
+}
+
+const keepPlace = `-- name: KeepPlace :exec
+INSERT INTO login_place (user_id, place, last_at) VALUES ($1, $2, $3)
+ON CONFLICT (user_id, place) DO UPDATE SET last_at = excluded.last_at
+`
+
+type KeepPlaceParams struct {
+	UserID string
+	Place  []byte
+	LastAt time.Time
+}
+
+func (q *Queries) KeepPlace(ctx context.Context, arg KeepPlaceParams) error {
+	_, err := q.db.Exec(ctx, keepPlace, arg.UserID, arg.Place, arg.LastAt)
 	return err
 }
 
@@ -356,6 +429,20 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]AccessU
 	return items, nil
 }
 
+const lockAttempts = `-- name: LockAttempts :exec
+UPDATE login_attempt SET locked_until = $2::timestamptz WHERE who = $1
+`
+
+type LockAttemptsParams struct {
+	Who   []byte
+	Until time.Time
+}
+
+func (q *Queries) LockAttempts(ctx context.Context, arg LockAttemptsParams) error {
+	_, err := q.db.Exec(ctx, lockAttempts, arg.Who, arg.Until)
+	return err
+}
+
 const lockKey = `-- name: LockKey :one
 SELECT key_id, name, role, hash, prefix, created_at, expires_at, revoked_at, node_ids FROM api_key WHERE key_id = $1 FOR UPDATE
 `
@@ -431,23 +518,48 @@ func (q *Queries) LockUser(ctx context.Context, userID string) (AccessUser, erro
 	return i, err
 }
 
-const loginFailed = `-- name: LoginFailed :exec
-UPDATE access_user SET failed_count = $2, locked_until = $3 WHERE user_id = $1
+const lockedUntil = `-- name: LockedUntil :one
+SELECT locked_until FROM login_attempt WHERE who = $1 FOR UPDATE
 `
 
-type LoginFailedParams struct {
-	UserID      string
-	FailedCount int32
+func (q *Queries) LockedUntil(ctx context.Context, who []byte) (*time.Time, error) {
+	row := q.db.QueryRow(ctx, lockedUntil, who)
+	var locked_until *time.Time
+	err := row.Scan(&locked_until)
+	return locked_until, err
+}
+
+const locksOf = `-- name: LocksOf :many
+SELECT who, locked_until FROM login_attempt WHERE who = ANY($1::bytea[]) AND locked_until IS NOT NULL
+`
+
+type LocksOfRow struct {
+	Who         []byte
 	LockedUntil *time.Time
 }
 
-func (q *Queries) LoginFailed(ctx context.Context, arg LoginFailedParams) error {
-	_, err := q.db.Exec(ctx, loginFailed, arg.UserID, arg.FailedCount, arg.LockedUntil)
-	return err
+func (q *Queries) LocksOf(ctx context.Context, who [][]byte) ([]LocksOfRow, error) {
+	rows, err := q.db.Query(ctx, locksOf, who)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LocksOfRow
+	for rows.Next() {
+		var i LocksOfRow
+		if err := rows.Scan(&i.Who, &i.LockedUntil); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const loginSucceeded = `-- name: LoginSucceeded :exec
-UPDATE access_user SET failed_count = 0, locked_until = NULL, last_login_at = $2, password_hash = $3 WHERE user_id = $1
+UPDATE access_user SET last_login_at = $2, password_hash = $3 WHERE user_id = $1
 `
 
 type LoginSucceededParams struct {
@@ -467,6 +579,24 @@ DELETE FROM login_session WHERE expires_at <= $1
 
 func (q *Queries) RemoveExpiredSessions(ctx context.Context, expiresAt time.Time) error {
 	_, err := q.db.Exec(ctx, removeExpiredSessions, expiresAt)
+	return err
+}
+
+const removeOldFailures = `-- name: RemoveOldFailures :exec
+DELETE FROM login_attempt WHERE failed_at < $1::timestamptz
+`
+
+func (q *Queries) RemoveOldFailures(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, removeOldFailures, before)
+	return err
+}
+
+const removeOldPlaces = `-- name: RemoveOldPlaces :exec
+DELETE FROM login_place WHERE last_at < $1::timestamptz
+`
+
+func (q *Queries) RemoveOldPlaces(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, removeOldPlaces, before)
 	return err
 }
 
@@ -526,8 +656,7 @@ func (q *Queries) SigningKeys(ctx context.Context) ([]TokenSigningKey, error) {
 }
 
 const updateUser = `-- name: UpdateUser :exec
-UPDATE access_user SET email = $2, role = $3, password_hash = $4, disabled_at = $5, failed_count = $6, locked_until = $7, updated_at = $8
-WHERE user_id = $1
+UPDATE access_user SET email = $2, role = $3, password_hash = $4, disabled_at = $5, updated_at = $6 WHERE user_id = $1
 `
 
 type UpdateUserParams struct {
@@ -536,8 +665,6 @@ type UpdateUserParams struct {
 	Role         string
 	PasswordHash string
 	DisabledAt   *time.Time
-	FailedCount  int32
-	LockedUntil  *time.Time
 	UpdatedAt    time.Time
 }
 
@@ -548,8 +675,6 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 		arg.Role,
 		arg.PasswordHash,
 		arg.DisabledAt,
-		arg.FailedCount,
-		arg.LockedUntil,
 		arg.UpdatedAt,
 	)
 	return err
@@ -611,6 +736,42 @@ func (q *Queries) UserByName(ctx context.Context, name string) (AccessUser, erro
 		&i.UpdatedAt,
 		&i.LastLoginAt,
 		&i.DisabledAt,
+	)
+	return i, err
+}
+
+const userWhoLogsIn = `-- name: UserWhoLogsIn :one
+SELECT u.user_id, u.name, u.email, u.role, u.password_hash, u.failed_count, u.locked_until, u.created_at, u.updated_at, u.last_login_at, u.disabled_at, EXISTS (SELECT FROM login_place p WHERE p.user_id = u.user_id AND p.place = $1) AS at_home
+FROM access_user u WHERE lower(u.name) = lower($2)
+`
+
+type UserWhoLogsInParams struct {
+	Place []byte
+	Name  string
+}
+
+type UserWhoLogsInRow struct {
+	AccessUser AccessUser
+	AtHome     bool
+}
+
+// Also whether the user has logged in from that place before.
+func (q *Queries) UserWhoLogsIn(ctx context.Context, arg UserWhoLogsInParams) (UserWhoLogsInRow, error) {
+	row := q.db.QueryRow(ctx, userWhoLogsIn, arg.Place, arg.Name)
+	var i UserWhoLogsInRow
+	err := row.Scan(
+		&i.AccessUser.UserID,
+		&i.AccessUser.Name,
+		&i.AccessUser.Email,
+		&i.AccessUser.Role,
+		&i.AccessUser.PasswordHash,
+		&i.AccessUser.FailedCount,
+		&i.AccessUser.LockedUntil,
+		&i.AccessUser.CreatedAt,
+		&i.AccessUser.UpdatedAt,
+		&i.AccessUser.LastLoginAt,
+		&i.AccessUser.DisabledAt,
+		&i.AtHome,
 	)
 	return i, err
 }

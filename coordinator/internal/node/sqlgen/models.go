@@ -19,4 +19,7 @@ type EnrolmentToken struct {
 	NodeNo      *int32
 	RequestHash []byte
 	Response    []byte
+	TokenID     string
+	Uses        int32
+	RevokedAt   *time.Time
 }

@@ -653,7 +653,7 @@ func (q *Queries) LockStatus(ctx context.Context, nodeNo int32) (LockStatusRow, 
 }
 
 const lockToken = `-- name: LockToken :one
-SELECT token_hash, pool_no, node_name, serial_hash, expires_at, created_at, used_at, node_no, request_hash, response FROM enrolment_token WHERE token_hash = $1 FOR UPDATE
+SELECT token_hash, pool_no, node_name, serial_hash, expires_at, created_at, used_at, node_no, request_hash, response, token_id, uses, revoked_at FROM enrolment_token WHERE token_hash = $1 FOR UPDATE
 `
 
 func (q *Queries) LockToken(ctx context.Context, tokenHash []byte) (EnrolmentToken, error) {
@@ -670,6 +670,9 @@ func (q *Queries) LockToken(ctx context.Context, tokenHash []byte) (EnrolmentTok
 		&i.NodeNo,
 		&i.RequestHash,
 		&i.Response,
+		&i.TokenID,
+		&i.Uses,
+		&i.RevokedAt,
 	)
 	return i, err
 }
