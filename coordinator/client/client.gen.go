@@ -329,11 +329,12 @@ type Field struct {
 
 // Filesystem defines model for Filesystem.
 type Filesystem struct {
-	FreeBytes  int64  `json:"free_bytes"`
-	Mount      string `json:"mount"`
-	ReadOnly   bool   `json:"read_only"`
-	TotalBytes int64  `json:"total_bytes"`
-	UsedBytes  int64  `json:"used_bytes"`
+	ErrorsCount *int64 `json:"errors_count,omitempty"`
+	FreeBytes   int64  `json:"free_bytes"`
+	Mount       string `json:"mount"`
+	ReadOnly    bool   `json:"read_only"`
+	TotalBytes  int64  `json:"total_bytes"`
+	UsedBytes   int64  `json:"used_bytes"`
 }
 
 // Fleet defines model for Fleet.
