@@ -161,7 +161,9 @@ type CreatePool struct {
 	Description *string      `json:"description,omitempty"`
 
 	// MaxNodes Places; without it as many as a pool may have, usually 100.
-	MaxNodes       *int64         `json:"max_nodes,omitempty"`
+	MaxNodes *int64 `json:"max_nodes,omitempty"`
+
+	// Name Example: default
 	Name           string         `json:"name"`
 	Placement      *PoolPlacement `json:"placement,omitempty"`
 	Pricing        *PricingInput  `json:"pricing,omitempty"`

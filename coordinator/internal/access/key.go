@@ -71,13 +71,10 @@ func (k Key) record() map[string]any {
 // and cannot be shown again.
 func (s *Store) CreateKey(ctx context.Context, by audit.By, n NewKey) (key Key, secret string, err error) {
 	now := s.now().UTC().Truncate(time.Microsecond) // as Postgres keeps it
-	if bad := checkKey(n, now); bad != nil {
-		return Key{}, "", fault.New(fault.Validation, "the API key cannot be made").WithFields(bad...)
-	}
-	bound := slices.Compact(slices.Sorted(slices.Values(n.NodeIDs)))
-	if err := s.checkNodes(ctx, bound); err != nil {
+	if err := s.CheckKey(ctx, n); err != nil {
 		return Key{}, "", err
 	}
+	bound := n.bound()
 	secret = keyMark + randomHex(keyDigits/2)
 	key = Key{
 		ID: "key_" + randomHex(8), Name: n.Name, Role: n.Role, Prefix: secret[:prefixBytes], CreatedAt: now,
@@ -104,6 +101,24 @@ func (s *Store) CreateKey(ctx context.Context, by audit.By, n NewKey) (key Key, 
 	return key, secret, nil
 }
 
+// CheckKey tells every bad field of a key to be made at once.
+func (s *Store) CheckKey(ctx context.Context, n NewKey) error {
+	bad := checkKey(n, s.now())
+	if len(n.NodeIDs) <= mostBoundNodes {
+		unknown, err := s.checkNodes(ctx, n.bound())
+		if err != nil {
+			return err
+		}
+		bad = append(bad, unknown...)
+	}
+	if bad != nil {
+		return fault.New(fault.Validation, "the API key cannot be made").WithFields(bad...)
+	}
+	return nil
+}
+
+func (n NewKey) bound() []string { return slices.Compact(slices.Sorted(slices.Values(n.NodeIDs))) }
+
 func checkKey(n NewKey, now time.Time) (bad []fault.Field) {
 	if !keyNames.MatchString(n.Name) {
 		bad = append(bad, fault.Field{Name: "name", Reason: "must be 3 to 100 letters, digits, _ or -"})
@@ -128,21 +143,20 @@ func checkKey(n NewKey, now time.Time) (bad []fault.Field) {
 
 // checkNodes refuses a binding to nodes that do not exist: somebody else's
 // could get that id later.
-func (s *Store) checkNodes(ctx context.Context, ids []string) error {
+func (s *Store) checkNodes(ctx context.Context, ids []string) ([]fault.Field, error) {
 	if len(ids) == 0 {
-		return nil
+		return nil, nil
 	}
 	known, err := s.query.KnownNodes(ctx, ids)
 	if err != nil {
-		return fmt.Errorf("look up nodes: %w", err)
+		return nil, fmt.Errorf("look up nodes: %w", err)
 	}
 	for _, id := range ids {
 		if !slices.Contains(known, id) {
-			return fault.New(fault.Validation, "the API key cannot be made").
-				WithFields(fault.Field{Name: "node_ids", Reason: fmt.Sprintf("no node %.64q", id)})
+			return []fault.Field{{Name: "node_ids", Reason: fmt.Sprintf("no node %.64q", id)}}, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // Keys lists a page of API keys, newest first, revoked and expired ones

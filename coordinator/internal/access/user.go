@@ -76,11 +76,40 @@ func checkUser(name, email string, role Role) (bad []fault.Field) {
 	return bad
 }
 
+// Check tells every bad field at once.
+func (n NewUser) Check() error {
+	if bad := append(checkUser(n.Name, n.Email, n.Role), checkPassword(n.Password)...); bad != nil {
+		return fault.New(fault.Validation, "the user cannot be made").WithFields(bad...)
+	}
+	return nil
+}
+
+// Check tells every bad field at once.
+func (c UserChange) Check() error {
+	email, role := "", Viewer
+	set(&email, c.Email)
+	set(&role, c.Role)
+	bad := checkUser("any", email, role)
+	if c.Password != nil {
+		bad = append(bad, checkPassword(*c.Password)...)
+	}
+	if bad != nil {
+		return fault.New(fault.Validation, "the user cannot be changed").WithFields(bad...)
+	}
+	return nil
+}
+
+func set[T any](to *T, value *T) {
+	if value != nil {
+		*to = *value
+	}
+}
+
 // AddUser makes a user who can log in at once. A taken name or e-mail address
 // is fault NameTaken.
 func (s *Store) AddUser(ctx context.Context, by audit.By, n NewUser) (User, error) {
-	if bad := append(checkUser(n.Name, n.Email, n.Role), checkPassword(n.Password)...); bad != nil {
-		return User{}, fault.New(fault.Validation, "the user cannot be made").WithFields(bad...)
+	if err := n.Check(); err != nil {
+		return User{}, err
 	}
 	stored, err := s.hasher.make(ctx, n.Password)
 	if err != nil {
@@ -167,11 +196,11 @@ func (s *Store) shown(ctx context.Context, row sqlgen.AccessUser) (User, error) 
 // password also forgives failed logins, and makes the user a stranger
 // everywhere: whoever had the old one may have been at home.
 func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserChange) (User, error) {
+	if err := c.Check(); err != nil {
+		return User{}, err
+	}
 	stored := ""
 	if c.Password != nil {
-		if bad := checkPassword(*c.Password); bad != nil {
-			return User{}, fault.New(fault.Validation, "the user cannot be changed").WithFields(bad...)
-		}
 		var err error
 		if stored, err = s.hasher.make(ctx, *c.Password); err != nil {
 			return User{}, err
@@ -186,9 +215,7 @@ func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserCh
 			return err
 		}
 		before := userOf(row)
-		if err := s.apply(&row, c, stored); err != nil {
-			return err
-		}
+		s.apply(&row, c, stored)
 		after, ended = userOf(row), nil
 		if c.Password != nil || after.Role != before.Role || after.DisabledAt != nil {
 			ended, err = q.EndSessions(ctx, sqlgen.EndSessionsParams{UserID: id, At: s.now(), Reason: endedByChange})
@@ -226,7 +253,7 @@ func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserCh
 }
 
 // apply puts the change into the row.
-func (s *Store) apply(row *sqlgen.AccessUser, c UserChange, stored string) error {
+func (s *Store) apply(row *sqlgen.AccessUser, c UserChange, stored string) {
 	row.UpdatedAt = s.now().UTC().Truncate(time.Microsecond)
 	if c.Email != nil {
 		row.Email = textOrNull(*c.Email)
@@ -243,11 +270,6 @@ func (s *Store) apply(row *sqlgen.AccessUser, c UserChange, stored string) error
 			row.DisabledAt = &row.UpdatedAt
 		}
 	}
-	u := userOf(*row)
-	if bad := checkUser(u.Name, u.Email, u.Role); bad != nil {
-		return fault.New(fault.Validation, "the user cannot be changed").WithFields(bad...)
-	}
-	return nil
 }
 
 func updateOf(r sqlgen.AccessUser) sqlgen.UpdateUserParams {

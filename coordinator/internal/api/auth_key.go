@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 )
@@ -55,10 +57,10 @@ type keyListBody struct {
 }
 
 type newKeyBody struct {
-	Name      string    `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" maxLength:"100" example:"billing" doc:"What or whom it is for."`
-	Role      string    `json:"role" enum:"viewer,operator,admin,service"`
-	ExpiresAt time.Time `json:"expires_at,omitzero" required:"false" doc:"Default: never."`
-	NodeIDs   []string  `json:"node_ids,omitempty" nullable:"false" maxItems:"100" doc:"Bind it to these nodes; the role is then viewer or operator."`
+	Name      string   `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" maxLength:"100" example:"billing" doc:"What or whom it is for."`
+	Role      string   `json:"role" enum:"viewer,operator,admin,service"`
+	ExpiresAt instant  `json:"expires_at,omitzero" required:"false" doc:"Default: never."`
+	NodeIDs   []string `json:"node_ids,omitempty" nullable:"false" maxItems:"100" doc:"Bind it to these nodes; the role is then viewer or operator."`
 }
 
 func (s *server) listKeys(ctx context.Context, in *PageInput) (*answer[keyListBody], error) {
@@ -69,10 +71,21 @@ func (s *server) listKeys(ctx context.Context, in *PageInput) (*answer[keyListBo
 	return answered(keyListBody{shape(keys, shapeKey), in.of(total)})
 }
 
-func (s *server) createKey(ctx context.Context, in *struct{ Body newKeyBody }) (*answer[createdKeyBody], error) {
-	key, secret, err := s.Access.CreateKey(ctx, by(ctx), access.NewKey{
-		Name: in.Body.Name, Role: access.Role(in.Body.Role), Expires: in.Body.ExpiresAt, NodeIDs: in.Body.NodeIDs,
-	})
+type createKeyInput struct{ Body newKeyBody }
+
+func (in *createKeyInput) key() access.NewKey {
+	return access.NewKey{
+		Name: in.Body.Name, Role: access.Role(in.Body.Role), Expires: in.Body.ExpiresAt.Time, NodeIDs: in.Body.NodeIDs,
+	}
+}
+
+// Resolve asks the noun.
+func (in *createKeyInput) Resolve(h huma.Context) []error {
+	return complaints("body", serverOf(h).Access.CheckKey(h.Context(), in.key()))
+}
+
+func (s *server) createKey(ctx context.Context, in *createKeyInput) (*answer[createdKeyBody], error) {
+	key, secret, err := s.Access.CreateKey(ctx, by(ctx), in.key())
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 )
@@ -73,20 +75,38 @@ func (s *server) listUsers(ctx context.Context, in *PageInput) (*answer[userList
 	return answered(userListBody{shape(users, s.shapeUser), in.of(total)})
 }
 
-func (s *server) createUser(ctx context.Context, in *struct{ Body newUserBody }) (*answer[userBody], error) {
-	u, err := s.Access.AddUser(ctx, by(ctx), access.NewUser{
-		Name: in.Body.Name, Email: in.Body.Email, Role: access.Role(in.Body.Role), Password: in.Body.Password,
-	})
+type createUserInput struct{ Body newUserBody }
+
+func (in *createUserInput) user() access.NewUser {
+	return access.NewUser{Name: in.Body.Name, Email: in.Body.Email, Role: access.Role(in.Body.Role), Password: in.Body.Password}
+}
+
+// Resolve asks the noun.
+func (in *createUserInput) Resolve(huma.Context) []error {
+	return complaints("body", in.user().Check())
+}
+
+func (s *server) createUser(ctx context.Context, in *createUserInput) (*answer[userBody], error) {
+	u, err := s.Access.AddUser(ctx, by(ctx), in.user())
 	if err != nil {
 		return nil, err
 	}
 	return answered(s.shapeUser(u))
 }
 
-func (s *server) updateUser(ctx context.Context, in *userChangeInput) (*answer[userBody], error) {
-	u, err := s.Access.ChangeUser(ctx, by(ctx), in.UserID, access.UserChange{
+func (in *userChangeInput) change() access.UserChange {
+	return access.UserChange{
 		Email: in.Body.Email, Role: (*access.Role)(in.Body.Role), Password: in.Body.Password, Disabled: in.Body.Disabled,
-	})
+	}
+}
+
+// Resolve asks the noun.
+func (in *userChangeInput) Resolve(huma.Context) []error {
+	return complaints("body", in.change().Check())
+}
+
+func (s *server) updateUser(ctx context.Context, in *userChangeInput) (*answer[userBody], error) {
+	u, err := s.Access.ChangeUser(ctx, by(ctx), in.UserID, in.change())
 	if err != nil {
 		return nil, err
 	}

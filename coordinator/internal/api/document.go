@@ -36,10 +36,9 @@ func (s *server) document() huma.Config {
 			},
 			Security: []map[string][]string{{"bearer": {}}, {"apiKey": {}}},
 		},
-		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
-		DefaultFormat:                "application/json",
-		RejectUnknownQueryParameters: true, // a misspelt filter must not select everything
-		Transformers:                 []huma.Transformer{s.transform},
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{s.transform},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/wire"
 )
 
@@ -39,7 +40,14 @@ func (enrollRequest) TransformSchema(_ huma.Registry, schema *huma.Schema) *huma
 
 type enrollAnswer struct{ wire.EnrollResponse }
 
-func (s *server) enroll(ctx context.Context, in *struct{ Body enrollRequest }) (*answer[enrollAnswer], error) {
+type enrollInput struct{ Body enrollRequest }
+
+// Resolve asks the noun.
+func (in *enrollInput) Resolve(huma.Context) []error {
+	return complaints("body", node.CheckEnroll(&in.Body.EnrollRequest))
+}
+
+func (s *server) enroll(ctx context.Context, in *enrollInput) (*answer[enrollAnswer], error) {
 	if !callOf(ctx).private {
 		return nil, fault.New(fault.RoleTooLow, "over plain HTTP only this machine itself may enrol; use https")
 	}

@@ -3,7 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
@@ -75,12 +76,21 @@ type createNodeBody struct {
 	Labels        map[string]string   `json:"labels,omitempty" maxProperties:"32" doc:"Keys of 1 to 63 letters, digits, _ . / or -; values of at most 63 letters, digits, _ . or -."`
 }
 
-func (s *server) createNode(ctx context.Context, in *createNodeInput) (*tagged[createdNodeBody], error) {
+func (in *createNodeInput) node() node.New {
 	b := in.Body
-	made, enrolment, err := s.Nodes.Create(ctx, by(ctx), node.New{
+	return node.New{
 		Name: b.Name, Type: b.NodeType, Hardware: b.HardwareInfo.inventory(), Location: b.Location.location(), PoolID: b.InitialPoolID,
 		Configuration: b.Configuration.configuration(), PayoutAddress: b.PayoutAddress, Labels: b.Labels, Key: in.IdempotencyKey,
-	})
+	}
+}
+
+// Resolve asks the noun.
+func (in *createNodeInput) Resolve(huma.Context) []error {
+	return complaints("body", in.node().Check())
+}
+
+func (s *server) createNode(ctx context.Context, in *createNodeInput) (*tagged[createdNodeBody], error) {
+	made, enrolment, err := s.Nodes.Create(ctx, by(ctx), in.node())
 	if err != nil {
 		return nil, err
 	}
@@ -99,25 +109,33 @@ type updateNodeBody struct {
 	PoolID        *string             `json:"pool_id,omitempty" pattern:"^(pool_[a-zA-Z0-9_-]+)?$" patternDescription:"a pool's id, or nothing" maxLength:"64" doc:"Empty leaves the pool."`
 	Status        *string             `json:"status,omitempty" enum:"maintenance,inactive,suspended"`
 	StatusReason  *string             `json:"status_reason,omitempty" maxLength:"200" doc:"Required with maintenance and suspended."`
-	StatusUntil   *time.Time          `json:"status_until,omitempty" doc:"When maintenance or suspended ends by itself; without it, never."`
+	StatusUntil   *instant            `json:"status_until,omitempty" doc:"When maintenance or suspended ends by itself; without it, never."`
 	Configuration *configurationInput `json:"configuration,omitempty"`
 	Location      *locationInput      `json:"location,omitempty"`
 	PayoutAddress *string             `json:"payout_address,omitempty" maxLength:"64" doc:"TRON address for USDT; empty takes it away."`
 	Labels        map[string]string   `json:"labels,omitempty" maxProperties:"32" doc:"Replaces all labels."`
 }
 
-func (s *server) updateNode(ctx context.Context, in *updateNodeInput) (*tagged[nodeBody], error) {
+func (in *updateNodeInput) update() node.Update {
 	b := in.Body
 	u := node.Update{
-		IfVersion: in.version(), Name: b.Name, Type: b.NodeType, PoolID: b.PoolID, Reason: b.StatusReason, Until: b.StatusUntil,
+		IfVersion: in.version(), Name: b.Name, Type: b.NodeType, PoolID: b.PoolID, Reason: b.StatusReason, Until: b.StatusUntil.pointer(),
 		Configuration: b.Configuration.configuration(), Location: b.Location.location(), PayoutAddress: b.PayoutAddress, Labels: b.Labels,
 	}
 	if b.Status != nil {
 		status := node.Status(*b.Status)
 		u.Status = &status
 	}
-	n, err := s.Nodes.Update(ctx, by(ctx), in.NodeID, u)
-	return answeredNode(n, err)
+	return u
+}
+
+// Resolve asks the noun.
+func (in *updateNodeInput) Resolve(h huma.Context) []error {
+	return complaints("body", in.update().Check(serverOf(h).Now()))
+}
+
+func (s *server) updateNode(ctx context.Context, in *updateNodeInput) (*tagged[nodeBody], error) {
+	return answeredNode(s.Nodes.Update(ctx, by(ctx), in.NodeID, in.update()))
 }
 
 func answeredNode(n node.Node, err error) (*tagged[nodeBody], error) {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
@@ -53,11 +55,22 @@ type nodeListBody struct {
 	Pagination pagination `json:"pagination"`
 }
 
-func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[nodeListBody], error) {
-	nodes, total, next, err := s.Nodes.List(ctx, node.Filter{
+func (in *nodeListInput) filter() node.Filter {
+	return node.Filter{
 		Status: in.Status, Type: in.NodeType, PoolID: in.PoolID, Online: in.Online.pointer(), Query: in.Query,
-		Labels: labelsOf(in.Labels), Sort: in.Sort, Order: in.Order, Limit: in.Limit, Offset: in.offset(), After: in.Cursor, IDs: callOf(ctx).principal.NodeIDs,
-	})
+		Labels: labelsOf(in.Labels), Sort: in.Sort, Order: in.Order, Limit: in.Limit, Offset: in.offset(), After: in.Cursor,
+	}
+}
+
+// Resolve asks the noun.
+func (in *nodeListInput) Resolve(huma.Context) []error {
+	return complaints("query", in.filter().Check())
+}
+
+func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[nodeListBody], error) {
+	filter := in.filter()
+	filter.IDs = callOf(ctx).principal.NodeIDs
+	nodes, total, next, err := s.Nodes.List(ctx, filter)
 	if err != nil {
 		return nil, err
 	}

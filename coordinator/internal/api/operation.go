@@ -49,6 +49,9 @@ func answered[T any](body T) (*answer[T], error) { return &answer[T]{body}, nil 
 // register adds the operation. A nil output with a nil error is an empty answer.
 func register[I, O any](s *server, o operation, handle func(context.Context, *I) (*O, error)) {
 	run := func(ctx context.Context, in *I) (*O, error) {
+		if unknown := callOf(ctx).unknown; len(unknown) > 0 {
+			return nil, s.problem(ctx, faultOf(http.StatusUnprocessableEntity, unknown))
+		}
 		out, err := handle(ctx, in)
 		if err != nil {
 			return nil, s.problem(ctx, err)
@@ -77,7 +80,7 @@ func (s *server) describe(o operation, input, output reflect.Type) huma.Operatio
 		DefaultStatus: cmp.Or(o.status, http.StatusOK),
 		// enter has read and bounded the body when huma comes to it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
-		Middlewares: huma.Middlewares{s.enter(o)},
+		Middlewares: huma.Middlewares{s.enter(o, queryNames(input))},
 		Security:    security(o.role),
 		Extensions:  map[string]any{"x-role": cmp.Or(string(o.role), "public"), "x-owner": o.owner},
 		Responses:   map[string]*huma.Response{},
@@ -174,7 +177,7 @@ func (s *server) errorResponse(codes []fault.Code) *huma.Response {
 
 // enter stands before every operation: it notes which one it is, limits its
 // time, and lets only callers of a sufficient role through, and not too often.
-func (s *server) enter(o operation) func(huma.Context, func(huma.Context)) {
+func (s *server) enter(o operation, query []string) func(huma.Context, func(huma.Context)) {
 	return func(h huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(h)
 		ctx, cancel := context.WithTimeout(c.Request.Context(), s.Timeout)
@@ -198,6 +201,7 @@ func (s *server) enter(o operation) func(huma.Context, func(huma.Context)) {
 			s.fail(c, err)
 			return
 		}
+		call.unknown = unknownQuery(c.Request.URL.Query(), query)
 		if !o.stream { // whose end is not for us to set
 			c.Request = c.Request.WithContext(ctx)
 		}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
@@ -105,22 +107,31 @@ type addPoolNodeBody struct {
 
 // merged takes node and priority from wherever they came; given twice, they
 // must agree.
-func (in *addPoolNodeInput) merged() (addPoolNodeBody, error) {
-	merged := addPoolNodeBody{in.NodeID, in.Priority}
-	if b := in.Body; b != nil {
-		switch {
-		case merged.NodeID != "" && b.NodeID != "" && merged.NodeID != b.NodeID:
-			return merged, badField("node_id", "differs between query and body")
-		case merged.Priority != 0 && b.Priority != 0 && merged.Priority != b.Priority:
-			return merged, badField("priority", "differs between query and body")
-		}
-		merged = addPoolNodeBody{cmp.Or(merged.NodeID, b.NodeID), cmp.Or(merged.Priority, b.Priority)}
+func (in *addPoolNodeInput) merged() addPoolNodeBody {
+	b := orZero(in.Body)
+	return addPoolNodeBody{cmp.Or(in.NodeID, b.NodeID), cmp.Or(in.Priority, b.Priority, pool.DefaultPriority)}
+}
+
+// Resolve compares the two.
+func (in *addPoolNodeInput) Resolve(huma.Context) (errs []error) {
+	b := orZero(in.Body)
+	if in.NodeID != "" && b.NodeID != "" && in.NodeID != b.NodeID {
+		errs = complaints("body", badField("node_id", "differs between query and body"))
 	}
-	if merged.NodeID == "" {
-		return merged, badField("node_id", "is missing, in the body and in the query")
+	if in.Priority != 0 && b.Priority != 0 && in.Priority != b.Priority {
+		errs = append(errs, complaints("body", badField("priority", "differs between query and body"))...)
 	}
-	merged.Priority = cmp.Or(merged.Priority, pool.DefaultPriority)
-	return merged, nil
+	if in.NodeID == "" && b.NodeID == "" {
+		errs = append(errs, complaints("body", badField("node_id", "is missing, in the body and in the query"))...)
+	}
+	return errs
+}
+
+func orZero[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
 
 type poolMembershipBody struct {
@@ -130,10 +141,7 @@ type poolMembershipBody struct {
 }
 
 func (s *server) addPoolNode(ctx context.Context, in *addPoolNodeInput) (*answer[poolMembershipBody], error) {
-	wanted, err := in.merged()
-	if err != nil {
-		return nil, err
-	}
+	wanted := in.merged()
 	if err := s.Pools.Add(ctx, by(ctx), in.PoolID, wanted.NodeID, wanted.Priority); err != nil {
 		return nil, err
 	}

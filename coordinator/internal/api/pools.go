@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/pool"
@@ -55,10 +57,17 @@ type poolListBody struct {
 	Pagination pagination `json:"pagination"`
 }
 
+func (in *poolListInput) filter() pool.Filter {
+	return pool.Filter{Query: in.Query, AutoScaling: in.AutoScaling.pointer(), Limit: in.Limit, Offset: in.offset(), After: in.Cursor}
+}
+
+// Resolve asks the noun.
+func (in *poolListInput) Resolve(huma.Context) []error {
+	return complaints("query", in.filter().Check())
+}
+
 func (s *server) listPools(ctx context.Context, in *poolListInput) (*answer[poolListBody], error) {
-	pools, total, next, err := s.Pools.List(ctx, pool.Filter{
-		Query: in.Query, AutoScaling: in.AutoScaling.pointer(), Limit: in.Limit, Offset: in.offset(), After: in.Cursor,
-	})
+	pools, total, next, err := s.Pools.List(ctx, in.filter())
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +95,7 @@ type createPoolInput struct {
 }
 
 type createPoolBody struct {
-	Name           string             `json:"name" minLength:"3" maxLength:"100" pattern:"^[a-zA-Z0-9_-]{3,100}$"`
+	Name           string             `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" patternDescription:"3 to 100 letters, digits, _ or -" example:"default"`
 	Description    string             `json:"description,omitempty" maxLength:"500"`
 	MaxNodes       int                `json:"max_nodes,omitempty" minimum:"1" maximum:"100" doc:"Places; without it as many as a pool may have, usually 100."`
 	ResourceLimits *poolLimitsBody    `json:"resource_limits,omitempty"`
@@ -95,18 +104,30 @@ type createPoolBody struct {
 	Pricing        *pricingInput      `json:"pricing,omitempty"`
 }
 
-func (s *server) createPool(ctx context.Context, in *createPoolInput) (*tagged[poolBody], error) {
+// pool is what shall be made; the error is about the reward alone.
+func (in *createPoolInput) pool() (pool.New, error) {
 	b := in.Body
 	p := poolPatch(nil, nil, nil, b.ResourceLimits, b.AutoScaling, b.Placement)
 	made := pool.New{Name: b.Name, Description: b.Description, MaxNodes: b.MaxNodes}
-	var err error
-	if p.RewardPerEpoch, err = b.Pricing.reward(); err != nil {
-		return nil, err
-	}
-	given(&made.RewardPerEpoch, p.RewardPerEpoch)
+	reward, err := b.Pricing.reward()
+	given(&made.RewardPerEpoch, reward)
 	given(&made.Limits, p.Limits)
 	given(&made.AutoScaling, p.AutoScaling)
 	given(&made.Wanted, p.Wanted)
+	return made, err
+}
+
+// Resolve asks the noun.
+func (in *createPoolInput) Resolve(h huma.Context) []error {
+	made, err := in.pool()
+	return append(complaints("body", err), complaints("body", serverOf(h).Pools.Check(made))...)
+}
+
+func (s *server) createPool(ctx context.Context, in *createPoolInput) (*tagged[poolBody], error) {
+	made, err := in.pool()
+	if err != nil {
+		return nil, err
+	}
 	return answeredPool(s.Pools.Create(ctx, by(ctx), made))
 }
 
@@ -123,7 +144,7 @@ type updatePoolInput struct {
 }
 
 type updatePoolBody struct {
-	Name           *string            `json:"name,omitempty" minLength:"3" maxLength:"100" pattern:"^[a-zA-Z0-9_-]{3,100}$"`
+	Name           *string            `json:"name,omitempty" pattern:"^[a-zA-Z0-9_-]{3,100}$" patternDescription:"3 to 100 letters, digits, _ or -"`
 	Description    *string            `json:"description,omitempty" maxLength:"500"`
 	MaxNodes       *int               `json:"max_nodes,omitempty" minimum:"1" maximum:"100" doc:"Places; never below node_count."`
 	ResourceLimits *poolLimitsBody    `json:"resource_limits,omitempty"`
@@ -132,11 +153,24 @@ type updatePoolBody struct {
 	Pricing        *pricingInput      `json:"pricing,omitempty"`
 }
 
-func (s *server) updatePool(ctx context.Context, in *updatePoolInput) (*tagged[poolBody], error) {
+// patch is what shall change; the error is about the reward alone.
+func (in *updatePoolInput) patch() (pool.Patch, error) {
 	b := in.Body
 	patch := poolPatch(b.Name, b.Description, b.MaxNodes, b.ResourceLimits, b.AutoScaling, b.Placement)
 	var err error
-	if patch.RewardPerEpoch, err = b.Pricing.reward(); err != nil {
+	patch.RewardPerEpoch, err = b.Pricing.reward()
+	return patch, err
+}
+
+// Resolve asks the noun.
+func (in *updatePoolInput) Resolve(h huma.Context) []error {
+	patch, err := in.patch()
+	return append(complaints("body", err), complaints("body", serverOf(h).Pools.CheckPatch(patch))...)
+}
+
+func (s *server) updatePool(ctx context.Context, in *updatePoolInput) (*tagged[poolBody], error) {
+	patch, err := in.patch()
+	if err != nil {
 		return nil, err
 	}
 	return answeredPool(s.Pools.Update(ctx, by(ctx), in.PoolID, in.version(), patch))

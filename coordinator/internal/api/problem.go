@@ -174,32 +174,5 @@ func (s *server) transform(ctx huma.Context, _ string, v any) (any, error) {
 		return v, nil
 	}
 	ctx.SetHeader("Content-Type", "application/json")
-	return s.problem(ctx.Context(), faultOf(m)), nil
-}
-
-// faultOf keeps huma's status, which has been decided when transform runs.
-func faultOf(m *huma.ErrorModel) error {
-	switch m.Status {
-	case http.StatusUnprocessableEntity:
-		return fault.New(fault.Validation, "some fields are not allowed as they are; see details").WithFields(fields(m)...)
-	case http.StatusBadRequest:
-		return fault.New(fault.BodyMalformed, "the body is missing or is not JSON").WithFields(fields(m)...)
-	case http.StatusUnsupportedMediaType:
-		return fault.New(fault.MediaType, "the body must be application/json")
-	}
-	return errors.New(m.Detail)
-}
-
-// fields names each field as the caller wrote it: body.name and query.limit
-// are name and limit. Values are never repeated.
-func fields(m *huma.ErrorModel) []fault.Field {
-	list := make([]fault.Field, 0, len(m.Errors))
-	for _, e := range m.Errors {
-		name := e.Location
-		if _, inner, found := strings.Cut(name, "."); found {
-			name = inner
-		}
-		list = append(list, fault.Field{Name: name, Reason: e.Message})
-	}
-	return list
+	return s.problem(ctx.Context(), faultOf(m.Status, append(m.Errors, callOf(ctx.Context()).unknown...))), nil
 }

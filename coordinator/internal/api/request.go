@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
@@ -28,6 +29,8 @@ type call struct {
 	principal access.Principal
 	address   netip.Addr // whence it comes, also through trusted proxies
 	private   bool       // nobody on the way can read it: TLS, or this machine itself
+	server    *server
+	unknown   []*huma.ErrorDetail // query parameters that the operation does not take
 }
 
 type callKey struct{}
@@ -46,7 +49,7 @@ func (s *server) begin(c *gin.Context) {
 	started := s.Now()
 	call := &call{
 		id: requestID(c.GetHeader(requestIDHeader)), operation: "none", address: s.remoteOf(c.Request),
-		private: s.isPrivate(c.Request),
+		private: s.isPrivate(c.Request), server: s,
 	}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), callKey{}, call))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -111,6 +112,32 @@ func orNil[T comparable](v T) *T {
 		return nil
 	}
 	return &v
+}
+
+// instant is a time in a body. One that cannot be read is zero, not an error:
+// the schema has refused it by then, and an error would end the reading before
+// the fields that follow.
+type instant struct{ time.Time }
+
+// UnmarshalJSON reads RFC 3339.
+func (i *instant) UnmarshalJSON(text []byte) error {
+	if i.Time.UnmarshalJSON(text) != nil {
+		i.Time = time.Time{}
+	}
+	return nil
+}
+
+// Schema is that of a time.
+func (instant) Schema(r huma.Registry) *huma.Schema {
+	return huma.SchemaFromType(r, reflect.TypeFor[time.Time]())
+}
+
+// pointer is nil when no time was given.
+func (i *instant) pointer() *time.Time {
+	if i == nil {
+		return nil
+	}
+	return &i.Time
 }
 
 // optional is a query parameter that knows whether it was given.

@@ -40,8 +40,8 @@ type Enrolment struct {
 	Expires time.Time
 }
 
-// check tells every bad field at once.
-func (n New) check() error {
+// Check tells every bad field at once.
+func (n New) Check() error {
 	var f findings
 	f.name(n.Name)
 	f.nodeType(n.Type)
@@ -59,7 +59,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 	if n.Type == "" {
 		n.Type = "worker"
 	}
-	if err := n.check(); err != nil {
+	if err := n.Check(); err != nil {
 		return Node{}, Enrolment{}, err
 	}
 	ref, err := creationOf(by, n)

@@ -19,7 +19,6 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
-	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -29,7 +28,14 @@ import (
 // it to the request's keys: the same request gets the same answer again, however
 // often and even after a crash on either side; any other is refused (2004).
 func (s *Store) Enroll(ctx context.Context, req *wire.EnrollRequest) (*wire.EnrollResponse, error) {
-	inventory, err := checkEnroll(req)
+	if err := CheckEnroll(req); err != nil {
+		return nil, err
+	}
+	if err := proof.VerifyEnrollRequest(req); err != nil {
+		return nil, fault.Wrap(fault.Validation, err, "the request is not signed by its device key").
+			WithFields(fault.Field{Name: "signature", Reason: "does not match device_public and the request"})
+	}
+	inventory, err := wire.DecodeInventory(req.Inventory)
 	if err != nil {
 		return nil, err
 	}
@@ -41,22 +47,21 @@ func (s *Store) Enroll(ctx context.Context, req *wire.EnrollRequest) (*wire.Enro
 	return resp, err
 }
 
-func checkEnroll(req *wire.EnrollRequest) (*wire.Inventory, error) {
-	if err := proof.VerifyEnrollRequest(req); err != nil {
-		return nil, fault.Wrap(fault.Validation, err, "the request is not signed by its device key").
-			WithFields(fault.Field{Name: "signature", Reason: "does not match device_public and the request"})
+// CheckEnroll tells every bad field at once. Whether the request is signed as
+// it should be can be asked only of one without any.
+func CheckEnroll(req *wire.EnrollRequest) error {
+	var f findings
+	if _, err := ecdh.X25519().NewPublicKey(req.X25519Public); err != nil {
+		f.add("x25519_public", "is no X25519 key of 32 bytes")
 	}
-	if req.PayoutAddress != "" {
-		if err := ledger.CheckAddress(req.PayoutAddress); err != nil {
-			return nil, fault.Wrap(fault.BadPayoutAddress, err, "payout address: %v", err)
-		}
+	if _, err := proof.ParseDeviceKey(req.DevicePublic); err != nil {
+		f.add("device_public", "%s", err)
 	}
-	inventory, err := wire.DecodeInventory(req.Inventory)
-	if err != nil {
-		return nil, fault.Wrap(fault.Validation, err, "the inventory is not readable").
-			WithFields(fault.Field{Name: "inventory", Reason: err.Error()})
+	f.address(req.PayoutAddress)
+	if _, err := wire.DecodeInventory(req.Inventory); err != nil {
+		f.add("inventory", "%s", err)
 	}
-	return inventory, nil
+	return f.fault("the device cannot enrol")
 }
 
 func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest, inv *wire.Inventory) (*wire.EnrollResponse, error) {

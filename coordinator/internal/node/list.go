@@ -115,6 +115,12 @@ type listQuery struct {
 	after      *cursor
 }
 
+// Check tells what of the filter no list can be read by.
+func (f Filter) Check() error {
+	_, err := newListQuery(f)
+	return err
+}
+
 func newListQuery(f Filter) (*listQuery, error) {
 	q := &listQuery{filter: f, order: "DESC", conditions: []string{"n.deleted_at IS NULL"}}
 	if f.Sort == "" {

@@ -31,8 +31,8 @@ type Update struct {
 	Labels        map[string]string
 }
 
-// check tells every bad field at once.
-func (u Update) check(now time.Time) error {
+// Check tells every bad field at once, for an update that is made now.
+func (u Update) Check(now time.Time) error {
 	var f findings
 	if u.Name != nil {
 		f.name(*u.Name)
@@ -70,7 +70,7 @@ func (u Update) checkStatus(f *findings, now time.Time) {
 	if ends && (u.Reason == nil || *u.Reason == "") {
 		f.add("status_reason", "is required with %s", *u.Status)
 	}
-	if u.Until != nil && !ends {
+	if u.Until != nil && *u.Status == Inactive {
 		f.add("status_until", "belongs to maintenance and suspended only")
 	}
 	if u.Until != nil && (!u.Until.After(now) || u.Until.UTC().Year() > 9999) { // which JSON cannot show
@@ -97,7 +97,7 @@ func (u Update) standing() *standing {
 // Update changes a node.
 func (s *Store) Update(ctx context.Context, by audit.By, nodeID string, u Update) (Node, error) {
 	now := s.Now()
-	if err := u.check(now); err != nil {
+	if err := u.Check(now); err != nil {
 		return Node{}, err
 	}
 	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {

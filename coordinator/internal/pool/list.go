@@ -22,6 +22,25 @@ type Filter struct {
 	After       string // cursor of the page before; excludes Offset
 }
 
+// Check tells what of the filter no list can be read by.
+func (f Filter) Check() error {
+	if f.After == "" {
+		return nil
+	}
+	_, err := f.after()
+	return err
+}
+
+// after is the name that the page before ended with.
+func (f Filter) after() (string, error) {
+	name, err := base64.RawURLEncoding.DecodeString(f.After)
+	if err != nil || !names.Match(name) {
+		return "", fault.New(fault.Validation, "unreadable cursor").
+			WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave"})
+	}
+	return string(name), nil
+}
+
 const (
 	poolColumns = `p.pool_no, p.pool_id, p.version, p.name, p.description, p.max_nodes, p.reward_per_epoch, p.resource_limits,
 		p.auto_scaling, p.node_types, p.regions, p.node_count, m.online, m.working, m.standby, m.score, h.state, h.reasons, h.at,
@@ -66,12 +85,11 @@ func (s *Store) List(ctx context.Context, f Filter) (pools []Pool, total int, ne
 		return nil, 0, "", fmt.Errorf("count pools: %w", err)
 	}
 	if f.After != "" {
-		name, err := base64.RawURLEncoding.DecodeString(f.After)
-		if err != nil || !names.Match(name) {
-			return nil, 0, "", fault.New(fault.Validation, "unreadable cursor").
-				WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave"})
+		name, err := f.after()
+		if err != nil {
+			return nil, 0, "", err
 		}
-		q.add("p.name > $%d", string(name))
+		q.add("p.name > $%d", name)
 		f.Offset = 0
 	}
 	pools, err = s.read(ctx, fmt.Sprintf("%s ORDER BY p.name LIMIT %d OFFSET %d", q.where, f.Limit+1, f.Offset), q.args...)

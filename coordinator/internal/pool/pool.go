@@ -99,6 +99,12 @@ func (n New) settings() Settings {
 	}
 }
 
+// Check tells every bad field of a pool to be made at once.
+func (s *Store) Check(n New) error {
+	_, err := n.settings().normal(s.limits.MaxNodes)
+	return err
+}
+
 // Create makes a pool.
 func (s *Store) Create(ctx context.Context, by audit.By, n New) (Pool, error) {
 	settings, err := n.settings().normal(s.limits.MaxNodes)

@@ -39,6 +39,12 @@ func put[T any](to *T, value *T) {
 	}
 }
 
+// CheckPatch tells every field at once that is bad whatever the pool is like.
+func (s *Store) CheckPatch(p Patch) error {
+	_, err := p.on(Settings{Name: "any", MaxNodes: s.limits.MaxNodes}).normal(s.limits.MaxNodes)
+	return err
+}
+
 // Update changes a pool's settings. A version other than 0 is the one that the
 // caller has read: when the pool has another by now, nothing changes and the
 // answer is fault.ChangedMeanwhile. A patch that changes nothing leaves the
