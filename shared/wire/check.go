@@ -12,13 +12,20 @@ import (
 // short line: it is kept with a dead-lettered message, and what encoding/json
 // reports may quote as much of the message as a stranger likes.
 func decode(kind string, payload []byte, into any) error {
-	if len(payload) > MaxMessageBytes {
-		return fmt.Errorf("message has %d bytes, limit is %d", len(payload), MaxMessageBytes)
+	if err := checkSize(payload); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(payload, into); err != nil {
 		return fmt.Errorf("not %s: %.200s", kind, err.Error())
 	}
 	return nil
+}
+
+func checkSize(payload []byte) error {
+	if len(payload) <= MaxMessageBytes {
+		return nil
+	}
+	return fmt.Errorf("message has %d bytes, limit is %d", len(payload), MaxMessageBytes)
 }
 
 func version(v int) error {

@@ -3,7 +3,8 @@
 //
 // It must never do I/O, hold state or know how a message is stored. Fields are
 // only ever added: a reader ignores what it does not know, so an old agent and
-// a new coordinator (or the reverse) keep talking.
+// a new coordinator (or the reverse) keep talking. In metrics names match
+// letter by letter, and a field that comes twice is refused.
 package wire
 
 // ProtocolVersion is the "v" of every message.

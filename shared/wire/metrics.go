@@ -149,9 +149,12 @@ type Throttle struct {
 // DecodeMetrics parses and checks a metrics payload. The error says what is
 // wrong with it in one line; the message must then be dead-lettered.
 func DecodeMetrics(payload []byte) (*Metrics, error) {
-	m := new(Metrics)
-	if err := decode("a metrics message", payload, m); err != nil {
+	if err := checkSize(payload); err != nil {
 		return nil, err
+	}
+	m, err := readMetrics(payload)
+	if err != nil {
+		return nil, fmt.Errorf("not a metrics message: %w", err)
 	}
 	if err := m.check(); err != nil {
 		return nil, err

@@ -173,7 +173,8 @@ func TestRunID(t *testing.T) {
 	}
 }
 
-// What is accepted can be written and read again without a change.
+// What is accepted is what encoding/json accepts, and can be written and read
+// again without a change.
 func FuzzDecodeMetrics(f *testing.F) {
 	b, err := json.Marshal(goodMetrics())
 	if err != nil {
@@ -182,6 +183,7 @@ func FuzzDecodeMetrics(f *testing.F) {
 	f.Add(b)
 	f.Add([]byte(`{"v":1,"run":"000000000000000000000000000000ff","samples":[{"seq":1,"at_ms":1767225600000}]}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
+		compareWithReflection(t, payload)
 		m, err := DecodeMetrics(payload)
 		if err != nil {
 			if len(err.Error()) > 1000 {

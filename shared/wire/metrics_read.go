@@ -1,0 +1,166 @@
+package wire
+
+// measured is where the parts of one sample lie: one piece of memory, instead
+// of one for each part and for each figure that a machine may not have.
+type measured struct {
+	cpu     CPU
+	memory  Memory
+	disk    Disk
+	network Network
+	gpu     GPU
+	figures [9]float64 // the optional ones of all parts; a field comes only once
+	counts  [2]uint64
+	used    struct{ figures, counts int }
+}
+
+func (r *reader) figure() *float64 {
+	v := &r.parts.figures[r.parts.used.figures]
+	r.parts.used.figures++
+	*v = r.float()
+	return v
+}
+
+func (r *reader) count() *uint64 {
+	v := &r.parts.counts[r.parts.used.counts]
+	r.parts.used.counts++
+	*v = r.unsigned()
+	return v
+}
+
+// bytesOfSample is about what a sample takes: it tells how many will come.
+const bytesOfSample = 512
+
+func readMetrics(payload []byte) (*Metrics, error) {
+	m := new(Metrics)
+	return m, readMessage(&reader{b: payload}, m, metricsFields[:])
+}
+
+// What follows lists the fields in the order in which agents write them.
+
+var metricsFields = [...]field[Metrics]{
+	{"v", func(r *reader, m *Metrics) { m.V = int(r.signed()) }},
+	{"run", readRun},
+	{"samples", func(r *reader, m *Metrics) {
+		room := min(1+len(r.b)/bytesOfSample, MaxSamplesPerMessage)
+		m.Samples = readList(r, room, readSample)
+	}},
+}
+
+func readRun(r *reader, m *Metrics) {
+	if s := r.text(); r.err == nil {
+		if err := m.Run.UnmarshalText(s); err != nil {
+			r.fail("%.200s", err.Error())
+		}
+	}
+}
+
+func readSample(r *reader, s *Sample) {
+	r.parts = new(measured)
+	readObject(r, s, sampleFields[:])
+}
+
+var sampleFields = [...]field[Sample]{
+	{"seq", func(r *reader, s *Sample) { s.Seq = r.unsigned() }},
+	{"at_ms", func(r *reader, s *Sample) { s.AtMs = r.signed() }},
+	{"cpu", func(r *reader, s *Sample) { s.CPU = &r.parts.cpu; readObject(r, s.CPU, cpuFields[:]) }},
+	{"memory", func(r *reader, s *Sample) { s.Memory = &r.parts.memory; readObject(r, s.Memory, memoryFields[:]) }},
+	{"disk", func(r *reader, s *Sample) { s.Disk = &r.parts.disk; readObject(r, s.Disk, diskFields[:]) }},
+	{"network", func(r *reader, s *Sample) { s.Network = &r.parts.network; readObject(r, s.Network, networkFields[:]) }},
+	{"gpu", func(r *reader, s *Sample) { s.GPU = &r.parts.gpu; readObject(r, s.GPU, gpuFields[:]) }},
+	{"absent", readAbsent},
+}
+
+func readAbsent(r *reader, s *Sample) {
+	s.Absent = make(map[string]string)
+	for more := r.open('{', '}'); more; more = r.more('}') {
+		subject, reason := string(r.name()), ""
+		if _, again := s.Absent[subject]; again {
+			r.fail("%.30q comes twice", subject)
+		}
+		if !r.null() {
+			reason = string(r.text())
+		}
+		s.Absent[subject] = reason
+	}
+}
+
+var cpuFields = [...]field[CPU]{
+	{"usage_percent", func(r *reader, c *CPU) { c.UsagePercent = r.figure() }},
+	{"cores", func(r *reader, c *CPU) { c.Cores = int(r.signed()) }},
+	{"frequency_mhz", func(r *reader, c *CPU) { c.FrequencyMHz = r.figure() }},
+	{"load_average", readLoad},
+	{"temperature_celsius", func(r *reader, c *CPU) { c.TemperatureCelsius = r.figure() }},
+	{"per_core", func(r *reader, c *CPU) {
+		c.PerCore = readList(r, 4, func(r *reader, v *float64) { *v = r.float() })
+	}},
+}
+
+// readLoad takes the first three; what an array lacks is 0.
+func readLoad(r *reader, c *CPU) {
+	i := 0
+	for more := r.open('[', ']'); more; more = r.more(']') {
+		switch {
+		case i >= len(c.LoadAverage):
+			r.skip()
+		case !r.null():
+			c.LoadAverage[i] = r.float()
+		}
+		i++
+	}
+}
+
+var memoryFields = [...]field[Memory]{
+	{"total_bytes", func(r *reader, m *Memory) { m.TotalBytes = r.unsigned() }},
+	{"used_bytes", func(r *reader, m *Memory) { m.UsedBytes = r.unsigned() }},
+	{"free_bytes", func(r *reader, m *Memory) { m.FreeBytes = r.unsigned() }},
+	{"available_bytes", func(r *reader, m *Memory) { m.AvailableBytes = r.unsigned() }},
+	{"cached_bytes", func(r *reader, m *Memory) { m.CachedBytes = r.unsigned() }},
+	{"swap_total_bytes", func(r *reader, m *Memory) { m.SwapTotalBytes = r.unsigned() }},
+	{"swap_used_bytes", func(r *reader, m *Memory) { m.SwapUsedBytes = r.unsigned() }},
+}
+
+var diskFields = [...]field[Disk]{
+	{"total_bytes", func(r *reader, d *Disk) { d.TotalBytes = r.unsigned() }},
+	{"used_bytes", func(r *reader, d *Disk) { d.UsedBytes = r.unsigned() }},
+	{"free_bytes", func(r *reader, d *Disk) { d.FreeBytes = r.unsigned() }},
+	{"read_iops", func(r *reader, d *Disk) { d.ReadIOPS = r.figure() }},
+	{"write_iops", func(r *reader, d *Disk) { d.WriteIOPS = r.figure() }},
+	{"read_throughput_mbps", func(r *reader, d *Disk) { d.ReadThroughputMBps = r.figure() }},
+	{"write_throughput_mbps", func(r *reader, d *Disk) { d.WriteThroughputMBps = r.figure() }},
+	{"filesystems", func(r *reader, d *Disk) {
+		d.Filesystems = readList(r, 1, func(r *reader, f *Filesystem) { readObject(r, f, filesystemFields[:]) })
+	}},
+}
+
+var filesystemFields = [...]field[Filesystem]{
+	{"mount", func(r *reader, f *Filesystem) { f.Mount = string(r.text()) }},
+	{"total_bytes", func(r *reader, f *Filesystem) { f.TotalBytes = r.unsigned() }},
+	{"used_bytes", func(r *reader, f *Filesystem) { f.UsedBytes = r.unsigned() }},
+	{"free_bytes", func(r *reader, f *Filesystem) { f.FreeBytes = r.unsigned() }},
+	{"read_only", func(r *reader, f *Filesystem) { f.ReadOnly = r.truth() }},
+}
+
+var networkFields = [...]field[Network]{
+	{"interfaces", func(r *reader, n *Network) {
+		n.Interfaces = readList(r, 1, func(r *reader, f *Interface) { readObject(r, f, interfaceFields[:]) })
+	}},
+	{"total_bytes_in", func(r *reader, n *Network) { n.TotalBytesIn = r.unsigned() }},
+	{"total_bytes_out", func(r *reader, n *Network) { n.TotalBytesOut = r.unsigned() }},
+	{"packets_in", func(r *reader, n *Network) { n.PacketsIn = r.unsigned() }},
+	{"packets_out", func(r *reader, n *Network) { n.PacketsOut = r.unsigned() }},
+	{"errors_in", func(r *reader, n *Network) { n.ErrorsIn = r.unsigned() }},
+	{"errors_out", func(r *reader, n *Network) { n.ErrorsOut = r.unsigned() }},
+}
+
+var interfaceFields = [...]field[Interface]{
+	{"name", func(r *reader, f *Interface) { f.Name = string(r.text()) }},
+	{"bytes_in", func(r *reader, f *Interface) { f.BytesIn = r.unsigned() }},
+	{"bytes_out", func(r *reader, f *Interface) { f.BytesOut = r.unsigned() }},
+}
+
+var gpuFields = [...]field[GPU]{
+	{"usage_percent", func(r *reader, g *GPU) { g.UsagePercent = r.figure() }},
+	{"memory_used_bytes", func(r *reader, g *GPU) { g.MemoryUsedBytes = r.count() }},
+	{"memory_total_bytes", func(r *reader, g *GPU) { g.MemoryTotalBytes = r.count() }},
+	{"temperature_celsius", func(r *reader, g *GPU) { g.TemperatureCelsius = r.figure() }},
+}
