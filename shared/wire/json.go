@@ -89,10 +89,14 @@ func find[T any](fields []field[T], name []byte, expected int) int {
 }
 
 // readList reads an array into a slice that is never nil; room is how many
-// items are likely.
-func readList[T any](r *reader, room int, item func(r *reader, into *T)) []T {
+// items are likely, most how many there may be: an item of two bytes takes up
+// to a thousand in memory, so that it is not enough to count at the end.
+func readList[T any](r *reader, room, most int, item func(r *reader, into *T)) []T {
 	list := make([]T, 0, room)
 	for more := r.open('[', ']'); more; more = r.more(']') {
+		if len(list) == most {
+			r.fail("more than %d items", most)
+		}
 		var zero T
 		list = append(list, zero)
 		if !r.null() {

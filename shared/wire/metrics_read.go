@@ -42,7 +42,7 @@ var metricsFields = [...]field[Metrics]{
 	{"run", readRun},
 	{"samples", func(r *reader, m *Metrics) {
 		room := min(1+len(r.b)/bytesOfSample, MaxSamplesPerMessage)
-		m.Samples = readList(r, room, readSample)
+		m.Samples = readList(r, room, MaxSamplesPerMessage, readSample)
 	}},
 }
 
@@ -77,6 +77,9 @@ func readAbsent(r *reader, s *Sample) {
 		if _, again := s.Absent[subject]; again {
 			r.fail("%.30q comes twice", subject)
 		}
+		if len(s.Absent) == MaxListItems {
+			r.fail("more than %d items", MaxListItems)
+		}
 		if !r.null() {
 			reason = string(r.text())
 		}
@@ -91,7 +94,7 @@ var cpuFields = [...]field[CPU]{
 	{"load_average", readLoad},
 	{"temperature_celsius", func(r *reader, c *CPU) { c.TemperatureCelsius = r.figure() }},
 	{"per_core", func(r *reader, c *CPU) {
-		c.PerCore = readList(r, 4, func(r *reader, v *float64) { *v = r.float() })
+		c.PerCore = readList(r, 4, MaxListItems, func(r *reader, v *float64) { *v = r.float() })
 	}},
 }
 
@@ -128,7 +131,7 @@ var diskFields = [...]field[Disk]{
 	{"read_throughput_mbps", func(r *reader, d *Disk) { d.ReadThroughputMBps = r.figure() }},
 	{"write_throughput_mbps", func(r *reader, d *Disk) { d.WriteThroughputMBps = r.figure() }},
 	{"filesystems", func(r *reader, d *Disk) {
-		d.Filesystems = readList(r, 1, func(r *reader, f *Filesystem) { readObject(r, f, filesystemFields[:]) })
+		d.Filesystems = readList(r, 1, MaxListItems, func(r *reader, f *Filesystem) { readObject(r, f, filesystemFields[:]) })
 	}},
 }
 
@@ -142,7 +145,7 @@ var filesystemFields = [...]field[Filesystem]{
 
 var networkFields = [...]field[Network]{
 	{"interfaces", func(r *reader, n *Network) {
-		n.Interfaces = readList(r, 1, func(r *reader, f *Interface) { readObject(r, f, interfaceFields[:]) })
+		n.Interfaces = readList(r, 1, MaxListItems, func(r *reader, f *Interface) { readObject(r, f, interfaceFields[:]) })
 	}},
 	{"total_bytes_in", func(r *reader, n *Network) { n.TotalBytesIn = r.unsigned() }},
 	{"total_bytes_out", func(r *reader, n *Network) { n.TotalBytesOut = r.unsigned() }},

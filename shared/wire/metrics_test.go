@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestDecodeMetrics(t *testing.T) {
 		{"run not hex", "run", strings.Repeat("g", 32), "not a metrics message"},
 		{"no samples", "samples", []any{}, "no samples"},
 		{"null samples", "samples", nil, "no samples"},
-		{"257 samples", "samples", list(257, map[string]any{}), "257 samples, limit is 256"},
+		{"257 samples", "samples", list(257, map[string]any{}), "more than 256 items"},
 		{"seq 0", "samples.0.seq", 0, "start at 1"},
 		{"gap", "samples.1.seq", 9, "samples[1].seq is 9, want 8"},
 		{"same seq", "samples.1.seq", 7, "samples[1].seq is 7, want 8"},
@@ -72,7 +73,7 @@ func TestDecodeMetrics(t *testing.T) {
 		{"frequency", "samples.0.cpu.frequency_mhz", 1e7, "cpu.frequency_mhz 1e+07"},
 		{"load", "samples.0.cpu.load_average.2", -1, "cpu.load_average -1"},
 		{"cold", "samples.0.cpu.temperature_celsius", -101, "cpu.temperature_celsius -101"},
-		{"65 cores", "samples.0.cpu.per_core", list(65, 1), "cpu.per_core has 65 items"},
+		{"65 cores", "samples.0.cpu.per_core", list(65, 1), "more than 64 items"},
 		{"core over 100", "samples.0.cpu.per_core.3", 101, "cpu.per_core 101"},
 		{"memory beyond int64", "samples.0.memory.total_bytes", above, "memory.total_bytes 9223372036854775808 is above"},
 		{"used above total", "samples.0.memory.used_bytes", 101, "memory.used_bytes 101 is above 100"},
@@ -88,7 +89,7 @@ func TestDecodeMetrics(t *testing.T) {
 		{"write iops", "samples.0.disk.write_iops", 1e10, "disk.write_iops"},
 		{"read rate", "samples.0.disk.read_throughput_mbps", -1, "disk.read_throughput_mbps"},
 		{"write rate", "samples.0.disk.write_throughput_mbps", -1, "disk.write_throughput_mbps"},
-		{"65 filesystems", "samples.0.disk.filesystems", list(65, map[string]any{}), "disk.filesystems has 65 items"},
+		{"65 filesystems", "samples.0.disk.filesystems", list(65, map[string]any{}), "more than 64 items"},
 		{"mount too long", "samples.0.disk.filesystems.0.mount", long, "disk.filesystems.mount has 129"},
 		{"NUL in mount", "samples.0.disk.filesystems.0.mount", "/\x00", "disk.filesystems.mount holds"},
 		{"filesystem beyond int64", "samples.0.disk.filesystems.0.total_bytes", above, "disk.filesystems.total_bytes"},
@@ -100,7 +101,7 @@ func TestDecodeMetrics(t *testing.T) {
 		{"packets out", "samples.0.network.packets_out", above, "network.packets_out"},
 		{"errors in", "samples.0.network.errors_in", above, "network.errors_in"},
 		{"errors out", "samples.0.network.errors_out", above, "network.errors_out"},
-		{"65 interfaces", "samples.0.network.interfaces", list(65, map[string]any{}), "network.interfaces has 65 items"},
+		{"65 interfaces", "samples.0.network.interfaces", list(65, map[string]any{}), "more than 64 items"},
 		{"interface name", "samples.0.network.interfaces.0.name", "a\nb", "network.interfaces.name holds"},
 		{"interface in", "samples.0.network.interfaces.0.bytes_in", above, "network.interfaces.bytes_in"},
 		{"interface out", "samples.0.network.interfaces.0.bytes_out", above, "network.interfaces.bytes_out"},
@@ -147,14 +148,22 @@ func TestDecodeMetricsAccepts(t *testing.T) {
 	}
 }
 
-// Refusing the worst message that fits costs about as much as reading it: the
-// faults of its items are not collected.
+// The worst messages that fit are refused without being taken in.
 func TestRefusalIsCheap(t *testing.T) {
-	bad := with(t, goodMetrics(), "samples.0.cpu.per_core", list(20000, 999))
-	var err error
-	allocations := testing.AllocsPerRun(1, func() { _, err = DecodeMetrics(bad) })
-	if err == nil || allocations > 2000 {
-		t.Errorf("%v after %v allocations", err, allocations)
+	absents := make(map[string]string)
+	for i := range 10000 {
+		absents[strconv.Itoa(i)] = ""
+	}
+	for name, bad := range map[string][]byte{
+		"samples":  with(t, goodMetrics(), "samples", list(40000, map[string]any{})),
+		"cores":    with(t, goodMetrics(), "samples.0.cpu.per_core", list(20000, 999)),
+		"subjects": with(t, goodMetrics(), "samples.0.absent", absents),
+	} {
+		var err error
+		allocations := testing.AllocsPerRun(1, func() { _, err = DecodeMetrics(bad) })
+		if err == nil || allocations > 2*MaxSamplesPerMessage {
+			t.Errorf("%s: %v after %v allocations", name, err, allocations)
+		}
 	}
 }
 
