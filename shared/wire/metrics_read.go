@@ -3,14 +3,16 @@ package wire
 // measured is where the parts of one sample lie: one piece of memory, instead
 // of one for each part and for each figure that a machine may not have.
 type measured struct {
-	cpu     CPU
-	memory  Memory
-	disk    Disk
-	network Network
-	gpu     GPU
-	figures [9]float64 // the optional ones of all parts; a field comes only once
-	counts  [2]uint64
-	used    struct{ figures, counts int }
+	cpu      CPU
+	memory   Memory
+	disk     Disk
+	network  Network
+	gpu      GPU
+	throttle Throttle
+	figures  [9]float64 // the optional ones of all parts; a field comes only once
+	counts   [2]uint64
+	flags    [4]bool
+	used     struct{ figures, counts, flags int }
 }
 
 func (r *reader) figure() *float64 {
@@ -24,6 +26,13 @@ func (r *reader) count() *uint64 {
 	v := &r.parts.counts[r.parts.used.counts]
 	r.parts.used.counts++
 	*v = r.unsigned()
+	return v
+}
+
+func (r *reader) flag() *bool {
+	v := &r.parts.flags[r.parts.used.flags]
+	r.parts.used.flags++
+	*v = r.truth()
 	return v
 }
 
@@ -67,6 +76,7 @@ var sampleFields = [...]field[Sample]{
 	{"disk", func(r *reader, s *Sample) { s.Disk = &r.parts.disk; readObject(r, s.Disk, diskFields[:]) }},
 	{"network", func(r *reader, s *Sample) { s.Network = &r.parts.network; readObject(r, s.Network, networkFields[:]) }},
 	{"gpu", func(r *reader, s *Sample) { s.GPU = &r.parts.gpu; readObject(r, s.GPU, gpuFields[:]) }},
+	{"throttle", func(r *reader, s *Sample) { s.Throttle = &r.parts.throttle; readObject(r, s.Throttle, throttleFields[:]) }},
 	{"absent", readAbsent},
 }
 
@@ -141,6 +151,7 @@ var filesystemFields = [...]field[Filesystem]{
 	{"used_bytes", func(r *reader, f *Filesystem) { f.UsedBytes = r.unsigned() }},
 	{"free_bytes", func(r *reader, f *Filesystem) { f.FreeBytes = r.unsigned() }},
 	{"read_only", func(r *reader, f *Filesystem) { f.ReadOnly = r.truth() }},
+	{"errors_count", func(r *reader, f *Filesystem) { f.ErrorsCount = new(r.unsigned()) }},
 }
 
 var networkFields = [...]field[Network]{
@@ -166,4 +177,11 @@ var gpuFields = [...]field[GPU]{
 	{"memory_used_bytes", func(r *reader, g *GPU) { g.MemoryUsedBytes = r.count() }},
 	{"memory_total_bytes", func(r *reader, g *GPU) { g.MemoryTotalBytes = r.count() }},
 	{"temperature_celsius", func(r *reader, g *GPU) { g.TemperatureCelsius = r.figure() }},
+}
+
+var throttleFields = [...]field[Throttle]{
+	{"under_voltage", func(r *reader, t *Throttle) { t.UnderVoltage = r.flag() }},
+	{"capped", func(r *reader, t *Throttle) { t.Capped = r.flag() }},
+	{"throttled", func(r *reader, t *Throttle) { t.Throttled = r.flag() }},
+	{"soft_limit", func(r *reader, t *Throttle) { t.SoftLimit = r.flag() }},
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -116,6 +117,36 @@ func TestMetricsAreReadAsEncodingJSONDoes(t *testing.T) {
 	}
 	if places < 100 {
 		t.Errorf("only %d places were tried", places)
+	}
+}
+
+// A field that is added to a struct is added to its reader.
+func TestEveryFieldIsRead(t *testing.T) {
+	wantFields(t, metricsFields[:])
+	wantFields(t, sampleFields[:])
+	wantFields(t, cpuFields[:])
+	wantFields(t, memoryFields[:])
+	wantFields(t, diskFields[:])
+	wantFields(t, filesystemFields[:])
+	wantFields(t, networkFields[:])
+	wantFields(t, interfaceFields[:])
+	wantFields(t, gpuFields[:])
+	wantFields(t, throttleFields[:])
+}
+
+func wantFields[T any](t *testing.T, fields []field[T]) {
+	t.Helper()
+	s := reflect.TypeFor[T]()
+	var got, want []string
+	for _, f := range fields {
+		got = append(got, f.name)
+	}
+	for i := range s.NumField() {
+		name, _, _ := strings.Cut(s.Field(i).Tag.Get("json"), ",")
+		want = append(want, name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s is read as %v, has %v", s, got, want)
 	}
 }
 

@@ -19,10 +19,11 @@ func goodMetrics() *Metrics {
 			TemperatureCelsius: f(48.3), PerCore: []float64{1, 2, 3, 100}},
 		Memory: &Memory{TotalBytes: 100, UsedBytes: 40, FreeBytes: 60, AvailableBytes: 50, CachedBytes: 10, SwapTotalBytes: 9, SwapUsedBytes: 9},
 		Disk: &Disk{TotalBytes: 1000, UsedBytes: 400, FreeBytes: 600, ReadIOPS: f(1), WriteIOPS: f(2), ReadThroughputMBps: f(0.5),
-			WriteThroughputMBps: f(0), Filesystems: []Filesystem{{Mount: "/", TotalBytes: 1000, UsedBytes: 400, FreeBytes: 600, ReadOnly: true}}},
+			WriteThroughputMBps: f(0), Filesystems: []Filesystem{{Mount: "/", TotalBytes: 1000, UsedBytes: 400, FreeBytes: 600, ReadOnly: true, ErrorsCount: u(3)}}},
 		Network: &Network{Interfaces: []Interface{{Name: "eth0", BytesIn: 1, BytesOut: 2}}, TotalBytesIn: 1, TotalBytesOut: 2,
 			PacketsIn: 3, PacketsOut: 4, ErrorsIn: 5, ErrorsOut: 6},
 		GPU: &GPU{UsagePercent: f(0), MemoryUsedBytes: u(1), MemoryTotalBytes: u(2), TemperatureCelsius: f(50)},
+		Throttle: &Throttle{UnderVoltage: new(true), Capped: new(false), Throttled: new(true), SoftLimit: new(false)},
 	}
 	empty := Sample{Seq: 8, AtMs: 1_767_225_602_000, Absent: map[string]string{"gpu": "no GPU", "disk": "permission denied"}}
 	return &Metrics{V: 1, Run: RunID{0xab, 15: 0xcd}, Samples: []Sample{full, empty}}
