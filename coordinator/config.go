@@ -140,9 +140,13 @@ type PayoutConfig struct {
 	Max        ledger.Amount `toml:"max_usdt" env:"LUCID_PAYOUT_MAX_USDT" default:"10000" help:"Most amount of a payout."`
 }
 
-// RetentionConfig says how long samples are kept.
+// RetentionConfig says how long samples and their rollups are kept.
 type RetentionConfig struct {
-	Raw time.Duration `toml:"raw" env:"LUCID_RETENTION_RAW" default:"168h" help:"Age at which single samples are dropped, a day's partition at a time."`
+	Raw            time.Duration `toml:"raw" env:"LUCID_RETENTION_RAW" default:"168h" help:"Age at which single samples are dropped, a day's partition at a time. A node that was offline delivers samples up to this age; what is older is refused."`
+	OneMinute      time.Duration `toml:"1m" env:"LUCID_RETENTION_1M" default:"720h" help:"The same of rollups of a minute; no rollups are kept shorter than single samples."`
+	FiveMinutes    time.Duration `toml:"5m" env:"LUCID_RETENTION_5M" default:"4320h" help:"Of rollups of 5 minutes; these and the longer ones are dropped a month at a time."`
+	FifteenMinutes time.Duration `toml:"15m" env:"LUCID_RETENTION_15M" default:"4320h" help:"Of rollups of 15 minutes."`
+	OneHour        time.Duration `toml:"1h" env:"LUCID_RETENTION_1H" default:"17520h" help:"Of rollups of an hour."`
 }
 
 // Profile chooses a column of defaults.

@@ -69,7 +69,16 @@ func (l *loader) checkGeneral() {
 	l.between("vetting.challenges", c.Vetting.Challenges, 0, maxVetting)
 	l.between("vetting.days", c.Vetting.Days, 0, maxVetDays)
 	l.require(c.Node.CommandTimeout >= time.Second && c.Node.CommandTimeout <= time.Hour, "node.command_timeout", "%s is not from 1s to 1h", c.Node.CommandTimeout)
-	l.require(c.Retention.Raw >= minRetention, "retention.raw", "%s is less than %s", c.Retention.Raw, minRetention)
+	l.checkRetention()
+}
+
+// checkRetention keeps rollups from ending before the samples that they are of.
+func (l *loader) checkRetention() {
+	c := &l.config.Retention
+	l.require(c.Raw >= minRetention, "retention.raw", "%s is less than %s", c.Raw, minRetention)
+	for key, v := range map[string]time.Duration{"1m": c.OneMinute, "5m": c.FiveMinutes, "15m": c.FifteenMinutes, "1h": c.OneHour} {
+		l.require(v >= c.Raw, "retention."+key, "%s is less than retention.raw, %s", v, c.Raw)
+	}
 }
 
 func (l *loader) checkAPI() {

@@ -67,6 +67,8 @@ func TestCheck(t *testing.T) {
 		{"command timeout zero", ProfileDev, "LUCID_NODE_COMMAND_TIMEOUT=0", "node.command_timeout", "from 1s to 1h"},
 		{"command timeout too long", ProfileDev, "LUCID_NODE_COMMAND_TIMEOUT=61m", "node.command_timeout", "from 1s to 1h"},
 		{"retention under a day", ProfileDev, "LUCID_RETENTION_RAW=1h", "retention.raw", "less than"},
+		{"rollups end before samples", ProfileDev, "LUCID_RETENTION_RAW=240h LUCID_RETENTION_1M=239h", "retention.1m", "less than retention.raw"},
+		{"samples kept for long", ProfileDev, "LUCID_RETENTION_RAW=720h", "", ""},
 		{"amount with seven decimals", ProfileDev, "LUCID_PAYOUT_THRESHOLD_USDT=10.0000001", "payout.threshold_usdt", "six decimals"},
 		{"threshold below the least payout", ProfileDev, "LUCID_PAYOUT_THRESHOLD_USDT=0.5", "payout.threshold_usdt", "below payout.min_usdt"},
 		{"most below the threshold", ProfileDev, "LUCID_PAYOUT_MAX_USDT=9", "payout.max_usdt", "below payout.threshold_usdt"},

@@ -55,12 +55,13 @@ func TestEverySettingIsDescribedOnce(t *testing.T) {
 		}
 		keys[s.key()], envs[s.env] = true, true
 	}
-	if !keys["data_dir"] || !keys["retention.raw"] {
+	if !keys["data_dir"] || !keys["retention.1h"] {
 		t.Errorf("the first or the last setting of the struct is missing in %v", keys)
 	}
 }
 
 func TestDefaults(t *testing.T) {
+	const day = 24 * time.Hour
 	serve, _ := mustLoad(t, ProfileServe, "", []string{databaseEnv})
 	dev, _ := mustLoad(t, ProfileDev, "", nil)
 	for _, c := range []struct {
@@ -83,7 +84,7 @@ func TestDefaults(t *testing.T) {
 		{"threshold", serve.Payout.Threshold, ledger.USDT(10)},
 		{"most", dev.Payout.Max, ledger.USDT(10_000)},
 		{"fee", serve.Payout.FeePercent, BasisPoints(100)},
-		{"retention", serve.Retention.Raw, 7 * 24 * time.Hour},
+		{"retention", serve.Retention, RetentionConfig{7 * day, 30 * day, 180 * day, 180 * day, 730 * day}},
 		{"serve database", serve.Database.ConnString(), "postgres://lucid:pw@db/lucid"},
 		{"dev database", dev.Database.ConnString(), ""},
 	} {

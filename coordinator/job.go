@@ -18,6 +18,7 @@ const (
 	presenceInterval = 5 * time.Second
 	nodeInterval     = time.Second // commands of another coordinator are sent within two
 	maintainInterval = time.Minute // also what bounds the dead letters
+	rollupInterval   = 5 * time.Second
 	closerInterval   = time.Second // due is what the tables say; asking costs little
 	takeoverInterval = 2 * time.Second
 )
@@ -38,6 +39,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("presence", presenceInterval, c.presence.Flush)
 	start("nodes", nodeInterval, c.Nodes.RunOnce)
 	start("upkeep", maintainInterval, c.maintain)
+	start("rollups", rollupInterval, c.samples.RunOnceRollup)
 	keeper := pool.Keeper{Store: c.Pools, Balance: c.Config.Pool.AutoBalance, Logger: c.Log}
 	start("pool health", c.Config.Pool.HealthInterval, keeper.RunOnce)
 	start("epochs", closerInterval, c.closer.RunOnce)

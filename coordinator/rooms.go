@@ -31,7 +31,7 @@ func (c *Coordinator) buildRooms() (err error) {
 	if err != nil {
 		return err
 	}
-	c.samples = sample.NewStore(sample.Config{Pool: c.DB, Now: c.now, Retention: c.Config.Retention.Raw})
+	c.samples = sample.NewStore(sample.Config{Pool: c.DB, Now: c.now, Retention: sample.Retention(c.Config.Retention)})
 	c.ingest, err = sample.NewIngest(sample.IngestConfig{
 		Store: c.samples, OnStored: c.onStored, Logger: c.Log, Registerer: c.metrics,
 	})

@@ -45,13 +45,16 @@ const (
 type moves struct {
 	runNos, expected, lastSeqs []int64
 	chains                     [][]byte
-	ats                        []time.Time
+	newest, oldest             []time.Time
 }
 
+// moveHeads also notes what the rollups do not know of yet, see rollup.go.
 const moveHeads = `
-UPDATE node_run r SET last_seq = u.last_seq, chain = u.chain, last_at = greatest(r.last_at, u.last_at)
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[])
-     AS u(run_no, expected, last_seq, chain, last_at)
+UPDATE node_run r SET last_seq = u.last_seq, chain = u.chain, last_at = greatest(r.last_at, u.newest_at),
+    changed_seq = u.last_seq, changed_from = CASE WHEN r.marked_seq = r.last_seq THEN u.oldest_at
+        WHEN r.changed_seq = r.last_seq THEN least(r.changed_from, u.oldest_at) ELSE '-infinity' END
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
+     AS u(run_no, expected, last_seq, chain, newest_at, oldest_at)
 WHERE r.run_no = u.run_no AND r.last_seq = u.expected`
 
 func (a *attempt) run(ctx context.Context) error {
@@ -161,7 +164,8 @@ func (a *attempt) take(m *message, h head) {
 	h.lastSeq, h.chain = m.metrics.LastSeq(), after
 	a.moved.lastSeqs = append(a.moved.lastSeqs, int64(h.lastSeq))
 	a.moved.chains = append(a.moved.chains, after[:])
-	a.moved.ats = append(a.moved.ats, m.newest())
+	a.moved.newest = append(a.moved.newest, m.newest())
+	a.moved.oldest = append(a.moved.oldest, m.oldest())
 	a.heads[m.nodeNo] = h
 }
 
@@ -211,7 +215,8 @@ func (a *attempt) advance(ctx context.Context, tx db.Tx) error {
 	if len(a.moved.runNos) == 0 {
 		return nil
 	}
-	tag, err := tx.Exec(ctx, moveHeads, a.moved.runNos, a.moved.expected, a.moved.lastSeqs, a.moved.chains, a.moved.ats)
+	tag, err := tx.Exec(ctx, moveHeads, a.moved.runNos, a.moved.expected, a.moved.lastSeqs, a.moved.chains,
+		a.moved.newest, a.moved.oldest)
 	if err != nil {
 		return fmt.Errorf("moving watermarks: %w", err)
 	}

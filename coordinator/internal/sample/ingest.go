@@ -109,7 +109,7 @@ func (in *Ingest) flush(ctx context.Context, limit time.Duration) {
 // error nothing is known to be committed: send the same bytes again. payload
 // must not change while Store runs.
 func (in *Ingest) Store(ctx context.Context, nodeNo int32, nodeID string, payload []byte) error {
-	m := newMessage(nodeNo, nodeID, payload, in.store.cfg.Now(), in.store.cfg.Retention)
+	m := newMessage(nodeNo, nodeID, payload, in.store.cfg.Now(), in.store.cfg.Retention.Raw)
 	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
 	defer cancel()
 	select {

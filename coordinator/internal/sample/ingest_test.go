@@ -171,8 +171,8 @@ func TestOneBadMessageDoesNotHoldUpTheGroup(t *testing.T) {
 	good := newNode(t, pool, "good")
 	const nobody = 4_000_000
 	group := []*message{
-		newMessage(good, "node_good", payloadOf(t, wire.NewRunID(), 1, 2), noon, store.cfg.Retention),
-		newMessage(nobody, "node_gone", payloadOf(t, wire.NewRunID(), 1, 1), noon, store.cfg.Retention),
+		newMessage(good, "node_good", payloadOf(t, wire.NewRunID(), 1, 2), noon, store.cfg.Retention.Raw),
+		newMessage(nobody, "node_gone", payloadOf(t, wire.NewRunID(), 1, 1), noon, store.cfg.Retention.Raw),
 	}
 	in.writers[0].commit(group)
 	for _, m := range group {
@@ -223,7 +223,7 @@ func TestMissingPartitionIsMade(t *testing.T) {
 		sampleAt(1, noon.AddDate(0, 0, -3)), sampleAt(2, noon.AddDate(0, 0, -3).Add(12*time.Hour)), sampleAt(3, noon)}}
 	mustStore(t, in, node, encode(t, m))
 	wantCounts(t, pool, 3, 0)
-	got, err := in.store.partitions(t.Context())
+	got, err := in.store.partitions(t.Context(), "sample")
 	if err != nil || strings.Join(got, " ") != "sample_20260311 sample_20260312 sample_20260314" {
 		t.Errorf("partitions %v, %v", got, err)
 	}

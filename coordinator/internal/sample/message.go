@@ -74,6 +74,15 @@ func (m *message) newest() time.Time {
 	return time.UnixMilli(at)
 }
 
+// oldest is the time of the oldest sample of a message that is data.
+func (m *message) oldest() time.Time {
+	at := m.metrics.Samples[0].AtMs
+	for i := range m.metrics.Samples {
+		at = min(at, m.metrics.Samples[i].AtMs)
+	}
+	return time.UnixMilli(at)
+}
+
 func (m *message) rows() int {
 	if m.kind != "" {
 		return 1

@@ -13,34 +13,28 @@ import (
 )
 
 const (
-	day          = 24 * time.Hour
 	daysAhead    = 2
 	partitionKey = 0x6c756369_73616d70 // advisory lock: partitions are made and dropped one at a time
 	// lockTimeout bounds how long new samples queue behind a wish to drop.
 	lockTimeout = "SET LOCAL lock_timeout = '500ms'"
 )
 
-func dayOf(t time.Time) time.Time { return t.UTC().Truncate(day) }
-
-func partitionName(day time.Time) string { return "sample_" + day.Format("20060102") }
-
-// partitionDay is the inverse of partitionName.
-func partitionDay(name string) (time.Time, error) { return time.Parse("sample_20060102", name) }
-
 // RunOnceMaintain makes the partitions of yesterday to the day after
-// tomorrow, drops those wholly older than the retention, forgets runs whose
+// tomorrow, drops those wholly older than their retention, forgets runs whose
 // samples are all gone, and trims dead letters. Call it every minute or so; a
-// part that fails does not keep the others from running.
+// part that fails does not keep the others from running, and is tried again
+// the next time.
 func (s *Store) RunOnceMaintain(ctx context.Context) error {
-	today := dayOf(s.cfg.Now())
+	now := s.cfg.Now()
 	errs := []error{}
-	for ahead := -1; ahead <= daysAhead; ahead++ {
-		errs = append(errs, s.makePartition(ctx, today.AddDate(0, 0, ahead)))
+	for _, table := range s.cfg.Retention.all() {
+		for ahead := -1; ahead <= daysAhead; ahead++ {
+			errs = append(errs, s.makePartitionOf(ctx, table, now.UTC().AddDate(0, 0, ahead)))
+		}
+		errs = append(errs, s.dropBefore(ctx, table, now.Add(-table.keep)))
 	}
-	oldest := s.cfg.Now().Add(-s.cfg.Retention)
-	errs = append(errs, s.dropBefore(ctx, oldest))
 	q := sqlgen.New(s.cfg.Pool)
-	if _, err := q.ForgetRuns(ctx, oldest); err != nil {
+	if _, err := q.ForgetRuns(ctx, now.Add(-s.cfg.Retention.Raw)); err != nil {
 		errs = append(errs, fmt.Errorf("forgetting old runs: %w", err))
 	}
 	if _, err := q.TrimLetters(ctx, int32(s.cfg.DeadLetters)); err != nil {
@@ -49,21 +43,27 @@ func (s *Store) RunOnceMaintain(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// makePartition makes one day's partition unless it exists. It is attached
-// ready-made, because that does not block writers, as CREATE ... PARTITION OF
-// would.
-func (s *Store) makePartition(ctx context.Context, start time.Time) error {
-	name := partitionName(start)
+// makePartition makes the partition for samples of that time.
+func (s *Store) makePartition(ctx context.Context, at time.Time) error {
+	return s.makePartitionOf(ctx, s.cfg.Retention.raw(), at)
+}
+
+// makePartitionOf makes the table's partition that holds a time, unless it
+// exists. It is attached ready-made, because that does not block writers, as
+// CREATE ... PARTITION OF would.
+func (s *Store) makePartitionOf(ctx context.Context, table series, at time.Time) error {
+	begin := table.begin(at)
+	name := table.partition(begin)
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
-		exists, err := lockPartition(ctx, tx, name)
+		exists, err := lockPartition(ctx, tx, table.table, name)
 		if err != nil || exists {
 			return err
 		}
-		identifier := pgx.Identifier{name}.Sanitize()
 		_, err = tx.Exec(ctx, fmt.Sprintf(
-			`CREATE TABLE %[1]s (LIKE sample INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES);
-			 ALTER TABLE sample ATTACH PARTITION %[1]s FOR VALUES FROM ('%[2]s') TO ('%[3]s')`,
-			identifier, start.Format(time.RFC3339), start.Add(day).Format(time.RFC3339)))
+			`CREATE TABLE %[1]s (LIKE %[2]s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES);
+			 ALTER TABLE %[2]s ATTACH PARTITION %[1]s FOR VALUES FROM ('%[3]s') TO ('%[4]s')`,
+			pgx.Identifier{name}.Sanitize(), pgx.Identifier{table.table}.Sanitize(),
+			begin.Format(time.RFC3339), table.end(begin).Format(time.RFC3339)))
 		return err
 	})
 	if err != nil {
@@ -74,11 +74,11 @@ func (s *Store) makePartition(ctx context.Context, start time.Time) error {
 
 // lockPartition takes the lock of this package's DDL and reports whether the
 // partition exists. The check comes first without the lock: it is the usual case.
-func lockPartition(ctx context.Context, tx db.Tx, name string) (exists bool, err error) {
+func lockPartition(ctx context.Context, tx db.Tx, table, name string) (exists bool, err error) {
 	// Not to_regclass: it answers from a cache that may not know the newest.
 	const query = `SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-		WHERE i.inhparent = 'sample'::regclass AND c.relname = $1)`
-	if err := tx.QueryRow(ctx, query, name).Scan(&exists); err != nil || exists {
+		WHERE i.inhparent = $1::text::regclass AND c.relname = $2)`
+	if err := tx.QueryRow(ctx, query, table, name).Scan(&exists); err != nil || exists {
 		return exists, err
 	}
 	if _, err := tx.Exec(ctx, lockTimeout); err != nil {
@@ -87,28 +87,36 @@ func lockPartition(ctx context.Context, tx db.Tx, name string) (exists bool, err
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(partitionKey)); err != nil {
 		return false, err
 	}
-	err = tx.QueryRow(ctx, query, name).Scan(&exists)
+	err = tx.QueryRow(ctx, query, table, name).Scan(&exists)
 	return exists, err
 }
 
-func (s *Store) dropBefore(ctx context.Context, oldest time.Time) error {
-	names, err := s.partitions(ctx)
+func (s *Store) dropBefore(ctx context.Context, table series, oldest time.Time) error {
+	names, err := s.partitions(ctx, table.table)
 	if err != nil {
-		return fmt.Errorf("listing partitions: %w", err)
+		return fmt.Errorf("listing partitions of %s: %w", table.table, err)
 	}
 	errs := []error{}
 	for _, name := range names {
-		start, err := partitionDay(name)
-		if err != nil || start.Add(day).After(oldest) {
+		begin, ok := table.beginOf(name)
+		if !ok || table.end(begin).After(oldest) {
 			continue // not made here, or still needed
 		}
-		errs = append(errs, s.dropPartition(ctx, name))
+		errs = append(errs, s.dropPartition(ctx, table, name, table.end(begin)))
 	}
 	return errors.Join(errs...)
 }
 
-func (s *Store) dropPartition(ctx context.Context, name string) error {
+// dropPartition drops one, but no single samples that a rollup still waits for.
+func (s *Store) dropPartition(ctx context.Context, table series, name string, end time.Time) error {
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+		if table == s.cfg.Retention.raw() {
+			if waiting, err := sqlgen.New(tx).AnyDueBefore(ctx, end); err != nil {
+				return err
+			} else if waiting {
+				return errors.New("not all of its samples are in the rollups yet")
+			}
+		}
 		if _, err := tx.Exec(ctx, lockTimeout); err != nil {
 			return err
 		}
@@ -121,9 +129,9 @@ func (s *Store) dropPartition(ctx context.Context, name string) error {
 	return nil
 }
 
-func (s *Store) partitions(ctx context.Context) ([]string, error) {
+func (s *Store) partitions(ctx context.Context, table string) ([]string, error) {
 	rows, err := s.cfg.Pool.Query(ctx, `SELECT c.relname::text FROM pg_inherits i
-		JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'sample'::regclass ORDER BY 1`)
+		JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::text::regclass ORDER BY 1`, table)
 	if err != nil {
 		return nil, err
 	}

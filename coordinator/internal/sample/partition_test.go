@@ -12,7 +12,7 @@ import (
 
 func partitionsOf(t *testing.T, s *Store) string {
 	t.Helper()
-	names, err := s.partitions(t.Context())
+	names, err := s.partitions(t.Context(), "sample")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func maintain(t *testing.T, s *Store) {
 func TestMaintainMakesAndDropsPartitions(t *testing.T) {
 	pool := dbtest.New(t)
 	now := noon
-	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }, Retention: 48 * time.Hour})
+	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }, Retention: Retention{Raw: 48 * time.Hour}})
 	maintain(t, store)
 	maintain(t, store)
 	if got := partitionsOf(t, store); got != "13 14 15 16" {
@@ -44,15 +44,23 @@ func TestMaintainMakesAndDropsPartitions(t *testing.T) {
 		t.Errorf("a day too early: partitions of %s", got)
 	}
 	now = noon.Add(36 * time.Hour)
+	if err := store.RunOnceMaintain(t.Context()); err == nil || !strings.Contains(err.Error(), "not all of its samples are in the rollups") {
+		t.Errorf("samples that no rollup has seen are dropped: %v", err)
+	}
+	rollUp(t, store)
 	maintain(t, store)
 	if got := partitionsOf(t, store); got != "14 15 16 17 18" {
 		t.Errorf("partitions of %s", got)
 	}
 	wantCounts(t, pool, 0, 0)
+	if n := value[int](t, pool, "SELECT samples FROM sample_1h"); n != 1 {
+		t.Error("what is dropped is in no rollup")
+	}
 	if n := value[int](t, pool, "SELECT count(*) FROM node_run"); n != 1 {
 		t.Error("the newest run of a node is forgotten, though the node may still be in it")
 	}
 	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: newer, Samples: []wire.Sample{sampleAt(1, now)}}))
+	rollUp(t, store)
 	maintain(t, store)
 	if n := value[int](t, pool, "SELECT count(*) FROM node_run"); n != 1 {
 		t.Error("a run without samples and not the newest is kept")
@@ -88,7 +96,7 @@ func TestMakingAPartitionDoesNotWaitForWriters(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "INSERT INTO sample (at, seq, run_no, node_no) VALUES ($1, 1, 1, 1)", noon); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.makePartition(t.Context(), dayOf(noon).AddDate(0, 0, 9)); err != nil {
+	if err := store.makePartition(t.Context(), noon.AddDate(0, 0, 9)); err != nil {
 		t.Error(err)
 	}
 }
@@ -105,5 +113,58 @@ func TestMaintainTrimsDeadLetters(t *testing.T) {
 	maintain(t, store)
 	if got := value[string](t, pool, "SELECT string_agg(reason, ' ' ORDER BY letter_no) FROM dead_letter"); got != "c d e??" {
 		t.Errorf("letters kept: %s", got)
+	}
+}
+
+// Each rollup has its retention, and its partitions are of a day or a month.
+func TestRollupsAreKeptAsLongAsTheySay(t *testing.T) {
+	pool := dbtest.New(t)
+	now := noon
+	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }, Retention: Retention{
+		OneMinute: 8 * day, FiveMinutes: 20 * day, FifteenMinutes: 50 * day, OneHour: 400 * day,
+	}})
+	for ; now.Before(noon.AddDate(0, 3, 0)); now = now.Add(day) { // until 14 June
+		maintain(t, store)
+	}
+	for table, want := range map[string]string{
+		"sample_1m":  "20260605 20260606 20260607 20260608 20260609 20260610 20260611 20260612 20260613 20260614 20260615",
+		"sample_5m":  "202605 202606",
+		"sample_15m": "202604 202605 202606",
+		"sample_1h":  "202603 202604 202605 202606",
+	} {
+		names, err := store.partitions(t.Context(), table)
+		if got := strings.ReplaceAll(strings.Join(names, " "), table+"_", ""); err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", table, got, err, want)
+		}
+	}
+}
+
+// A reader that holds a partition keeps it from being dropped for now; samples
+// are taken in meanwhile, and the next try drops it.
+func TestDroppingWaitsForReadersBriefly(t *testing.T) {
+	pool := dbtest.New(t)
+	now := noon
+	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }, Retention: Retention{Raw: day}})
+	maintain(t, store)
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE sample_20260313 IN ACCESS SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	now = noon.Add(2 * day)
+	if err := store.RunOnceMaintain(t.Context()); !hasCode(err, "55P03") {
+		t.Errorf("a partition that is being read: %v, want a lock time-out", err)
+	}
+	in := run(t, IngestConfig{Store: store})
+	mustStore(t, in, newNode(t, pool, "meanwhile"), encode(t, wire.Metrics{V: 1, Run: wire.NewRunID(), Samples: []wire.Sample{sampleAt(1, now)}}))
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	maintain(t, store)
+	if got := partitionsOf(t, store); !strings.HasPrefix(got, "15 16") {
+		t.Errorf("partitions of %s", got)
 	}
 }

@@ -31,8 +31,9 @@ DELETE FROM dead_letter WHERE letter_no <=
     (SELECT d.letter_no FROM dead_letter d ORDER BY d.letter_no DESC OFFSET @keep::integer LIMIT 1);
 
 -- name: ForgetRuns :execrows
--- The newest run of a node stays: the node may still be in it.
-DELETE FROM node_run r WHERE r.last_at < @before::timestamptz
+-- The newest run of a node stays: the node may still be in it. So does one that
+-- the rollups have not seen whole.
+DELETE FROM node_run r WHERE r.last_at < @before::timestamptz AND r.marked_seq = r.last_seq
 AND r.run_no < (SELECT max(n.run_no) FROM node_run n WHERE n.node_no = r.node_no);
 
 -- name: Latest :one
@@ -47,3 +48,32 @@ ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.rec
     run_no = excluded.run_no, seq = excluded.seq, body = excluded.body
 WHERE l.at <= excluded.at
 RETURNING l.node_no;
+
+-- name: LockChanged :many
+-- Runs with samples that the rollups do not know of. One that is being written
+-- to is left for the next time: nobody waits.
+SELECT run_no, node_no, last_seq, last_at, 
+    greatest(CASE WHEN changed_seq = last_seq THEN changed_from END, @not_before::timestamptz)::timestamptz AS from_at
+FROM node_run WHERE run_no > @after AND last_seq > marked_seq
+ORDER BY run_no LIMIT @most FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: MarkRuns :exec
+UPDATE node_run r SET marked_seq = u.last_seq
+FROM (SELECT unnest(@run_nos::bigint[]) AS run_no, unnest(@last_seqs::bigint[]) AS last_seq) u
+WHERE r.run_no = u.run_no;
+
+-- name: AddDue :exec
+INSERT INTO sample_due AS d (seconds, node_no, from_at, to_at)
+SELECT unnest(@seconds::integer[]), unnest(@node_nos::integer[]), unnest(@from_ats::timestamptz[]), unnest(@to_ats::timestamptz[])
+ON CONFLICT (seconds, node_no, from_at) DO UPDATE SET to_at = excluded.to_at WHERE d.to_at < excluded.to_at;
+
+-- name: TakeDue :many
+DELETE FROM sample_due WHERE (seconds, node_no, from_at) IN (
+    SELECT d.seconds, d.node_no, d.from_at FROM sample_due d
+    WHERE d.seconds = @seconds::integer AND d.from_at < @closed::timestamptz
+    ORDER BY d.node_no, d.from_at LIMIT @most FOR UPDATE SKIP LOCKED)
+RETURNING node_no, from_at, to_at;
+
+-- name: AnyDueBefore :one
+SELECT (EXISTS (SELECT FROM sample_due WHERE from_at < @before::timestamptz)
+    OR EXISTS (SELECT FROM node_run WHERE last_seq > marked_seq AND (changed_seq <> last_seq OR changed_from < @before::timestamptz)))::boolean AS waiting;

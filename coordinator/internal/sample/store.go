@@ -19,19 +19,18 @@ import (
 
 // Config of a Store. Only Pool is required.
 type Config struct {
-	Pool *db.Pool
-	Now  func() time.Time // default time.Now
-	// Retention is how long samples are kept, and how far back a node that was
-	// offline may deliver them. Default 7 days.
-	Retention time.Duration
+	Pool      *db.Pool
+	Now       func() time.Time // default time.Now
+	Retention Retention
 	// DeadLetters is how many are kept, newest first. Default 10,000.
 	DeadLetters int
 }
 
 // Store reads samples and keeps their tables in shape. An Ingest writes them.
 type Store struct {
-	cfg    Config
-	latest newest
+	cfg     Config
+	latest  newest
+	rollups map[Granularity]string // statements
 }
 
 // NewStore makes a Store; it does nothing by itself.
@@ -39,13 +38,15 @@ func NewStore(cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Retention <= 0 {
-		cfg.Retention = 7 * 24 * time.Hour
-	}
+	cfg.Retention = cfg.Retention.withDefaults()
 	if cfg.DeadLetters <= 0 {
 		cfg.DeadLetters = 10_000
 	}
-	return &Store{cfg: cfg, latest: newNewest()}
+	s := &Store{cfg: cfg, latest: newNewest(), rollups: make(map[Granularity]string)}
+	for _, g := range Granularities() {
+		s.rollups[g] = rollupStatement(g)
+	}
+	return s
 }
 
 // Latest is the node's newest sample by its own time, and when it came. A

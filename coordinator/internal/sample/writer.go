@@ -182,13 +182,14 @@ func (w *writer) write(group []*message) error {
 }
 
 func (w *writer) makePartitions(ctx context.Context, group []*message) error {
+	raw := w.in.store.cfg.Retention.raw()
 	days := make(map[time.Time]struct{})
 	for _, m := range group {
 		if m.kind != "" {
 			continue
 		}
 		for i := range m.metrics.Samples {
-			days[dayOf(time.UnixMilli(m.metrics.Samples[i].AtMs))] = struct{}{}
+			days[raw.begin(time.UnixMilli(m.metrics.Samples[i].AtMs))] = struct{}{}
 		}
 	}
 	for d := range days {

@@ -12,6 +12,41 @@ import (
 	"github.com/google/uuid"
 )
 
+const addDue = `-- name: AddDue :exec
+INSERT INTO sample_due AS d (seconds, node_no, from_at, to_at)
+SELECT unnest($1::integer[]), unnest($2::integer[]), unnest($3::timestamptz[]), unnest($4::timestamptz[])
+ON CONFLICT (seconds, node_no, from_at) DO UPDATE SET to_at = excluded.to_at WHERE d.to_at < excluded.to_at
+`
+
+type AddDueParams struct {
+	Seconds []int32
+	NodeNos []int32
+	FromAts []time.Time
+	ToAts   []time.Time
+}
+
+func (q *Queries) AddDue(ctx context.Context, arg AddDueParams) error {
+	_, err := q.db.Exec(ctx, addDue,
+		arg.Seconds,
+		arg.NodeNos,
+		arg.FromAts,
+		arg.ToAts,
+	)
+	return err
+}
+
+const anyDueBefore = `-- name: AnyDueBefore :one
+SELECT (EXISTS (SELECT FROM sample_due WHERE from_at < $1::timestamptz)
+    OR EXISTS (SELECT FROM node_run WHERE last_seq > marked_seq AND (changed_seq <> last_seq OR changed_from < $1::timestamptz)))::boolean AS waiting
+`
+
+func (q *Queries) AnyDueBefore(ctx context.Context, before time.Time) (bool, error) {
+	row := q.db.QueryRow(ctx, anyDueBefore, before)
+	var waiting bool
+	err := row.Scan(&waiting)
+	return waiting, err
+}
+
 const digestAt = `-- name: DigestAt :one
 SELECT digest FROM sample WHERE node_no = $1 AND at = $2 AND run_no = $3 AND seq = $4
 `
@@ -55,11 +90,12 @@ func (q *Queries) DoubtRuns(ctx context.Context, runNos []int64) error {
 }
 
 const forgetRuns = `-- name: ForgetRuns :execrows
-DELETE FROM node_run r WHERE r.last_at < $1::timestamptz
+DELETE FROM node_run r WHERE r.last_at < $1::timestamptz AND r.marked_seq = r.last_seq
 AND r.run_no < (SELECT max(n.run_no) FROM node_run n WHERE n.node_no = r.node_no)
 `
 
-// The newest run of a node stays: the node may still be in it.
+// The newest run of a node stays: the node may still be in it. So does one that
+// the rollups have not seen whole.
 func (q *Queries) ForgetRuns(ctx context.Context, before time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, forgetRuns, before)
 	if err != nil {
@@ -135,6 +171,55 @@ func (q *Queries) Latest(ctx context.Context, nodeNo int32) (LatestRow, error) {
 	return i, err
 }
 
+const lockChanged = `-- name: LockChanged :many
+SELECT run_no, node_no, last_seq, last_at, 
+    greatest(CASE WHEN changed_seq = last_seq THEN changed_from END, $1::timestamptz)::timestamptz AS from_at
+FROM node_run WHERE run_no > $2 AND last_seq > marked_seq
+ORDER BY run_no LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
+`
+
+type LockChangedParams struct {
+	NotBefore time.Time
+	After     int64
+	Most      int32
+}
+
+type LockChangedRow struct {
+	RunNo   int64
+	NodeNo  int32
+	LastSeq int64
+	LastAt  time.Time
+	FromAt  time.Time
+}
+
+// Runs with samples that the rollups do not know of. One that is being written
+// to is left for the next time: nobody waits.
+func (q *Queries) LockChanged(ctx context.Context, arg LockChangedParams) ([]LockChangedRow, error) {
+	rows, err := q.db.Query(ctx, lockChanged, arg.NotBefore, arg.After, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockChangedRow
+	for rows.Next() {
+		var i LockChangedRow
+		if err := rows.Scan(
+			&i.RunNo,
+			&i.NodeNo,
+			&i.LastSeq,
+			&i.LastAt,
+			&i.FromAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockRuns = `-- name: LockRuns :many
 SELECT r.run_no, r.node_no, r.last_seq, r.chain FROM node_run r
 WHERE (r.node_no, r.run_id) IN (SELECT unnest($1::integer[]), unnest($2::uuid[]))
@@ -178,6 +263,22 @@ func (q *Queries) LockRuns(ctx context.Context, arg LockRunsParams) ([]LockRunsR
 	return items, nil
 }
 
+const markRuns = `-- name: MarkRuns :exec
+UPDATE node_run r SET marked_seq = u.last_seq
+FROM (SELECT unnest($1::bigint[]) AS run_no, unnest($2::bigint[]) AS last_seq) u
+WHERE r.run_no = u.run_no
+`
+
+type MarkRunsParams struct {
+	RunNos   []int64
+	LastSeqs []int64
+}
+
+func (q *Queries) MarkRuns(ctx context.Context, arg MarkRunsParams) error {
+	_, err := q.db.Exec(ctx, markRuns, arg.RunNos, arg.LastSeqs)
+	return err
+}
+
 const runHead = `-- name: RunHead :one
 SELECT run_no, last_seq, chain, chain_known FROM node_run WHERE node_no = $1 AND run_id = $2
 `
@@ -204,6 +305,46 @@ func (q *Queries) RunHead(ctx context.Context, arg RunHeadParams) (RunHeadRow, e
 		&i.ChainKnown,
 	)
 	return i, err
+}
+
+const takeDue = `-- name: TakeDue :many
+DELETE FROM sample_due WHERE (seconds, node_no, from_at) IN (
+    SELECT d.seconds, d.node_no, d.from_at FROM sample_due d
+    WHERE d.seconds = $1::integer AND d.from_at < $2::timestamptz
+    ORDER BY d.node_no, d.from_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+RETURNING node_no, from_at, to_at
+`
+
+type TakeDueParams struct {
+	Seconds int32
+	Closed  time.Time
+	Most    int32
+}
+
+type TakeDueRow struct {
+	NodeNo int32
+	FromAt time.Time
+	ToAt   time.Time
+}
+
+func (q *Queries) TakeDue(ctx context.Context, arg TakeDueParams) ([]TakeDueRow, error) {
+	rows, err := q.db.Query(ctx, takeDue, arg.Seconds, arg.Closed, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TakeDueRow
+	for rows.Next() {
+		var i TakeDueRow
+		if err := rows.Scan(&i.NodeNo, &i.FromAt, &i.ToAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const trimLetters = `-- name: TrimLetters :execrows
