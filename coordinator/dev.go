@@ -79,9 +79,10 @@ func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
 const defaultReward USDT = 1_000_000
 
 // EnsurePool makes a pool, unless it exists, and gives it the reward an epoch;
-// nil leaves the one that it has. One that was deleted stays so.
-func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward *USDT) error {
-	_, err := f.Pools.Get(ctx, id)
+// nil leaves the one that it has. One that was deleted stays so: then there is
+// none.
+func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward *USDT) (exists bool, err error) {
+	_, err = f.Pools.Get(ctx, id)
 	switch {
 	case fault.Has(err, fault.PoolNotFound):
 		n := pool.New{ID: id, Name: name, Description: "Made by dev", RewardPerEpoch: defaultReward}
@@ -90,14 +91,14 @@ func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward *US
 		}
 		_, err = f.Pools.Create(ctx, ByCLI, n)
 		if fault.Has(err, fault.NameTaken) {
-			return nil
+			return false, nil
 		}
-		return err
+		return err == nil, err
 	case err != nil || reward == nil:
-		return err
+		return err == nil, err
 	}
 	_, err = f.Pools.Update(ctx, ByCLI, id, 0, pool.Patch{RewardPerEpoch: reward})
-	return err
+	return err == nil, err
 }
 
 // CheckAddresses tells of an address that is taken before anything is started.

@@ -14,15 +14,15 @@ func TestDevLeavesADeletedPoolDeleted(t *testing.T) {
 	f := &Foundation{Pools: pool.NewStore(dbtest.New(t), nil)}
 	reward := ledger.USDT(1)
 	for range 2 {
-		if err := f.EnsurePool(t.Context(), "pool_default", "default", &reward); err != nil {
-			t.Fatal(err)
+		if exists, err := f.EnsurePool(t.Context(), "pool_default", "default", &reward); err != nil || !exists {
+			t.Fatalf("exists %v, %v", exists, err)
 		}
 	}
 	if err := f.Pools.Delete(t.Context(), ByCLI, "pool_default", 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.EnsurePool(t.Context(), "pool_default", "default", &reward); err != nil {
-		t.Error(err)
+	if exists, err := f.EnsurePool(t.Context(), "pool_default", "default", &reward); err != nil || exists {
+		t.Errorf("exists %v, %v", exists, err)
 	}
 	if _, err := f.Pools.Get(t.Context(), "pool_default"); !fault.Has(err, fault.PoolNotFound) {
 		t.Errorf("the deleted pool is back: %v", err)

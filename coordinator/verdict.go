@@ -17,16 +17,28 @@ func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdi
 	if err != nil {
 		return challenge.Standing{}, err
 	}
-	status, reason, err := node.StatusOf(ctx, tx, v.NodeNo)
+	before, err := node.StateOf(ctx, tx, v.NodeNo)
 	if err != nil {
 		return challenge.Standing{}, err
 	}
-	if next, why := statusAfter(status, reason, v.Result, change.Standing); next != status || why != reason {
+	if proven := provenAfter(before.Proven, v.Result, change.Standing); proven != before.Proven {
+		if err := node.SetProven(ctx, tx, v.NodeNo, proven); err != nil {
+			return challenge.Standing{}, err
+		}
+	}
+	if next, why := statusAfter(before.Status, before.Reason, v.Result, change.Standing); next != before.Status || why != before.Reason {
 		if err := node.SetStatus(ctx, tx, v.NodeNo, next, why, v.At); err != nil {
 			return challenge.Standing{}, err
 		}
 	}
 	return challenge.Standing{ScoreNano: change.After, ConfidenceNano: change.Confidence, FailuresLeft: change.FailuresLeft}, nil
+}
+
+// provenAfter tells whether a node may be active without a further proof. Also
+// while an operator has set it aside: what the score took from it then is not
+// given back by starting it.
+func provenAfter(proven bool, result challenge.Result, s score.Standing) bool {
+	return !s.Suspended() && !s.Disqualified && (proven || result == challenge.Valid)
 }
 
 // statusAfter is the status that a verdict leads to: the first valid proof

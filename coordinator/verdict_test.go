@@ -37,3 +37,29 @@ func TestStatusFollowsTheVerdict(t *testing.T) {
 		}
 	}
 }
+
+// What a verdict takes from a node is not given back by an operator: not while
+// the node is set aside, and not by a start.
+func TestOnlyAValidProofMakesProven(t *testing.T) {
+	good, low, lost := score.Standing{}, score.Standing{LowTimeliness: true}, score.Standing{Disqualified: true}
+	for name, c := range map[string]struct {
+		proven bool
+		result challenge.Result
+		score  score.Standing
+		want   bool
+	}{
+		"first valid proof":                {false, challenge.Valid, good, true},
+		"wrong answer before any proof":    {false, challenge.Invalid, good, false},
+		"void before any proof":            {false, challenge.Void, good, false},
+		"missed once":                      {true, challenge.Missed, good, true},
+		"missed too often":                 {true, challenge.Missed, low, false},
+		"valid, and the score still low":   {false, challenge.Valid, low, false},
+		"valid, and the score recovers":    {false, challenge.Valid, good, true},
+		"void does not wash the score":     {true, challenge.Void, low, false},
+		"valid, and disqualified for good": {true, challenge.Valid, lost, false},
+	} {
+		if got := provenAfter(c.proven, c.result, c.score); got != c.want {
+			t.Errorf("%s: proven %v, want %v", name, got, c.want)
+		}
+	}
+}

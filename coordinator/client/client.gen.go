@@ -265,6 +265,7 @@ type EnrollAnswer struct {
 // EnrollRequest defines model for EnrollRequest.
 type EnrollRequest struct {
 	DevicePublic         string                 `json:"device_public"`
+	EnrolmentKey         *string                `json:"enrolment_key,omitempty"`
 	Inventory            interface{}            `json:"inventory"`
 	PayoutAddress        *string                `json:"payout_address,omitempty"`
 	Signature            string                 `json:"signature"`
@@ -1397,6 +1398,14 @@ func (a *EnrollRequest) UnmarshalJSON(b []byte) error {
 		delete(object, "device_public")
 	}
 
+	if raw, found := object["enrolment_key"]; found {
+		err = json.Unmarshal(raw, &a.EnrolmentKey)
+		if err != nil {
+			return fmt.Errorf("error reading 'enrolment_key': %w", err)
+		}
+		delete(object, "enrolment_key")
+	}
+
 	if raw, found := object["inventory"]; found {
 		err = json.Unmarshal(raw, &a.Inventory)
 		if err != nil {
@@ -1467,6 +1476,13 @@ func (a EnrollRequest) MarshalJSON() ([]byte, error) {
 	object["device_public"], err = json.Marshal(a.DevicePublic)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'device_public': %w", err)
+	}
+
+	if a.EnrolmentKey != nil {
+		object["enrolment_key"], err = json.Marshal(a.EnrolmentKey)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'enrolment_key': %w", err)
+		}
 	}
 
 	object["inventory"], err = json.Marshal(a.Inventory)
@@ -2094,7 +2110,7 @@ type ClientInterface interface {
 
 	// StartNode Start a node
 	//
-	// Tells the connected node to work again. It is starting until it confirms, then active. From inactive, error, maintenance, and suspended by an operator.
+	// Tells the connected node to work again. It is starting until it confirms, then active; one that has not proven its present key, or that its score took out of work meanwhile, is starting until its next valid proof. From inactive, error, maintenance, and suspended by an operator.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -2112,7 +2128,7 @@ type ClientInterface interface {
 
 	// StopNode Stop a node
 	//
-	// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive. From starting, active and error.
+	// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive; a challenge that it has not answered is void. From starting, active and error.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -3088,7 +3104,7 @@ func (c *Client) GetResources(ctx context.Context, nodeId string, reqEditors ...
 
 // StartNode Start a node
 //
-// Tells the connected node to work again. It is starting until it confirms, then active. From inactive, error, maintenance, and suspended by an operator.
+// Tells the connected node to work again. It is starting until it confirms, then active; one that has not proven its present key, or that its score took out of work meanwhile, is starting until its next valid proof. From inactive, error, maintenance, and suspended by an operator.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -3126,7 +3142,7 @@ func (c *Client) GetNodeStatus(ctx context.Context, nodeId string, reqEditors ..
 
 // StopNode Stop a node
 //
-// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive. From starting, active and error.
+// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive; a challenge that it has not answered is void. From starting, active and error.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -6033,7 +6049,7 @@ type ClientWithResponsesInterface interface {
 
 	// StartNodeWithResponse Start a node
 	//
-	// Tells the connected node to work again. It is starting until it confirms, then active. From inactive, error, maintenance, and suspended by an operator.
+	// Tells the connected node to work again. It is starting until it confirms, then active; one that has not proven its present key, or that its score took out of work meanwhile, is starting until its next valid proof. From inactive, error, maintenance, and suspended by an operator.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -6055,7 +6071,7 @@ type ClientWithResponsesInterface interface {
 
 	// StopNodeWithResponse Stop a node
 	//
-	// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive. From starting, active and error.
+	// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive; a challenge that it has not answered is void. From starting, active and error.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -11671,7 +11687,7 @@ func (c *ClientWithResponses) GetResourcesWithResponse(ctx context.Context, node
 
 // StartNodeWithResponse Start a node
 //
-// Tells the connected node to work again. It is starting until it confirms, then active. From inactive, error, maintenance, and suspended by an operator.
+// Tells the connected node to work again. It is starting until it confirms, then active; one that has not proven its present key, or that its score took out of work meanwhile, is starting until its next valid proof. From inactive, error, maintenance, and suspended by an operator.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -11705,7 +11721,7 @@ func (c *ClientWithResponses) GetNodeStatusWithResponse(ctx context.Context, nod
 
 // StopNodeWithResponse Stop a node
 //
-// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive. From starting, active and error.
+// Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. It is stopping until it confirms, then inactive; a challenge that it has not answered is void. From starting, active and error.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //

@@ -15,7 +15,11 @@ type EnrollRequest struct {
 	DevicePublic  []byte          `json:"device_public"` // Ed25519, 32 bytes
 	Inventory     json.RawMessage `json:"inventory"`     // an Inventory; raw, because its bytes are signed
 	PayoutAddress string          `json:"payout_address,omitempty"`
-	Signature     []byte          `json:"signature"` // Ed25519 of the request transcript by the device key
+	// EnrolmentKey is the coordinator's key that the device will accept an answer
+	// of. Not signed: it only lets a coordinator that has another one refuse
+	// before it makes a node of which the device would never know.
+	EnrolmentKey []byte `json:"enrolment_key,omitempty"`
+	Signature    []byte `json:"signature"` // Ed25519 of the request transcript by the device key
 }
 
 // EnrollResponse is the identity given. Signature is made by the

@@ -37,6 +37,11 @@ func DecodeEnrollRequest(body []byte) (*EnrollRequest, error) {
 	); err != nil {
 		return nil, err
 	}
+	if len(r.EnrolmentKey) > 0 {
+		if err := exactly("enrolment_key", r.EnrolmentKey, publicKeyBytes); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := DecodeInventory(r.Inventory); err != nil {
 		return nil, err
 	}

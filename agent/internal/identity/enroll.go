@@ -46,6 +46,7 @@ func (f folder) enrol(ctx context.Context, ticket *Ticket, inventory wire.Invent
 	if err != nil {
 		return Result{}, err
 	}
+	request.EnrolmentKey = ticket.EnrolmentKey // of this ticket, also when the request is an older one's
 	if err := f.before("send"); err != nil {
 		return Result{}, err
 	}

@@ -25,6 +25,8 @@ type devCmd struct {
 	PootInterval string            `name:"poot-interval" placeholder:"DURATION" help:"Mean gap between challenges of a node (default 10s)."`
 	Reward       *coordinator.USDT `placeholder:"USDT" help:"What pool_default shares out each epoch (default 1, or what it has)."`
 	Payout       string            `name:"payout-address" placeholder:"ADDRESS" help:"TRON address that the local node's earnings are paid to."`
+
+	pool string // where the local node begins; "" when pool_default was deleted
 }
 
 // Validate is called by the parser.
@@ -125,8 +127,15 @@ func (c *devCmd) furnish(ctx context.Context, f *coordinator.Foundation) error {
 	if err := f.EnsureAdminKey(ctx, filepath.Join(c.Data, "admin.key")); err != nil {
 		return err
 	}
-	if err := f.EnsurePool(ctx, defaultPool, "default", c.Reward); err != nil {
+	exists, err := f.EnsurePool(ctx, defaultPool, "default", c.Reward)
+	if err != nil {
 		return err
+	}
+	if exists {
+		c.pool = defaultPool
+	} else {
+		fmt.Printf("Note: %s was deleted and stays so. A new node joins the pool with most room, if there is one;\n"+
+			"      make one with: lucid-coordinator pool create --name home --data %s\n", defaultPool, c.Data)
 	}
 	return f.Config.WriteDevFile(filepath.Join(c.Data, devFile))
 }
@@ -161,7 +170,7 @@ func (c *devCmd) runFleet(ctx context.Context, f *coordinator.Foundation, agent 
 	local := &localAgent{
 		binary: agent, dir: filepath.Join(c.Data, "agent"), server: f.BrokerAddress(), log: log,
 		enrolFile: func(ctx context.Context) (string, error) {
-			return f.EnrolFile(ctx, coordinator.EnrolRequest{PoolID: defaultPool, PayoutAddress: c.Payout, Life: time.Hour})
+			return f.EnrolFile(ctx, coordinator.EnrolRequest{PoolID: c.pool, PayoutAddress: c.Payout, Life: time.Hour})
 		},
 	}
 	ctx, stopAgent := context.WithCancel(ctx)
@@ -188,7 +197,11 @@ Lucid is up. Data: %s
   Try        curl -H "X-API-Key: $(cat %s)" %s/api/v1/nodes/
 `, c.Data, f.URL(), f.URL(), f.Config.MQTT.Addr, filepath.Join(c.Data, "admin.key"), filepath.Join(c.Data, "admin.key"), f.URL())
 	if agent == "" {
-		fmt.Printf("  No agent runs here; enrol one: lucid-coordinator token create --data %s --pool %s\n", c.Data, defaultPool)
+		bound := ""
+		if c.pool != "" {
+			bound = " --pool " + c.pool
+		}
+		fmt.Printf("  No agent runs here; enrol one: lucid-coordinator token create --data %s%s\n", c.Data, bound)
 	}
 }
 

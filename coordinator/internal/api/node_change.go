@@ -45,7 +45,8 @@ func (s *server) nodeChangeOperations() {
 	register(s, operation{
 		id: "startNode", method: http.MethodPost, path: basePath + "/nodes/{node_id}/start", tag: "nodes", role: access.Operator, money: true,
 		summary: "Start a node",
-		description: "Tells the connected node to work again. It is starting until it confirms, then active. From inactive, error, " +
+		description: "Tells the connected node to work again. It is starting until it confirms, then active; one that has not proven its " +
+			"present key, or that its score took out of work meanwhile, is starting until its next valid proof. From inactive, error, " +
 			"maintenance, and suspended by an operator.",
 		status: http.StatusAccepted, example: shapeStarted(exampleCommand(node.Starting)),
 		errors: []fault.Code{fault.NodeNotFound, fault.StateNotAllowed, fault.NodeOffline},
@@ -54,7 +55,7 @@ func (s *server) nodeChangeOperations() {
 		id: "stopNode", method: http.MethodPost, path: basePath + "/nodes/{node_id}/stop", tag: "nodes", role: access.Operator, money: true,
 		summary: "Stop a node",
 		description: "Tells the connected node to stay connected, but neither to sample nor to answer challenges, also after a restart. " +
-			"It is stopping until it confirms, then inactive. From starting, active and error.",
+			"It is stopping until it confirms, then inactive; a challenge that it has not answered is void. From starting, active and error.",
 		status: http.StatusAccepted, example: shapeStopped(exampleCommand(node.Stopping)),
 		errors: []fault.Code{fault.NodeNotFound, fault.StateNotAllowed, fault.NodeOffline},
 	}, s.stopNode)

@@ -58,7 +58,7 @@ type Config struct {
 type Result string
 
 // Results. Only valid and invalid speak of the key; late and missed of time;
-// deferred and void of nobody.
+// deferred and void of nobody: a fault of ours, or an operator's decision.
 const (
 	Valid    Result = "valid"
 	Invalid  Result = "invalid"

@@ -30,7 +30,9 @@ const (
 func (r *Referee) RunOnce(ctx context.Context) error {
 	failed := r.expire(ctx)
 	now := r.Now()
-	due, err := sqlgen.New(r.Pool).Due(ctx, sqlgen.DueParams{At: now, AllStates: now.Sub(r.started) >= r.Quiet, Most: most})
+	due, err := sqlgen.New(r.Pool).Due(ctx, sqlgen.DueParams{
+		At: now, Settled: now.Add(settling), AllStates: now.Sub(r.started) >= r.Quiet, Most: most,
+	})
 	if err != nil {
 		return errors.Join(failed, fmt.Errorf("read who is due: %w", err))
 	}
@@ -100,10 +102,11 @@ func (r *Referee) store(ctx context.Context, nodeNo int32, c *proof.Challenge, c
 	return stored, err
 }
 
-// expire gives a verdict on every challenge whose validity ended unanswered.
+// expire gives a verdict on every challenge whose validity ended unanswered, or
+// that nobody is to answer any more.
 func (r *Referee) expire(ctx context.Context) error {
 	now := r.Now()
-	rows, err := sqlgen.New(r.Pool).Expired(ctx, sqlgen.ExpiredParams{ExpiresAt: now, Limit: most})
+	rows, err := sqlgen.New(r.Pool).Ending(ctx, sqlgen.EndingParams{At: now, Most: most})
 	if err != nil {
 		return fmt.Errorf("read unanswered challenges: %w", err)
 	}
@@ -114,6 +117,10 @@ func (r *Referee) expire(ctx context.Context) error {
 		}
 		v := Verdict{ChallengeID: proof.ID(row.ChallengeID), NodeNo: row.NodeNo, Result: Missed, Reason: reasonSilence, At: r.Now()}
 		judged, err := r.conclude(ctx, &v, nil, func(ctx context.Context, tx db.Tx) error {
+			if row.Withdrawn {
+				v.Result, v.Reason = Void, reasonWithdrawn
+				return nil
+			}
 			ours, err := r.OurFault(ctx, tx, row.IssuedAt, row.ExpiresAt)
 			if ours {
 				v.Result, v.Reason = Void, reasonOurFault

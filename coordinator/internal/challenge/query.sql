@@ -6,7 +6,13 @@ FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online
   AND (n.status = 'starting'
        OR (sqlc.arg(all_states)::boolean AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
-  AND COALESCE(s.next_at, 'epoch') <= sqlc.arg(at)::timestamptz
+  AND (COALESCE(s.next_at, 'epoch') <= sqlc.arg(at)::timestamptz
+       -- One that began to start while it was connected does not wait for a
+       -- moment that was drawn before; one that has just connected does.
+       OR n.status = 'starting' AND s.next_at > sqlc.arg(settled)::timestamptz AND
+           (SELECT b.from_at FROM node_state b WHERE b.node_no = n.node_no AND b.to_at IS NULL) > COALESCE((
+               SELECT c.issued_at FROM verdict v JOIN challenge c USING (challenge_id)
+               WHERE v.node_no = n.node_no ORDER BY v.verdict_no DESC LIMIT 1), 'epoch'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
   -- One that was told to start does not answer before it does.
   AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
@@ -37,10 +43,20 @@ SELECT c.*, v.result, v.reason, v.at AS judged_at, v.response
 FROM challenge c LEFT JOIN verdict v USING (challenge_id)
 WHERE c.challenge_id = $1 AND c.node_no = $2;
 
--- name: Expired :many
-SELECT challenge_id, node_no, issued_at, expires_at FROM challenge
-WHERE state = 'open' AND expires_at < $1
-ORDER BY expires_at LIMIT $2;
+-- name: Ending :many
+-- Open challenges whose validity ended, or that are withdrawn: the node was
+-- told to stop, set aside or given another key, so nobody is to answer.
+SELECT c.challenge_id, c.node_no, c.issued_at, c.expires_at, w.withdrawn::boolean AS withdrawn
+FROM challenge c CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM node_state s WHERE s.node_no = c.node_no AND s.from_at >= c.issued_at AND s.from_at < c.expires_at
+          AND (s.status IN ('stopping', 'inactive', 'maintenance') OR s.status = 'suspended' AND s.reason LIKE 'operator:%')
+    ) OR EXISTS (
+        SELECT FROM node_key k WHERE k.node_no = c.node_no AND k.key_epoch > c.key_epoch AND k.created_at < c.expires_at
+    ) AS withdrawn
+) w
+WHERE c.state = 'open' AND (c.expires_at < sqlc.arg(at) OR w.withdrawn)
+ORDER BY c.expires_at LIMIT sqlc.arg(most);
 
 -- name: Close :execrows
 UPDATE challenge SET state = 'judged' WHERE challenge_id = $1 AND state = 'open';

@@ -96,15 +96,20 @@ func (s *stage) publish(_ string, channel wire.Channel, message any) error {
 
 func (s *stage) enrol(t *testing.T, nodes *node.Store) {
 	t.Helper()
+	token, err := nodes.CreateToken(t.Context(), audit.By{Actor: audit.CLI}, node.Token{Life: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.enrolWith(t, nodes, token)
+}
+
+func (s *stage) enrolWith(t *testing.T, nodes *node.Store, token string) {
+	t.Helper()
 	private, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, s.device, _ = ed25519.GenerateKey(rand.Reader)
-	token, err := nodes.CreateToken(t.Context(), audit.By{Actor: audit.CLI}, node.Token{Life: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
 	req := &wire.EnrollRequest{
 		V: wire.ProtocolVersion, Token: token, X25519Public: private.PublicKey().Bytes(),
 		DevicePublic: s.device.Public().(ed25519.PublicKey), Inventory: []byte(`{}`),
@@ -331,17 +336,19 @@ func TestSilenceIsMissedUnlessTheFaultIsOurs(t *testing.T) {
 	}
 }
 
+func (s *stage) setStatus(t *testing.T, status node.Status, reason string) {
+	t.Helper()
+	err := db.InTx(t.Context(), s.pool, func(tx db.Tx) error {
+		return node.SetStatus(t.Context(), tx, s.session.NodeNo, status, reason, s.clock)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhoIsChallengedWhen(t *testing.T) {
 	s := newStage(t)
-	setStatus := func(status node.Status, reason string) {
-		t.Helper()
-		err := db.InTx(t.Context(), s.pool, func(tx db.Tx) error {
-			return node.SetStatus(t.Context(), tx, s.session.NodeNo, status, reason, s.clock)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	setStatus := func(status node.Status, reason string) { t.Helper(); s.setStatus(t, status, reason) }
 	silent := func(why string) {
 		t.Helper()
 		before := len(s.challenges)

@@ -13,6 +13,7 @@ const (
 	reasonDeadline  = "after_deadline" // answered, but too late
 	reasonSilence   = "no_answer"
 	reasonOurFault  = "our_fault" // broker, database or coordinator were down meanwhile
+	reasonWithdrawn = "withdrawn" // the node was stopped, set aside or given another key meanwhile
 )
 
 // evidence is all that judging an answer needs. The MAC was checked before:

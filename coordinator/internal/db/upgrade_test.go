@@ -51,6 +51,43 @@ func TestDataSurvivesUpgradeAndDowngrade(t *testing.T) {
 	must(t, err)
 }
 
+// TestDataOfTodaySurvivesARoundTrip goes back to the first release with what
+// only today's schema can hold (deleted nodes and pools, commands, names that
+// are free again), and forward again.
+func TestDataOfTodaySurvivesARoundTrip(t *testing.T) {
+	conn, err := sql.Open("pgx", dbtest.Empty(t))
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
+	must(t, err)
+	_, err = provider.Up(t.Context())
+	must(t, err)
+	run(t, conn, firstReleaseData...)
+	run(t, conn,
+		`UPDATE node SET location = '{"city":"Munich"}', labels = '{"site":"attic"}', version = 7, proven = true, cut_session = 3 WHERE node_id = 'node_a'`,
+		`INSERT INTO node (node_id, name, status, status_until, creation_key, creation_input) VALUES
+			('node_c', 'third', 'maintenance', now(), 'k', 'i')`,
+		`INSERT INTO node (node_id, name, status, deleted_at) SELECT 'node_gone' || i, 'first', 'inactive', now() FROM generate_series(1, 2) i`,
+		`INSERT INTO node (node_id, name, status, deleted_at) VALUES ('node_once', 'lone', 'inactive', now())`,
+		`INSERT INTO node_command (command_id, node_no, version, kind, issued_at, expires_at) VALUES (gen_random_uuid(), 1, 1, 'stop', now(), now() + interval '1m')`,
+		`INSERT INTO pool (pool_id, name, deleted_at, created_at) VALUES ('pool_gone', 'home', now(), now() - interval '1h')`,
+		`INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, state)
+			VALUES (gen_random_uuid(), 1, 1, 1, now(), now() + interval '1s', now() + interval '1s', '', 'judged')`,
+		`INSERT INTO node_key (node_no, key_epoch, root_box, device_public) VALUES (1, 1, '', sha256('d'))`,
+		`INSERT INTO verdict (challenge_id, node_no, at, result, rule_version) SELECT challenge_id, 1, now(), 'valid', 1 FROM challenge`,
+	)
+	_, err = provider.DownTo(t.Context(), firstRelease)
+	must(t, err)
+	hold(t, conn, "node", 6, `SELECT count(*) FROM node`)
+	hold(t, conn, "live name", 1, `SELECT count(*) FROM node WHERE node_id = 'node_a' AND name = 'first'`)
+	hold(t, conn, "name that nobody took", 1, `SELECT count(*) FROM node WHERE node_id = 'node_once' AND name = 'lone'`)
+	_, err = provider.Up(t.Context())
+	must(t, err)
+	hold(t, conn, "node", 6, `SELECT count(*) FROM node WHERE search LIKE '%' || node_id || '%'`)
+	hold(t, conn, "proven node", 1, `SELECT count(*) FROM node WHERE proven AND node_id = 'node_a'`)
+	hold(t, conn, "pool", 2, `SELECT count(*) FROM pool`)
+}
+
 var firstReleaseData = []string{
 	`INSERT INTO api_key (key_id, name, role, hash, prefix, created_at) VALUES ('key_a', 'admin', 'admin', sha256('a'), 'lucid_', now())`,
 	`INSERT INTO pool (pool_id, name, node_count, reward_per_epoch) VALUES ('pool_a', 'home', 1, 5000000), ('pool_b', 'empty', 0, 0)`,

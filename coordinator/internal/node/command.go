@@ -27,7 +27,8 @@ type Command struct {
 	Expires time.Time // not confirmed by then: the node's status is Error
 }
 
-// Start tells a node to work again; it is Active when it confirms.
+// Start tells a node to work again. It is Active when it confirms, or, if it
+// is not proven, by its first valid proof after that.
 func (s *Store) Start(ctx context.Context, by audit.By, nodeID string) (Command, error) {
 	return s.command(ctx, by, nodeID, wire.CommandStart, Starting, mayStart)
 }
@@ -145,7 +146,7 @@ func endCommand(ctx context.Context, tx db.Tx, nodeNo int32, id uuid.UUID, state
 	} else if err != nil {
 		return err
 	}
-	next, waits := afterResult(kind, Status(before.Status))
+	next, waits := afterResult(kind, Status(before.Status), before.Proven)
 	switch {
 	case !waits:
 		return nil
@@ -153,7 +154,11 @@ func endCommand(ctx context.Context, tx db.Tx, nodeNo int32, id uuid.UUID, state
 		if err := q.SetAgentStopped(ctx, sqlgen.SetAgentStoppedParams{NodeNo: nodeNo, AgentStopped: kind == string(wire.CommandStop)}); err != nil {
 			return err
 		}
-		return enter(ctx, tx, nodeNo, before, standing{next, kind + " confirmed", nil}, now)
+		why := kind + " confirmed"
+		if next == Starting {
+			why += ", to be proven"
+		}
+		return enter(ctx, tx, nodeNo, before, standing{next, why, nil}, now)
 	case state == "refused":
 		reason = fmt.Sprintf("%s refused: %s", kind, reason)
 	}

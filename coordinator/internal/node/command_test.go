@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
@@ -47,6 +48,7 @@ func TestStopAndStartAreConfirmed(t *testing.T) {
 	w, r := newWorld(t), &radio{}
 	w.tune(r)
 	no, id := w.enrolled(t, "pi")
+	w.prove(t, no, true)
 	_, err := w.Stop(t.Context(), operator, id)
 	wantFault(t, err, fault.NodeOffline)
 	w.connect(t, no)
@@ -195,4 +197,87 @@ func TestCommandSentToASessionThatEnds(t *testing.T) {
 	if sent != 2 {
 		t.Errorf("sent %d times, want once to each session", sent)
 	}
+}
+
+func (w *world) prove(t *testing.T, no int32, proven bool) {
+	t.Helper()
+	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error { return node.SetProven(t.Context(), tx, no, proven) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) confirm(t *testing.T, no int32, c node.Command, err error) {
+	t.Helper()
+	if err == nil {
+		err = w.CommandResult(t.Context(), no, &wire.CommandResult{V: 1, CommandID: c.ID, Result: wire.CommandDone})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A node that never proved itself must not become active by its own word, nor
+// one that its score took out of work while an operator had set it aside.
+func TestStartOfANodeThatIsNotProvenWaitsForItsProof(t *testing.T) {
+	w, r := newWorld(t), &radio{}
+	w.tune(r)
+	no, id := w.enrolled(t, "pi")
+	w.connect(t, no)
+	restart := func(want node.Status, reason string) {
+		t.Helper()
+		c, err := w.Start(t.Context(), operator, id)
+		w.confirm(t, no, c, err)
+		if n := w.get(t, id); n.Status != want || n.StatusReason != reason {
+			t.Errorf("started, the node is %s (%s), want %s (%s)", n.Status, n.StatusReason, want, reason)
+		}
+	}
+	c, err := w.Stop(t.Context(), operator, id)
+	w.confirm(t, no, c, err)
+	restart(node.Starting, "start confirmed, to be proven")
+
+	for _, status := range []node.Status{node.Suspended, node.Maintenance, node.Inactive} {
+		w.prove(t, no, true)
+		if _, err := w.Update(t.Context(), operator, id, node.Update{Status: &status, Reason: pointer("a look at it")}); err != nil {
+			t.Fatal(err)
+		}
+		w.prove(t, no, false) // as the verdict on its open challenge says meanwhile
+		restart(node.Starting, "start confirmed, to be proven")
+	}
+	// By hand over a suspension by the score.
+	w.prove(t, no, false)
+	err = db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+		return node.SetStatus(t.Context(), tx, no, node.Suspended, node.SuspendedByScore+"low_reputation", w.clock)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Start(t.Context(), operator, id); !fault.Has(err, fault.StateNotAllowed) {
+		t.Errorf("a suspension by the score is ended by a start: %v", err)
+	}
+	if _, err := w.Update(t.Context(), operator, id, node.Update{Status: pointer(node.Suspended), Reason: pointer("mine now")}); err != nil {
+		t.Fatal(err)
+	}
+	restart(node.Starting, "start confirmed, to be proven")
+}
+
+func TestParkedNodeHasNoOpenCommand(t *testing.T) {
+	w, r := newWorld(t), &radio{}
+	w.tune(r)
+	no, id := w.enrolled(t, "pi")
+	w.connect(t, no)
+	c, err := w.Stop(t.Context(), operator, id)
+	w.confirm(t, no, c, err)
+	if c, err = w.Start(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	err = db.InTx(t.Context(), w.pool, func(tx db.Tx) error { return node.Park(t.Context(), tx, no, "scaled", w.clock) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(t, "SELECT count(*) FROM node_command WHERE state = 'open'"); n != 0 {
+		t.Error("the start of a parked node is still open")
+	}
+	w.confirm(t, no, c, nil) // too late
+	w.wantStatusAfter(t, id, 2*time.Minute, node.Inactive)
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,9 +25,13 @@ import (
 
 // Enroll gives a device its identity. The first request that uses a token binds
 // it to the request's keys: the same request gets the same answer again, however
-// often and even after a crash on either side; any other is refused (2004).
+// often and even after a crash on either side; any other is refused (2004). A
+// connection that was made with the node's key before is closed.
 func (s *Store) Enroll(ctx context.Context, req *wire.EnrollRequest) (*wire.EnrollResponse, error) {
 	if err := CheckEnroll(req); err != nil {
+		return nil, err
+	}
+	if err := s.checkExpected(req); err != nil {
 		return nil, err
 	}
 	if err := proof.VerifyEnrollRequest(req); err != nil {
@@ -40,11 +43,18 @@ func (s *Store) Enroll(ctx context.Context, req *wire.EnrollRequest) (*wire.Enro
 		return nil, err
 	}
 	var resp *wire.EnrollResponse
+	var repeated bool
 	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
-		resp, err = s.enrollTx(ctx, tx, req, inventory)
+		resp, repeated, err = s.enrollTx(ctx, tx, req, inventory)
 		return err
 	})
-	return resp, err
+	if err != nil {
+		return nil, s.refused(ctx, err)
+	}
+	if !repeated && resp.KeyEpoch > 1 {
+		s.Disconnect(resp.NodeID, "enrolled again")
+	}
+	return resp, nil
 }
 
 // CheckEnroll tells every bad field at once. Whether the request is signed as
@@ -64,49 +74,61 @@ func CheckEnroll(req *wire.EnrollRequest) error {
 	return f.fault("the device cannot enrol")
 }
 
-func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest, inv *wire.Inventory) (*wire.EnrollResponse, error) {
+// checkExpected refuses a device that would not take an answer of this
+// coordinator, before anything is made of it.
+func (s *Store) checkExpected(req *wire.EnrollRequest) error {
+	ours := s.EnrolmentKey.Public().(ed25519.PublicKey)
+	if len(req.EnrolmentKey) == 0 || ours.Equal(ed25519.PublicKey(req.EnrolmentKey)) {
+		return nil
+	}
+	return fault.New(fault.Validation, "the device expects another coordinator: its enrolment file names another enrolment key than this one's").
+		WithFields(fault.Field{Name: "enrolment_key", Reason: "is not this coordinator's"})
+}
+
+func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest, inv *wire.Inventory) (resp *wire.EnrollResponse, repeated bool, err error) {
 	q := sqlgen.New(tx)
 	if err := q.LockTokensNode(ctx, hashToken(req.Token)); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	token, err := q.LockToken(ctx, hashToken(req.Token))
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fault.New(fault.BadEnrolmentToken, "the enrolment token is unknown; ask for a new one")
+		return nil, false, fault.New(fault.BadEnrolmentToken, "the enrolment token is unknown; ask for a new one")
 	} else if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	requestHash := sha256.Sum256(proof.EnrollRequestTranscript(req))
 	if token.UsedAt != nil {
-		return repeatedEnroll(&token, requestHash[:])
+		resp, err = repeatedEnroll(&token, requestHash[:])
+		return resp, true, err
 	}
 	now := s.Now()
 	if err := checkToken(&token, inv, now); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	nodeNo, nodeID, err := s.enrolledNode(ctx, tx, &token, req, inv, now)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	resp, err := s.giveKeys(ctx, q, nodeNo, nodeID, req, now)
+	resp, err = s.giveKeys(ctx, q, nodeNo, nodeID, req, now)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	stored, err := json.Marshal(resp)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	err = q.UseToken(ctx, sqlgen.UseTokenParams{
 		TokenHash: token.TokenHash, UsedAt: &now, NodeNo: &nodeNo, RequestHash: requestHash[:], Response: stored,
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if resp.KeyEpoch == 1 {
 		if err := s.Assign(ctx, tx, nodeNo, now); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return resp, enrolled(ctx, tx, nodeNo, resp, &token, now)
+	return resp, false, enrolled(ctx, tx, nodeNo, resp, &token, now)
 }
 
 // enrolled tells of an enrolment and writes it down.
@@ -127,7 +149,8 @@ func enrolled(ctx context.Context, tx db.Tx, nodeNo int32, resp *wire.EnrollResp
 
 func repeatedEnroll(token *sqlgen.EnrolmentToken, requestHash []byte) (*wire.EnrollResponse, error) {
 	if !bytes.Equal(token.RequestHash, requestHash) {
-		return nil, fault.New(fault.BadEnrolmentToken, "the enrolment token was used by another device or request; ask for a new one")
+		return nil, &intrusion{*token.NodeNo, "a used token came from another device",
+			fault.New(fault.BadEnrolmentToken, "the enrolment token was used by another device or request; ask for a new one")}
 	}
 	resp := new(wire.EnrollResponse)
 	return resp, json.Unmarshal(token.Response, resp)
@@ -192,13 +215,11 @@ func boundNode(ctx context.Context, tx db.Tx, nodeNo int32, req *wire.EnrollRequ
 	if before.DeletedAt != nil {
 		return "", fault.New(fault.BadEnrolmentToken, "the enrolment token is for a node that was deleted; ask for a new one")
 	}
-	if Status(before.Status) != Pending {
-		return before.NodeID, q.ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
-			NodeNo: nodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now,
-		})
-	}
 	if err := freeBoard(ctx, q, inv.SerialHash, nodeNo); err != nil {
 		return "", err
+	}
+	if Status(before.Status) != Pending {
+		return before.NodeID, reenrol(ctx, tx, nodeNo, before, inv, stored, now)
 	}
 	err = q.FirstEnrolNode(ctx, sqlgen.FirstEnrolNodeParams{
 		NodeNo: nodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now,
@@ -210,15 +231,35 @@ func boundNode(ctx context.Context, tx db.Tx, nodeNo int32, req *wire.EnrollRequ
 	return before.NodeID, enter(ctx, tx, nodeNo, before, standing{Starting, "enrolled", nil}, now)
 }
 
-// freeBoard refuses a board that another node is: it keeps its node.
+// reenrol gives a node to the device that shows its operator's token, which may
+// be another board.
+func reenrol(ctx context.Context, tx db.Tx, nodeNo int32, before sqlgen.LockStatusRow, inv *wire.Inventory, stored []byte, now time.Time) error {
+	err := sqlgen.New(tx).ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
+		NodeNo: nodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now, SerialHash: inv.SerialHash,
+	})
+	if next := afterReenrolment(Status(before.Status)); err == nil && next != Status(before.Status) {
+		err = enter(ctx, tx, nodeNo, before, standing{next, "enrolled again", nil}, now)
+	}
+	return err
+}
+
+// freeBoard refuses a board that another node is: it keeps its node. No index
+// says so, since a fleet may hold twins from before this was checked.
 func freeBoard(ctx context.Context, q *sqlgen.Queries, serialHash string, nodeNo int32) error {
+	if serialHash == "" {
+		return nil
+	}
+	if err := q.TakeBoardTurn(ctx, serialHash); err != nil {
+		return err
+	}
 	owner, err := q.NodeBySerial(ctx, sqlgen.NodeBySerialParams{SerialHash: serialHash, NodeNo: nodeNo})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	return fault.New(fault.StateNotAllowed, "this board is enrolled as %s; ask for a token bound to that node", owner)
+	return &intrusion{owner.NodeNo, "another device shows its board's serial number",
+		fault.New(fault.StateNotAllowed, "this board is enrolled as %s; ask for a token bound to that node", owner.NodeID)}
 }
 
 // giveKeys makes the next key epoch of a node, retires the one before and
@@ -255,41 +296,4 @@ func (s *Store) giveKeys(ctx context.Context, q *sqlgen.Queries, nodeNo int32, n
 // sealedAs binds a sealed root to its node and key epoch.
 func sealedAs(nodeID string, epoch uint32) []byte {
 	return fmt.Appendf(nil, "node root/%s/%d", nodeID, epoch)
-}
-
-func newID() string { return "node_" + strings.ToLower(rand.Text())[:20] }
-
-// freeName is the wanted name, else one from the host's name; a name that is
-// taken gets the end of the node id.
-func freeName(ctx context.Context, q *sqlgen.Queries, wanted, host, nodeID string) (string, error) {
-	name := wanted
-	if name == "" {
-		name = nameFromHost(host, nodeID)
-	}
-	taken, err := q.NameTaken(ctx, name)
-	if err != nil || !taken {
-		return name, err
-	}
-	if wanted != "" {
-		return "", fault.New(fault.NameTaken, "a node named %q exists already", wanted)
-	}
-	return name[:min(len(name), 90)] + "-" + nodeID[len(nodeID)-8:], nil
-}
-
-// nameFromHost keeps what a node name may hold of a host name.
-func nameFromHost(host, nodeID string) string {
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
-			return r
-		}
-		return '-'
-	}, host)
-	switch {
-	case name == "":
-		return nodeID
-	case len(name) < 3: // too short for a name of its own
-		name += "-" + nodeID[len(nodeID)-8:]
-	}
-	return name[:min(len(name), 100)]
 }

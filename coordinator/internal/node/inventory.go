@@ -3,21 +3,58 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 	"lucid.internal/shared/wire"
 )
 
-// SetInventory stores what a node's machine says it is.
+// SetInventory stores what a node's machine says it is. One that is another
+// board than the node enrolled with, its card moved or copied, is told of when
+// it first says so; a board without a serial number proves nothing.
 func (s *Store) SetInventory(ctx context.Context, nodeNo int32, inv *wire.Inventory) error {
 	body, err := json.Marshal(inv)
 	if err != nil {
 		return fmt.Errorf("inventory of node %d: %w", nodeNo, err)
 	}
-	return sqlgen.New(s.Pool).SetInventory(ctx, sqlgen.SetInventoryParams{
-		NodeNo: nodeNo, Inventory: body, AgentVersion: inv.AgentVersion, UpdatedAt: s.Now(),
+	return db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		q, now := sqlgen.New(tx), s.Now()
+		board, err := q.LockBoard(ctx, nodeNo)
+		if err != nil {
+			return err
+		}
+		err = q.SetInventory(ctx, sqlgen.SetInventoryParams{
+			NodeNo: nodeNo, Inventory: body, AgentVersion: inv.AgentVersion, UpdatedAt: now,
+		})
+		if err != nil || !movedTo(inv.SerialHash, board.Enrolled, board.Told) {
+			return err
+		}
+		return tellBoard(ctx, tx, nodeNo, inv.SerialHash, now)
 	})
+}
+
+// tellBoard publishes that a node runs on another board, and whose it is.
+func tellBoard(ctx context.Context, tx db.Tx, nodeNo int32, serialHash string, now time.Time) error {
+	q := sqlgen.New(tx)
+	n, err := q.LockStatus(ctx, nodeNo)
+	if err != nil {
+		return err
+	}
+	seen := "it runs on another board than it enrolled with"
+	switch owner, err := q.NodeBySerial(ctx, sqlgen.NodeBySerialParams{SerialHash: serialHash, NodeNo: nodeNo}); {
+	case err == nil:
+		seen = "it runs on the board of " + owner.NodeID
+	case !errors.Is(err, pgx.ErrNoRows):
+		return err
+	}
+	c := Changed{Change: changedBoard, Status: Status(n.Status), Reason: seen, Online: n.Online}
+	return event.Publish(ctx, tx, c.event(n.NodeID, n.PoolID, now))
 }
 
 // SetAgent stores what the live session's status message says; one of an older

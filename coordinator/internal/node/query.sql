@@ -15,8 +15,12 @@ UPDATE enrolment_token SET used_at = $2, node_no = $3, request_hash = $4, respon
 -- name: DeleteExpiredTokens :execrows
 DELETE FROM enrolment_token WHERE used_at IS NULL AND expires_at < $1;
 
+-- name: TakeBoardTurn :exec
+-- Two devices that show the same board enrol one after the other.
+SELECT pg_advisory_xact_lock(hashtextextended(sqlc.arg(serial_hash)::text, 13));
+
 -- name: NodeBySerial :one
-SELECT node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' AND deleted_at IS NULL AND node_no <> $2 LIMIT 1;
+SELECT node_no, node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' AND deleted_at IS NULL AND node_no <> $2 LIMIT 1;
 
 -- name: NameTaken :one
 SELECT EXISTS (SELECT FROM node WHERE name = $1 AND deleted_at IS NULL);
@@ -27,7 +31,10 @@ VALUES ($1, $2, 'starting', $3, $4, $5, $6, sqlc.arg(at), sqlc.arg(at))
 RETURNING node_no;
 
 -- name: ReenrolNode :exec
-UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1 WHERE node_no = $1;
+-- A board that tells no serial number leaves the one that the node had.
+UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1, proven = false, cut_session = session_no,
+    serial_hash = CASE WHEN sqlc.arg(serial_hash)::text = '' THEN serial_hash ELSE sqlc.arg(serial_hash)::text END
+WHERE node_no = $1;
 
 -- name: FirstEnrolNode :exec
 -- The operator's payout address stands; the device's fills an empty one.
@@ -46,11 +53,14 @@ WHERE node_no = $1 AND to_at IS NULL
 RETURNING to_at::timestamptz;
 
 -- name: LockStatus :one
-SELECT n.status, n.status_reason, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
+SELECT n.status, n.status_reason, n.proven, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
 FROM node n WHERE n.node_no = $1 FOR UPDATE;
 
 -- name: UpdateStatus :exec
 UPDATE node SET status = $2, status_reason = $3, updated_at = $4, status_until = $5, version = version + 1 WHERE node_no = $1;
+
+-- name: SetProven :exec
+UPDATE node SET proven = $2 WHERE node_no = $1;
 
 -- name: NextKeyEpoch :one
 SELECT (COALESCE(max(key_epoch), 0) + 1)::integer FROM node_key WHERE node_no = $1;
@@ -77,6 +87,9 @@ UPDATE node SET poot_score = $2 WHERE node_no = $1;
 
 -- name: SetPool :exec
 UPDATE node SET pool_no = $2, updated_at = $3, version = version + 1 WHERE node_no = $1;
+
+-- name: LockBoard :one
+SELECT n.serial_hash AS enrolled, coalesce(n.inventory ->> 'serial_hash', '')::text AS told FROM node n WHERE n.node_no = $1 FOR UPDATE;
 
 -- name: SetInventory :exec
 UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_no = $1;
@@ -149,8 +162,11 @@ UPDATE node SET deleted_at = sqlc.arg(at), updated_at = sqlc.arg(at), version = 
 -- name: DropTokens :exec
 DELETE FROM enrolment_token WHERE node_no = $1 AND used_at IS NULL;
 
--- name: DeletedOnline :many
-SELECT node_id FROM node WHERE deleted_at IS NOT NULL AND online ORDER BY node_no LIMIT 1000;
+-- name: RevokedOnline :many
+-- Connected by a key that is no more.
+(SELECT node_id, 'deleted'::text AS reason FROM node WHERE deleted_at IS NOT NULL AND online LIMIT 1000)
+UNION ALL
+(SELECT node_id, 'enrolled again' FROM node WHERE online AND session_no <= cut_session LIMIT 1000);
 
 -- name: InsertCommand :one
 WITH counted AS (UPDATE node SET command_version = command_version + 1 WHERE node_no = $2 RETURNING command_version)

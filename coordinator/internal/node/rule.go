@@ -40,6 +40,15 @@ func maySet(from Status, reason string, to Status) bool {
 	return to == Suspended && strings.HasPrefix(reason, SuspendedByScore)
 }
 
+// afterReenrolment is what a new key makes of the status: nobody has seen it
+// prove anything. What an operator, a command or the score holds back stays so.
+func afterReenrolment(status Status) Status {
+	if status == Active {
+		return Starting
+	}
+	return status
+}
+
 // afterLift is what a node becomes when its maintenance or suspension ends: it
 // proves itself anew, unless its agent was stopped.
 func afterLift(agentStopped bool) Status {
@@ -50,13 +59,23 @@ func afterLift(agentStopped bool) Status {
 }
 
 // afterResult is what a confirmed command makes of the status; ok is false when
-// the status is not one that waits for it.
-func afterResult(kind string, status Status) (next Status, ok bool) {
+// the status is not one that waits for it. A node that has yet to prove itself,
+// or that its last verdict took out of work, goes on starting: a verdict makes
+// it active, never its own word.
+func afterResult(kind string, status Status, proven bool) (next Status, ok bool) {
 	switch {
-	case kind == "start" && status == Starting:
+	case kind == "start" && status == Starting && proven:
 		return Active, true
+	case kind == "start" && status == Starting:
+		return Starting, true
 	case kind == "stop" && status == Stopping:
 		return Inactive, true
 	}
 	return status, false
+}
+
+// movedTo tells whether a board, by its serial's hash, is neither the one that
+// enrolled nor the one that the node told of last.
+func movedTo(board, enrolled, told string) bool {
+	return board != "" && enrolled != "" && board != enrolled && board != told
 }

@@ -60,12 +60,18 @@ func TestWhatEndsInWhat(t *testing.T) {
 		t.Error("a lifted node must prove itself, unless its agent was stopped")
 	}
 	for _, s := range all {
+		if next := afterReenrolment(s); next == Active || s != Active && next != s {
+			t.Errorf("%s and enrolled again is %s", s, next)
+		}
 		for _, kind := range []string{"start", "stop", "refresh_info"} {
-			next, ok := afterResult(kind, s)
+			next, ok := afterResult(kind, s, true)
 			switch {
 			case kind == "start" && s == Starting:
 				if next != Active || !ok {
 					t.Errorf("start of %s gives %s", s, next)
+				}
+				if next, ok := afterResult(kind, s, false); next != Starting || !ok {
+					t.Errorf("start of a node that is not proven gives %s, %v", next, ok)
 				}
 			case kind == "stop" && s == Stopping:
 				if next != Inactive || !ok {

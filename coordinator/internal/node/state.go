@@ -47,11 +47,32 @@ func enter(ctx context.Context, tx db.Tx, nodeNo int32, before sqlgen.LockStatus
 	return event.Publish(ctx, tx, c.event(before.NodeID, before.PoolID, at))
 }
 
-// StatusOf reads a node's status and its reason and locks them within the
-// caller's transaction.
-func StatusOf(ctx context.Context, tx db.Tx, nodeNo int32) (status Status, reason string, err error) {
+// State is a node's status, why, and whether it is proven: it gave a valid
+// proof under its present key, and no verdict took it out of work since.
+type State struct {
+	Status Status
+	Reason string
+	Proven bool
+}
+
+// StateOf reads a node's state and locks it within the caller's transaction.
+func StateOf(ctx context.Context, tx db.Tx, nodeNo int32) (State, error) {
 	row, err := sqlgen.New(tx).LockStatus(ctx, nodeNo)
-	return Status(row.Status), row.StatusReason, err
+	return State{Status(row.Status), row.StatusReason, row.Proven}, err
+}
+
+// SetProven stores whether a node is proven, within the caller's transaction.
+func SetProven(ctx context.Context, tx db.Tx, nodeNo int32, proven bool) error {
+	return sqlgen.New(tx).SetProven(ctx, sqlgen.SetProvenParams{NodeNo: nodeNo, Proven: proven})
+}
+
+// Park takes a locked node out of work for a reason, within the caller's
+// transaction. A command that it had not confirmed is given up.
+func Park(ctx context.Context, tx db.Tx, nodeNo int32, reason string, at time.Time) error {
+	if err := sqlgen.New(tx).SupersedeCommands(ctx, sqlgen.SupersedeCommandsParams{NodeNo: nodeNo, At: at}); err != nil {
+		return err
+	}
+	return SetStatus(ctx, tx, nodeNo, Inactive, reason, at)
 }
 
 // SetScore stores a node's score (1e9 = 100 points) within the caller's

@@ -14,9 +14,9 @@ import (
 
 // RunOnce does what time brings: it sends commands that were given elsewhere,
 // gives up on those that nobody confirmed, lifts what has its end, and closes
-// connections of deleted nodes. Only the coordinator with the broker calls it.
+// connections made with keys that are no more. Only the coordinator with the broker calls it.
 func (s *Store) RunOnce(ctx context.Context) error {
-	return errors.Join(s.sendCommands(ctx), s.expireCommands(ctx), s.lift(ctx), s.closeDeleted(ctx))
+	return errors.Join(s.sendCommands(ctx), s.expireCommands(ctx), s.lift(ctx), s.closeRevoked(ctx))
 }
 
 func (s *Store) expireCommands(ctx context.Context) error {
@@ -64,14 +64,15 @@ func liftOne(ctx context.Context, tx db.Tx, nodeNo int32, now time.Time) error {
 	return SetStatus(ctx, tx, nodeNo, afterLift(row.AgentStopped), row.Status+" ended", now)
 }
 
-// closeDeleted makes up for a deletion that another coordinator made.
-func (s *Store) closeDeleted(ctx context.Context) error {
-	ids, err := sqlgen.New(s.Pool).DeletedOnline(ctx)
+// closeRevoked makes up for a deletion or a new enrolment that another
+// coordinator made.
+func (s *Store) closeRevoked(ctx context.Context) error {
+	rows, err := sqlgen.New(s.Pool).RevokedOnline(ctx)
 	if err != nil {
-		return fmt.Errorf("read deleted nodes that are connected: %w", err)
+		return fmt.Errorf("read connected nodes whose key is no more: %w", err)
 	}
-	for _, id := range ids {
-		s.Disconnect(id, "deleted")
+	for _, row := range rows {
+		s.Disconnect(row.NodeID, row.Reason)
 	}
 	return nil
 }

@@ -121,10 +121,11 @@ WHERE m.to_at IS NULL AND n.status IN ('starting', 'active')
 ORDER BY m.pool_no, n.node_no;
 
 -- name: LockScalable :many
--- The pool's nodes that scaling may touch: at work, or parked by scaling.
+-- The pool's nodes that scaling may touch: at work, or parked by scaling. One
+-- that was parked before its agent obeyed a start would be activated in vain.
 SELECT n.node_no, n.node_id, n.status, n.online, n.poot_score, m.priority
 FROM node n JOIN pool_membership m ON m.node_no = n.node_no AND m.to_at IS NULL
-WHERE n.pool_no = $1 AND (n.status IN ('starting', 'active') OR n.status = 'inactive' AND n.status_reason = sqlc.arg(standby)::text)
+WHERE n.pool_no = $1 AND (n.status IN ('starting', 'active') OR n.status = 'inactive' AND n.status_reason = sqlc.arg(standby)::text AND NOT n.agent_stopped)
 ORDER BY n.node_no FOR NO KEY UPDATE OF n;
 
 -- name: FleetNodes :many

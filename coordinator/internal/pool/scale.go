@@ -100,7 +100,7 @@ func (s *Store) applyScale(ctx context.Context, tx db.Tx, nodes []sqlgen.LockSca
 	}
 	for done.After > target {
 		n := working[done.After-1]
-		if err := node.SetStatus(ctx, tx, n.NodeNo, node.Inactive, Standby, s.now()); err != nil {
+		if err := node.Park(ctx, tx, n.NodeNo, Standby, s.now()); err != nil {
 			return Scaled{}, err
 		}
 		done.After, done.Parked = done.After-1, append(done.Parked, n.NodeID)

@@ -30,17 +30,24 @@ FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online
   AND (n.status = 'starting'
        OR ($1::boolean AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
-  AND COALESCE(s.next_at, 'epoch') <= $2::timestamptz
+  AND (COALESCE(s.next_at, 'epoch') <= $2::timestamptz
+       -- One that began to start while it was connected does not wait for a
+       -- moment that was drawn before; one that has just connected does.
+       OR n.status = 'starting' AND s.next_at > $3::timestamptz AND
+           (SELECT b.from_at FROM node_state b WHERE b.node_no = n.node_no AND b.to_at IS NULL) > COALESCE((
+               SELECT c.issued_at FROM verdict v JOIN challenge c USING (challenge_id)
+               WHERE v.node_no = n.node_no ORDER BY v.verdict_no DESC LIMIT 1), 'epoch'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
   -- One that was told to start does not answer before it does.
   AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
 ORDER BY s.next_at NULLS FIRST
-LIMIT $3
+LIMIT $4
 `
 
 type DueParams struct {
 	AllStates bool
 	At        time.Time
+	Settled   time.Time
 	Most      int32
 }
 
@@ -54,7 +61,12 @@ type DueRow struct {
 // Online nodes whose moment has come and who have no open challenge. A node
 // suspended by its score goes on being challenged: that is how it comes back.
 func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
-	rows, err := q.db.Query(ctx, due, arg.AllStates, arg.At, arg.Most)
+	rows, err := q.db.Query(ctx, due,
+		arg.AllStates,
+		arg.At,
+		arg.Settled,
+		arg.Most,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -78,38 +90,50 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 	return items, nil
 }
 
-const expired = `-- name: Expired :many
-SELECT challenge_id, node_no, issued_at, expires_at FROM challenge
-WHERE state = 'open' AND expires_at < $1
-ORDER BY expires_at LIMIT $2
+const ending = `-- name: Ending :many
+SELECT c.challenge_id, c.node_no, c.issued_at, c.expires_at, w.withdrawn::boolean AS withdrawn
+FROM challenge c CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM node_state s WHERE s.node_no = c.node_no AND s.from_at >= c.issued_at AND s.from_at < c.expires_at
+          AND (s.status IN ('stopping', 'inactive', 'maintenance') OR s.status = 'suspended' AND s.reason LIKE 'operator:%')
+    ) OR EXISTS (
+        SELECT FROM node_key k WHERE k.node_no = c.node_no AND k.key_epoch > c.key_epoch AND k.created_at < c.expires_at
+    ) AS withdrawn
+) w
+WHERE c.state = 'open' AND (c.expires_at < $1 OR w.withdrawn)
+ORDER BY c.expires_at LIMIT $2
 `
 
-type ExpiredParams struct {
-	ExpiresAt time.Time
-	Limit     int32
+type EndingParams struct {
+	At   time.Time
+	Most int32
 }
 
-type ExpiredRow struct {
+type EndingRow struct {
 	ChallengeID uuid.UUID
 	NodeNo      int32
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
+	Withdrawn   bool
 }
 
-func (q *Queries) Expired(ctx context.Context, arg ExpiredParams) ([]ExpiredRow, error) {
-	rows, err := q.db.Query(ctx, expired, arg.ExpiresAt, arg.Limit)
+// Open challenges whose validity ended, or that are withdrawn: the node was
+// told to stop, set aside or given another key, so nobody is to answer.
+func (q *Queries) Ending(ctx context.Context, arg EndingParams) ([]EndingRow, error) {
+	rows, err := q.db.Query(ctx, ending, arg.At, arg.Most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ExpiredRow
+	var items []EndingRow
 	for rows.Next() {
-		var i ExpiredRow
+		var i EndingRow
 		if err := rows.Scan(
 			&i.ChallengeID,
 			&i.NodeNo,
 			&i.IssuedAt,
 			&i.ExpiresAt,
+			&i.Withdrawn,
 		); err != nil {
 			return nil, err
 		}

@@ -140,30 +140,6 @@ func (q *Queries) DeleteExpiredTokens(ctx context.Context, expiresAt time.Time) 
 	return result.RowsAffected(), nil
 }
 
-const deletedOnline = `-- name: DeletedOnline :many
-SELECT node_id FROM node WHERE deleted_at IS NOT NULL AND online ORDER BY node_no LIMIT 1000
-`
-
-func (q *Queries) DeletedOnline(ctx context.Context) ([]string, error) {
-	rows, err := q.db.Query(ctx, deletedOnline)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var node_id string
-		if err := rows.Scan(&node_id); err != nil {
-			return nil, err
-		}
-		items = append(items, node_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const disconnect = `-- name: Disconnect :one
 UPDATE node SET online = false, last_heartbeat = $3
 WHERE node_no = $1 AND (session_no = $2 OR $2 = 0) AND online
@@ -546,6 +522,22 @@ func (q *Queries) LiveKey(ctx context.Context, nodeID string) (LiveKeyRow, error
 	return i, err
 }
 
+const lockBoard = `-- name: LockBoard :one
+SELECT n.serial_hash AS enrolled, coalesce(n.inventory ->> 'serial_hash', '')::text AS told FROM node n WHERE n.node_no = $1 FOR UPDATE
+`
+
+type LockBoardRow struct {
+	Enrolled string
+	Told     string
+}
+
+func (q *Queries) LockBoard(ctx context.Context, nodeNo int32) (LockBoardRow, error) {
+	row := q.db.QueryRow(ctx, lockBoard, nodeNo)
+	var i LockBoardRow
+	err := row.Scan(&i.Enrolled, &i.Told)
+	return i, err
+}
+
 const lockLifting = `-- name: LockLifting :one
 SELECT status, agent_stopped FROM node WHERE node_no = $1 AND status_until <= $2::timestamptz FOR UPDATE
 `
@@ -625,13 +617,14 @@ func (q *Queries) LockPools(ctx context.Context, poolIds []string) error {
 }
 
 const lockStatus = `-- name: LockStatus :one
-SELECT n.status, n.status_reason, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
+SELECT n.status, n.status_reason, n.proven, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
 FROM node n WHERE n.node_no = $1 FOR UPDATE
 `
 
 type LockStatusRow struct {
 	Status       string
 	StatusReason string
+	Proven       bool
 	Online       bool
 	DeletedAt    *time.Time
 	NodeID       string
@@ -644,6 +637,7 @@ func (q *Queries) LockStatus(ctx context.Context, nodeNo int32) (LockStatusRow, 
 	err := row.Scan(
 		&i.Status,
 		&i.StatusReason,
+		&i.Proven,
 		&i.Online,
 		&i.DeletedAt,
 		&i.NodeID,
@@ -777,7 +771,7 @@ func (q *Queries) NodeByCreation(ctx context.Context, creationKey []byte) (NodeB
 }
 
 const nodeBySerial = `-- name: NodeBySerial :one
-SELECT node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' AND deleted_at IS NULL AND node_no <> $2 LIMIT 1
+SELECT node_no, node_id FROM node WHERE serial_hash = $1 AND serial_hash <> '' AND deleted_at IS NULL AND node_no <> $2 LIMIT 1
 `
 
 type NodeBySerialParams struct {
@@ -785,11 +779,16 @@ type NodeBySerialParams struct {
 	NodeNo     int32
 }
 
-func (q *Queries) NodeBySerial(ctx context.Context, arg NodeBySerialParams) (string, error) {
+type NodeBySerialRow struct {
+	NodeNo int32
+	NodeID string
+}
+
+func (q *Queries) NodeBySerial(ctx context.Context, arg NodeBySerialParams) (NodeBySerialRow, error) {
 	row := q.db.QueryRow(ctx, nodeBySerial, arg.SerialHash, arg.NodeNo)
-	var node_id string
-	err := row.Scan(&node_id)
-	return node_id, err
+	var i NodeBySerialRow
+	err := row.Scan(&i.NodeNo, &i.NodeID)
+	return i, err
 }
 
 const openPresence = `-- name: OpenPresence :exec
@@ -818,7 +817,9 @@ func (q *Queries) PoolNo(ctx context.Context, poolID string) (int32, error) {
 }
 
 const reenrolNode = `-- name: ReenrolNode :exec
-UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1 WHERE node_no = $1
+UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1, proven = false, cut_session = session_no,
+    serial_hash = CASE WHEN $5::text = '' THEN serial_hash ELSE $5::text END
+WHERE node_no = $1
 `
 
 type ReenrolNodeParams struct {
@@ -826,14 +827,17 @@ type ReenrolNodeParams struct {
 	Inventory    []byte
 	AgentVersion string
 	UpdatedAt    time.Time
+	SerialHash   string
 }
 
+// A board that tells no serial number leaves the one that the node had.
 func (q *Queries) ReenrolNode(ctx context.Context, arg ReenrolNodeParams) error {
 	_, err := q.db.Exec(ctx, reenrolNode,
 		arg.NodeNo,
 		arg.Inventory,
 		arg.AgentVersion,
 		arg.UpdatedAt,
+		arg.SerialHash,
 	)
 	return err
 }
@@ -850,6 +854,38 @@ type RetireKeysParams struct {
 func (q *Queries) RetireKeys(ctx context.Context, arg RetireKeysParams) error {
 	_, err := q.db.Exec(ctx, retireKeys, arg.NodeNo, arg.RetiredAt)
 	return err
+}
+
+const revokedOnline = `-- name: RevokedOnline :many
+(SELECT node_id, 'deleted'::text AS reason FROM node WHERE deleted_at IS NOT NULL AND online LIMIT 1000)
+UNION ALL
+(SELECT node_id, 'enrolled again' FROM node WHERE online AND session_no <= cut_session LIMIT 1000)
+`
+
+type RevokedOnlineRow struct {
+	NodeID string
+	Reason string
+}
+
+// Connected by a key that is no more.
+func (q *Queries) RevokedOnline(ctx context.Context) ([]RevokedOnlineRow, error) {
+	rows, err := q.db.Query(ctx, revokedOnline)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RevokedOnlineRow
+	for rows.Next() {
+		var i RevokedOnlineRow
+		if err := rows.Scan(&i.NodeID, &i.Reason); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const sendAgain = `-- name: SendAgain :execrows
@@ -941,6 +977,20 @@ func (q *Queries) SetPool(ctx context.Context, arg SetPoolParams) error {
 	return err
 }
 
+const setProven = `-- name: SetProven :exec
+UPDATE node SET proven = $2 WHERE node_no = $1
+`
+
+type SetProvenParams struct {
+	NodeNo int32
+	Proven bool
+}
+
+func (q *Queries) SetProven(ctx context.Context, arg SetProvenParams) error {
+	_, err := q.db.Exec(ctx, setProven, arg.NodeNo, arg.Proven)
+	return err
+}
+
 const setScore = `-- name: SetScore :exec
 UPDATE node SET poot_score = $2 WHERE node_no = $1
 `
@@ -967,6 +1017,16 @@ type SupersedeCommandsParams struct {
 
 func (q *Queries) SupersedeCommands(ctx context.Context, arg SupersedeCommandsParams) error {
 	_, err := q.db.Exec(ctx, supersedeCommands, arg.NodeNo, arg.At)
+	return err
+}
+
+const takeBoardTurn = `-- name: TakeBoardTurn :exec
+SELECT pg_advisory_xact_lock(hashtextextended($1::text, 13))
+`
+
+// Two devices that show the same board enrol one after the other.
+func (q *Queries) TakeBoardTurn(ctx context.Context, serialHash string) error {
+	_, err := q.db.Exec(ctx, takeBoardTurn, serialHash)
 	return err
 }
 

@@ -445,7 +445,7 @@ func (q *Queries) LockPools(ctx context.Context, poolIds []string) ([]LockPoolsR
 const lockScalable = `-- name: LockScalable :many
 SELECT n.node_no, n.node_id, n.status, n.online, n.poot_score, m.priority
 FROM node n JOIN pool_membership m ON m.node_no = n.node_no AND m.to_at IS NULL
-WHERE n.pool_no = $1 AND (n.status IN ('starting', 'active') OR n.status = 'inactive' AND n.status_reason = $2::text)
+WHERE n.pool_no = $1 AND (n.status IN ('starting', 'active') OR n.status = 'inactive' AND n.status_reason = $2::text AND NOT n.agent_stopped)
 ORDER BY n.node_no FOR NO KEY UPDATE OF n
 `
 
@@ -463,7 +463,8 @@ type LockScalableRow struct {
 	Priority  int16
 }
 
-// The pool's nodes that scaling may touch: at work, or parked by scaling.
+// The pool's nodes that scaling may touch: at work, or parked by scaling. One
+// that was parked before its agent obeyed a start would be activated in vain.
 func (q *Queries) LockScalable(ctx context.Context, arg LockScalableParams) ([]LockScalableRow, error) {
 	rows, err := q.db.Query(ctx, lockScalable, arg.PoolNo, arg.Standby)
 	if err != nil {

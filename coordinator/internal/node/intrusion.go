@@ -1,0 +1,43 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/node/sqlgen"
+)
+
+// intrusion is a refused enrolment that speaks of a node which is another
+// device's: a copied token, or a clone of its board. Its operator shall see it.
+type intrusion struct {
+	nodeNo int32
+	what   string
+	error  // what the device is told
+}
+
+func (i *intrusion) Unwrap() error { return i.error }
+
+// refused gives the error of a refused enrolment, and publishes an event when
+// it is an intrusion. The refusal left nothing behind, so this is a transaction
+// of its own.
+func (s *Store) refused(ctx context.Context, refusal error) error {
+	found, ok := errors.AsType[*intrusion](refusal)
+	if !ok {
+		return refusal
+	}
+	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		n, err := sqlgen.New(tx).LockStatus(ctx, found.nodeNo)
+		if err != nil {
+			return err
+		}
+		c := Changed{Change: changedIntruder, Status: Status(n.Status), Reason: found.what, Online: n.Online}
+		return event.Publish(ctx, tx, c.event(n.NodeID, n.PoolID, s.Now()))
+	})
+	if err != nil {
+		return errors.Join(refusal, fmt.Errorf("tell of it: %w", err))
+	}
+	return refusal
+}

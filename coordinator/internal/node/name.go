@@ -1,0 +1,47 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node/sqlgen"
+)
+
+func newID() string { return "node_" + strings.ToLower(rand.Text())[:20] }
+
+// freeName is the wanted name, else one from the host's name; a name that is
+// taken gets the end of the node id.
+func freeName(ctx context.Context, q *sqlgen.Queries, wanted, host, nodeID string) (string, error) {
+	name := wanted
+	if name == "" {
+		name = nameFromHost(host, nodeID)
+	}
+	taken, err := q.NameTaken(ctx, name)
+	if err != nil || !taken {
+		return name, err
+	}
+	if wanted != "" {
+		return "", fault.New(fault.NameTaken, "a node named %q exists already", wanted)
+	}
+	return name[:min(len(name), 90)] + "-" + nodeID[len(nodeID)-8:], nil
+}
+
+// nameFromHost keeps what a node name may hold of a host name.
+func nameFromHost(host, nodeID string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '-'
+	}, host)
+	switch {
+	case name == "":
+		return nodeID
+	case len(name) < 3: // too short for a name of its own
+		name += "-" + nodeID[len(nodeID)-8:]
+	}
+	return name[:min(len(name), 100)]
+}
