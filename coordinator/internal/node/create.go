@@ -90,6 +90,9 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 		return Node{}, Enrolment{}, fmt.Errorf("create node %s: %w", n.Name, nameTaken(err, n.Name))
 	}
 	made, err := s.Get(ctx, id)
+	if fault.Has(err, fault.NodeNotFound) {
+		err = fault.New(fault.StateNotAllowed, "%s was made, and deleted by somebody else at once", id)
+	}
 	return made, enrolment, err
 }
 
