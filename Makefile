@@ -34,6 +34,7 @@ build: ## build the programs into bin/
 	cd coordinator && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucid-coordinator ./cmd/lucid-coordinator
 	cd coordinator && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucidctl ./cmd/lucidctl
 	cd agent && CGO_ENABLED=0 go build -trimpath -tags $(AGENT_TAGS) -ldflags '$(LDFLAGS)' -o ../bin/lucid-agent ./cmd/lucid-agent
+	cd e2e && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../bin/lucid-fleet ./cmd/fleet
 
 run: setup build ## this machine as a proven, scored and paid node; Ctrl-C stops it (RUN_FLAGS="--http ...")
 	@exec bin/lucid-coordinator dev --agent bin/lucid-agent $(RUN_FLAGS)
@@ -42,8 +43,12 @@ test: setup ## every test of every module (TEST_FLAGS="-race -run ...")
 	$(call each,go test $(TEST_FLAGS) ./...)
 
 test-long: TEST_FLAGS := -race -shuffle=on -count=3 -timeout 60m
-test-long: setup ## every test three times with the race detector, then every fuzz target
+test-long: setup ## every test three times with the race detector, the fault tests in full, then every fuzz target
 	$(call each,go test $(TEST_FLAGS) ./...)
+	cd e2e && go test -timeout 60m -run 'TestCrash|TestFleet|TestChurn' -v . -rounds 20 -publishers 64 \
+		-fleet-nodes 1000 -fleet-duration 5m -churn-duration 2m
+	cd e2e && go run ./cmd/fleet --self --nodes 10000 --duration 5m --sample-interval 2s --publish-interval 10s \
+		--churn 0.1 --cuts 0.2 --duplicates 0.02 --delays 0.02 --clock-skew 0.05 --cheat clone=20 --cheat alter=20 --cheat sybil=50
 	@FUZZTIME=1m sh scripts/fuzz.sh $(MODULES)
 
 fuzz: ## every fuzz target for FUZZTIME each

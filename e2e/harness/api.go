@@ -34,7 +34,12 @@ func (c *Coordinator) URL() string {
 // any certificate will do, so that /ready can be asked before there is a token.
 func (c *Coordinator) Pin(pin string) {
 	c.client.CloseIdleConnections()
-	c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+	c.client = &http.Client{Transport: &http.Transport{TLSClientConfig: PinnedTLS(pin)}}
+}
+
+// PinnedTLS insists on the CA of that pin; "" takes any certificate.
+func PinnedTLS(pin string) *tls.Config {
+	return &tls.Config{
 		InsecureSkipVerify: true, // VerifyConnection does more
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if pin == "" {
@@ -42,7 +47,7 @@ func (c *Coordinator) Pin(pin string) {
 			}
 			return verifyPinned(state, pin)
 		},
-	}}}
+	}
 }
 
 // verifyPinned checks the chain up to the pinned CA, and the host's name.

@@ -46,14 +46,15 @@ func (c *Coordinator) NewToken(ctx context.Context, pool string) (EnrollFile, er
 	return file, nil
 }
 
-// Device is a machine that has not enrolled yet: its two private keys.
+// Device is a machine that has not enrolled yet: its two private keys, and what
+// it says of itself.
 type Device struct {
-	exchange *ecdh.PrivateKey
-	signing  ed25519.PrivateKey
-	serial   [16]byte
+	Inventory wire.Inventory
+	Signing   ed25519.PrivateKey
+	exchange  *ecdh.PrivateKey
 }
 
-// NewDevice draws the keys of a machine.
+// NewDevice draws the keys and the serial number of a machine.
 func NewDevice() (*Device, error) {
 	exchange, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
@@ -63,27 +64,27 @@ func NewDevice() (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{exchange: exchange, signing: signing}
-	_, _ = rand.Read(d.serial[:]) // crypto/rand.Read never fails
-	return d, nil
+	var serial [16]byte
+	_, _ = rand.Read(serial[:]) // crypto/rand.Read never fails
+	return &Device{exchange: exchange, Signing: signing, Inventory: wire.Inventory{
+		Model: "End-to-end node", Hostname: "e2e-" + hex.EncodeToString(serial[:4]), OS: "linux", AgentVersion: "e2e",
+		CPU: wire.CPUInventory{Model: "e2e", Cores: 4, FrequencyMHz: 1500, Architecture: "arm64"}, MemoryBytes: 4 << 30,
+		SerialHash: hex.EncodeToString(append(serial[:], serial[:]...)),
+	}}, nil
 }
 
 // Request builds the signed request that redeems a token.
 func (d *Device) Request(file EnrollFile) (*wire.EnrollRequest, error) {
-	inventory, err := json.Marshal(wire.Inventory{
-		Model: "End-to-end node", Hostname: "e2e-" + hex.EncodeToString(d.serial[:4]), OS: "linux", AgentVersion: "e2e",
-		CPU: wire.CPUInventory{Model: "e2e", Cores: 4, FrequencyMHz: 1500, Architecture: "arm64"}, MemoryBytes: 4 << 30,
-		SerialHash: hex.EncodeToString(append(d.serial[:], d.serial[:]...)),
-	})
+	inventory, err := json.Marshal(d.Inventory)
 	if err != nil {
 		return nil, err
 	}
 	req := &wire.EnrollRequest{
 		V: wire.ProtocolVersion, Token: file.Token, Inventory: inventory, PayoutAddress: file.PayoutAddress,
 		X25519Public: d.exchange.PublicKey().Bytes(),
-		DevicePublic: d.signing.Public().(ed25519.PublicKey),
+		DevicePublic: d.Signing.Public().(ed25519.PublicKey),
 	}
-	req.Signature = ed25519.Sign(d.signing, proof.EnrollRequestTranscript(req))
+	req.Signature = ed25519.Sign(d.Signing, proof.EnrollRequestTranscript(req))
 	return req, nil
 }
 
@@ -104,14 +105,24 @@ func (d *Device) Enroll(ctx context.Context, c *Coordinator, file EnrollFile) (*
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&resp); err != nil {
 		return nil, fmt.Errorf("enrolment: %w", err)
 	}
-	if err := verifyEnrolment(file, req, &resp); err != nil {
-		return nil, err
-	}
-	root, err := proof.RootFrom(d.exchange, resp.X25519Public, req.Token, proof.EnrollTranscript(req, &resp))
+	keys, err := d.Keys(file, req, &resp)
 	if err != nil {
 		return nil, err
 	}
-	return newNode(d, &resp, root.Derive()), nil
+	return newNode(d, &resp, keys), nil
+}
+
+// Keys checks an answer against the token's file and gives the keys that it
+// means.
+func (d *Device) Keys(file EnrollFile, req *wire.EnrollRequest, resp *wire.EnrollResponse) (proof.Keys, error) {
+	if err := verifyEnrolment(file, req, resp); err != nil {
+		return proof.Keys{}, err
+	}
+	root, err := proof.RootFrom(d.exchange, resp.X25519Public, req.Token, proof.EnrollTranscript(req, resp))
+	if err != nil {
+		return proof.Keys{}, err
+	}
+	return root.Derive(), nil
 }
 
 func verifyEnrolment(file EnrollFile, req *wire.EnrollRequest, resp *wire.EnrollResponse) error {

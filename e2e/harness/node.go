@@ -37,7 +37,7 @@ type Node struct {
 
 func newNode(d *Device, resp *wire.EnrollResponse, keys proof.Keys) *Node {
 	n := &Node{
-		ID: resp.NodeID, Run: wire.NewRunID(), Keys: keys, device: d.signing,
+		ID: resp.NodeID, Run: wire.NewRunID(), Keys: keys, device: d.Signing,
 		broker: resp.MQTT[0], caPEM: resp.CAPEM, booted: time.Now(),
 	}
 	_, _ = rand.Read(n.bootID[:])

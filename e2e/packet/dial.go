@@ -2,6 +2,7 @@ package packet
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -14,12 +15,27 @@ const replyTimeout = 30 * time.Second
 // Dial connects without TLS and logs in. The deadline of the login still
 // stands on the connection: set another.
 func Dial(ctx context.Context, addr string, who Login) (net.Conn, error) {
+	return DialTLS(ctx, addr, nil, who)
+}
+
+// DialTLS is Dial over TLS, whose configuration names the server; nil is
+// without.
+func DialTLS(ctx context.Context, addr string, config *tls.Config, who Login) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
-	if err := login(conn, who); err != nil {
+	if config != nil {
+		conn = tls.Client(conn, config)
+	}
+	// The login waits for nobody who no longer wants it.
+	unhook := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	err = login(conn, who)
+	if !unhook() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
@@ -33,6 +49,7 @@ func login(conn net.Conn, who Login) error {
 	if _, err := conn.Write(Connect(who)); err != nil {
 		return err
 	}
+	// Unbuffered: what the server sends next is for the connection's own reader.
 	var answer [4]byte
 	if _, err := io.ReadFull(conn, answer[:]); err != nil {
 		return err

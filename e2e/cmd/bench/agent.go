@@ -86,8 +86,8 @@ func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir
 	}}, nil
 }
 
-func watch(ctx context.Context, o options, pid int, exporter *exporter) (mine, other used, err error) {
-	before, err := look(pid)
+func watch(ctx context.Context, o options, pid int, exporter *exporter) (mine, other harness.Used, err error) {
+	before, err := harness.Look(pid)
 	otherBefore, err2 := exporter.look()
 	if err := errors.Join(err, err2); err != nil {
 		return mine, other, err
@@ -95,14 +95,14 @@ func watch(ctx context.Context, o options, pid int, exporter *exporter) (mine, o
 	if err := exporter.scrapeFor(ctx, o.watch); err != nil {
 		return mine, other, err
 	}
-	after, err := look(pid)
+	after, err := harness.Look(pid)
 	otherAfter, err2 := exporter.look()
 	if err := errors.Join(err, err2); err != nil {
 		return mine, other, err
 	}
-	mine = between(before, after)
+	mine = harness.Between(before, after)
 	if exporter != nil {
-		other = between(otherBefore, otherAfter)
+		other = harness.Between(otherBefore, otherAfter)
 	}
 	return mine, other, nil
 }

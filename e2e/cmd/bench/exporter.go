@@ -116,11 +116,11 @@ func (e *exporter) scrape(ctx context.Context) error {
 	return err
 }
 
-func (e *exporter) look() (footprint, error) {
+func (e *exporter) look() (harness.Footprint, error) {
 	if e == nil {
-		return footprint{}, nil
+		return harness.Footprint{}, nil
 	}
-	return look(e.cmd.Process.Pid)
+	return harness.Look(e.cmd.Process.Pid)
 }
 
 // size is the reference of the binary's size.

@@ -19,14 +19,14 @@ func (m *meter) read(c *harness.Coordinator) error {
 	if err != nil {
 		return err
 	}
-	servers, err := family(server)
+	servers, err := harness.Family(server)
 	if err != nil {
 		return err
 	}
 	var reading [3]time.Duration
 	for i, pids := range [][]int{{c.PID()}, servers, {os.Getpid()}} {
 		for _, pid := range pids {
-			used, err := cpuTime(pid)
+			used, err := harness.CPUTime(pid)
 			if err != nil {
 				return err
 			}

@@ -52,9 +52,6 @@ func thousands(v float64) string {
 	return s
 }
 
-// mebibytes writes bytes as MiB.
-func mebibytes(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
-
 func cpuModel() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"os"
@@ -8,30 +8,30 @@ import (
 )
 
 func TestLookAtMyself(t *testing.T) {
-	before, err := look(os.Getpid())
+	before, err := Look(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if before.RSS == 0 || before.Peak < before.RSS || before.Anonymous == 0 || before.Anonymous > before.RSS {
 		t.Errorf("%+v", before)
 	}
-	var after footprint
+	var after Footprint
 	for x := 0; after.CPU <= before.CPU; x++ { // work until the scheduler has noticed
-		if after, err = look(os.Getpid()); err != nil {
+		if after, err = Look(os.Getpid()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := look(-1); err == nil {
+	if _, err := Look(-1); err == nil {
 		t.Error("a process that does not exist was read")
 	}
 }
 
 func TestBetween(t *testing.T) {
 	at := time.Unix(1000, 0)
-	u := between(
-		footprint{At: at, RSS: 1, CPU: time.Second, WriteBytes: 10},
-		footprint{At: at.Add(10 * time.Second), RSS: 3, Peak: 4, Anonymous: 2, CPU: 2 * time.Second, WriteBytes: 17})
-	if u != (used{RSS: 3, Anonymous: 2, Peak: 4, WriteBytes: 7, CPUPercent: 10}) {
+	u := Between(
+		Footprint{At: at, RSS: 1, CPU: time.Second, WriteBytes: 10},
+		Footprint{At: at.Add(10 * time.Second), RSS: 3, Peak: 4, Anonymous: 2, CPU: 2 * time.Second, WriteBytes: 17})
+	if u != (Used{RSS: 3, Anonymous: 2, Peak: 4, WriteBytes: 7, CPUPercent: 10}) {
 		t.Errorf("%+v", u)
 	}
 }
@@ -61,22 +61,15 @@ func TestFamily(t *testing.T) {
 	}
 	t.Cleanup(func() { child.Process.Kill(); child.Wait() })
 	// children lists those of one thread, and Go starts processes from any.
-	pids, err := family(os.Getpid())
+	pids, err := Family(os.Getpid())
 	if err != nil || pids[0] != os.Getpid() {
 		t.Errorf("%v, %v", pids, err)
 	}
-	pids, err = family(child.Process.Pid)
+	pids, err = Family(child.Process.Pid)
 	if err != nil || len(pids) != 1 {
 		t.Errorf("a process without children: %v, %v", pids, err)
 	}
-	if _, err := family(-1); err == nil {
+	if _, err := Family(-1); err == nil {
 		t.Error("a process that does not exist has a family")
-	}
-}
-
-func TestMeter(t *testing.T) {
-	m := meter{readings: [][3]time.Duration{{1000, 2000, 3000}, {1000 + 4000, 2000 + 6000, 3000 + 1000}}}
-	if got := m.perSample(2); got != "coordinator 2.0 µs, Postgres 3.0 µs, client 0.5 µs" {
-		t.Error(got)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// footprint is what a process has used up to one moment.
-type footprint struct {
+// Footprint is what a process has used up to one moment.
+type Footprint struct {
 	At         time.Time
 	RSS        uint64        // bytes resident now
 	Anonymous  uint64        // part of RSS that no file backs
@@ -22,10 +22,10 @@ type footprint struct {
 	WriteBytes uint64        // sent to storage
 }
 
-// look reads /proc of a process.
-func look(pid int) (footprint, error) {
+// Look reads /proc of a process.
+func Look(pid int) (Footprint, error) {
 	dir := "/proc/" + strconv.Itoa(pid)
-	f := footprint{At: time.Now()}
+	f := Footprint{At: time.Now()}
 	status, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
 		return f, err
@@ -39,15 +39,15 @@ func look(pid int) (footprint, error) {
 	f.Anonymous, errs[1] = field(string(status), "RssAnon:", 1024)
 	f.Peak, errs[2] = field(string(status), "VmHWM:", 1024)
 	f.WriteBytes, errs[3] = field(string(io), "write_bytes:", 1)
-	f.CPU, errs[4] = cpuTime(pid)
+	f.CPU, errs[4] = CPUTime(pid)
 	return f, errors.Join(errs[:]...)
 }
 
-// cpuTime is how long a process ran, threads that ended included. It comes in
+// CPUTime is how long a process ran, threads that ended included. It comes in
 // nanoseconds from the process's own clock, whose number is made of its id as
 // clock_getcpuclockid(3) does: the ticks of /proc/PID/stat are too coarse for
 // a tenth of a percent.
-func cpuTime(pid int) (time.Duration, error) {
+func CPUTime(pid int) (time.Duration, error) {
 	const scheduled = 2 // CPUCLOCK_SCHED of the kernel
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &t); err != nil {
@@ -56,8 +56,8 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// family is a process and its children.
-func family(pid int) ([]int, error) {
+// Family is a process and its children.
+func Family(pid int) ([]int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		return nil, err
@@ -90,21 +90,25 @@ func field(text, name string, unit uint64) (uint64, error) {
 	return 0, fmt.Errorf("%s is missing", name)
 }
 
-// used is what a process used between two looks.
-type used struct {
+// Used is what a process used between two looks.
+type Used struct {
 	RSS, Anonymous, Peak, WriteBytes uint64
 	CPUPercent                       float64 // of one core
 }
 
-func between(before, after footprint) used {
-	return used{
+// Between is what was used from one look to another.
+func Between(before, after Footprint) Used {
+	return Used{
 		RSS: after.RSS, Anonymous: after.Anonymous, Peak: after.Peak,
 		WriteBytes: after.WriteBytes - before.WriteBytes,
 		CPUPercent: 100 * (after.CPU - before.CPU).Seconds() / after.At.Sub(before.At).Seconds(),
 	}
 }
 
-func (u used) String() string {
+func (u Used) String() string {
 	return fmt.Sprintf("resident %s (anonymous %s, peak %s), CPU %.3f %% of a core, %d bytes written",
-		mebibytes(u.RSS), mebibytes(u.Anonymous), mebibytes(u.Peak), u.CPUPercent, u.WriteBytes)
+		MiB(u.RSS), MiB(u.Anonymous), MiB(u.Peak), u.CPUPercent, u.WriteBytes)
 }
+
+// MiB writes bytes.
+func MiB(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

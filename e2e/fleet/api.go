@@ -1,0 +1,67 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"lucid.internal/e2e/harness"
+)
+
+// API is a coordinator's REST API and the key to make nodes by it.
+type API struct {
+	URL      string // https://host:port, no path
+	Key      string // of an operator or administrator
+	CASHA256 string // pin of the coordinator's CA; "" takes any certificate
+}
+
+const (
+	nodesPath = "/api/v1/nodes/"
+	callTime  = time.Minute
+	maxAnswer = 1 << 20
+)
+
+// caller keeps the connections of an API.
+type caller struct {
+	API
+	client *http.Client
+}
+
+func (a API) open(atOnce int) *caller {
+	return &caller{a, &http.Client{Timeout: callTime, Transport: &http.Transport{
+		TLSClientConfig: harness.PinnedTLS(a.CASHA256), MaxIdleConnsPerHost: atOnce,
+	}}}
+}
+
+// post sends a body and reads the answer, which must be 200 or 201.
+func (c *caller) post(ctx context.Context, path string, body, answer any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if c.Key != "" {
+		req.Header.Set("X-API-Key", c.Key)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+		return fmt.Errorf("POST %s: status %d: %s", path, resp.StatusCode, got)
+	}
+	return json.Unmarshal(got, answer)
+}

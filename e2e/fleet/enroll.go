@@ -1,0 +1,177 @@
+package fleet
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lucid.internal/e2e/harness"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// machine is an enrolled device.
+type machine struct {
+	nodeID    string
+	keyEpoch  uint32
+	keys      proof.Keys
+	signing   ed25519.PrivateKey
+	server    string
+	tls       *tls.Config // nil: plain
+	inventory *wire.Inventory
+	model     model
+	kind      Kind
+}
+
+// Enrolment is what it cost to become a fleet.
+type Enrolment struct {
+	Nodes     int     `json:"nodes"`
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"per_second"`
+	// OwnMs is this side's part for one node: both key pairs, X25519, the
+	// signature, and checking the coordinator's.
+	OwnMs float64 `json:"own_ms"`
+}
+
+// sybilAddress is where all Sybils want to be paid.
+const sybilAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+
+// enrolMany enrols every node, a bounded number at once.
+func (f *Fleet) enrolMany(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	began := time.Now()
+	kinds := assign(f.config.Nodes, f.config.Cheats)
+	f.machines = make([]*machine, len(kinds))
+	e := enroller{fleet: f, api: f.config.API.open(f.config.EnrolAtOnce)}
+	var next, done atomic.Int64
+	var running sync.WaitGroup
+	for range f.config.EnrolAtOnce {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(kinds) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				m, err := e.enrol(ctx, i, kinds[i])
+				if err != nil {
+					cancel(fmt.Errorf("enrolment of node %d of %d: %w", i+1, len(kinds), err))
+					return
+				}
+				f.machines[i] = m
+				f.counts.enrolled.Store(done.Add(1))
+			}
+		})
+	}
+	running.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	took := time.Since(began).Seconds()
+	f.enrolment = Enrolment{
+		Nodes: len(kinds), Seconds: took, PerSecond: float64(len(kinds)) / took,
+		OwnMs: float64(e.own.Load()) / 1e6 / float64(len(kinds)),
+	}
+	return nil
+}
+
+type enroller struct {
+	fleet *Fleet
+	api   *caller
+	roots sync.Map     // PEM of a CA -> *x509.CertPool: one for the whole fleet
+	own   atomic.Int64 // nanoseconds of our own work
+}
+
+// enrol makes a node by the API, as an operator does, and becomes it, as a
+// device does.
+func (e *enroller) enrol(ctx context.Context, index int, kind Kind) (*machine, error) {
+	config := &e.fleet.config
+	var created struct {
+		Enrolment struct {
+			Token string `json:"token"`
+		} `json:"enrolment"`
+	}
+	wanted := map[string]any{"name": fmt.Sprintf("sim-%x-%05d", e.fleet.name, index), "node_type": "worker"}
+	if config.Pool != "" {
+		wanted["initial_pool_id"] = config.Pool
+	}
+	if err := e.api.post(ctx, nodesPath, wanted, &created); err != nil {
+		return nil, err
+	}
+	if created.Enrolment.Token == "" {
+		return nil, errors.New("the answer to a new node has no token")
+	}
+	m := &machine{kind: kind, model: models[rand.New(rand.NewPCG(config.Seed, uint64(index))).IntN(len(models))]}
+	file := config.File
+	file.Token, file.PayoutAddress = created.Enrolment.Token, ""
+	if kind == Sybil {
+		file.PayoutAddress = sybilAddress
+	}
+	began := time.Now()
+	device, err := harness.NewDevice()
+	if err != nil {
+		return nil, err
+	}
+	device.Inventory = m.model.inventory(index)
+	req, err := device.Request(file)
+	if err != nil {
+		return nil, err
+	}
+	e.own.Add(int64(time.Since(began)))
+	resp := new(wire.EnrollResponse)
+	if err := e.api.post(ctx, wire.EnrollPath, req, resp); err != nil {
+		return nil, err
+	}
+	began = time.Now()
+	m.keys, err = device.Keys(file, req, resp)
+	e.own.Add(int64(time.Since(began)))
+	if err != nil {
+		return nil, err
+	}
+	m.nodeID, m.keyEpoch, m.signing, m.inventory = resp.NodeID, resp.KeyEpoch, device.Signing, &device.Inventory
+	return m, e.address(m, resp)
+}
+
+// address says where the machine connects.
+func (e *enroller) address(m *machine, resp *wire.EnrollResponse) error {
+	if plain := e.fleet.config.PlainAddr; plain != "" {
+		m.server = plain
+		return nil
+	}
+	if len(resp.MQTT) == 0 {
+		return errors.New("the enrolment names no MQTT server")
+	}
+	m.server = resp.MQTT[0]
+	host, _, err := net.SplitHostPort(m.server)
+	if err != nil {
+		return fmt.Errorf("MQTT server of the enrolment: %w", err)
+	}
+	known, found := e.roots.Load(resp.CAPEM)
+	if !found {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM([]byte(resp.CAPEM)) {
+			return errors.New("the enrolment's CA is no certificate")
+		}
+		known, _ = e.roots.LoadOrStore(resp.CAPEM, pool)
+	}
+	m.tls = &tls.Config{RootCAs: known.(*x509.CertPool), ServerName: host, MinVersion: tls.VersionTLS13}
+	return nil
+}
+
+// inventory is what such a machine says of itself.
+func (m *model) inventory(index int) wire.Inventory {
+	serial := sha256.Sum256(newID())
+	return wire.Inventory{
+		Model: m.name, SerialHash: hex.EncodeToString(serial[:]), Hostname: fmt.Sprintf("sim-%05d", index),
+		OS: "Debian GNU/Linux 12 (bookworm)", Kernel: "6.6.51+rpt-rpi-v8", AgentVersion: agentVersion,
+		CPU:         wire.CPUInventory{Model: "ARM Cortex-A", Cores: m.cores, FrequencyMHz: m.mhz, Architecture: "arm64"},
+		MemoryBytes: m.memory,
+		Disks:       []wire.DiskInfo{{Device: "/dev/mmcblk0p2", Mount: "/", Filesystem: "ext4", TotalBytes: m.disk}},
+	}
+}

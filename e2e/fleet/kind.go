@@ -1,0 +1,74 @@
+package fleet
+
+import (
+	"slices"
+	"strings"
+)
+
+// Kind is how a node behaves.
+type Kind string
+
+// Kinds of behaviour. The cheats are those of the design that can be acted out
+// by what goes over the wire.
+const (
+	Honest Kind = "honest"
+	Clone  Kind = "clone"  // cloned key: two machines live with one identity
+	Relay  Kind = "relay"  // answers come faster than the declared model can solve
+	Shared Kind = "shared" // many nodes are one machine: one boot id, one solver, one series
+	Replay Kind = "replay" // every challenge is answered with the first answer
+	Alter  Kind = "alter"  // altered telemetry: the running hash is of other messages than were sent
+	Copy   Kind = "copy"   // metrics copied from an honest node
+	Clock  Kind = "clock"  // time since boot goes back, boot ids alternate, samples jump in time
+	Sybil  Kind = "sybil"  // many nodes of one owner: one payout address, offline in step
+)
+
+// cheats with what they do, in the order of help and reports.
+var cheats = []struct {
+	kind Kind
+	text string
+}{
+	{Clone, "two machines with one key"},
+	{Relay, "answers faster than its model can"},
+	{Shared, "one machine poses as all of them"},
+	{Replay, "answers every challenge with its first answer"},
+	{Alter, "its running hash is of other telemetry than it sent"},
+	{Copy, "sends an honest node's metrics"},
+	{Clock, "time since boot goes back, boot ids alternate"},
+	{Sybil, "one payout address, offline in step"},
+}
+
+func (k Kind) known() bool { return slices.Contains(allKinds(), k) }
+
+func allKinds() []Kind {
+	all := []Kind{Honest}
+	for _, c := range cheats {
+		all = append(all, c.kind)
+	}
+	return all
+}
+
+// Kinds names the cheats and what they do.
+func Kinds() string {
+	var all []string
+	for _, c := range cheats {
+		all = append(all, string(c.kind)+" ("+c.text+")")
+	}
+	return strings.Join(all, ", ")
+}
+
+// assign says how each node behaves: cheats are spread evenly, so that they
+// connect among the others.
+func assign(nodes int, counts map[Kind]int) []Kind {
+	all := make([]Kind, 0, nodes)
+	for _, c := range cheats {
+		for range counts[c.kind] {
+			all = append(all, c.kind)
+		}
+	}
+	cheating := len(all)
+	spread := slices.Repeat([]Kind{Honest}, nodes)
+	for i, kind := range all {
+		spread[i*nodes/cheating] = kind
+	}
+	return spread
+}

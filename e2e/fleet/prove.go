@@ -1,0 +1,160 @@
+package fleet
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// answer is a solved challenge on its way from the solver to the node.
+type answer struct {
+	session   *session
+	canonical []byte
+	challenge *proof.Challenge
+	solutions []uint64
+}
+
+// challenged solves a challenge beside the node.
+func (s *session) challenged(payload []byte) {
+	n := s.node
+	n.fleet.counts.challenges.Add(1)
+	if n.stopped {
+		return
+	}
+	var message wire.Challenge
+	if json.Unmarshal(payload, &message) != nil {
+		return
+	}
+	challenge, err := proof.DecodeChallenge(message.Bytes, n.keys.Challenge)
+	if err != nil || challenge.NodeID != n.nodeID || challenge.KeyEpoch != n.keyEpoch {
+		return
+	}
+	go n.solve(answer{session: s, canonical: message.Bytes, challenge: challenge}, time.Now())
+}
+
+// solve takes its turn at the processor, then waits until a machine of the
+// node's model would have been done.
+func (n *node) solve(a answer, received time.Time) {
+	deadline := received.Add(time.Duration(a.challenge.DeadlineMs-a.challenge.IssuedMs) * time.Millisecond)
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	model := n.model
+	if n.kind == Shared {
+		model = n.group.model
+		if !acquire(ctx, n.group.solver) {
+			return
+		}
+		defer func() { <-n.group.solver }()
+		received = time.Now() // its own work begins now
+	}
+	var err error
+	if a.solutions, err = n.fleet.search(ctx, a.challenge); err != nil {
+		return
+	}
+	if n.kind != Relay && sleep(ctx, time.Until(received.Add(model.solving(a.solutions)))) != nil {
+		return
+	}
+	select {
+	case n.answers <- a:
+	case <-a.session.gone:
+	}
+}
+
+// search is the real work.
+func (f *Fleet) search(ctx context.Context, c *proof.Challenge) ([]uint64, error) {
+	if !acquire(ctx, f.solvers) {
+		return nil, ctx.Err()
+	}
+	defer func() { <-f.solvers }()
+	began := time.Now()
+	solutions, err := c.Solve(ctx)
+	f.counts.solvingNs.Add(uint64(time.Since(began)))
+	f.counts.hashes.Add(hashes(solutions))
+	return solutions, err
+}
+
+func acquire(ctx context.Context, tokens chan struct{}) bool {
+	select {
+	case tokens <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// hashes is how many it took to find solutions.
+func hashes(solutions []uint64) (n uint64) {
+	for _, x := range solutions {
+		n += x + 1
+	}
+	return n
+}
+
+// solving is how long a machine of the model takes.
+func (m *model) solving(solutions []uint64) time.Duration {
+	return time.Duration(float64(hashes(solutions)) / m.hashesPerSecond * float64(time.Second))
+}
+
+// respond answers by the connection that was asked.
+func (s *session) respond(a answer) error {
+	n := s.node
+	if a.session != s {
+		return nil // nobody asked on this one
+	}
+	text := n.responseTo(a)
+	if n.kind == Replay {
+		if n.firstAnswer == nil {
+			n.firstAnswer = text
+		}
+		text = n.firstAnswer
+	}
+	n.fleet.counts.answers.Add(1)
+	return s.publish(wire.ChannelResponse, text, false)
+}
+
+func (n *node) responseTo(a answer) []byte {
+	n.answered++
+	b := n.boot
+	if n.kind == Clock && n.answered%2 == 0 {
+		b.at = b.at.Add(clockGame) // time since boot goes back
+		b.id[0] ^= 1               // and the boot is another, now and then
+	}
+	r := proof.Response{
+		ChallengeID: a.challenge.ID, ChallengeHash: proof.HashChallenge(a.canonical), Solutions: a.solutions,
+		BootID: b.id, BootTimeMs: uint64(time.Since(b.at).Milliseconds()),
+		Run: n.run.id, Seq: n.acked, Chain: n.chain,
+	}
+	return encode(wire.Response{
+		V: wire.ProtocolVersion, ChallengeID: hex.EncodeToString(a.challenge.ID[:]),
+		Bytes: r.Encode(n.keys.Response, n.signing),
+	})
+}
+
+// obey does what a genuine command says and answers it.
+func (s *session) obey(payload []byte) error {
+	n := s.node
+	command, err := wire.DecodeCommand(payload)
+	if err != nil {
+		return nil // no command, so there is nothing to answer
+	}
+	result := wire.CommandResult{V: wire.ProtocolVersion, CommandID: command.CommandID, Result: wire.CommandDone}
+	before := n.stopped
+	switch {
+	case !proof.VerifyCommand(n.keys.Command, n.nodeID, command):
+		result.Result, result.Reason = wire.CommandRefused, "its MAC is not the coordinator's"
+	case command.Version <= n.version:
+		result.Result, result.Reason = wire.CommandRefused, "an older command"
+	default:
+		n.version = command.Version
+		n.stopped = command.Kind == wire.CommandStop || n.stopped && command.Kind != wire.CommandStart
+		n.fleet.counts.commands.Add(1)
+	}
+	if err := s.publish(wire.ChannelCommandResult, encode(result), false); err != nil || before == n.stopped {
+		return err
+	}
+	return s.publish(wire.ChannelStatus, n.status(true), true)
+}
