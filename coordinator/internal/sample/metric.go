@@ -2,6 +2,7 @@ package sample
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -80,6 +81,11 @@ func metrics() []metric {
 		level(GPU, "temperature_celsius", "gpu_temperature_celsius"),
 		last(GPU, "memory_total_bytes", "gpu_memory_total_bytes"),
 	}
+}
+
+// metricsOf are those of one subject; of all without one.
+func metricsOf(subject Subject) []metric {
+	return slices.DeleteFunc(metrics(), func(m metric) bool { return subject != "" && m.subject != subject })
 }
 
 // rollupColumns are the columns of a rollup and what fills each from the

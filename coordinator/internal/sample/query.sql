@@ -77,3 +77,10 @@ RETURNING node_no, from_at, to_at;
 -- name: AnyDueBefore :one
 SELECT (EXISTS (SELECT FROM sample_due WHERE from_at < @before::timestamptz)
     OR EXISTS (SELECT FROM node_run WHERE last_seq > marked_seq AND (changed_seq <> last_seq OR changed_from < @before::timestamptz)))::boolean AS waiting;
+
+-- name: CompleteUntil :one
+-- Up to when nothing of a node is due at a granularity whose newest bucket ended at over.
+SELECT least(@over::timestamptz,
+    (SELECT min(d.from_at) FROM sample_due d WHERE d.seconds = @seconds::integer AND d.node_no = @node_no::integer),
+    (SELECT min(greatest(CASE WHEN r.changed_seq = r.last_seq THEN r.changed_from END, @not_before::timestamptz))
+        FROM node_run r WHERE r.node_no = @node_no::integer AND r.last_seq > r.marked_seq))::timestamptz AS until;

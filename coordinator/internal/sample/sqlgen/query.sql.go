@@ -47,6 +47,33 @@ func (q *Queries) AnyDueBefore(ctx context.Context, before time.Time) (bool, err
 	return waiting, err
 }
 
+const completeUntil = `-- name: CompleteUntil :one
+SELECT least($1::timestamptz,
+    (SELECT min(d.from_at) FROM sample_due d WHERE d.seconds = $2::integer AND d.node_no = $3::integer),
+    (SELECT min(greatest(CASE WHEN r.changed_seq = r.last_seq THEN r.changed_from END, $4::timestamptz))
+        FROM node_run r WHERE r.node_no = $3::integer AND r.last_seq > r.marked_seq))::timestamptz AS until
+`
+
+type CompleteUntilParams struct {
+	Over      time.Time
+	Seconds   int32
+	NodeNo    int32
+	NotBefore time.Time
+}
+
+// Up to when nothing of a node is due at a granularity whose newest bucket ended at over.
+func (q *Queries) CompleteUntil(ctx context.Context, arg CompleteUntilParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, completeUntil,
+		arg.Over,
+		arg.Seconds,
+		arg.NodeNo,
+		arg.NotBefore,
+	)
+	var until time.Time
+	err := row.Scan(&until)
+	return until, err
+}
+
 const digestAt = `-- name: DigestAt :one
 SELECT digest FROM sample WHERE node_no = $1 AND at = $2 AND run_no = $3 AND seq = $4
 `
