@@ -257,21 +257,21 @@ type EnrollAnswer struct {
 	KeyEpoch     int32     `json:"key_epoch"`
 	Mqtt         *[]string `json:"mqtt"`
 	NodeId       string    `json:"node_id"`
-	Signature    string    `json:"signature"`
+	Signature    []byte    `json:"signature"`
 	V            int64     `json:"v"`
-	X25519Public string    `json:"x25519_public"`
+	X25519Public []byte    `json:"x25519_public"`
 }
 
 // EnrollRequest defines model for EnrollRequest.
 type EnrollRequest struct {
-	DevicePublic         string                 `json:"device_public"`
-	EnrolmentKey         *string                `json:"enrolment_key,omitempty"`
+	DevicePublic         []byte                 `json:"device_public"`
+	EnrolmentKey         *[]byte                `json:"enrolment_key,omitempty"`
 	Inventory            interface{}            `json:"inventory"`
 	PayoutAddress        *string                `json:"payout_address,omitempty"`
-	Signature            string                 `json:"signature"`
+	Signature            []byte                 `json:"signature"`
 	Token                string                 `json:"token"`
 	V                    int64                  `json:"v"`
-	X25519Public         string                 `json:"x25519_public"`
+	X25519Public         []byte                 `json:"x25519_public"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
@@ -10783,7 +10783,7 @@ type GetReadyResponse struct {
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *Problem
 	// JSON503 the response for an HTTP 503 `application/json` response
-	JSON503 *Problem
+	JSON503 *Ready
 	// JSON504 the response for an HTTP 504 `application/json` response
 	JSON504 *Problem
 }
@@ -10804,7 +10804,7 @@ func (r GetReadyResponse) GetJSON500() *Problem {
 }
 
 // GetJSON503 returns the response for an HTTP 503 `application/json` response
-func (r GetReadyResponse) GetJSON503() *Problem {
+func (r GetReadyResponse) GetJSON503() *Ready {
 	return r.JSON503
 }
 
@@ -16875,7 +16875,7 @@ func ParseGetReadyResponse(rsp *http.Response) (*GetReadyResponse, error) {
 		response.JSON500 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
-		var dest Problem
+		var dest Ready
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

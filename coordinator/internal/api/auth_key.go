@@ -22,6 +22,7 @@ func (s *server) keyOperations() {
 		status: http.StatusCreated, summary: "Make an API key",
 		description: "api_key is in this answer only. A key that is bound to nodes is for their owner: it can call only what is marked x-owner, " +
 			"and sees only these nodes.",
+		request: newKeyBody{Name: "billing", Role: "viewer", ExpiresAt: instant{exampleEnd()}},
 		example: createdKeyBody{KeyBody: exampleKey(), APIKey: "lucid_00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"},
 	}, s.createKey)
 	register(s, operation{

@@ -18,6 +18,7 @@ func (s *server) tokenOperations() {
 			"With an API key as credential and no body it gives a token with the key's role, which ends after 15 minutes or with the key. " +
 			"A token makes no tokens. Failed logins make the next ones wait, by name and by address.",
 		errors:  []fault.Code{fault.NoCredentials, fault.BadCredentials, fault.RateLimited},
+		request: loginBody{Name: "ada", Password: "a sentence of her own"},
 		example: exampleToken(),
 	}, s.createToken)
 	register(s, operation{
@@ -25,11 +26,11 @@ func (s *server) tokenOperations() {
 		summary: "Exchange a refresh token for the next token",
 		description: "A refresh token is good once: the answer holds its successor. One that comes a second time has been copied, so the whole " +
 			"session ends and its user logs in again.",
-		errors: []fault.Code{fault.BadCredentials}, example: exampleToken(),
+		errors: []fault.Code{fault.BadCredentials}, request: refreshBody{RefreshToken: "lucidr_1f2e3c"}, example: exampleToken(),
 	}, s.refreshToken)
 	register(s, operation{
 		id: "logout", method: http.MethodPost, path: basePath + "/auth/logout", tag: "access", maxBody: maxAuthBytes,
-		status: http.StatusNoContent, summary: "End a session",
+		status: http.StatusNoContent, summary: "End a session", request: refreshBody{RefreshToken: "lucidr_1f2e3d"},
 		description: "Ends the session of the refresh token and its tokens. A refresh token that nobody knows gets the same answer.",
 	}, s.logout)
 	register(s, operation{

@@ -21,6 +21,7 @@ func (s *server) userOperations() {
 		id: "createUser", method: http.MethodPost, path: basePath + "/users", collection: true, tag: "access", role: access.Admin,
 		status: http.StatusCreated, summary: "Make a user", description: "The user can log in at once.",
 		errors: []fault.Code{fault.NameTaken, fault.RateLimited}, example: exampleUser(),
+		request: newUserBody{Name: "ada", Email: "ada@example.org", Role: "operator", Password: "a sentence of her own"},
 	}, s.createUser)
 	register(s, operation{
 		id: "updateUser", method: http.MethodPatch, path: basePath + "/users/{user_id}", tag: "access", role: access.Admin,
@@ -28,6 +29,7 @@ func (s *server) userOperations() {
 		description: "What is left out stays. A new role, a new password and disabling end all of the user's sessions; admin operations and money are " +
 			"closed to a disabled user at once, others at the latest when the token expires.",
 		errors: []fault.Code{fault.OtherNotFound, fault.NameTaken, fault.RateLimited}, example: exampleUser(),
+		request: userChangeBody{Role: orNil("operator")},
 	}, s.updateUser)
 }
 

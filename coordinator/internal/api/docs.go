@@ -59,6 +59,7 @@ type docsOperation struct {
 	Paragraphs                      []string
 	Parameters                      []docsField
 	Body                            []docsField
+	Request                         string // an example of the body
 	Success                         string // status
 	Answer                          []docsField
 	Example                         string
@@ -113,7 +114,8 @@ func (s *server) describeForPage(method, path string, op *huma.Operation) docsOp
 		d.Parameters = append(d.Parameters, docsField{p.Name + " (" + p.In + ")", s.typeName(p.Schema), note(p.Schema, p.Description)})
 	}
 	if op.RequestBody != nil {
-		d.Body = s.fieldsOf(op.RequestBody.Content["application/json"].Schema, "", 0)
+		content := op.RequestBody.Content["application/json"]
+		d.Body, d.Request = s.fieldsOf(content.Schema, "", 0), indented(content.Example)
 	}
 	for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
 		response := op.Responses[status]

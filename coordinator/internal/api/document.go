@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -28,7 +30,8 @@ func (s *server) document() huma.Config {
 					"Times are RFC 3339 in UTC. Amounts are USDT with at most six decimals; read them as decimals, not as floats.",
 			},
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
+				Schemas:  huma.NewMapRegistry("#/components/schemas/", schemaName),
+				Examples: map[string]*huma.Example{},
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer": {Type: "http", Scheme: "bearer", Description: "An API key, or a token made from one."},
 					"apiKey": {Type: "apiKey", In: "header", Name: keyHeader, Description: "An API key."},
@@ -55,6 +58,7 @@ func (s *server) serveDocuments() error {
 	// huma puts its own error model among the schemas, which no answer uses.
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")
+	withoutOwnWords(doc)
 	current, err := json.Marshal(doc)
 	if err != nil {
 		return fmt.Errorf("render the OpenAPI document: %w", err)
@@ -74,6 +78,34 @@ func (s *server) serveDocuments() error {
 	return s.servePage()
 }
 
+// withoutOwnWords takes patternDescription out of all schemas, which is huma's
+// own keyword and none of JSON Schema's. huma has made its messages by now.
+func withoutOwnWords(doc *huma.OpenAPI) {
+	for _, schema := range doc.Components.Schemas.Map() {
+		eachSchema(schema, func(s *huma.Schema) { s.PatternDescription = "" })
+	}
+	for _, item := range doc.Paths {
+		for _, op := range methods(item) {
+			for _, p := range op.Parameters {
+				eachSchema(p.Schema, func(s *huma.Schema) { s.PatternDescription = "" })
+			}
+		}
+	}
+}
+
+// eachSchema calls f with a schema and all that stand inside it.
+func eachSchema(schema *huma.Schema, f func(*huma.Schema)) {
+	if schema == nil {
+		return
+	}
+	f(schema)
+	values, _ := schema.AdditionalProperties.(*huma.Schema)
+	inner := slices.Concat([]*huma.Schema{schema.Items, values}, schema.AnyOf, schema.OneOf, schema.AllOf)
+	for _, s := range slices.AppendSeq(inner, maps.Values(schema.Properties)) {
+		eachSchema(s, f)
+	}
+}
+
 // downgrade gives the document as OpenAPI 3.0.3, for tools that read no 3.1.
 func downgrade(doc *huma.OpenAPI) ([]byte, error) {
 	raw, err := doc.Downgrade()
@@ -88,14 +120,16 @@ func downgrade(doc *huma.OpenAPI) ([]byte, error) {
 }
 
 // asOlder rewrites what 3.0 does not know and huma leaves as it is: "T or
-// null", for which there is no null type, and huma's own patternDescription.
+// null", for which there is no null type, and base64, whose format is byte.
 func asOlder(tree any) any {
 	switch v := tree.(type) {
 	case map[string]any:
 		for key, value := range v {
 			v[key] = asOlder(value)
 		}
-		delete(v, "patternDescription")
+		if v["format"] == "base64" {
+			v["format"] = "byte"
+		}
 		if choice, ok := v["anyOf"].([]any); ok && len(choice) == 2 && reflect.DeepEqual(choice[1], map[string]any{"type": "null"}) {
 			delete(v, "anyOf")
 			v["type"], v["nullable"], v["allOf"] = "object", true, choice[:1]

@@ -21,6 +21,10 @@ func (s *server) enrollOperations() {
 		description: "A device exchanges its one-time token for an identity. The same request may be sent again and gets the same answer. " +
 			"Over plain HTTP it is answered to this machine only. Fields that are unknown are ignored, so that a newer agent can enrol.",
 		errors: []fault.Code{fault.BadEnrolmentToken, fault.RoleTooLow, fault.StateNotAllowed, fault.PoolFull, fault.PoolNotFound, fault.BadPayoutAddress, fault.NameTaken},
+		request: enrollRequest{wire.EnrollRequest{
+			V: wire.ProtocolVersion, Token: "enroll_K5TQ7ZJ3V2M4XR6WYB1C8DNFHA", X25519Public: make([]byte, 32), DevicePublic: make([]byte, 32),
+			Inventory: []byte(`{"model":"Raspberry Pi 4 Model B Rev 1.4","memory_bytes":4294967296}`), Signature: make([]byte, 64),
+		}},
 		example: enrollAnswer{wire.EnrollResponse{
 			V: wire.ProtocolVersion, NodeID: "node_4f1c2a", KeyEpoch: 1, X25519Public: make([]byte, 32), MQTT: []string{"lucid.example:8883"},
 			CAPEM: "-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n", Signature: make([]byte, 64),

@@ -40,6 +40,9 @@ func (s *server) healthOperations() {
 		id: "getReady", method: http.MethodGet, path: readyPath, tag: "operations", probe: true,
 		summary: "Tell whether it can work", description: "200 when every check passes; else 503, and each check says why.",
 		example: readyBody{Status: "ready", Checks: []checkBody{{Name: "database", OK: true}}},
+		unlike: map[int]any{http.StatusServiceUnavailable: readyBody{
+			Status: "unready", Checks: []checkBody{{Name: "database", Reason: orNil("it does not answer")}}, Error: &exampleProblem(fault.DatabaseDown).Detail,
+		}},
 	}, s.getReady)
 	register(s, operation{
 		id: "getVersion", method: http.MethodGet, path: "/version", tag: "operations",

@@ -17,7 +17,7 @@ func (s *server) nodeChangeOperations() {
 		summary: "Make a node",
 		description: "The node waits as pending for its device, which becomes it by the one-time token in this answer. " +
 			"What is said of the hardware here gives way to what the device tells. A pool is joined at once.",
-		status: http.StatusCreated, example: exampleCreated(),
+		status: http.StatusCreated, request: exampleNewNode(), example: exampleCreated(),
 		errors: []fault.Code{
 			fault.NameTaken, fault.StateNotAllowed, fault.PoolNotFound, fault.PoolFull, fault.BadPayoutAddress, fault.IdempotencyReuse,
 		},
@@ -29,6 +29,9 @@ func (s *server) nodeChangeOperations() {
 			"an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. " +
 			"With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score " +
 			"can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.",
+		request: updateNodeBody{
+			Status: orNil("maintenance"), StatusReason: orNil("new SD card"), StatusUntil: &instant{exampleEnd()},
+		},
 		example: exampleNode(),
 		errors: []fault.Code{
 			fault.NodeNotFound, fault.NameTaken, fault.StateNotAllowed, fault.ChangedMeanwhile, fault.PoolNotFound, fault.PoolFull,
@@ -75,6 +78,14 @@ type createNodeBody struct {
 	Configuration *configurationInput `json:"configuration,omitempty"`
 	PayoutAddress string              `json:"payout_address,omitempty" maxLength:"64" doc:"TRON address for USDT."`
 	Labels        map[string]string   `json:"labels,omitempty" maxProperties:"32" doc:"Keys of 1 to 63 letters, digits, _ . / or -; values of at most 63 letters, digits, _ . or -."`
+}
+
+func exampleNewNode() createNodeBody {
+	return createNodeBody{
+		Name: "attic-pi", NodeType: "worker", InitialPoolID: "pool_default", Location: &locationInput{Country: "DE", City: "Munich", Timezone: "Europe/Berlin"},
+		Configuration: &configurationInput{MaintenanceWindow: &maintenanceWindowInput{Start: "02:00", End: "04:00"}},
+		PayoutAddress: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Labels: map[string]string{"site": "attic"},
+	}
 }
 
 func (in *createNodeInput) node() node.New {

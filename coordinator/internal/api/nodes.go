@@ -156,6 +156,9 @@ func exampleNodeStatus() nodeStatusBody {
 
 func exampleTime() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
+// exampleEnd is still to come whenever somebody tries an example.
+func exampleEnd() time.Time { return time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC) }
+
 func exampleNodeRow() node.Node {
 	at := exampleTime()
 	return node.Node{

@@ -37,7 +37,9 @@ type operation struct {
 	status      int          // of success; default 200
 	errors      []fault.Code // beyond those that every such operation has
 	maxBody     int64        // default maxBodyBytes
-	example     any          // a body of the success answer
+	request     any          // an example of the request's body
+	example     any          // an example of the success answer's
+	unlike      map[int]any  // errors whose answer has a shape of its own, each with an example
 }
 
 // answer is the output of an operation that answers with a body and no header
@@ -91,7 +93,14 @@ func (s *server) describe(o operation, input, output reflect.Type) huma.Operatio
 			Content:     o.content(),
 		}
 	}
+	if o.request != nil {
+		op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Example: o.request}}}
+	}
 	maps.Copy(op.Responses, s.errorResponses(o.codes(input)))
+	for status, example := range o.unlike {
+		schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(example), true, "")
+		op.Responses[strconv.Itoa(status)].Content["application/json"] = &huma.MediaType{Schema: schema, Example: example}
+	}
 	if !o.probe {
 		op.Responses[strconv.Itoa(http.StatusTooManyRequests)].Headers = rateHeaders()
 		op.Responses[strconv.Itoa(http.StatusMisdirectedRequest)] = s.errorResponse([]fault.Code{fault.RouteUnknown})
@@ -164,15 +173,26 @@ func (s *server) errorResponses(codes []fault.Code) map[string]*huma.Response {
 
 func (s *server) errorResponse(codes []fault.Code) *huma.Response {
 	var lines, names []string
+	examples := map[string]*huma.Example{}
 	for _, c := range codes {
 		lines, names = append(lines, fmt.Sprintf("%s: %s", c, meaning(c))), append(names, c.String())
+		examples[c.String()] = s.exampleOf(c)
 	}
 	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Error")
 	return &huma.Response{
 		Description: strings.Join(lines, "\n\n"),
-		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema, Examples: examples}},
 		Extensions:  map[string]any{"x-codes": names},
 	}
+}
+
+// exampleOf refers to an answer with the code, which the document shows once.
+func (s *server) exampleOf(c fault.Code) *huma.Example {
+	name, all := c.String(), s.huma.OpenAPI().Components.Examples
+	if all[name] == nil {
+		all[name] = &huma.Example{Summary: meaning(c), Value: exampleProblem(c)}
+	}
+	return &huma.Example{Ref: "#/components/examples/" + name}
 }
 
 // enter stands before every operation: it notes which one it is, limits its

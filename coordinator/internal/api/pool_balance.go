@@ -22,6 +22,7 @@ func (s *server) poolBalanceOperations() {
 		id: "applyPoolMoves", method: http.MethodPost, path: basePath + "/nodes/pools/balance", tag: "pools", role: access.Operator, money: true,
 		summary:     "Move nodes between pools",
 		description: "Makes the chosen moves one after another. Each is checked again; one that is not possible any more does not stop the others.",
+		request:     applyMovesBody{Moves: []moveBody{exampleMove()}},
 		example: movedBody{
 			Results: []moveResultBody{shapeMoved(pool.Moved{Move: pool.Move{NodeID: "node_4f1c2a", From: "pool_default", To: "pool_north"}})},
 			Summary: moveSummary{Total: 1, Applied: 1},

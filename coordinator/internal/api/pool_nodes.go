@@ -27,6 +27,7 @@ func (s *server) poolNodeOperations() {
 		description: "node_id and priority come in the body or in the query. A node is in one pool at most. " +
 			"Nodes of a high priority are activated first, and parked and moved last.",
 		errors:  []fault.Code{fault.PoolNotFound, fault.NodeNotFound, fault.PoolFull, fault.NodeInPool},
+		request: addPoolNodeBody{NodeID: "node_4f1c2a", Priority: pool.DefaultPriority},
 		example: poolMembershipBody{PoolID: "pool_default", NodeID: "node_4f1c2a", Priority: pool.DefaultPriority},
 	}, s.addPoolNode)
 	register(s, operation{
@@ -40,7 +41,8 @@ func (s *server) poolNodeOperations() {
 		description: "Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. " +
 			"A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. " +
 			"Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.",
-		errors: []fault.Code{fault.PoolNotFound, fault.StateNotAllowed}, example: scaledBody{
+		errors: []fault.Code{fault.PoolNotFound, fault.StateNotAllowed}, request: scaleBody{TargetNodes: 3, Reason: "more sessions expected tonight"},
+		example: scaledBody{
 			PoolID: "pool_default", TargetNodes: 3, WorkingBefore: 2, WorkingAfter: 3, Activated: []string{"node_4f1c2a"}, Parked: []string{},
 			Reason: "more sessions expected tonight",
 		},

@@ -107,6 +107,9 @@ func (u *usdtInput) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// MarshalJSON writes the amount as a string, which every program keeps exact.
+func (u usdtInput) MarshalJSON() ([]byte, error) { return json.Marshal(u.text) }
+
 // Schema allows a number or a string.
 func (usdtInput) Schema(huma.Registry) *huma.Schema {
 	length := 40

@@ -21,6 +21,11 @@ func (s *server) poolOperations() {
 		id: "createPool", method: http.MethodPost, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Operator, money: true,
 		summary: "Make a pool", description: "A pool has 1 to 100 places. Its name is unique among the pools that exist.",
 		status: http.StatusCreated, errors: []fault.Code{fault.NameTaken}, example: examplePool(),
+		request: createPoolBody{
+			Name: "default", Description: "Where new nodes begin", MaxNodes: 100, Placement: &poolPlacementBody{NodeTypes: []string{"worker"}, Regions: []string{"DE"}},
+			AutoScaling: &poolScalingBody{Policy: poolScalingPolicy{ScaleUpThreshold: 80, ScaleDownThreshold: 30, MaxNodes: 100, CooldownMinutes: 5}, TargetCPUPercent: 70},
+			Pricing:     &pricingInput{&usdtInput{"1.5"}},
+		},
 	}, s.createPool)
 	register(s, operation{
 		id: "getPool", method: http.MethodGet, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Viewer,
@@ -33,6 +38,7 @@ func (s *server) poolOperations() {
 		description: "What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. " +
 			"A changed reward counts from the oldest epoch that is not closed yet.",
 		errors:  []fault.Code{fault.PoolNotFound, fault.NameTaken, fault.StateNotAllowed, fault.ChangedMeanwhile},
+		request: updatePoolBody{MaxNodes: orNil(50), Pricing: &pricingInput{&usdtInput{"2"}}},
 		example: examplePool(),
 	}, s.updatePool)
 	register(s, operation{

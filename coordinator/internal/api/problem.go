@@ -36,6 +36,20 @@ type detail struct {
 	Version   string        `json:"version" example:"v1"`
 }
 
+func exampleProblem(c fault.Code) *problem {
+	details := []fault.Field{}
+	switch c {
+	case fault.Validation:
+		details = append(details, fault.Field{Name: "name", Reason: "expected string to be 3 to 100 letters, digits, _ or -"})
+	case fault.BadPayoutAddress:
+		details = append(details, fault.Field{Name: "payout_address", Reason: "is no TRON address"})
+	}
+	return &problem{Detail: detail{
+		Code: c.String(), Message: meaning(c), Details: details, RequestID: "018e0000-0000-7000-8000-000000000001",
+		Timestamp: exampleTime(), Service: "node-management", Version: "v1",
+	}}
+}
+
 // Error, GetStatus and GetHeaders let huma send a problem that a handler
 // returned.
 func (p *problem) Error() string           { return p.Detail.Code + ": " + p.Detail.Message }
