@@ -91,10 +91,15 @@ func New(config Config) (*Agent, error) {
 		identity:   id,
 		bootID:     strings.TrimSpace(string(boot)),
 		collector:  collect.New(collect.Config{Root: config.Root, Now: config.Now}),
-		queue:      spool.New(spool.DefaultLimitBytes),
 		challenges: make(chan link.Message, 4),
 		commands:   make(chan link.Message, 4),
 		delivered:  make(chan struct{}, 1),
+	}
+	if a.queue, err = spool.Open(spool.Config{
+		Dir: config.spoolDir(), DiskBytes: config.SpoolMax, NodeID: id.NodeID, Logger: config.Logger, Now: config.Now,
+	}); err != nil {
+		config.Logger.Warn("samples wait in memory only", "error", err)
+		a.journal.trouble(err)
 	}
 	a.recorder = newRecorder(a.queue, config.Now)
 	a.takeInventory()
@@ -132,19 +137,21 @@ func (a *Agent) newLink() (err error) {
 
 // Run is the agent's life: it samples, publishes and reports at their
 // intervals, while link, delivery and prover do their work beside it. When
-// ctx ends it delivers what it has, says goodbye and returns, within
-// drainTimeout.
+// ctx ends it delivers what it has, says goodbye within drainTimeout, and
+// leaves the rest to the next run.
 func (a *Agent) Run(ctx context.Context) error {
 	unlock, err := lockFolder(a.config.StateDir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	defer a.queue.Close()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var workers sync.WaitGroup
 	workers.Go(func() { a.link.Run(work) })
 	workers.Go(func() { a.deliver(work) })
+	workers.Go(func() { a.keep(work) })
 	workers.Go(func() { a.prove(work) })
 	workers.Go(func() { a.obey(work) })
 
@@ -178,6 +185,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.drain(work)
 			stop()
 			workers.Wait()
+			a.leave()
 			a.report(true)
 			return nil
 		}
@@ -207,6 +215,15 @@ func (a *Agent) tidy() {
 	}
 }
 
+// leave writes what was not acknowledged to the disk, for the next run to
+// deliver.
+func (a *Agent) leave() {
+	a.spill()
+	if left := a.queue.Stats(); left.MemoryBytes > 0 {
+		a.config.Logger.Warn("ending with samples that nobody took", "samples_lost", left.Samples)
+	}
+}
+
 // drain delivers what is waiting, as far as a connection and the time
 // allow, and tells the coordinator that this node leaves.
 func (a *Agent) drain(ctx context.Context) {
@@ -217,7 +234,7 @@ func (a *Agent) drain(ctx context.Context) {
 	defer giveUp()
 	session, err := a.link.Session(soon)
 	if err != nil {
-		a.config.Logger.Warn("ending without a connection", "samples_lost", a.queue.Stats().Samples)
+		a.config.Logger.Warn("ending without a connection", "samples_waiting", a.queue.Stats().Samples)
 		return
 	}
 	delivery, expire := context.WithTimeout(ctx, drainTimeout-goodbyeTime)
@@ -230,9 +247,6 @@ func (a *Agent) drain(ctx context.Context) {
 		case <-delivery.Done():
 		}
 		break
-	}
-	if left := a.queue.Stats(); left.Samples > 0 {
-		a.config.Logger.Warn("ending with samples that were not acknowledged", "samples", left.Samples)
 	}
 	if err := session.Publish(ctx, wire.ChannelStatus, a.status(session.Connection, false), 1, true); err != nil {
 		a.config.Logger.Warn("could not say goodbye: the will has to", "error", err)

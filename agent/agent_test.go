@@ -32,6 +32,7 @@ const (
 type network struct {
 	t         *testing.T
 	broker    *coordtest.Broker
+	settings  coordtest.BrokerConfig
 	enrolment *coordtest.Enrolment
 	config    Config
 	prepare   func(*Agent) // called before it runs
@@ -49,6 +50,8 @@ func newNetworkWith(t *testing.T, config coordtest.BrokerConfig) *network {
 	n := &network{t: t, ctx: ctx}
 	config.TLS = authority.Server(t, "127.0.0.1")
 	n.broker = coordtest.NewBroker(t, config)
+	n.settings = config
+	n.settings.Addr = n.broker.Addr
 	n.enrolment = coordtest.NewEnrolment(t, authority, false, []string{n.broker.Addr}, "token")
 
 	root := t.TempDir()

@@ -6,17 +6,22 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"lucid.internal/agent/internal/spool"
 	"lucid.internal/shared/wire"
 )
 
@@ -35,6 +40,8 @@ type Config struct {
 	SampleInterval  time.Duration // sample_interval
 	PublishInterval time.Duration // publish_interval
 	StateDir        string        // state_dir: keys and identity
+	SpoolDir        string        // spool_dir: samples that wait long; default StateDir/spool
+	SpoolMax        int64         // spool_max: bytes there; 0: samples wait in memory only
 	StatusFile      string        // status_file: on tmpfs; "" writes none
 	LogLevel        slog.Level    // log_level
 
@@ -47,6 +54,7 @@ type Config struct {
 	Watchdog time.Duration      // how often the service manager wants a sign of life; 0: never
 
 	minBackoff  time.Duration // of the link; a test does not wait a second
+	spillAfter  time.Duration // default spillAfter; a test does not wait for it
 	reportEvery time.Duration // default 5 s; a test shows that it does not wait for it
 }
 
@@ -56,6 +64,7 @@ func Default() Config {
 		SampleInterval:  10 * time.Second,
 		PublishInterval: time.Minute,
 		StateDir:        "/var/lib/lucid-agent",
+		SpoolMax:        spool.DefaultDiskBytes,
 		StatusFile:      "/run/lucid-agent/status.json",
 		LogLevel:        slog.LevelInfo,
 	}
@@ -136,6 +145,10 @@ func (c *Config) Set(key, value string) (err error) {
 		c.PublishInterval, err = time.ParseDuration(value)
 	case "state_dir":
 		c.StateDir = value
+	case "spool_dir":
+		c.SpoolDir = value
+	case "spool_max":
+		c.SpoolMax, err = parseBytes(value)
 	case "status_file":
 		c.StatusFile = value
 	case "log_level":
@@ -149,6 +162,36 @@ func (c *Config) Set(key, value string) (err error) {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil
+}
+
+// sizeUnits are what a size may end in.
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"", 1}}
+
+// parseBytes reads a size such as 64MiB.
+func parseBytes(text string) (int64, error) {
+	for _, unit := range sizeUnits {
+		number, found := strings.CutSuffix(text, unit.suffix)
+		if !found {
+			continue
+		}
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt64/unit.bytes {
+			return 0, fmt.Errorf("%q is not a size such as 64MiB", text)
+		}
+		return n * unit.bytes, nil
+	}
+	return 0, nil // not reached: the last suffix is empty
+}
+
+// spoolDir is where samples wait that have waited long; "": in memory only.
+func (c *Config) spoolDir() string {
+	if c.SpoolMax == 0 {
+		return ""
+	}
+	return cmp.Or(c.SpoolDir, filepath.Join(c.StateDir, "spool"))
 }
 
 // Validate checks the settings together. Its error names every key that is

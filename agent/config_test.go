@@ -14,6 +14,8 @@ servers = ["a.example:8883", "b.example:8883"]
 sample_interval = "2s"
 publish_interval = "2s"
 state_dir = "/tmp/state"
+spool_dir = "/tmp/spool"
+spool_max = "1MiB"
 status_file = ""
 log_level = "debug"
 `)
@@ -24,7 +26,8 @@ log_level = "debug"
 		t.Fatal(err)
 	}
 	if strings.Join(c.Servers, " ") != "a.example:8883 b.example:8883" || c.SampleInterval != 2*time.Second ||
-		c.PublishInterval != 2*time.Second || c.StateDir != "/tmp/state" || c.StatusFile != "" || c.LogLevel != slog.LevelDebug {
+		c.PublishInterval != 2*time.Second || c.StateDir != "/tmp/state" || c.StatusFile != "" ||
+		c.spoolDir() != "/tmp/spool" || c.SpoolMax != 1<<20 || c.LogLevel != slog.LevelDebug {
 		t.Errorf("config = %+v", c)
 	}
 }

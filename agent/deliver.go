@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,7 +43,7 @@ func (a *Agent) deliver(ctx context.Context) {
 			session.Break(err) // without an acknowledgement nothing may follow on it
 			continue
 		}
-		a.journal.advance(message.LastSeq, message.Payload, a.config.Now())
+		a.journal.advance(message, a.config.Now())
 		a.queue.Accept()
 		select {
 		case a.delivered <- struct{}{}:
@@ -59,6 +60,37 @@ func (a *Agent) send(ctx context.Context, s *link.Session, payload []byte) error
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// spillAfter is how long a message waits in memory before the disk gets all
+// that wait, in one write: short troubles cost an SD card nothing, and a power
+// cut in a long one costs at most this much.
+const spillAfter = 15 * time.Minute
+
+// keep moves what has waited long to the disk, until ctx ends.
+func (a *Agent) keep(ctx context.Context) {
+	after := cmp.Or(a.config.spillAfter, spillAfter)
+	look := time.NewTicker(after / 15)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			if a.queue.Waited() >= after {
+				a.spill()
+			}
+		}
+	}
+}
+
+// spill moves what waits to the disk. What it cannot take stays in memory.
+func (a *Agent) spill() {
+	err := a.queue.Spill()
+	if err != nil {
+		a.config.Logger.Warn("samples stay in memory", "error", err, "samples", a.queue.Stats().Samples)
+	}
+	a.journal.trouble(err)
 }
 
 // greet tells a new connection who is there.

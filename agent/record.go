@@ -85,5 +85,5 @@ func (r *recorder) put(samples []wire.Sample) {
 		r.put(samples[half:])
 		return
 	}
-	r.queue.Put(spool.Message{LastSeq: samples[len(samples)-1].Seq, Samples: len(samples), Payload: payload})
+	r.queue.Put(spool.Message{Run: r.run, LastSeq: samples[len(samples)-1].Seq, Samples: len(samples), Payload: payload})
 }

@@ -17,7 +17,8 @@ type bench struct {
 }
 
 func newBench(now time.Time) *bench {
-	b := &bench{queue: spool.New(0), now: now}
+	queue, _ := spool.Open(spool.Config{}) // in memory: never an error
+	b := &bench{queue: queue, now: now}
 	b.recorder = newRecorder(b.queue, func() time.Time { return b.now })
 	return b
 }

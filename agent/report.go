@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lucid.internal/agent/internal/prove"
+	"lucid.internal/agent/internal/spool"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -42,6 +43,8 @@ type Report struct {
 	SamplesWaiting  int               `json:"samples_waiting"`
 	MessagesWaiting int               `json:"messages_waiting"`
 	SamplesDropped  uint64            `json:"samples_dropped"`
+	SpoolBytes      int64             `json:"spool_bytes"` // of those that wait on disk
+	SpoolError      string            `json:"spool_error,omitempty"`
 	Absent          map[string]string `json:"absent,omitempty"`
 	Verdict         *wire.Verdict     `json:"verdict,omitempty"` // the last one
 }
@@ -52,17 +55,32 @@ type journal struct {
 	mu       sync.Mutex
 	progress prove.Progress
 	ackedAt  time.Time
+	spool    string // why the disk takes no samples; "": it does
 	verdict  *wire.Verdict
 	muted    bool // the status file cannot be written, which was said
 }
 
-// advance notes an acknowledged message.
-func (j *journal) advance(seq uint64, payload []byte, at time.Time) {
+// advance notes an acknowledged message. Proofs speak of this run only: what
+// an earlier one left on disk does not move them.
+func (j *journal) advance(m spool.Message, at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.progress.Seq = seq
-	j.progress.Chain = proof.ChainNext(j.progress.Chain, payload)
 	j.ackedAt = at
+	if m.Run != j.progress.Run {
+		return
+	}
+	j.progress.Seq = m.LastSeq
+	j.progress.Chain = proof.ChainNext(j.progress.Chain, m.Payload)
+}
+
+// trouble notes whether the disk takes samples.
+func (j *journal) trouble(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.spool = ""
+	if err != nil {
+		j.spool = err.Error()
+	}
 }
 
 // acknowledged is how far the run is acknowledged.
@@ -100,6 +118,7 @@ func (a *Agent) describe() *Report {
 		LastAckSeq:   a.journal.progress.Seq,
 		SamplesTaken: a.recorder.seq, SamplesWaiting: queue.Samples + len(a.recorder.pending),
 		MessagesWaiting: queue.Messages, SamplesDropped: queue.DroppedSamples + a.recorder.dropped,
+		SpoolBytes: queue.DiskBytes, SpoolError: a.journal.spool,
 		Absent: a.recorder.absent, Verdict: a.journal.verdict,
 	}
 	if !state.RetryAt.IsZero() {

@@ -25,6 +25,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	file := flags.String("config", "", "configuration `file` (TOML); flags win over it")
 	flags.Var(new(list), "server", "`host:port` of the coordinator's MQTT, instead of the enrolment's addresses; may be repeated, or a list with commas")
 	flags.String("state-dir", config.StateDir, "`folder` with keys and identity")
+	flags.String("spool-dir", config.SpoolDir, "`folder` for samples that wait long (default: spool in the state folder)")
+	flags.String("spool-max", "64MiB", "most `bytes` there; 0 keeps samples in memory only")
 	flags.String("status-file", config.StatusFile, "`file` for `lucid-agent status`, on tmpfs; empty: none")
 	flags.String("sample-interval", config.SampleInterval.String(), "how often to sample")
 	flags.String("publish-interval", config.PublishInterval.String(), "how often to publish")

@@ -84,6 +84,12 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 		line("last ack", "none yet")
 	}
 	line("samples", "%d taken, %d waiting in %d messages, %d dropped", r.SamplesTaken, r.SamplesWaiting, r.MessagesWaiting, r.SamplesDropped)
+	if r.SpoolBytes > 0 {
+		line("on disk", "%d KiB of samples that wait for a connection", (r.SpoolBytes+1023)>>10)
+	}
+	if r.SpoolError != "" {
+		line("on disk", "NOTHING CAN BE KEPT: %s", r.SpoolError)
+	}
 	if v := r.Verdict; v != nil {
 		verdict := v.Verdict
 		if v.Reason != "" {

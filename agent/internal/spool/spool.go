@@ -1,77 +1,166 @@
-// Package spool owns the queue of messages that wait for their
-// acknowledgement: bounded, oldest first.
+// Package spool owns the messages that wait for their acknowledgement:
+// bounded, oldest first, in memory, and on disk once they have waited long.
 //
 // It must never change a message's bytes, hand out a younger message before
-// an older one, or lose one without counting it.
+// an older one, lose one without counting it, refuse to start because of what
+// lies on its disk, or write to a disk while messages are acknowledged as
+// they come.
 package spool
 
 import (
+	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
+	"time"
+
+	"lucid.internal/shared/wire"
 )
 
-// DefaultLimitBytes bounds the payloads that wait in memory.
-const DefaultLimitBytes = 1 << 20
+// Defaults of Config.
+const (
+	DefaultMemoryBytes = 1 << 20
+	DefaultDiskBytes   = 64 << 20
+)
+
+// packAfter messages waiting, further ones are packed: the connection is not
+// keeping up.
+const packAfter = 8
 
 // Message is one immutable payload and the samples in it.
 type Message struct {
-	LastSeq uint64 // names the message in the running hash
+	Run     wire.RunID
+	LastSeq uint64 // names the message in its run's running hash
 	Samples int
 	Payload []byte // never changed after Put
 }
 
 // Stats describe a queue.
 type Stats struct {
-	Messages       int    // waiting
+	Messages       int    // waiting, in memory and on disk
 	Samples        int    // in them
-	Bytes          int    // of their payloads
-	DroppedSamples uint64 // lost to the limit since the start; each a gap in the sequence
+	MemoryBytes    int    // of those in memory
+	DiskBytes      int64  // of those on disk
+	DroppedSamples uint64 // lost to the limits or to damage since the start; each a gap in the sequence
 }
 
-// Queue holds messages in memory. Its methods may be called from several
-// goroutines; Head and Accept belong to the one that sends.
+// Config of a queue. Zero values are usable.
+type Config struct {
+	MemoryBytes int    // most that waits in memory; default 1 MiB
+	Dir         string // folder for what waits long; "" keeps all in memory
+	NodeID      string // whose messages these are; required with Dir
+	DiskBytes   int64  // most on disk; default 64 MiB
+	Logger      *slog.Logger
+	Now         func() time.Time
+}
+
+// place is where the message is that was handed out.
+type place int
+
+const (
+	nowhere place = iota // its record was pushed out, only the copy is left
+	inMemory
+	onDisk
+)
+
+// waiting is a record in memory.
+type waiting struct {
+	record
+	since time.Time
+}
+
+// Queue holds messages. Its methods may be called from several goroutines;
+// Head and Accept belong to the one that sends, Spill to another one.
 type Queue struct {
-	limit int
-	ready chan struct{} // holds a token while the queue may not be empty
+	config Config
+	disk   *folder       // nil: memory only
+	ready  chan struct{} // holds a token while the queue may not be empty
 
-	mu        sync.Mutex
-	messages  []Message
-	stats     Stats
-	attempted bool // the head was handed out: it may be committed already
+	mu       sync.Mutex
+	segments []segment // on disk, oldest first
+	opened   []record  // what is left of segments[0], once it was read
+	memory   []waiting // younger than all segments
+	packer   *packer
+	head     *Message // handed out and not accepted: it may be committed already
+	headIs   place
+	next     uint64    // number of the next segment
+	finished []segment // accepted, but could not be removed yet
+	spilling bool
+	accepted int // records accepted from memory while it is being spilled
+	dropped  uint64
 }
 
-// New makes a queue that holds at most limitBytes; 0 is DefaultLimitBytes.
-func New(limitBytes int) *Queue {
-	if limitBytes <= 0 {
-		limitBytes = DefaultLimitBytes
+// Open makes a queue of what waits on disk. It can always be used: with an
+// error it keeps everything in memory, and the error says why.
+func Open(config Config) (*Queue, error) {
+	if config.MemoryBytes <= 0 {
+		config.MemoryBytes = DefaultMemoryBytes
 	}
-	return &Queue{limit: limitBytes, ready: make(chan struct{}, 1)}
+	if config.DiskBytes <= 0 {
+		config.DiskBytes = DefaultDiskBytes
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	q := &Queue{config: config, ready: make(chan struct{}, 1)}
+	if config.Dir == "" {
+		return q, nil
+	}
+	disk, segments, err := openFolder(config.Dir, config.NodeID)
+	if err != nil {
+		return q, fmt.Errorf("spool: %w", err)
+	}
+	q.disk, q.segments = &disk, segments
+	if n := len(segments); n > 0 {
+		q.next = segments[n-1].number + 1
+		q.wake()
+	}
+	return q, nil
 }
 
-// Put appends a message. What does not fit pushes the oldest messages out,
-// but never a head that was handed out before: the coordinator may have
-// committed it, and the running hash could not go on without it. A message
-// that does not fit even then is dropped itself.
+// Put appends a message. What does not fit pushes the oldest messages in
+// memory out, but never a head that was handed out before: the coordinator
+// may have committed it, and the running hash could not go on without it. A
+// message that does not fit even then is dropped itself.
 func (q *Queue) Put(m Message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.memory) >= packAfter && q.packer == nil {
+		q.packer = newPacker()
+	}
+	r := newRecord(m, q.packer)
+	if !q.spilling { // the one who spills gives back what it was given
+		q.pushOut(len(r))
+		if q.memoryBytes()+len(r) > q.config.MemoryBytes {
+			q.dropped += uint64(m.Samples)
+			return
+		}
+	}
+	q.memory = append(q.memory, waiting{r, q.config.Now()})
+	q.wake()
+}
+
+// pushOut drops the oldest records in memory until size more bytes fit.
+func (q *Queue) pushOut(size int) {
 	first := 0
-	if q.attempted {
+	if q.headIs == inMemory {
 		first = 1
 	}
-	for q.stats.Bytes+len(m.Payload) > q.limit && first < len(q.messages) {
-		q.stats.DroppedSamples += uint64(q.messages[first].Samples)
-		q.remove(first)
+	for q.memoryBytes()+size > q.config.MemoryBytes && first < len(q.memory) {
+		q.dropped += uint64(q.memory[first].samples())
+		q.memory = slices.Delete(q.memory, first, first+1)
 	}
-	if q.stats.Bytes+len(m.Payload) > q.limit {
-		q.stats.DroppedSamples += uint64(m.Samples)
-		return
+}
+
+func (q *Queue) memoryBytes() int {
+	sum := 0
+	for _, w := range q.memory {
+		sum += len(w.record)
 	}
-	q.messages = append(q.messages, m)
-	q.stats.Messages++
-	q.stats.Samples += m.Samples
-	q.stats.Bytes += len(m.Payload)
-	q.wake()
+	return sum
 }
 
 // Head gives the oldest message, which stays in the queue until Accept; the
@@ -79,24 +168,205 @@ func (q *Queue) Put(m Message) {
 func (q *Queue) Head() (Message, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.messages) == 0 {
-		return Message{}, false
+	for q.head == nil {
+		var r record
+		switch {
+		case len(q.opened) > 0:
+			r, q.headIs = q.opened[0], onDisk
+		case len(q.segments) > 0:
+			q.open()
+			continue
+		case len(q.memory) > 0:
+			r, q.headIs = q.memory[0].record, inMemory
+		default:
+			return Message{}, false
+		}
+		m, err := r.message()
+		if err != nil { // its checksum is right: another version wrote it
+			q.config.Logger.Warn("message lost", "run", r.run(), "samples", r.samples(), "error", err)
+			q.dropped += uint64(r.samples())
+			q.pop()
+			continue
+		}
+		q.head = &m
 	}
-	q.attempted = true
-	return q.messages[0], true
+	return *q.head, true
+}
+
+// open reads the oldest segment. The lock is not held while the disk works.
+func (q *Queue) open() {
+	s := q.segments[0]
+	q.mu.Unlock()
+	records, err := q.disk.read(s)
+	q.mu.Lock()
+	if len(q.segments) == 0 || q.segments[0] != s {
+		return // pushed out meanwhile
+	}
+	lost := s.samples
+	for _, r := range records {
+		lost -= r.samples()
+	}
+	if lost > 0 {
+		q.dropped += uint64(lost)
+		q.config.Logger.Warn("part of the spool is damaged", "file", s.name(), "samples_lost", lost, "error", err)
+	}
+	q.opened = records
+	if len(records) == 0 {
+		q.segments = q.segments[1:]
+		if err == nil { // else the disk may give it back after a restart
+			q.remove(s)
+		}
+	}
 }
 
 // Accept removes the message that Head gave: it is acknowledged.
 func (q *Queue) Accept() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.attempted {
+	if q.head == nil {
 		panic("spool: Accept without Head")
 	}
-	q.attempted = false
-	q.remove(0)
-	if len(q.messages) > 0 {
+	q.pop()
+	if len(q.segments)+len(q.memory) > 0 {
 		q.wake()
+	}
+}
+
+// pop removes the record of the head.
+func (q *Queue) pop() {
+	was := q.headIs
+	q.head, q.headIs = nil, nowhere
+	switch was {
+	case inMemory:
+		q.memory = slices.Delete(q.memory, 0, 1)
+		if len(q.memory) == 0 {
+			q.packer = nil
+		}
+		if q.spilling {
+			q.accepted++
+		}
+	case onDisk:
+		if q.opened = q.opened[1:]; len(q.opened) == 0 {
+			s := q.segments[0]
+			q.opened, q.segments = nil, q.segments[1:]
+			q.remove(s)
+		}
+	}
+}
+
+// remove deletes the file of a segment that nobody waits for any more. The
+// lock is not held while the disk works. One that cannot be deleted is tried
+// again later; after a restart it would be sent once more, which the
+// coordinator recognises.
+func (q *Queue) remove(s segment) {
+	q.mu.Unlock()
+	err := q.disk.remove(s)
+	q.mu.Lock()
+	if err != nil {
+		q.finished = append(q.finished, s)
+	}
+}
+
+// Waited is how long the oldest message in memory has waited; 0 without one.
+func (q *Queue) Waited() time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.memory) == 0 {
+		return 0
+	}
+	return q.config.Now().Sub(q.memory[0].since)
+}
+
+// Spill moves what waits in memory to the disk, in one write. After an error
+// everything is where it was. Without a disk it does nothing.
+func (q *Queue) Spill() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.disk == nil || len(q.memory) == 0 || q.spilling {
+		return nil
+	}
+	again := q.finished
+	q.finished = nil
+	for _, s := range again {
+		q.remove(s)
+	}
+	q.spilling, q.accepted = true, 0
+	defer func() { q.spilling = false }()
+	s, records, content := q.gather()
+	if err := q.makeRoom(s.bytes); err != nil {
+		return err
+	}
+	q.mu.Unlock()
+	err := q.disk.write(s, content)
+	q.mu.Lock()
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	q.moved(s, records)
+	return nil
+}
+
+// gather makes a segment of what is in memory.
+func (q *Queue) gather() (segment, []record, []byte) {
+	s := segment{number: q.next, messages: len(q.memory)}
+	q.next++
+	packer := q.packer
+	if packer == nil {
+		packer = newPacker()
+	}
+	records := make([]record, len(q.memory))
+	var content []byte
+	for i, w := range q.memory {
+		records[i] = w.record
+		if m, err := w.message(); err == nil && !w.packed() {
+			records[i] = newRecord(m, packer)
+		}
+		content = append(content, records[i]...)
+		s.samples += w.samples()
+	}
+	s.bytes = int64(len(content))
+	return s, records, content
+}
+
+// makeRoom drops the oldest segments until size more bytes fit.
+func (q *Queue) makeRoom(size int64) error {
+	if size > q.config.DiskBytes {
+		return fmt.Errorf("spool: %d bytes never fit into %d", size, q.config.DiskBytes)
+	}
+	for len(q.segments) > 0 && q.diskBytes()+size > q.config.DiskBytes {
+		s, lost := q.segments[0], q.segments[0].samples
+		if q.opened != nil {
+			lost = samplesOf(q.opened)
+		}
+		if q.headIs == onDisk { // it may be committed: its copy is still sent
+			lost -= q.head.Samples
+			q.headIs = nowhere
+		}
+		q.dropped += uint64(lost)
+		q.opened, q.segments = nil, q.segments[1:]
+		q.remove(s)
+	}
+	return nil
+}
+
+// moved takes the records that were written out of memory. Some of them, or
+// all and younger ones as well, were accepted while the disk worked.
+func (q *Queue) moved(s segment, records []record) {
+	left := records[min(q.accepted, len(records)):]
+	q.memory = slices.Delete(q.memory, 0, len(left))
+	if len(q.memory) == 0 {
+		q.packer = nil
+	}
+	if len(left) == 0 {
+		q.remove(s)
+		return
+	}
+	if q.headIs == inMemory {
+		q.headIs = onDisk
+	}
+	q.segments = append(q.segments, s)
+	if len(q.segments) == 1 {
+		q.opened = left
 	}
 }
 
@@ -108,15 +378,46 @@ func (q *Queue) Ready() <-chan struct{} { return q.ready }
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.stats
+	s := Stats{Messages: len(q.memory), MemoryBytes: q.memoryBytes(), DiskBytes: q.diskBytes(), DroppedSamples: q.dropped}
+	for _, w := range q.memory {
+		s.Samples += w.samples()
+	}
+	for i, on := range q.segments {
+		if i == 0 && q.opened != nil {
+			on.messages, on.samples = len(q.opened), samplesOf(q.opened)
+		}
+		s.Messages += on.messages
+		s.Samples += on.samples
+	}
+	if q.head != nil && q.headIs == nowhere {
+		s.Messages++
+		s.Samples += q.head.Samples
+	}
+	return s
 }
 
-func (q *Queue) remove(i int) {
-	m := q.messages[i]
-	q.messages = slices.Delete(q.messages, i, i+1)
-	q.stats.Messages--
-	q.stats.Samples -= m.Samples
-	q.stats.Bytes -= len(m.Payload)
+func (q *Queue) diskBytes() int64 {
+	var sum int64
+	for _, s := range q.segments {
+		sum += s.bytes
+	}
+	return sum
+}
+
+func samplesOf(records []record) int {
+	sum := 0
+	for _, r := range records {
+		sum += r.samples()
+	}
+	return sum
+}
+
+// Close lets go of the folder. What waits in memory only is lost: Spill first.
+func (q *Queue) Close() error {
+	if q.disk == nil {
+		return nil
+	}
+	return q.disk.root.Close()
 }
 
 func (q *Queue) wake() {

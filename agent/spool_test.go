@@ -1,0 +1,103 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lucid.internal/agent/internal/coordtest"
+	"lucid.internal/agent/internal/prove"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// TestRestartWithoutConnectionLosesNothing stops an agent that cannot reach
+// its coordinator: the next one delivers what it left, first and byte for
+// byte, and does not take it for its own run's.
+func TestRestartWithoutConnectionLosesNothing(t *testing.T) {
+	n := newNetwork(t, nil)
+	n.broker.Close()
+	n.prepare = func(a *Agent) {
+		for range 3 {
+			a.recorder.record(wire.Sample{})
+		}
+	}
+	first, stop := n.start()
+	stop()
+	report, err := ReadReport(n.config.StatusFile)
+	if err != nil || report.SpoolBytes == 0 || report.SamplesWaiting != 3 || report.SpoolError != "" {
+		t.Fatalf("report = %+v, %v", report, err)
+	}
+
+	n.broker = coordtest.NewBroker(t, n.settings)
+	n.config.PublishInterval = 4 * time.Minute // nothing but what is queued here
+	n.prepare = func(a *Agent) {
+		a.recorder.record(wire.Sample{})
+		a.recorder.flush()
+	}
+	second, _ := n.start()
+	left, err := wire.DecodeMetrics(n.next(wire.ChannelMetrics).Payload)
+	if err != nil || left.Run != first.recorder.run || left.FirstSeq() != 1 || left.LastSeq() != 3 {
+		t.Fatalf("first came %+v, %v; want samples 1 to 3 of run %s", left, err, first.recorder.run)
+	}
+	payload := n.next(wire.ChannelMetrics).Payload
+	own, err := wire.DecodeMetrics(payload)
+	if err != nil || own.Run != second.recorder.run || own.FirstSeq() != 1 {
+		t.Fatalf("then came %+v, %v; want sample 1 of run %s", own, err, second.recorder.run)
+	}
+	n.reported(func(r *Report) bool { return r.SpoolBytes == 0 && r.MessagesWaiting == 0 })
+	want := prove.Progress{Run: second.recorder.run, Seq: 1, Chain: proof.ChainNext([32]byte{}, payload)}
+	if got := second.journal.acknowledged(); got != want {
+		t.Errorf("proofs speak of %+v, want %+v", got, want)
+	}
+}
+
+// TestLongOfflineGoesToDisk: what has waited long is on disk before anybody
+// stops the agent.
+func TestLongOfflineGoesToDisk(t *testing.T) {
+	n := newNetwork(t, nil)
+	n.broker.Close()
+	n.config.spillAfter, n.config.reportEvery = 15*time.Millisecond, 10*time.Millisecond
+	n.start()
+	n.reported(func(r *Report) bool { return r.SpoolBytes > 0 })
+}
+
+// TestOnlineWritesNothingToDisk lets an agent deliver and end: its state
+// folder is as it was.
+func TestOnlineWritesNothingToDisk(t *testing.T) {
+	n := newNetwork(t, nil)
+	n.config.spillAfter = time.Millisecond * 15
+	_, stop := n.start()
+	for range 3 {
+		n.next(wire.ChannelMetrics)
+	}
+	stop()
+	if left, _ := filepath.Glob(filepath.Join(n.config.StateDir, "spool", testNode, "*")); len(left) != 0 {
+		t.Errorf("the disk holds %v", left)
+	}
+}
+
+// TestNoDiskIsNoReasonToStop plants a link where the spool should be.
+func TestNoDiskIsNoReasonToStop(t *testing.T) {
+	n := newNetwork(t, nil)
+	if err := os.Symlink(t.TempDir(), filepath.Join(n.config.StateDir, "spool")); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	n.next(wire.ChannelMetrics)
+	n.reported(func(r *Report) bool { return r.SpoolError != "" && r.LastAckSeq > 0 })
+}
+
+func TestParseBytes(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "1000": 1000, "64MiB": 64 << 20, "3KiB": 3 << 10, "2GiB": 2 << 30} {
+		if got, err := parseBytes(text); got != want || err != nil {
+			t.Errorf("parseBytes(%q) = %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "MiB", "-1", "1.5MiB", "64MB", "9999999999GiB", "64 MiB"} {
+		if n, err := parseBytes(text); err == nil {
+			t.Errorf("parseBytes(%q) = %d, want an error", text, n)
+		}
+	}
+}
