@@ -32,6 +32,7 @@ func TestRestartWithoutConnectionLosesNothing(t *testing.T) {
 
 	n.broker = coordtest.NewBroker(t, n.settings)
 	n.config.PublishInterval = 4 * time.Minute // nothing but what is queued here
+	n.config.reportEvery = 10 * time.Millisecond
 	n.prepare = func(a *Agent) {
 		a.recorder.record(wire.Sample{})
 		a.recorder.flush()
@@ -84,6 +85,7 @@ func TestNoDiskIsNoReasonToStop(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), filepath.Join(n.config.StateDir, "spool")); err != nil {
 		t.Fatal(err)
 	}
+	n.config.reportEvery = 10 * time.Millisecond
 	n.start()
 	n.next(wire.ChannelMetrics)
 	n.reported(func(r *Report) bool { return r.SpoolError != "" && r.LastAckSeq > 0 })

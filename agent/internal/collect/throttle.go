@@ -35,8 +35,8 @@ func (c *Collector) readThrottle() (reading, error) {
 }
 
 func (c *Collector) throttle() (*wire.Throttle, error) {
-	for _, path := range c.glob("sys/devices/platform/soc*/*firmware/get_throttled") {
-		text, err := os.ReadFile(path)
+	if files := c.glob("sys/devices/platform/soc*/*firmware/get_throttled"); len(files) > 0 {
+		text, err := os.ReadFile(files[0])
 		if err != nil {
 			return nil, err
 		}
