@@ -69,11 +69,6 @@ type AuditPage struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// BytesHardwareInput defines model for BytesHardwareInput.
-type BytesHardwareInput struct {
-	TotalBytes int64 `json:"total_bytes"`
-}
-
 // CPU defines model for CPU.
 type CPU struct {
 	Cores              int64      `json:"cores"`
@@ -164,10 +159,10 @@ type CreatePool struct {
 	MaxNodes *int64 `json:"max_nodes,omitempty"`
 
 	// Name Example: default
-	Name           string         `json:"name"`
-	Placement      *PoolPlacement `json:"placement,omitempty"`
-	Pricing        *PricingInput  `json:"pricing,omitempty"`
-	ResourceLimits *PoolLimits    `json:"resource_limits,omitempty"`
+	Name           string           `json:"name"`
+	Placement      *PoolPlacement   `json:"placement,omitempty"`
+	Pricing        *PricingInput    `json:"pricing,omitempty"`
+	ResourceLimits *PoolLimitsInput `json:"resource_limits,omitempty"`
 }
 
 // CreatedKey defines model for CreatedKey.
@@ -401,9 +396,30 @@ type GPU struct {
 	UsagePercent       *float64 `json:"usage_percent"`
 }
 
+// GpuHardware defines model for GpuHardware.
+type GpuHardware struct {
+	// Driver Of the kernel.
+	Driver *string `json:"driver"`
+
+	// MemoryTotalBytes Its own; null where it shares the machine's.
+	MemoryTotalBytes *int64 `json:"memory_total_bytes"`
+
+	// Model As the device tree names it, such as brcm,2711-v3d, else the PCI id.
+	Model *string `json:"model"`
+}
+
+// GpuHardwareInput defines model for GpuHardwareInput.
+type GpuHardwareInput struct {
+	MemoryTotalBytes *int64  `json:"memory_total_bytes,omitempty"`
+	Model            *string `json:"model,omitempty"`
+}
+
 // Hardware defines model for Hardware.
 type Hardware struct {
-	Cpu     CpuHardware     `json:"cpu"`
+	Cpu CpuHardware `json:"cpu"`
+
+	// Gpu null where there is none, or it does not show.
+	Gpu     *GpuHardware    `json:"gpu"`
 	Memory  MemoryHardware  `json:"memory"`
 	Model   *string         `json:"model"`
 	Network []LinkHardware  `json:"network"`
@@ -412,10 +428,12 @@ type Hardware struct {
 
 // HardwareInput defines model for HardwareInput.
 type HardwareInput struct {
-	Cpu     *CpuHardwareInput   `json:"cpu,omitempty"`
-	Memory  *BytesHardwareInput `json:"memory,omitempty"`
-	Model   *string             `json:"model,omitempty"`
-	Storage *BytesHardwareInput `json:"storage,omitempty"`
+	Cpu     *CpuHardwareInput     `json:"cpu,omitempty"`
+	Gpu     *GpuHardwareInput     `json:"gpu,omitempty"`
+	Memory  *MemoryHardwareInput  `json:"memory,omitempty"`
+	Model   *string               `json:"model,omitempty"`
+	Network *[]LinkHardwareInput  `json:"network,omitempty"`
+	Storage *StorageHardwareInput `json:"storage,omitempty"`
 }
 
 // Health defines model for Health.
@@ -484,6 +502,21 @@ type LinkHardware struct {
 	Mac    *string `json:"mac"`
 	Name   string  `json:"name"`
 	Status string  `json:"status"`
+}
+
+// LinkHardwareInput defines model for LinkHardwareInput.
+type LinkHardwareInput struct {
+	// Ip Example: 192.168.1.20
+	Ip *string `json:"ip,omitempty"`
+
+	// Mac Example: dc:a6:32:00:00:01
+	Mac *string `json:"mac,omitempty"`
+
+	// Name Example: eth0
+	Name string `json:"name"`
+
+	// Status down without it.
+	Status *string `json:"status,omitempty"`
 }
 
 // Location defines model for Location.
@@ -555,6 +588,17 @@ type Memory struct {
 // MemoryHardware defines model for MemoryHardware.
 type MemoryHardware struct {
 	TotalBytes *int64 `json:"total_bytes"`
+
+	// Type As the memory controller names it, such as DDR4.
+	Type *string `json:"type"`
+}
+
+// MemoryHardwareInput defines model for MemoryHardwareInput.
+type MemoryHardwareInput struct {
+	TotalBytes *int64 `json:"total_bytes,omitempty"`
+
+	// Type Example: LPDDR4
+	Type *string `json:"type,omitempty"`
 }
 
 // Move defines model for Move.
@@ -814,12 +858,23 @@ type PoolHealth struct {
 
 // PoolLimits defines model for PoolLimits.
 type PoolLimits struct {
+	// CpuPercent null: no limit; so for each.
+	CpuPercent  *int64 `json:"cpu_percent"`
+	DiskBytes   *int64 `json:"disk_bytes"`
+	MemoryBytes *int64 `json:"memory_bytes"`
+
+	// NetworkMbps Million bits a second.
+	NetworkMbps *int64 `json:"network_mbps"`
+}
+
+// PoolLimitsInput defines model for PoolLimitsInput.
+type PoolLimitsInput struct {
 	// CpuPercent Absent: no limit; so for each.
 	CpuPercent  *int64 `json:"cpu_percent,omitempty"`
 	DiskBytes   *int64 `json:"disk_bytes,omitempty"`
 	MemoryBytes *int64 `json:"memory_bytes,omitempty"`
 
-	// NetworkMbps 1e6 bit/s.
+	// NetworkMbps Million bits a second.
 	NetworkMbps *int64 `json:"network_mbps,omitempty"`
 }
 
@@ -977,11 +1032,14 @@ type Scaled struct {
 // Score defines model for Score.
 type Score struct {
 	// CalculatedAt null before the first verdict.
-	CalculatedAt     *time.Time  `json:"calculated_at"`
-	Confidence       json.Number `json:"confidence"`
-	Factors          *Factors    `json:"factors"`
-	FailuresLeft     *int64      `json:"failures_left"`
-	NodeId           string      `json:"node_id"`
+	CalculatedAt *time.Time  `json:"calculated_at"`
+	Confidence   json.Number `json:"confidence"`
+	Factors      *Factors    `json:"factors"`
+	FailuresLeft *int64      `json:"failures_left"`
+	NodeId       string      `json:"node_id"`
+
+	// OutputHash SHA-256, in hex, of the answer that the last verdict judged; null when there was none.
+	OutputHash       *string     `json:"output_hash"`
 	RuleVersion      *int64      `json:"rule_version"`
 	Score            json.Number `json:"score"`
 	ValidationReason *string     `json:"validation_reason"`
@@ -1024,8 +1082,24 @@ type Stopped struct {
 
 // StorageHardware defines model for StorageHardware.
 type StorageHardware struct {
+	// Interface Of the same disk: mmc, nvme, sata, usb, scsi, virtio.
+	Interface *string `json:"interface"`
+
 	// TotalBytes Of all real filesystems.
 	TotalBytes *int64 `json:"total_bytes"`
+
+	// Type Of the disk with the largest one: sd_card, emmc, ssd, hdd.
+	Type *string `json:"type"`
+}
+
+// StorageHardwareInput defines model for StorageHardwareInput.
+type StorageHardwareInput struct {
+	// Interface Example: mmc
+	Interface  *string `json:"interface,omitempty"`
+	TotalBytes *int64  `json:"total_bytes,omitempty"`
+
+	// Type Example: sd_card
+	Type *string `json:"type,omitempty"`
 }
 
 // Token defines model for Token.
@@ -1073,11 +1147,11 @@ type UpdatePool struct {
 	Description *string      `json:"description,omitempty"`
 
 	// MaxNodes Places; never below node_count.
-	MaxNodes       *int64         `json:"max_nodes,omitempty"`
-	Name           *string        `json:"name,omitempty"`
-	Placement      *PoolPlacement `json:"placement,omitempty"`
-	Pricing        *PricingInput  `json:"pricing,omitempty"`
-	ResourceLimits *PoolLimits    `json:"resource_limits,omitempty"`
+	MaxNodes       *int64           `json:"max_nodes,omitempty"`
+	Name           *string          `json:"name,omitempty"`
+	Placement      *PoolPlacement   `json:"placement,omitempty"`
+	Pricing        *PricingInput    `json:"pricing,omitempty"`
+	ResourceLimits *PoolLimitsInput `json:"resource_limits,omitempty"`
 }
 
 // User defines model for User.

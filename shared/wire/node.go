@@ -36,6 +36,8 @@ type Inventory struct {
 	AgentVersion string          `json:"agent_version"`
 	CPU          CPUInventory    `json:"cpu"`
 	MemoryBytes  uint64          `json:"memory_bytes"`
+	MemoryType   string          `json:"memory_type,omitempty"` // as the memory controller names it: DDR4, LPDDR4
+	GPU          *GPUInventory   `json:"gpu,omitempty"`         // nil where there is none, or it does not show
 	Disks        []DiskInfo      `json:"disks"`
 	Interfaces   []InterfaceInfo `json:"interfaces"`
 }
@@ -54,6 +56,15 @@ type DiskInfo struct {
 	Mount      string `json:"mount"`
 	Filesystem string `json:"filesystem"`
 	TotalBytes uint64 `json:"total_bytes"`
+	Type       string `json:"type,omitempty"`      // of its disk: sd_card, emmc, ssd, hdd
+	Interface  string `json:"interface,omitempty"` // of its disk: mmc, nvme, sata, usb, scsi, virtio
+}
+
+// GPUInventory describes the graphics processor.
+type GPUInventory struct {
+	Model       string `json:"model"`  // device tree compatible (brcm,2711-v3d), else the PCI id
+	Driver      string `json:"driver"` // of the kernel
+	MemoryBytes uint64 `json:"memory_bytes"`
 }
 
 // InterfaceInfo is one network interface that is not virtual.

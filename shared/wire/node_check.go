@@ -70,6 +70,8 @@ func (i *Inventory) check() error {
 		text("inventory.agent_version", i.AgentVersion),
 		i.CPU.check(),
 		upTo("inventory.memory_bytes", i.MemoryBytes, math.MaxInt64),
+		text("inventory.memory_type", i.MemoryType),
+		i.GPU.check(),
 		atMost("inventory.disks", len(i.Disks), MaxListItems),
 		atMost("inventory.interfaces", len(i.Interfaces), MaxListItems),
 	); err != nil {
@@ -98,11 +100,23 @@ func (c *CPUInventory) check() error {
 		text("inventory.cpu.architecture", c.Architecture))
 }
 
+func (g *GPUInventory) check() error {
+	if g == nil {
+		return nil
+	}
+	return cmp.Or(
+		text("inventory.gpu.model", g.Model),
+		text("inventory.gpu.driver", g.Driver),
+		upTo("inventory.gpu.memory_bytes", g.MemoryBytes, math.MaxInt64))
+}
+
 func (d *DiskInfo) check() error {
 	return cmp.Or(
 		text("device", d.Device),
 		text("mount", d.Mount),
 		text("filesystem", d.Filesystem),
+		text("type", d.Type),
+		text("interface", d.Interface),
 		upTo("total_bytes", d.TotalBytes, math.MaxInt64))
 }
 

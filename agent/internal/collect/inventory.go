@@ -29,6 +29,8 @@ func (c *Collector) Inventory() wire.Inventory {
 		CPU:        wire.CPUInventory{Architecture: runtime.GOARCH},
 		Interfaces: c.interfaces(),
 		Disks:      c.disks(),
+		MemoryType: clip(c.memoryType()),
+		GPU:        c.gpuInventory(),
 	}
 	if cores, err := cpu.InfoWithContext(c.context); err == nil && len(cores) > 0 {
 		inventory.CPU.Model = clip(cores[0].ModelName)
@@ -101,6 +103,7 @@ func (c *Collector) disks() []wire.DiskInfo {
 	dead := false
 	for _, m := range mounts {
 		info := wire.DiskInfo{Device: clip(m.device), Mount: clip(m.point), Filesystem: clip(m.filesystem)}
+		info.Type, info.Interface = c.diskKind(m)
 		if !dead {
 			select {
 			case info.TotalBytes = <-sizes:

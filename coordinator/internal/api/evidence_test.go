@@ -55,9 +55,15 @@ func TestPootScore(t *testing.T) {
 	wantObject(t, before, object{
 		"node_id": n.ID, "score": json.Number("0"), "confidence": json.Number("0"), "factors": nil, "validation_status": nil,
 		"validation_reason": nil, "verdicts": json.Number("0"), "failures_left": nil, "rule_version": nil, "vetted_at": nil,
-		"calculated_at": nil,
+		"calculated_at": nil, "output_hash": nil,
 	})
 	w.judge(n, "valid", "")
+	w.get(path, &after)
+	// printf answer | sha256sum
+	if after["output_hash"] != "0db52f4076c082518412afd3dd3576e2cb0c63703fd7fed5e23ade60efef31d9" {
+		t.Errorf("output_hash is %v", after["output_hash"])
+	}
+	after = nil
 	w.advance(time.Minute)
 	w.judge(n, "missed", "no_answer")
 	w.get(path, &after)
@@ -68,6 +74,7 @@ func TestPootScore(t *testing.T) {
 		},
 		"validation_reason": "no_answer", "verdicts": json.Number("2"), "failures_left": json.Number("9"),
 		"rule_version": json.Number("1"), "vetted_at": "2026-05-04T12:00:00Z", "calculated_at": "2026-05-04T12:01:00Z",
+		"output_hash": nil, // nothing was answered
 	})
 }
 

@@ -50,7 +50,9 @@ func TestNodeFromCreationToDeletion(t *testing.T) {
 	}
 	a := w.demand(access.Operator, http.MethodPost, nodesPath, `{
 		"name": "attic-pi", "node_type": "storage", "initial_pool_id": "pool_home", "payout_address": "`+payoutAddress+`",
-		"hardware_info": {"model": "Raspberry Pi 5", "cpu": {"cores": 4}, "memory": {"total_bytes": 8589934592}},
+		"hardware_info": {"model": "Raspberry Pi 5", "cpu": {"cores": 4}, "memory": {"total_bytes": 8589934592, "type": "LPDDR4X"},
+			"storage": {"type": "ssd", "interface": "nvme"}, "gpu": {"model": "VideoCore VII", "memory_total_bytes": 1024},
+			"network": [{"name": "eth0", "ip": "192.168.1.9", "mac": "dc:a6:32:00:00:09", "status": "up"}, {"name": "wlan0"}]},
 		"location": {"country": "DE", "city": "Munich", "timezone": "Europe/Berlin", "coordinates": {"latitude": 48.1, "longitude": 11.6}},
 		"configuration": {"max_sessions": 5, "resource_limits": {"cpu_percent": 80}, "maintenance_window": {"start": "23:00", "end": "01:30"}},
 		"labels": {"site": "attic"}}`, http.StatusCreated, &made)
@@ -68,6 +70,16 @@ func TestNodeFromCreationToDeletion(t *testing.T) {
 		"resource_limits": object{"cpu_percent": json.Number("80"), "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil},
 	})
 	wantObject(t, made.Node["labels"].(object), object{"site": "attic"})
+	wantObject(t, made.Node["hardware_info"].(object), object{
+		"model": "Raspberry Pi 5", "cpu": object{"model": nil, "cores": json.Number("4"), "frequency_mhz": nil, "architecture": nil},
+		"memory":  object{"total_bytes": json.Number("8589934592"), "type": "LPDDR4X"},
+		"storage": object{"total_bytes": nil, "type": "ssd", "interface": "nvme"},
+		"gpu":     object{"model": "VideoCore VII", "driver": nil, "memory_total_bytes": json.Number("1024")},
+		"network": []any{
+			object{"name": "eth0", "ip": "192.168.1.9", "mac": "dc:a6:32:00:00:09", "status": "up"},
+			object{"name": "wlan0", "ip": nil, "mac": nil, "status": "down"},
+		},
+	})
 
 	request := w.enrollRequest(made.Enrolment["token"].(string), exampleNodeRow().Inventory)
 	var identity wire.EnrollResponse

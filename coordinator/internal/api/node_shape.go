@@ -110,42 +110,6 @@ func (in *configurationInput) configuration() *node.Configuration {
 	return &c
 }
 
-// hardwareInput is what an operator knows of a machine that has not told yet.
-type hardwareInput struct {
-	Model   string              `json:"model,omitempty" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters"`
-	CPU     *cpuHardwareInput   `json:"cpu,omitempty"`
-	Memory  *bytesHardwareInput `json:"memory,omitempty"`
-	Storage *bytesHardwareInput `json:"storage,omitempty"`
-}
-
-type cpuHardwareInput struct {
-	Model        string  `json:"model,omitempty" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters"`
-	Cores        int     `json:"cores,omitempty" minimum:"1" maximum:"1024"`
-	FrequencyMHz float64 `json:"frequency_mhz,omitempty" exclusiveMinimum:"0" maximum:"1000000"`
-	Architecture string  `json:"architecture,omitempty" maxLength:"32" pattern:"^[a-z0-9_]*$"`
-}
-
-type bytesHardwareInput struct {
-	TotalBytes uint64 `json:"total_bytes" minimum:"1" maximum:"4611686018427387904"`
-}
-
-func (in *hardwareInput) inventory() (v wire.Inventory) {
-	if in == nil {
-		return v
-	}
-	v.Model = in.Model
-	if c := in.CPU; c != nil {
-		v.CPU = wire.CPUInventory(*c)
-	}
-	if in.Memory != nil {
-		v.MemoryBytes = in.Memory.TotalBytes
-	}
-	if in.Storage != nil {
-		v.Disks = []wire.DiskInfo{{TotalBytes: in.Storage.TotalBytes}}
-	}
-	return v
-}
-
 // labelsOf reads site:attic,rack:2. The parameter's pattern holds already.
 func labelsOf(text string) map[string]string {
 	if text == "" {

@@ -168,7 +168,8 @@ func exampleNodeRow() node.Node {
 		Inventory: wire.Inventory{
 			Model: "Raspberry Pi 4 Model B Rev 1.4", MemoryBytes: 4 << 30,
 			CPU:        wire.CPUInventory{Model: "Cortex-A72", Cores: 4, FrequencyMHz: 1800, Architecture: "arm64"},
-			Disks:      []wire.DiskInfo{{Device: "/dev/mmcblk0p2", Mount: "/", Filesystem: "ext4", TotalBytes: 32 << 30}},
+			GPU:        &wire.GPUInventory{Model: "brcm,2711-v3d", Driver: "v3d"},
+			Disks:      []wire.DiskInfo{{Device: "/dev/mmcblk0p2", Mount: "/", Filesystem: "ext4", TotalBytes: 32 << 30, Type: "sd_card", Interface: "mmc"}},
 			Interfaces: []wire.InterfaceInfo{{Name: "eth0", MAC: "dc:a6:32:00:00:01", IPs: []string{"192.168.1.20"}, Up: true}},
 		},
 	}

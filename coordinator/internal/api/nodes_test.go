@@ -10,6 +10,7 @@ import (
 
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/shared/wire"
 )
 
 type object = map[string]any
@@ -36,8 +37,9 @@ func TestNodeShapes(t *testing.T) {
 			"cpu": object{
 				"model": "Cortex-A72", "cores": json.Number("4"), "frequency_mhz": json.Number("1800"), "architecture": "arm64",
 			},
-			"memory":  object{"total_bytes": json.Number("4294967296")},
-			"storage": object{"total_bytes": json.Number("34359738368")},
+			"memory":  object{"total_bytes": json.Number("4294967296"), "type": nil},
+			"storage": object{"total_bytes": json.Number("34359738368"), "type": "sd_card", "interface": "mmc"},
+			"gpu":     object{"model": "brcm,2711-v3d", "driver": "v3d", "memory_total_bytes": nil},
 			"network": []any{object{"name": "eth0", "ip": "192.168.1.20", "mac": "dc:a6:32:00:00:01", "status": "up"}},
 		},
 	}
@@ -189,12 +191,21 @@ func TestNodeOfWhichLittleIsKnown(t *testing.T) {
 	}
 	const want = `{"node_id":"node_1","name":"bare","status":"pending","status_reason":null,"status_until":null,"online":false,"node_type":"worker",` +
 		`"pool_id":null,"hardware_info":{"model":null,"cpu":{"model":null,"cores":null,"frequency_mhz":null,"architecture":null},` +
-		`"memory":{"total_bytes":null},"storage":{"total_bytes":null},"network":[]},` +
+		`"memory":{"total_bytes":null,"type":null},"storage":{"total_bytes":null,"type":null,"interface":null},"gpu":null,"network":[]},` +
 		`"location":{"country":null,"region":null,"city":null,"timezone":null,"coordinates":null},"configuration":{"max_sessions":null,` +
 		`"resource_limits":{"cpu_percent":null,"memory_bytes":null,"disk_bytes":null,"network_mbps":null},"auto_scaling":null,` +
 		`"maintenance_window":null},"labels":{},"agent_version":null,"payout_address":null,` +
 		`"poot_score":0,"last_heartbeat":null,"created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z"}`
 	if string(raw) != want {
 		t.Errorf("got  %s\nwant %s", raw, want)
+	}
+}
+
+func TestStorageIsTheLargestDisks(t *testing.T) {
+	got := shapeHardware(wire.Inventory{Disks: []wire.DiskInfo{
+		{Mount: "/", TotalBytes: 32, Type: "sd_card", Interface: "mmc"}, {Mount: "/data", TotalBytes: 500, Type: "ssd", Interface: "usb"},
+	}}).Storage
+	if *got.TotalBytes != 532 || *got.Type != "ssd" || *got.Interface != "usb" {
+		t.Errorf("storage is %d bytes, %s on %s", *got.TotalBytes, *got.Type, *got.Interface)
 	}
 }

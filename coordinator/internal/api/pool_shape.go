@@ -32,10 +32,21 @@ type poolBody struct {
 }
 
 type poolLimitsBody struct {
+	CPUPercent  *int   `json:"cpu_percent" doc:"null: no limit; so for each."`
+	MemoryBytes *int64 `json:"memory_bytes"`
+	DiskBytes   *int64 `json:"disk_bytes"`
+	NetworkMbps *int64 `json:"network_mbps" doc:"Million bits a second."`
+}
+
+type poolLimitsInput struct {
 	CPUPercent  int   `json:"cpu_percent,omitempty" minimum:"1" maximum:"100" doc:"Absent: no limit; so for each."`
 	MemoryBytes int64 `json:"memory_bytes,omitempty" minimum:"1"`
 	DiskBytes   int64 `json:"disk_bytes,omitempty" minimum:"1"`
-	NetworkMbps int64 `json:"network_mbps,omitempty" minimum:"1" doc:"1e6 bit/s."`
+	NetworkMbps int64 `json:"network_mbps,omitempty" minimum:"1" maximum:"1000000" doc:"Million bits a second."`
+}
+
+func shapePoolLimits(l pool.ResourceLimits) poolLimitsBody {
+	return poolLimitsBody{orNil(l.CPUPercent), orNil(l.MemoryBytes), orNil(l.DiskBytes), orNil(l.NetworkMbps)}
 }
 
 type poolScalingBody struct {
@@ -120,7 +131,7 @@ func shapePool(p pool.Pool) poolBody {
 	return poolBody{
 		PoolID: p.ID, Name: p.Name, Description: p.Description, NodeCount: p.NodeCount, OnlineCount: p.OnlineCount,
 		WorkingCount: p.WorkingCount, StandbyCount: p.StandbyCount, MaxNodes: p.MaxNodes, PootScore: points(p.ScoreNano),
-		ResourceLimits: poolLimitsBody(p.Limits),
+		ResourceLimits: shapePoolLimits(p.Limits),
 		AutoScaling: poolScalingBody{
 			Enabled: p.AutoScaling.Enabled, Policy: poolScalingPolicy(p.AutoScaling.Policy), TargetCPUPercent: p.AutoScaling.TargetCPUPercent,
 		},

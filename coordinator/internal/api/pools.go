@@ -104,7 +104,7 @@ type createPoolBody struct {
 	Name           string             `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" patternDescription:"3 to 100 letters, digits, _ or -" example:"default"`
 	Description    string             `json:"description,omitempty" maxLength:"500"`
 	MaxNodes       int                `json:"max_nodes,omitempty" minimum:"1" maximum:"100" doc:"Places; without it as many as a pool may have, usually 100."`
-	ResourceLimits *poolLimitsBody    `json:"resource_limits,omitempty"`
+	ResourceLimits *poolLimitsInput   `json:"resource_limits,omitempty"`
 	AutoScaling    *poolScalingBody   `json:"auto_scaling,omitempty"`
 	Placement      *poolPlacementBody `json:"placement,omitempty"`
 	Pricing        *pricingInput      `json:"pricing,omitempty"`
@@ -153,7 +153,7 @@ type updatePoolBody struct {
 	Name           *string            `json:"name,omitempty" pattern:"^[a-zA-Z0-9_-]{3,100}$" patternDescription:"3 to 100 letters, digits, _ or -"`
 	Description    *string            `json:"description,omitempty" maxLength:"500"`
 	MaxNodes       *int               `json:"max_nodes,omitempty" minimum:"1" maximum:"100" doc:"Places; never below node_count."`
-	ResourceLimits *poolLimitsBody    `json:"resource_limits,omitempty"`
+	ResourceLimits *poolLimitsInput   `json:"resource_limits,omitempty"`
 	AutoScaling    *poolScalingBody   `json:"auto_scaling,omitempty"`
 	Placement      *poolPlacementBody `json:"placement,omitempty"`
 	Pricing        *pricingInput      `json:"pricing,omitempty"`
@@ -182,7 +182,7 @@ func (s *server) updatePool(ctx context.Context, in *updatePoolInput) (*tagged[p
 	return answeredPool(s.Pools.Update(ctx, by(ctx), in.PoolID, in.version(), patch))
 }
 
-func poolPatch(name, description *string, maxNodes *int, limits *poolLimitsBody, scaling *poolScalingBody, placement *poolPlacementBody) pool.Patch {
+func poolPatch(name, description *string, maxNodes *int, limits *poolLimitsInput, scaling *poolScalingBody, placement *poolPlacementBody) pool.Patch {
 	p := pool.Patch{Name: name, Description: description, MaxNodes: maxNodes}
 	if limits != nil {
 		p.Limits = new(pool.ResourceLimits(*limits))

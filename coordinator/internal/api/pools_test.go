@@ -75,7 +75,7 @@ func TestPools(t *testing.T) {
 		"pool_id": "pool_one", "name": "pool-one", "description": "", "node_count": number("2"), "online_count": number("1"),
 		"working_count": number("2"), "standby_count": number("0"),
 		"max_nodes": number("100"), "poot_score": number("47.5"), "pricing": object{"reward_per_epoch": number("0.125")},
-		"resource_limits": object{}, "placement": object{"node_types": []any{}, "regions": []any{}}, "health": nil,
+		"resource_limits": object{"cpu_percent": nil, "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil}, "placement": object{"node_types": []any{}, "regions": []any{}}, "health": nil,
 		"auto_scaling": object{"enabled": false, "target_cpu_percent": number("70"), "policy": object{
 			"scale_up_threshold": number("80"), "scale_down_threshold": number("30"), "min_nodes": number("0"),
 			"max_nodes": number("100"), "cooldown_minutes": number("5"),
@@ -173,7 +173,7 @@ func TestPoolFiltersAndCursor(t *testing.T) {
 func TestPoolLifeCycle(t *testing.T) {
 	w := newWorld(t)
 	w.fleet(2)
-	body := `{"name": "north", "description": "up", "max_nodes": 2, "resource_limits": {"cpu_percent": 50},
+	body := `{"name": "north", "description": "up", "max_nodes": 2, "resource_limits": {"cpu_percent": 50, "memory_bytes": 1024, "disk_bytes": 2048, "network_mbps": 100},
 		"auto_scaling": {"enabled": true, "policy": {"min_nodes": 1}}, "placement": {"node_types": ["worker", "worker"], "regions": ["DE/Bavaria"]},
 		"pricing": {"reward_per_epoch": "1.000001"}}`
 	w.refused(http.MethodPost, pools, body, fault.RoleTooLow, access.Viewer)
@@ -181,7 +181,9 @@ func TestPoolLifeCycle(t *testing.T) {
 	id := made["pool_id"].(string)
 	if made["max_nodes"] != json.Number("2") || made["pricing"].(object)["reward_per_epoch"] != json.Number("1.000001") ||
 		!reflect.DeepEqual(made["placement"], object{"node_types": []any{"worker"}, "regions": []any{"DE/Bavaria"}}) ||
-		!reflect.DeepEqual(made["resource_limits"], object{"cpu_percent": json.Number("50")}) {
+		!reflect.DeepEqual(made["resource_limits"], object{
+			"cpu_percent": json.Number("50"), "memory_bytes": json.Number("1024"), "disk_bytes": json.Number("2048"), "network_mbps": json.Number("100"),
+		}) {
 		t.Errorf("made %v", made)
 	}
 	w.refused(http.MethodPost, pools, `{"name": "north"}`, fault.NameTaken)
@@ -270,8 +272,12 @@ func TestPoolInputNamesEveryBadField(t *testing.T) {
 		return names
 	}
 	got := fields(w.refused(http.MethodPost, pools, `{"name": "a b", "max_nodes": 101, "surprise": 1,
-		"auto_scaling": {"target_cpu_percent": 91, "policy": {"scale_up_threshold": 49}}, "resource_limits": {"cpu_percent": 0}}`, fault.Validation))
-	want := []string{"auto_scaling.policy.scale_up_threshold", "auto_scaling.target_cpu_percent", "max_nodes", "name", "resource_limits.cpu_percent", "surprise"}
+		"auto_scaling": {"target_cpu_percent": 91, "policy": {"scale_up_threshold": 49}}, "resource_limits":
+			{"cpu_percent": 0, "memory_bytes": 0, "disk_bytes": -1, "network_mbps": 1000001}}`, fault.Validation))
+	want := []string{
+		"auto_scaling.policy.scale_up_threshold", "auto_scaling.target_cpu_percent", "max_nodes", "name", "resource_limits.cpu_percent",
+		"resource_limits.disk_bytes", "resource_limits.memory_bytes", "resource_limits.network_mbps", "surprise",
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("named %v, want %v", got, want)
 	}

@@ -36,6 +36,7 @@ type scoreBody struct {
 	Factors          orNull[factorsBody] `json:"factors"`
 	ValidationStatus *string             `json:"validation_status" enum:"valid,invalid,late,missed,deferred,void" doc:"The last verdict; null before the first."`
 	ValidationReason *string             `json:"validation_reason"`
+	OutputHash       *string             `json:"output_hash" doc:"SHA-256, in hex, of the answer that the last verdict judged; null when there was none."`
 	Verdicts         int64               `json:"verdicts" doc:"How many count."`
 	FailuresLeft     *int                `json:"failures_left"`
 	RuleVersion      *int                `json:"rule_version"`
@@ -71,6 +72,7 @@ func shapeScore(nodeID string, c score.Current) scoreBody {
 	}
 	b.Factors = shapeFactors(&c.Factors)
 	b.ValidationStatus, b.ValidationReason = orNil(string(c.LastResult)), orNil(c.LastReason)
+	b.OutputHash = orNil(c.OutputHash)
 	b.FailuresLeft, b.RuleVersion, b.CalculatedAt = &c.FailuresLeft, &c.RuleVersion, &c.CalculatedAt
 	return b
 }
@@ -139,6 +141,7 @@ func exampleScore() scoreBody {
 			Factors: score.Factors{Reputation: score.One, Timeliness: score.One, Availability: 987_654_321, Quality: score.One},
 		},
 		RuleVersion: score.RuleVersion, FailuresLeft: 10, CalculatedAt: exampleTime(), LastResult: score.Valid,
+		OutputHash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 	})
 }
 

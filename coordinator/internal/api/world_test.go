@@ -291,8 +291,12 @@ func (w *world) judge(n node.Node, result score.Result, reason string) score.Cha
 			return err
 		}
 		var no int64
-		err := tx.QueryRow(ctx, `INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms)
-			VALUES ($1, $2, $3, $4, $5, 1, 250) RETURNING verdict_no`, id, n.No, at, result, reason).Scan(&no)
+		var response []byte
+		if result != score.Missed {
+			response = []byte("answer")
+		}
+		err := tx.QueryRow(ctx, `INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, response)
+			VALUES ($1, $2, $3, $4, $5, 1, 250, $6) RETURNING verdict_no`, id, n.No, at, result, reason, response).Scan(&no)
 		if err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ func (c *complaints) limits(l ResourceLimits) {
 	c.between("resource_limits.cpu_percent", l.CPUPercent, 0, 100)
 	c.unless(l.MemoryBytes >= 0, "resource_limits.memory_bytes", "must not be below zero")
 	c.unless(l.DiskBytes >= 0, "resource_limits.disk_bytes", "must not be below zero")
-	c.unless(l.NetworkMbps >= 0, "resource_limits.network_mbps", "must not be below zero")
+	c.unless(l.NetworkMbps >= 0 && l.NetworkMbps <= 1e6, "resource_limits.network_mbps", "must be from 0 to 1000000")
 }
 
 func (c *complaints) scaling(s Settings) {

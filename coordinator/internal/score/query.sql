@@ -50,7 +50,7 @@ CROSS JOIN LATERAL (
 ) c;
 
 -- name: Get :one
-SELECT sqlc.embed(s), v.result, v.reason, v.at FROM score s
+SELECT sqlc.embed(s), v.result, v.reason, v.at, coalesce(encode(sha256(v.response), 'hex'), '')::text AS output_hash FROM score s
 JOIN verdict v ON v.verdict_no = s.verdict_no
 WHERE s.node_no = $1;
 

@@ -53,6 +53,7 @@ type Current struct {
 	LastResult   Result
 	LastReason   string
 	LastAt       time.Time
+	OutputHash   string // hex SHA-256 of the last answer's bytes; "" when there was none
 }
 
 // Get gives the current score of a node.
@@ -71,7 +72,7 @@ func (s *Store) Get(ctx context.Context, nodeNo int32) (Current, error) {
 	return Current{
 		Record: record, RuleVersion: int(row.Score.RuleVersion), FailuresLeft: FailuresLeft(record.Counters),
 		VettedAt: row.Score.VettedAt, CalculatedAt: row.Score.CalculatedAt,
-		LastResult: Result(row.Result), LastReason: row.Reason, LastAt: row.At,
+		LastResult: Result(row.Result), LastReason: row.Reason, LastAt: row.At, OutputHash: row.OutputHash,
 	}, nil
 }
 

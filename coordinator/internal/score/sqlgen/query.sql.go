@@ -118,16 +118,17 @@ func (q *Queries) FirstChange(ctx context.Context, nodeNo int32) (time.Time, err
 }
 
 const get = `-- name: Get :one
-SELECT s.node_no, s.reputation_a, s.reputation_b, s.timely_a, s.timely_b, s.verdicts, s.verdict_no, s.score, s.confidence, s.factors, s.rule_version, s.vetted_at, s.calculated_at, v.result, v.reason, v.at FROM score s
+SELECT s.node_no, s.reputation_a, s.reputation_b, s.timely_a, s.timely_b, s.verdicts, s.verdict_no, s.score, s.confidence, s.factors, s.rule_version, s.vetted_at, s.calculated_at, v.result, v.reason, v.at, coalesce(encode(sha256(v.response), 'hex'), '')::text AS output_hash FROM score s
 JOIN verdict v ON v.verdict_no = s.verdict_no
 WHERE s.node_no = $1
 `
 
 type GetRow struct {
-	Score  Score
-	Result string
-	Reason string
-	At     time.Time
+	Score      Score
+	Result     string
+	Reason     string
+	At         time.Time
+	OutputHash string
 }
 
 func (q *Queries) Get(ctx context.Context, nodeNo int32) (GetRow, error) {
@@ -150,6 +151,7 @@ func (q *Queries) Get(ctx context.Context, nodeNo int32) (GetRow, error) {
 		&i.Result,
 		&i.Reason,
 		&i.At,
+		&i.OutputHash,
 	)
 	return i, err
 }
