@@ -55,6 +55,7 @@ type Agent struct {
 
 	challenges chan link.Message
 	commands   chan link.Message
+	commits    chan commit   // acknowledged by the coordinator itself
 	delivered  chan struct{} // a token after each acknowledgement
 	journal    journal
 	tidied     time.Time // when memory was handed back last
@@ -93,6 +94,7 @@ func New(config Config) (*Agent, error) {
 		collector:  collect.New(collect.Config{Root: config.Root, Now: config.Now}),
 		challenges: make(chan link.Message, 4),
 		commands:   make(chan link.Message, 4),
+		commits:    make(chan commit, 16),
 		delivered:  make(chan struct{}, 1),
 	}
 	if a.queue, err = spool.Open(spool.Config{

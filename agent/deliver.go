@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lucid.internal/agent/internal/link"
+	"lucid.internal/agent/internal/spool"
 	"lucid.internal/shared/wire"
 )
 
@@ -36,7 +37,7 @@ func (a *Agent) deliver(ctx context.Context) {
 		if !ok {
 			continue
 		}
-		if err := a.send(ctx, session, message.Payload); err != nil {
+		if err := a.send(ctx, session, message); err != nil {
 			if ctx.Err() != nil {
 				return
 			}
@@ -52,10 +53,13 @@ func (a *Agent) deliver(ctx context.Context) {
 	}
 }
 
-func (a *Agent) send(ctx context.Context, s *link.Session, payload []byte) error {
+func (a *Agent) send(ctx context.Context, s *link.Session, m spool.Message) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, ackTimeout, fmt.Errorf("no acknowledgement within %s", ackTimeout))
 	defer cancel()
-	err := s.Publish(ctx, wire.ChannelMetrics, payload, 1, false)
+	err := s.Publish(ctx, wire.ChannelMetrics, m.Payload, 1, false)
+	if err == nil && s.Relayed {
+		err = a.awaitCommit(ctx, s, m)
+	}
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -170,6 +174,10 @@ func (a *Agent) receive(m link.Message) {
 		case a.commands <- m:
 		default: // the coordinator keeps one open: these are too many to be its own
 			a.config.Logger.Warn("command ignored: others are waiting")
+		}
+	case wire.ChannelMetricsAck:
+		if err := a.committed(m.Payload); err != nil {
+			a.config.Logger.Warn("acknowledgement ignored", "error", err)
 		}
 	case wire.ChannelConfig:
 		a.config.Logger.Warn("configuration refused: this version takes it from its own file", "bytes", len(m.Payload))

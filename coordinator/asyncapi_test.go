@@ -43,6 +43,7 @@ func asyncMessages() map[string]struct {
 		"Verdict":       of(wire.ChannelVerdict, reflect.TypeFor[wire.Verdict]()),
 		"Command":       of(wire.ChannelCommand, reflect.TypeFor[wire.Command]()),
 		"CommandResult": of(wire.ChannelCommandResult, reflect.TypeFor[wire.CommandResult]()),
+		"MetricsAck":    of(wire.ChannelMetricsAck, reflect.TypeFor[wire.MetricsAck]()),
 		"Event":         {wire.EventTopic("{kind}"), false, reflect.TypeFor[event.Message]()},
 	}
 }

@@ -12,6 +12,8 @@ package wire
 // History:
 //
 //	1  status, info, metrics, challenge, response, verdict, command, config; enrolment
+//	1  metrics/ack added, for brokers that are not the coordinator's own: a node that does
+//	   not know it is told nothing there, and an older coordinator's broker refuses it
 const ProtocolVersion = 1
 
 // Limits that both sides keep. A message beyond one of them is refused.

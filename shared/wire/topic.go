@@ -21,6 +21,10 @@ const (
 	ChannelVerdict   Channel = "poot/verdict"
 	ChannelCommand   Channel = "command"
 	ChannelConfig    Channel = "config"
+	// ChannelMetricsAck is there only when the broker is not the coordinator's
+	// own, whose PUBACK says the same. That one refuses to let it be read, by
+	// which a node tells the two apart.
+	ChannelMetricsAck Channel = "metrics/ack"
 )
 
 // FromNode reports whether the node is the publisher of the channel.
@@ -35,7 +39,7 @@ func (c Channel) FromNode() bool {
 // ToNode reports whether the node is the reader of the channel.
 func (c Channel) ToNode() bool {
 	switch c {
-	case ChannelChallenge, ChannelVerdict, ChannelCommand, ChannelConfig:
+	case ChannelChallenge, ChannelVerdict, ChannelCommand, ChannelConfig, ChannelMetricsAck:
 		return true
 	}
 	return false

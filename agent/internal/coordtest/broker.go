@@ -3,12 +3,15 @@ package coordtest
 import (
 	"crypto/tls"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"lucid.internal/shared/wire"
 )
 
 // Publication is what a client published, its will included.
@@ -43,6 +46,9 @@ type BrokerConfig struct {
 	// Mute, when it gives true, leaves a publication unacknowledged after it
 	// was recorded, and the connection as it is.
 	Mute func(Publication) bool
+	// Relay lets nodes read the coordinator's own acknowledgements, as a
+	// broker that is not the coordinator's does.
+	Relay bool
 	// Forbid refuses a subscription.
 	Forbid func(topic string) bool
 }
@@ -114,6 +120,9 @@ func (h *hook) OnConnectAuthenticate(c *mqtt.Client, pk packets.Packet) bool {
 }
 
 func (h *hook) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool {
+	if !write && strings.HasSuffix(topic, "/"+string(wire.ChannelMetricsAck)) {
+		return h.config.Relay
+	}
 	return write || h.config.Forbid == nil || !h.config.Forbid(topic)
 }
 

@@ -34,14 +34,17 @@ const (
 // Session is one connection. Once it is lost it stays lost.
 type Session struct {
 	Connection uint32
-	link       *Link
-	client     mqtt.Client
-	conn       *tls.Conn
-	unhook     func() bool   // lets go of the context that closes conn
-	turn       chan struct{} // held while paho takes a publication
-	once       sync.Once
-	done       chan struct{}
-	cause      error // set before done is closed
+	// Relayed says that the broker is not the coordinator's own: what it
+	// acknowledges is not committed yet.
+	Relayed bool
+	link    *Link
+	client  mqtt.Client
+	conn    *tls.Conn
+	unhook  func() bool   // lets go of the context that closes conn
+	turn    chan struct{} // held while paho takes a publication
+	once    sync.Once
+	done    chan struct{}
+	cause   error // set before done is closed
 }
 
 // dial opens the connection and logs in. paho is used for one connection
@@ -126,16 +129,23 @@ func names(c *x509.Certificate) string {
 }
 
 func (s *Session) subscribe(ctx context.Context) error {
-	filters := make(map[string]byte, len(subscriptions))
+	filters := make(map[string]byte, len(subscriptions)+1)
 	for channel, qos := range subscriptions {
 		filters[wire.Topic(s.link.config.NodeID, channel)] = qos
 	}
+	// The coordinator's own broker refuses this one: there its acknowledgement
+	// is the commit.
+	acks := wire.Topic(s.link.config.NodeID, wire.ChannelMetricsAck)
+	filters[acks] = 1
 	token := s.client.SubscribeMultiple(filters, func(_ mqtt.Client, m mqtt.Message) { s.receive(m) })
 	if err := s.await(ctx, token); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	for topic, granted := range token.(*mqtt.SubscribeToken).Result() {
-		if granted == subscribeRefused {
+		switch {
+		case topic == acks:
+			s.Relayed = granted != subscribeRefused
+		case granted == subscribeRefused:
 			return fmt.Errorf("the broker refuses to let %s read %s", s.link.config.NodeID, topic)
 		}
 	}

@@ -117,7 +117,9 @@ func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	if maySubscribe(s.client.NodeID, topic) {
 		return true
 	}
-	h.refuse(cl, badSubscribeTopic, topic)
+	if !asksForAcks(s.client.NodeID, topic) {
+		h.refuse(cl, badSubscribeTopic, topic)
+	}
 	return false
 }
 
@@ -131,7 +133,14 @@ func mayPublish(nodeID, topic string) bool {
 // name.
 func maySubscribe(nodeID, filter string) bool {
 	owner, channel, ok := wire.ParseTopic(filter)
-	return ok && owner == nodeID && channel.ToNode()
+	return ok && owner == nodeID && channel.ToNode() && channel != wire.ChannelMetricsAck
+}
+
+// asksForAcks is how a node asks whether this broker's own acknowledgement is
+// the commit. The refusal says that it is, and is no offence.
+func asksForAcks(nodeID, filter string) bool {
+	owner, channel, ok := wire.ParseTopic(filter)
+	return ok && owner == nodeID && channel == wire.ChannelMetricsAck
 }
 
 // OnPublishDropped counts what a slow subscriber lost.

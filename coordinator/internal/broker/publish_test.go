@@ -140,7 +140,7 @@ func TestSubscriptions(t *testing.T) {
 	refused := 0.0
 	for _, filter := range []string{"#", "+/+", "lucid/v1/nodes/+/poot/challenge", "lucid/v1/nodes/node_a/#",
 		topic("node_b", wire.ChannelChallenge), topic("node_a", wire.ChannelMetrics), "$SYS/#",
-		"$share/x/" + topic("node_a", wire.ChannelChallenge)} {
+		"$share/x/" + topic("node_a", wire.ChannelChallenge), topic("node_b", wire.ChannelMetricsAck)} {
 		token := c.Subscribe(filter, 1, nil)
 		_ = r.wait(token)
 		for _, code := range token.(*paho.SubscribeToken).Result() {
@@ -149,6 +149,12 @@ func TestSubscriptions(t *testing.T) {
 		refused++
 		want(t, "counted", r.refused("subscribe_topic"), refused)
 	}
+	// A refusal tells a node that this broker's acknowledgement is the commit.
+	acks := topic("node_a", wire.ChannelMetricsAck)
+	token := c.Subscribe(acks, 1, nil)
+	_ = r.wait(token)
+	want(t, acks, token.(*paho.SubscribeToken).Result()[acks], 0x80)
+	want(t, "counted", r.refused("subscribe_topic"), refused)
 	want(t, "still connected", c.IsConnectionOpen(), true)
 	heard := make(chan string, 10)
 	for _, channel := range []wire.Channel{wire.ChannelChallenge, wire.ChannelVerdict, wire.ChannelCommand, wire.ChannelConfig} {
