@@ -1318,13 +1318,13 @@ type ListPoolMovesParams struct {
 
 // DeletePoolParams defines parameters for DeletePool.
 type DeletePoolParams struct {
-	// IfMatch ETag of what you have read: when it has changed since, nothing happens and the answer is 412. Without it the change is made in any case.
+	// IfMatch ETag of what you have read, or several with commas between them: when it is none of them by now, nothing happens and the answer is 412. Weak ones never match. Without it, or with *, the change is made in any case.
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // UpdatePoolParams defines parameters for UpdatePool.
 type UpdatePoolParams struct {
-	// IfMatch ETag of what you have read: when it has changed since, nothing happens and the answer is 412. Without it the change is made in any case.
+	// IfMatch ETag of what you have read, or several with commas between them: when it is none of them by now, nothing happens and the answer is 412. Weak ones never match. Without it, or with *, the change is made in any case.
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
@@ -1348,13 +1348,13 @@ type AddPoolNodeParams struct {
 
 // DeleteNodeParams defines parameters for DeleteNode.
 type DeleteNodeParams struct {
-	// IfMatch ETag of what you have read: when it has changed since, nothing happens and the answer is 412. Without it the change is made in any case.
+	// IfMatch ETag of what you have read, or several with commas between them: when it is none of them by now, nothing happens and the answer is 412. Weak ones never match. Without it, or with *, the change is made in any case.
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // UpdateNodeParams defines parameters for UpdateNode.
 type UpdateNodeParams struct {
-	// IfMatch ETag of what you have read: when it has changed since, nothing happens and the answer is 412. Without it the change is made in any case.
+	// IfMatch ETag of what you have read, or several with commas between them: when it is none of them by now, nothing happens and the answer is 412. Weak ones never match. Without it, or with *, the change is made in any case.
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 

@@ -131,7 +131,7 @@ type updateNodeBody struct {
 func (in *updateNodeInput) update() node.Update {
 	b := in.Body
 	u := node.Update{
-		IfVersion: in.version(), Name: b.Name, Type: b.NodeType, PoolID: b.PoolID, Reason: b.StatusReason, Until: b.StatusUntil.pointer(),
+		IfVersions: in.versions(), Name: b.Name, Type: b.NodeType, PoolID: b.PoolID, Reason: b.StatusReason, Until: b.StatusUntil.pointer(),
 		Configuration: b.Configuration.configuration(), Location: b.Location.location(), PayoutAddress: b.PayoutAddress, Labels: b.Labels,
 	}
 	if b.Status != nil {
@@ -163,7 +163,7 @@ type deleteNodeInput struct {
 }
 
 func (s *server) deleteNode(ctx context.Context, in *deleteNodeInput) (*struct{}, error) {
-	return nil, s.Nodes.Delete(ctx, by(ctx), in.NodeID, in.version())
+	return nil, s.Nodes.Delete(ctx, by(ctx), in.NodeID, in.versions())
 }
 
 func (s *server) startNode(ctx context.Context, in *NodeInput) (*answer[startedBody], error) {

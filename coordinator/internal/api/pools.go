@@ -179,7 +179,7 @@ func (s *server) updatePool(ctx context.Context, in *updatePoolInput) (*tagged[p
 	if err != nil {
 		return nil, err
 	}
-	return answeredPool(s.Pools.Update(ctx, by(ctx), in.PoolID, in.version(), patch))
+	return answeredPool(s.Pools.Update(ctx, by(ctx), in.PoolID, in.versions(), patch))
 }
 
 func poolPatch(name, description *string, maxNodes *int, limits *poolLimitsInput, scaling *poolScalingBody, placement *poolPlacementBody) pool.Patch {
@@ -204,5 +204,5 @@ type deletePoolInput struct {
 }
 
 func (s *server) deletePool(ctx context.Context, in *deletePoolInput) (*struct{}, error) {
-	return nil, s.Pools.Delete(ctx, by(ctx), in.PoolID, in.version())
+	return nil, s.Pools.Delete(ctx, by(ctx), in.PoolID, in.versions())
 }

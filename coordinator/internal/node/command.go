@@ -43,7 +43,7 @@ func (s *Store) command(ctx context.Context, by audit.By, nodeID string, kind wi
 	now := s.Now()
 	c := Command{NodeID: nodeID, Status: to, At: now, Expires: now.Add(s.CommandTimeout)}
 	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
-		row, before, err := lock(ctx, tx, nodeID, 0)
+		row, before, err := lock(ctx, tx, nodeID, nil)
 		switch {
 		case err != nil:
 			return err

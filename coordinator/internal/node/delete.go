@@ -14,9 +14,10 @@ import (
 
 // Delete takes a node out of the fleet for good: its keys are revoked, its live
 // connection is closed, its place and its name are free. What it proved, earned
-// and was paid stays on record. Refused while money is on its way to it.
-func (s *Store) Delete(ctx context.Context, by audit.By, nodeID string, ifVersion int64) error {
-	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error { return s.deleteTx(ctx, tx, by, nodeID, ifVersion) })
+// and was paid stays on record. Refused while money is on its way to it. ifVersions
+// is as in Update.
+func (s *Store) Delete(ctx context.Context, by audit.By, nodeID string, ifVersions []int64) error {
+	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error { return s.deleteTx(ctx, tx, by, nodeID, ifVersions) })
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", nodeID, err)
 	}
@@ -24,8 +25,8 @@ func (s *Store) Delete(ctx context.Context, by audit.By, nodeID string, ifVersio
 	return nil
 }
 
-func (s *Store) deleteTx(ctx context.Context, tx db.Tx, by audit.By, nodeID string, ifVersion int64) error {
-	row, before, err := lock(ctx, tx, nodeID, ifVersion)
+func (s *Store) deleteTx(ctx context.Context, tx db.Tx, by audit.By, nodeID string, ifVersions []int64) error {
+	row, before, err := lock(ctx, tx, nodeID, ifVersions)
 	if err != nil {
 		return err
 	}

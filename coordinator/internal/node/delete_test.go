@@ -32,8 +32,8 @@ func TestDeletedNodeIsGoneAndItsHistoryStays(t *testing.T) {
 	w.connect(t, no)
 	again := w.token(t, node.Token{NodeNo: &no})
 
-	wantFault(t, w.Delete(t.Context(), operator, resp.NodeID, 99), fault.ChangedMeanwhile)
-	if err := w.Delete(t.Context(), operator, resp.NodeID, 0); err != nil {
+	wantFault(t, w.Delete(t.Context(), operator, resp.NodeID, []int64{98, 99}), fault.ChangedMeanwhile)
+	if err := w.Delete(t.Context(), operator, resp.NodeID, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.wantRecorded(t, resp.NodeID, "node.delete", "deleted")
@@ -49,7 +49,7 @@ func TestDeletedNodeIsGoneAndItsHistoryStays(t *testing.T) {
 	wantFault(t, err, fault.NodeNotFound)
 	_, err = w.Start(t.Context(), operator, resp.NodeID)
 	wantFault(t, err, fault.NodeNotFound)
-	wantFault(t, w.Delete(t.Context(), operator, resp.NodeID, 0), fault.NodeNotFound)
+	wantFault(t, w.Delete(t.Context(), operator, resp.NodeID, nil), fault.NodeNotFound)
 	if _, total, _, err := w.List(t.Context(), node.Filter{Limit: 10}); err != nil || total != 0 {
 		t.Errorf("%d nodes are listed, %v", total, err)
 	}
@@ -81,7 +81,7 @@ func TestConnectionOfANodeThatAnotherCoordinatorDeletedIsClosed(t *testing.T) {
 	w, r := newWorld(t), &radio{}
 	no, id := w.enrolled(t, "pi")
 	w.connect(t, no)
-	if err := w.Delete(t.Context(), operator, id, 0); err != nil {
+	if err := w.Delete(t.Context(), operator, id, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.tune(r)
@@ -102,7 +102,7 @@ func TestNoNodeIsDeletedWhileMoneyIsOnItsWay(t *testing.T) {
 		if _, err := w.pool.Exec(t.Context(), "UPDATE payout SET status = $1", step); err != nil {
 			t.Fatal(err)
 		}
-		wantFault(t, w.Delete(t.Context(), operator, id, 0), fault.StateNotAllowed)
+		wantFault(t, w.Delete(t.Context(), operator, id, nil), fault.StateNotAllowed)
 	}
 	if n := w.get(t, id); n.Status != node.Starting {
 		t.Errorf("what was refused left the node %s", n.Status)
@@ -110,7 +110,7 @@ func TestNoNodeIsDeletedWhileMoneyIsOnItsWay(t *testing.T) {
 	if _, err := w.pool.Exec(t.Context(), "UPDATE payout SET status = 'failed', error_message = 'no'"); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Delete(t.Context(), operator, id, 0); err != nil {
+	if err := w.Delete(t.Context(), operator, id, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -130,9 +130,9 @@ func TestNoNodeIsDeletedWhileItsLedgerIsInFlight(t *testing.T) {
 	}
 	post(ledger.Accrue("e1", w.clock, "pool_home", []ledger.Share{{NodeID: id, Amount: ledger.USDT(20)}}, 0))
 	post(ledger.Reserve("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
-	wantFault(t, w.Delete(t.Context(), operator, id, 0), fault.StateNotAllowed)
+	wantFault(t, w.Delete(t.Context(), operator, id, nil), fault.StateNotAllowed)
 	post(ledger.Void("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
-	if err := w.Delete(t.Context(), operator, id, 0); err != nil {
+	if err := w.Delete(t.Context(), operator, id, nil); err != nil {
 		t.Error(err) // what is payable stays its owner's
 	}
 }
@@ -158,7 +158,7 @@ func TestDeleteDuringStart(t *testing.T) {
 			}
 		})
 		both.Go(func() {
-			if err := w.Delete(t.Context(), operator, n.ID, 0); err != nil {
+			if err := w.Delete(t.Context(), operator, n.ID, nil); err != nil {
 				t.Errorf("delete: %v", err)
 			}
 		})
@@ -274,7 +274,7 @@ func TestEnrolmentBesideWhoeverDropsItsToken(t *testing.T) {
 			}
 		})
 		all.Go(func() {
-			if err := w.Delete(t.Context(), operator, n.ID, 0); err != nil {
+			if err := w.Delete(t.Context(), operator, n.ID, nil); err != nil {
 				t.Error(err)
 			}
 		})

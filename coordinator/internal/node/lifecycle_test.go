@@ -146,7 +146,7 @@ func TestUpdate(t *testing.T) {
 	_, id := w.enrolled(t, "pi")
 	before := w.get(t, id)
 	n, err := w.Update(t.Context(), operator, id, node.Update{
-		IfVersion: before.Version, Name: pointer("renamed"), Type: pointer("compute"), PoolID: pointer("pool_one"), PayoutAddress: pointer(address),
+		IfVersions: []int64{before.Version}, Name: pointer("renamed"), Type: pointer("compute"), PoolID: pointer("pool_one"), PayoutAddress: pointer(address),
 		Location: &node.Location{Country: "FR", City: "Lyon"}, Configuration: &node.Configuration{MaxSessions: pointer(7)},
 		Labels: map[string]string{"rack": "2"},
 	})
@@ -158,7 +158,7 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("updated to %+v", n)
 	}
 	w.wantRecorded(t, id, "node.update", "updated")
-	_, err = w.Update(t.Context(), operator, id, node.Update{IfVersion: before.Version, Name: pointer("again")})
+	_, err = w.Update(t.Context(), operator, id, node.Update{IfVersions: []int64{before.Version}, Name: pointer("again")})
 	wantFault(t, err, fault.ChangedMeanwhile)
 	n, err = w.Update(t.Context(), operator, id, node.Update{PoolID: pointer("pool_two")})
 	if err != nil || n.PoolID != "pool_two" || n.Name != "renamed" || n.Labels["rack"] != "2" {
@@ -191,7 +191,7 @@ func TestOfTwoUpdatesOfOneVersionOneWins(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range rivals {
 		all.Go(func() {
-			_, errs[i] = w.Update(t.Context(), operator, id, node.Update{IfVersion: version, Labels: map[string]string{"winner": string(rune('a' + i))}})
+			_, errs[i] = w.Update(t.Context(), operator, id, node.Update{IfVersions: []int64{version}, Labels: map[string]string{"winner": string(rune('a' + i))}})
 		})
 	}
 	all.Wait()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +19,7 @@ import (
 
 // Update says what to change. Nil leaves a thing as it is.
 type Update struct {
-	IfVersion     int64 // the version that the caller knows; 0: whatever it is
+	IfVersions    []int64 // the versions that the caller wants to change, any of them; none: whatever it is
 	Name          *string
 	Type          *string
 	PoolID        *string // "" leaves the pool
@@ -101,7 +102,7 @@ func (s *Store) Update(ctx context.Context, by audit.By, nodeID string, u Update
 		return Node{}, err
 	}
 	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
-		row, before, err := lock(ctx, tx, nodeID, u.IfVersion)
+		row, before, err := lock(ctx, tx, nodeID, u.IfVersions)
 		if err != nil {
 			return err
 		}
@@ -128,17 +129,16 @@ func (s *Store) Update(ctx context.Context, by audit.By, nodeID string, u Update
 }
 
 // lock reads a node's profile and keeps it from changing until the transaction
-// ends. A version other than the caller's is refused.
-func lock(ctx context.Context, tx db.Tx, nodeID string, ifVersion int64) (sqlgen.LockNodeRow, profile, error) {
+// ends. A version that is none of the caller's is refused.
+func lock(ctx context.Context, tx db.Tx, nodeID string, ifVersions []int64) (sqlgen.LockNodeRow, profile, error) {
 	row, err := sqlgen.New(tx).LockNode(ctx, nodeID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row, profile{}, fault.New(fault.NodeNotFound, "no node %s", nodeID)
 	} else if err != nil {
 		return row, profile{}, err
 	}
-	if ifVersion != 0 && ifVersion != row.Version {
-		return row, profile{}, fault.New(fault.ChangedMeanwhile,
-			"%s changed since you read it: it is at version %d now, you know %d; read it again", nodeID, row.Version, ifVersion)
+	if len(ifVersions) > 0 && !slices.Contains(ifVersions, row.Version) {
+		return row, profile{}, fault.New(fault.ChangedMeanwhile, "%s changed since you read it: it is at version %d now; read it again", nodeID, row.Version)
 	}
 	p := profile{
 		Name: row.Name, Type: row.NodeType, Status: Status(row.Status), StatusReason: row.StatusReason, StatusUntil: row.StatusUntil,

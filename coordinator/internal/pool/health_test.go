@@ -125,7 +125,7 @@ func TestHealthIsRecordedWhenItChanges(t *testing.T) {
 func TestDeletedPoolsAreNotChecked(t *testing.T) {
 	s := newStage(t)
 	s.filled("pool_a", 10, 1, 0)
-	if err := s.Delete(t.Context(), byCLI, "pool_a", 0); err != nil {
+	if err := s.Delete(t.Context(), byCLI, "pool_a", nil); err != nil {
 		t.Fatal(err)
 	}
 	s.check(pool.Keeper{})

@@ -55,7 +55,7 @@ func (s *Store) scale(ctx context.Context, tx db.Tx, by audit.By, poolID string,
 	if err != nil {
 		return Scaled{}, err
 	}
-	row, settings, err := s.lock(ctx, tx, poolID, 0)
+	row, settings, err := s.lock(ctx, tx, poolID, nil)
 	if err != nil {
 		return Scaled{}, err
 	}

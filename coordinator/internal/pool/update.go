@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -45,12 +46,12 @@ func (s *Store) CheckPatch(p Patch) error {
 	return err
 }
 
-// Update changes a pool's settings. A version other than 0 is the one that the
-// caller has read: when the pool has another by now, nothing changes and the
-// answer is fault.ChangedMeanwhile. A patch that changes nothing leaves the
-// version as it is.
-func (s *Store) Update(ctx context.Context, by audit.By, poolID string, version int64, patch Patch) (Pool, error) {
-	err := db.InTx(ctx, s.pool, func(tx db.Tx) error { return s.update(ctx, tx, by, poolID, version, patch) })
+// Update changes a pool's settings. The versions are those that the caller wants
+// to change, any of them; none: whatever it is. When the pool has another by
+// now, nothing changes and the answer is fault.ChangedMeanwhile. A patch that
+// changes nothing leaves the version as it is.
+func (s *Store) Update(ctx context.Context, by audit.By, poolID string, versions []int64, patch Patch) (Pool, error) {
+	err := db.InTx(ctx, s.pool, func(tx db.Tx) error { return s.update(ctx, tx, by, poolID, versions, patch) })
 	if isCode(err, "23505") {
 		err = fault.New(fault.NameTaken, "a pool named %q exists already", *patch.Name)
 	}
@@ -60,8 +61,8 @@ func (s *Store) Update(ctx context.Context, by audit.By, poolID string, version 
 	return s.Get(ctx, poolID)
 }
 
-func (s *Store) update(ctx context.Context, tx db.Tx, by audit.By, poolID string, version int64, patch Patch) error {
-	row, before, err := s.lock(ctx, tx, poolID, version)
+func (s *Store) update(ctx context.Context, tx db.Tx, by audit.By, poolID string, versions []int64, patch Patch) error {
+	row, before, err := s.lock(ctx, tx, poolID, versions)
 	if err != nil {
 		return err
 	}
@@ -102,11 +103,11 @@ func (s *Store) update(ctx context.Context, tx db.Tx, by audit.By, poolID string
 
 // Delete deletes an empty pool; one with nodes is fault.PoolNotEmpty. Its
 // memberships, epochs and money stay on record, and the epochs in which it
-// lived are still closed. Its name is free again, its id is not. version is as
+// lived are still closed. Its name is free again, its id is not. versions is as
 // in Update.
-func (s *Store) Delete(ctx context.Context, by audit.By, poolID string, version int64) error {
+func (s *Store) Delete(ctx context.Context, by audit.By, poolID string, versions []int64) error {
 	err := db.InTx(ctx, s.pool, func(tx db.Tx) error {
-		row, before, err := s.lock(ctx, tx, poolID, version)
+		row, before, err := s.lock(ctx, tx, poolID, versions)
 		if err != nil {
 			return err
 		}
@@ -127,12 +128,12 @@ func (s *Store) Delete(ctx context.Context, by audit.By, poolID string, version 
 
 // lock reads a pool's settings and keeps everybody else from changing it until
 // the transaction ends.
-func (s *Store) lock(ctx context.Context, tx db.Tx, poolID string, version int64) (sqlgen.LockPoolRow, Settings, error) {
+func (s *Store) lock(ctx context.Context, tx db.Tx, poolID string, versions []int64) (sqlgen.LockPoolRow, Settings, error) {
 	row, err := lockPool(ctx, tx, poolID)
 	if err != nil {
 		return row, Settings{}, err
 	}
-	if version != 0 && version != row.Version {
+	if len(versions) > 0 && !slices.Contains(versions, row.Version) {
 		return row, Settings{}, fault.New(fault.ChangedMeanwhile, "pool %s has changed since you read it; read it again", poolID)
 	}
 	settings, err := settingsOf(row)
