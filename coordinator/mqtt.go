@@ -23,9 +23,7 @@ func (c *Coordinator) newBroker() (*broker.Broker, error) {
 		Authenticate: c.Nodes.Authenticate,
 		OnConnect:    c.onConnect,
 		OnDisconnect: c.onDisconnect,
-		OnMetrics: c.owed(func(ctx context.Context, n broker.Client, payload []byte) error {
-			return c.ingest.Store(ctx, n.NodeNo, n.NodeID, payload)
-		}),
+		OnMetrics:       c.onMetrics,
 		OnResponse:      c.onResponse,
 		OnStatus:        c.owed(c.onStatus),
 		OnInfo:          c.owed(c.onInfo),
@@ -40,11 +38,22 @@ func (c *Coordinator) newBroker() (*broker.Broker, error) {
 func (c *Coordinator) owed(take func(context.Context, broker.Client, []byte) error) func(context.Context, broker.Client, []byte) error {
 	return func(ctx context.Context, n broker.Client, payload []byte) error {
 		err := take(ctx, n, payload)
-		if err != nil && !errors.Is(err, broker.ErrIgnore) {
-			c.heartbeat.Disturb()
-		}
+		c.notTaken(err)
 		return err
 	}
+}
+
+func (c *Coordinator) notTaken(err error) {
+	if err != nil && !errors.Is(err, broker.ErrIgnore) {
+		c.heartbeat.Disturb()
+	}
+}
+
+func (c *Coordinator) onMetrics(_ context.Context, n broker.Client, payload []byte, settle func(error)) {
+	c.ingest.Take(n.NodeNo, n.NodeID, payload, func(err error) {
+		c.notTaken(err)
+		settle(err)
+	})
 }
 
 func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, error) {

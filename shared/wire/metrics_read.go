@@ -76,7 +76,10 @@ var sampleFields = [...]field[Sample]{
 	{"disk", func(r *reader, s *Sample) { s.Disk = &r.parts.disk; readObject(r, s.Disk, diskFields[:]) }},
 	{"network", func(r *reader, s *Sample) { s.Network = &r.parts.network; readObject(r, s.Network, networkFields[:]) }},
 	{"gpu", func(r *reader, s *Sample) { s.GPU = &r.parts.gpu; readObject(r, s.GPU, gpuFields[:]) }},
-	{"throttle", func(r *reader, s *Sample) { s.Throttle = &r.parts.throttle; readObject(r, s.Throttle, throttleFields[:]) }},
+	{"throttle", func(r *reader, s *Sample) {
+		s.Throttle = &r.parts.throttle
+		readObject(r, s.Throttle, throttleFields[:])
+	}},
 	{"absent", readAbsent},
 }
 

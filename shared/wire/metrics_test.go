@@ -22,7 +22,7 @@ func goodMetrics() *Metrics {
 			WriteThroughputMBps: f(0), Filesystems: []Filesystem{{Mount: "/", TotalBytes: 1000, UsedBytes: 400, FreeBytes: 600, ReadOnly: true, ErrorsCount: u(3)}}},
 		Network: &Network{Interfaces: []Interface{{Name: "eth0", BytesIn: 1, BytesOut: 2}}, TotalBytesIn: 1, TotalBytesOut: 2,
 			PacketsIn: 3, PacketsOut: 4, ErrorsIn: 5, ErrorsOut: 6},
-		GPU: &GPU{UsagePercent: f(0), MemoryUsedBytes: u(1), MemoryTotalBytes: u(2), TemperatureCelsius: f(50)},
+		GPU:      &GPU{UsagePercent: f(0), MemoryUsedBytes: u(1), MemoryTotalBytes: u(2), TemperatureCelsius: f(50)},
 		Throttle: &Throttle{UnderVoltage: new(true), Capped: new(false), Throttled: new(true), SoftLimit: new(false)},
 	}
 	empty := Sample{Seq: 8, AtMs: 1_767_225_602_000, Absent: map[string]string{"gpu": "no GPU", "disk": "permission denied"}}

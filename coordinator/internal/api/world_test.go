@@ -321,7 +321,9 @@ func (w *world) ingest(n node.Node, s wire.Sample) {
 	go func() { defer close(done); in.Run(ctx) }()
 	payload, err := json.Marshal(wire.Metrics{V: wire.ProtocolVersion, Run: wire.NewRunID(), Samples: []wire.Sample{s}})
 	if err == nil {
-		err = in.Store(ctx, n.No, n.ID, payload)
+		settled := make(chan error, 1)
+		in.Take(n.No, n.ID, payload, func(err error) { settled <- err })
+		err = <-settled
 	}
 	stop()
 	<-done

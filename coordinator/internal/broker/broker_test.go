@@ -66,9 +66,9 @@ func start(t *testing.T, change func(*Config)) *rig {
 		OnDisconnect: func(c Client, reason string) {
 			r.disconnected <- fmt.Sprintf("%s/%d: %s", c.NodeID, c.Session, reason)
 		},
-		OnMetrics: func(_ context.Context, c Client, payload []byte) error {
+		OnMetrics: func(_ context.Context, c Client, payload []byte, settle func(error)) {
 			r.metrics <- string(payload)
-			return nil
+			settle(nil)
 		},
 		Registerer: r.registry,
 	}
@@ -181,7 +181,7 @@ func topic(nodeID string, c wire.Channel) string { return wire.Topic(nodeID, c) 
 
 func TestConfigIsChecked(t *testing.T) {
 	authenticate := func(context.Context, string, []byte) (int32, error) { return 0, nil }
-	metrics := func(context.Context, Client, []byte) error { return nil }
+	metrics := func(context.Context, Client, []byte, func(error)) {}
 	for name, cfg := range map[string]Config{
 		"no address":        {Authenticate: authenticate, OnMetrics: metrics},
 		"no TLS":            {Addr: "127.0.0.1:0", Authenticate: authenticate, OnMetrics: metrics},
@@ -249,10 +249,10 @@ func TestCloseWithClients(t *testing.T) {
 func TestCloseDoesNotWaitForEver(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	r := start(t, func(c *Config) {
-		c.OnMetrics = func(context.Context, Client, []byte) error { close(entered); <-release; return nil }
+		c.OnStatus = func(context.Context, Client, []byte) error { close(entered); <-release; return nil }
 	})
 	c := r.node("node_a")
-	c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m")
+	c.Publish(topic("node_a", wire.ChannelStatus), 1, false, "m")
 	next(t, entered)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -41,10 +41,12 @@ type Config struct {
 	OnConnect func(ctx context.Context, c Client) (session uint64, err error)
 	// OnDisconnect is called once for each OnConnect that succeeded.
 	OnDisconnect func(c Client, reason string)
-	// OnMetrics returns nil when the message is safe: then it is acknowledged.
-	// After an error it is not, and the connection is closed, so that the node
-	// comes back and sends again. Its ctx has no deadline: set one near 5 s.
-	OnMetrics func(ctx context.Context, c Client, payload []byte) error
+	// OnMetrics takes a message over and calls settle once, from any goroutine,
+	// within seconds: with nil when the message is safe, which acknowledges it;
+	// with an error to have the connection closed, so that the node comes back
+	// and sends again. Until then no further message of the node is taken. The
+	// payload is OnMetrics's own. ctx ends when Close gives up waiting.
+	OnMetrics func(ctx context.Context, c Client, payload []byte, settle func(error))
 	// OnResponse takes an answer to a challenge and when it came.
 	OnResponse func(ctx context.Context, c Client, payload []byte, received time.Time)
 	// OnStatus, OnInfo and OnCommandResult return nil to have the message

@@ -11,7 +11,7 @@ import (
 )
 
 func nobody(context.Context, string, []byte) (int32, error) { return 0, errors.New("nobody") }
-func nothing(context.Context, Client, []byte) error         { return nil }
+func nothing(context.Context, Client, []byte, func(error))  {}
 
 // shakyListener fails a few times before each connection it gives.
 type shakyListener struct {

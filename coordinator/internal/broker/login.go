@@ -59,6 +59,7 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 		mqtt:   cl,
 		ready:  make(chan struct{}),
 	}
+	s.settle = func(err error) { b.settle(s, err) }
 	if c.WillFlag {
 		s.will = c.WillPayload
 	}

@@ -16,7 +16,7 @@ import (
 var errNotTaken = errors.New("a message could not be taken")
 
 // OnPublish runs on the connection's goroutine; the acknowledgement leaves
-// after it returned. Only three returns are safe towards an MQTT 3.1.1 client:
+// after it returned, but for metrics (receipt.go). Only three returns are safe towards an MQTT 3.1.1 client:
 // nil routes the message, CodeSuccessIgnore acknowledges it, ErrRejectPacket
 // does neither. Any other error would acknowledge and route it.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet, err error) {
@@ -29,6 +29,11 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 		return h.reject(cl, pk, errNotTaken)
 	}
 	_, channel, _ := wire.ParseTopic(pk.TopicName) // OnPacketRead checked it
+	if channel == wire.ChannelMetrics {
+		h.broker.takeMetrics(s, pk.PacketID, pk.Payload)
+		return pk, packets.ErrRejectPacket // acknowledged by us, later
+	}
+	s.receipt.wait()
 	err = h.broker.take(s, channel, pk.Payload)
 	h.broker.count.messages(channel, err)
 	switch {
@@ -38,9 +43,13 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 	case err == nil, errors.Is(err, ErrIgnore):
 		return pk, packets.CodeSuccessIgnore
 	}
-	h.broker.cfg.Logger.Debug("message not taken; the node will send it again",
-		"node", s.client.NodeID, "channel", channel, "error", err)
+	h.broker.notTaken(s, channel, err)
 	return h.reject(cl, pk, errNotTaken)
+}
+
+func (b *Broker) notTaken(s *session, channel wire.Channel, err error) {
+	b.cfg.Logger.Debug("message not taken; the node will send it again",
+		"node", s.client.NodeID, "channel", channel, "error", err)
 }
 
 func (h *hook) reject(cl *mqtt.Client, pk packets.Packet, cause error) (packets.Packet, error) {
@@ -48,17 +57,14 @@ func (h *hook) reject(cl *mqtt.Client, pk packets.Packet, cause error) (packets.
 	return pk, packets.ErrRejectPacket
 }
 
-// routed: samples and answers are the coordinator's alone.
+// routed: answers are the coordinator's alone, as samples are.
 func routed(c wire.Channel) bool {
 	return c == wire.ChannelStatus || c == wire.ChannelInfo || c == wire.ChannelCommandResult
 }
 
-// take hands a message to whom it concerns.
+// take hands a message that is no metrics to whom it concerns.
 func (b *Broker) take(s *session, channel wire.Channel, payload []byte) error {
 	received := b.cfg.Now()
-	if channel == wire.ChannelMetrics {
-		return b.cfg.OnMetrics(b.ctx, s.client, payload)
-	}
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
 	defer cancel()
 	switch channel {

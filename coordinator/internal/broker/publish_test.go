@@ -12,60 +12,86 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-func TestAcknowledgementWaitsForOnMetrics(t *testing.T) {
-	entered, release := make(chan string, 1), make(chan error)
-	r := start(t, func(c *Config) {
-		c.OnMetrics = func(_ context.Context, c Client, payload []byte) error {
-			entered <- fmt.Sprintf("%s/%d/%d %s", c.NodeID, c.NodeNo, c.Session, payload)
-			return <-release
+// delivery is a metrics message that a test settles.
+type delivery struct {
+	from   string
+	settle func(error)
+}
+
+// byHand has a test settle the messages.
+func byHand(deliveries chan delivery) func(*Config) {
+	return func(c *Config) {
+		c.OnMetrics = func(_ context.Context, c Client, payload []byte, settle func(error)) {
+			deliveries <- delivery{fmt.Sprintf("%s/%d/%d %s", c.NodeID, c.NodeNo, c.Session, payload), settle}
 		}
-	})
+	}
+}
+
+func TestAcknowledgementWaitsForTheCommit(t *testing.T) {
+	deliveries := make(chan delivery, 10)
+	r := start(t, byHand(deliveries))
 	c := r.node("node_a")
 	token := c.Publish(topic("node_a", wire.ChannelMetrics), 1, true, "m1")
-	want(t, "message", next(t, entered), "node_a/97/1 m1")
+	first := next(t, deliveries)
+	want(t, "message", first.from, "node_a/97/1 m1")
+	// The connection goes on reading meanwhile.
+	want(t, "subscribe", r.wait(c.Subscribe(topic("node_a", wire.ChannelConfig), 1, nil)), nil)
 	select {
 	case <-token.Done():
-		t.Fatal("acknowledged before OnMetrics returned")
+		t.Fatal("acknowledged before it was settled")
 	default:
 	}
-	release <- nil
+	first.settle(nil)
 	want(t, "acknowledged", r.wait(token), nil)
 	want(t, "retained metrics", len(r.server.Topics.Messages(topic("node_a", wire.ChannelMetrics))), 0)
+	want(t, "counted", counterValue(t, r.count.taken[wire.ChannelMetrics].accepted), 1)
 	// An error: no acknowledgement, and the connection ends.
 	token = c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m2")
-	next(t, entered)
-	release <- errors.New("database is down")
+	next(t, deliveries).settle(errors.New("database is down"))
 	if err := r.wait(token); err == nil {
 		t.Error("acknowledged although it was not taken")
 	}
 	want(t, "end", next(t, r.disconnected), "node_a/1: "+errNotTaken.Error())
+	want(t, "counted", counterValue(t, r.count.taken[wire.ChannelMetrics].failed), 1)
 }
 
 // What a node sent behind a message that was not taken must not be taken
 // either: it sends both again, in order.
-func TestNothingIsReadBehindAMessageNotTaken(t *testing.T) {
-	entered := make(chan string, 10)
-	release := make(chan error)
-	r := start(t, func(c *Config) {
-		c.OnMetrics = func(_ context.Context, _ Client, payload []byte) error {
-			entered <- string(payload)
-			return <-release
-		}
-	})
+func TestNothingIsTakenBehindAMessageNotTaken(t *testing.T) {
+	deliveries := make(chan delivery, 10)
+	r := start(t, byHand(deliveries))
 	c := r.node("node_a")
 	first := c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m1")
-	want(t, "first", next(t, entered), "m1")
+	d := next(t, deliveries)
 	second := c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m2")
-	release <- errors.New("no")
+	d.settle(errors.New("no"))
 	want(t, "first refused", r.wait(first) == nil, false)
 	want(t, "second refused", r.wait(second) == nil, false)
 	next(t, r.disconnected)
-	want(t, "messages read behind it", len(entered), 0)
+	want(t, "messages taken behind it", len(deliveries), 0)
+}
+
+// A status sent behind samples is taken, and acknowledged, after them.
+func TestOtherChannelsWaitForMetrics(t *testing.T) {
+	deliveries, statuses := make(chan delivery, 10), make(chan struct{}, 10)
+	r := start(t, func(c *Config) {
+		byHand(deliveries)(c)
+		c.OnStatus = func(context.Context, Client, []byte) error { statuses <- struct{}{}; return nil }
+	})
+	c := r.node("node_a")
+	samples := c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m1")
+	d := next(t, deliveries)
+	status := c.Publish(topic("node_a", wire.ChannelStatus), 1, false, "s")
+	want(t, "status taken before the samples", len(statuses), 0)
+	d.settle(nil)
+	want(t, "samples", r.wait(samples), nil)
+	want(t, "status", r.wait(status), nil)
+	want(t, "taken", len(statuses), 1)
 }
 
 func TestPanicEndsOneConnection(t *testing.T) {
 	r := start(t, func(c *Config) {
-		c.OnMetrics = func(context.Context, Client, []byte) error { panic("metrics") }
+		c.OnMetrics = func(context.Context, Client, []byte, func(error)) { panic("metrics") }
 		c.OnResponse = func(context.Context, Client, []byte, time.Time) { panic("response") }
 		c.OnStatus = func(context.Context, Client, []byte) error { panic("status") }
 		given := c.Authenticate

@@ -25,6 +25,9 @@ type session struct {
 	ready  chan struct{} // closed when OnConnect returned, or never will be called
 	online bool          // OnConnect succeeded; only the connection's goroutine uses it
 	once   sync.Once
+
+	receipt receipt
+	settle  func(error) // Broker.settle of this session, made once for all its messages
 }
 
 // registry knows the newest session of each node.
@@ -87,6 +90,7 @@ func (b *Broker) establish(s *session) {
 // is connected anew, then OnDisconnect is called.
 func (b *Broker) finish(s *session, cause error) {
 	s.once.Do(func() {
+		s.receipt.wait()
 		if stopped := s.mqtt.StopCause(); stopped != nil {
 			cause = stopped
 		}

@@ -59,7 +59,7 @@ func benchmarkStore(b *testing.B, perMessage int) {
 	for n, nodeNo := range nodes {
 		wg.Go(func() {
 			for _, p := range payloads[n] {
-				if err := in.Store(context.Background(), nodeNo, "node_bench", p); err != nil {
+				if err := in.Store(nodeNo, p); err != nil {
 					b.Error(err)
 				}
 			}

@@ -50,7 +50,7 @@ func TestAnswerToTheCommitIsLost(t *testing.T) {
 	node, id := newNode(t, watch, "lossy"), wire.NewRunID()
 	mustStore(t, in, node, payloadOf(t, id, 1, 2))
 	armed.Store(true)
-	if err := in.Store(context.Background(), node, "node_lossy", payloadOf(t, id, 3, 5)); err == nil {
+	if err := in.Store(node, payloadOf(t, id, 3, 5)); err == nil {
 		t.Fatal("Store knows of a commit whose answer never came")
 	}
 	wantCounts(t, watch, 5, 0) // it was committed all the same
@@ -101,7 +101,7 @@ func TestBackendIsKilledInsideTheCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := make(chan error, 1)
-	go func() { result <- in.Store(context.Background(), node, "node_killed", payloadOf(t, id, 2, 4)) }()
+	go func() { result <- in.Store(node, payloadOf(t, id, 2, 4)) }()
 	for killed := false; !killed; { // until the commit waits for the lock
 		killed = value[bool](t, pool, `SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_locks
 			WHERE locktype = 'advisory' AND objid = $1 AND NOT granted`, key)
@@ -136,7 +136,7 @@ func TestBackendsAreKilledAtRandom(t *testing.T) {
 		wg.Go(func() {
 			for i := range uint64(messages) {
 				payload := payloadOf(t, id, 3*i+1, 3*i+3)
-				for in.Store(context.Background(), node, "node_random", payload) != nil {
+				for in.Store(node, payload) != nil {
 					failures.Add(1)
 				}
 			}
@@ -164,7 +164,7 @@ func TestStoreGivesUpInTime(t *testing.T) {
 	in := run(t, IngestConfig{Store: newStore(pool), Wait: 50 * time.Millisecond})
 	node, id := newNode(t, pool, "stuck"), wire.NewRunID()
 	untilStored := func(payload []byte) { // a busy machine may need more than one try
-		for in.Store(context.Background(), node, "node_stuck", payload) != nil {
+		for in.Store(node, payload) != nil {
 		}
 	}
 	untilStored(payloadOf(t, id, 1, 1))
@@ -175,7 +175,7 @@ func TestStoreGivesUpInTime(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "LOCK TABLE node_run"); err != nil {
 		t.Fatal(err)
 	}
-	err = in.Store(context.Background(), node, "node_stuck", payloadOf(t, id, 2, 2))
+	err = in.Store(node, payloadOf(t, id, 2, 2))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Store with a stuck database: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,16 +23,20 @@ type IngestConfig struct {
 	Logger     *slog.Logger          // default: silent
 	Registerer prometheus.Registerer // default: a registry of its own
 	Writers    int                   // concurrent transactions; default 2
-	// Wait is how long Store waits for its commit. Default 5 s: the node's
-	// keep-alive is not answered meanwhile.
+	// Wait is how long a message may wait for its commit. Default 5 s.
 	Wait time.Duration
+	// WaitingBytes bounds the memory of all messages that wait. Default 128 MiB.
+	WaitingBytes int64
 }
 
-// queueLength is how many messages wait for one writer before Store blocks.
-const queueLength = 4096
-
-// ErrStopped is what Store returns when Run has ended.
-var ErrStopped = errors.New("sample ingest is stopped")
+var (
+	// ErrStopped settles what comes after Run has ended.
+	ErrStopped = errors.New("sample ingest is stopped")
+	// ErrFull settles what comes while too much waits for the database.
+	ErrFull = errors.New("too many samples wait for the database")
+	// ErrLate settles what waited too long.
+	ErrLate = errors.New("samples waited too long for the database")
+)
 
 // Ingest takes metrics messages in and commits them in groups. One node's
 // messages always go through the same writer, in order.
@@ -40,7 +45,7 @@ type Ingest struct {
 	store   *Store
 	count   *counters
 	writers []*writer
-	stopped chan struct{}
+	waiting atomic.Int64 // memory of what is not settled, about
 }
 
 // NewIngest makes an Ingest; Run makes it work.
@@ -60,21 +65,23 @@ func NewIngest(cfg IngestConfig) (*Ingest, error) {
 	if cfg.Wait <= 0 {
 		cfg.Wait = 5 * time.Second
 	}
+	if cfg.WaitingBytes <= 0 {
+		cfg.WaitingBytes = 128 << 20
+	}
 	count, err := newCounters(cfg.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("sample: %w", err)
 	}
-	in := &Ingest{cfg: cfg, store: cfg.Store, count: count, stopped: make(chan struct{})}
+	in := &Ingest{cfg: cfg, store: cfg.Store, count: count}
 	for range cfg.Writers {
 		in.writers = append(in.writers, newWriter(in))
 	}
 	return in, nil
 }
 
-// Run commits until ctx ends; groups under way are finished, newest samples
-// written. Call it once.
+// Run commits until ctx ends; groups under way are finished, what waits is
+// settled with ErrStopped, newest samples are written. Call it once.
 func (in *Ingest) Run(ctx context.Context) {
-	defer close(in.stopped)
 	var wg sync.WaitGroup
 	for _, w := range in.writers {
 		wg.Go(func() { w.run(ctx) })
@@ -104,30 +111,31 @@ func (in *Ingest) flush(ctx context.Context, limit time.Duration) {
 	}
 }
 
-// Store takes one metrics message and returns nil once its fate is committed:
-// stored, recognised as a duplicate, or put among the dead letters. After an
-// error nothing is known to be committed: send the same bytes again. payload
-// must not change while Store runs.
-func (in *Ingest) Store(ctx context.Context, nodeNo int32, nodeID string, payload []byte) error {
+// Take takes one metrics message over, payload included, and returns at once.
+// It calls settle once: with nil when the message's fate is committed (stored,
+// recognised as a duplicate, or put among the dead letters). After an error
+// nothing is known to be committed: the node must send the same bytes again,
+// and nothing that it sent behind them may be taken before.
+func (in *Ingest) Take(nodeNo int32, nodeID string, payload []byte, settle func(error)) {
+	if in.waiting.Load() >= in.cfg.WaitingBytes {
+		in.count.failed.Inc()
+		settle(fmt.Errorf("metrics of %s: %w", nodeID, ErrFull))
+		return
+	}
 	m := newMessage(nodeNo, nodeID, payload, in.store.cfg.Now(), in.store.cfg.Retention.Raw)
-	ctx, cancel := context.WithTimeout(ctx, in.cfg.Wait)
-	defer cancel()
-	select {
-	case in.writers[int(nodeNo)%len(in.writers)].queue <- m:
-	case <-ctx.Done():
-		return fmt.Errorf("metrics of %s: the queue to the database is full: %w", nodeID, ctx.Err())
-	case <-in.stopped:
-		return ErrStopped
+	m.queued, m.done = time.Now(), settle
+	in.waiting.Add(m.bytes())
+	if !in.writers[int(nodeNo)%len(in.writers)].inbox.put(m) {
+		in.settle(m, ErrStopped)
 	}
-	select {
-	case err := <-m.done:
-		return err
-	case <-ctx.Done():
-		m.abandoned.Store(true) // it comes again; written already or not makes no difference
-		return fmt.Errorf("metrics of %s: not committed in time: %w", nodeID, ctx.Err())
-	case <-in.stopped:
-		return ErrStopped
+}
+
+func (in *Ingest) settle(m *message, err error) {
+	in.waiting.Add(-m.bytes())
+	if err != nil {
+		err = fmt.Errorf("metrics of %s: %w", m.nodeID, err)
 	}
+	m.done(err)
 }
 
 // counters are what operators see of the ingest.

@@ -74,7 +74,7 @@ func TestConcurrentDuplicatesAreStoredOnce(t *testing.T) {
 		for _, in := range ingests {
 			wg.Go(func() {
 				for _, p := range payloads {
-					if err := in.Store(context.Background(), node, "node_x", p); err != nil {
+					if err := in.Store(node, p); err != nil {
 						t.Error(err)
 					}
 				}
@@ -174,44 +174,21 @@ func TestOneBadMessageDoesNotHoldUpTheGroup(t *testing.T) {
 		newMessage(good, "node_good", payloadOf(t, wire.NewRunID(), 1, 2), noon, store.cfg.Retention.Raw),
 		newMessage(nobody, "node_gone", payloadOf(t, wire.NewRunID(), 1, 1), noon, store.cfg.Retention.Raw),
 	}
-	in.writers[0].commit(group)
+	settled := 0
 	for _, m := range group {
-		if err := <-m.done; err != nil {
-			t.Error(err)
+		m.done = func(err error) {
+			if settled++; err != nil {
+				t.Error(err)
+			}
 		}
+	}
+	in.writers[0].commit(group)
+	if settled != len(group) {
+		t.Errorf("%d messages settled, want %d", settled, len(group))
 	}
 	wantCounts(t, pool, 2, 1)
 	if n := value[int](t, pool, "SELECT count(*) FROM dead_letter WHERE node_no IS NULL"); n != 1 {
 		t.Error("the letter of a node that does not exist must name no node")
-	}
-}
-
-// Of one node, a group holds one message; later ones wait behind it in order.
-func TestGroupHoldsOneMessageOfANode(t *testing.T) {
-	in, err := NewIngest(IngestConfig{Store: NewStore(Config{})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := in.writers[0]
-	gone := &message{nodeNo: 3, nodeID: "gone", kind: reasonTime}
-	gone.abandoned.Store(true)
-	for _, m := range []*message{{nodeNo: 1, nodeID: "a"}, {nodeNo: 2, nodeID: "b"}, {nodeNo: 1, nodeID: "c"}, gone, {nodeNo: 1, nodeID: "d"}} {
-		m.kind = reasonTime
-		w.queue <- m
-	}
-	for _, want := range []string{"ab", "c", "d"} {
-		got := ""
-		for _, m := range w.next(t.Context()) {
-			got += m.nodeID
-		}
-		if got != want {
-			t.Fatalf("group %q, want %q", got, want)
-		}
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if group := w.next(ended); group != nil {
-		t.Errorf("group %v after the end", group)
 	}
 }
 
@@ -258,7 +235,7 @@ func TestStoreAfterRunEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	in.Run(ctx)
-	if err := in.Store(context.Background(), 1, "node_a", []byte("{}")); !errors.Is(err, ErrStopped) {
+	if err := in.Store(1, []byte("{}")); !errors.Is(err, ErrStopped) {
 		t.Errorf("Store after Run: %v", err)
 	}
 }

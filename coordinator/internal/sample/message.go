@@ -3,7 +3,6 @@ package sample
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"sync/atomic"
 	"time"
 
 	"lucid.internal/shared/wire"
@@ -15,21 +14,22 @@ const digestBytes = 16
 
 // message is one metrics message on its way through a writer.
 type message struct {
-	nodeNo    int32
-	nodeID    string
-	payload   []byte
-	metrics   *wire.Metrics // nil when malformed
-	run       wire.RunID    // zero when even that cannot be read
-	received  time.Time
-	kind      string // reason of a dead letter, "" for data
-	reason    string // the same, in full
-	done      chan error
-	abandoned atomic.Bool // the caller waits no more
+	nodeNo   int32
+	nodeID   string
+	payload  []byte
+	metrics  *wire.Metrics // nil when malformed
+	run      wire.RunID    // zero when even that cannot be read
+	received time.Time
+	backfill bool   // measured a while ago: newer samples go first
+	kind     string // reason of a dead letter, "" for data
+	reason   string // the same, in full
+	queued   time.Time
+	done     func(error)
 }
 
 // newMessage decodes and checks what needs no database.
 func newMessage(nodeNo int32, nodeID string, payload []byte, now time.Time, retention time.Duration) *message {
-	m := &message{nodeNo: nodeNo, nodeID: nodeID, payload: payload, received: now, done: make(chan error, 1)}
+	m := &message{nodeNo: nodeNo, nodeID: nodeID, payload: payload, received: now}
 	metrics, err := wire.DecodeMetrics(payload)
 	if err != nil {
 		m.kind, m.reason, m.run = reasonMalformed, err.Error(), runOf(payload)
@@ -39,6 +39,7 @@ func newMessage(nodeNo int32, nodeID string, payload []byte, now time.Time, rete
 	if reason := checkTimes(metrics.Samples, now, retention); reason != "" {
 		m.kind, m.reason = reasonTime, reason
 	}
+	m.backfill = m.newest().Before(now.Add(-liveAge))
 	return m
 }
 
@@ -88,4 +89,19 @@ func (m *message) rows() int {
 		return 1
 	}
 	return len(m.metrics.Samples)
+}
+
+// Memory of a message beside its payload, measured on whole ones.
+const (
+	messageBytes = 512
+	sampleBytes  = 1024
+)
+
+// bytes is about what a message takes while it waits.
+func (m *message) bytes() int64 {
+	n := int64(len(m.payload)) + messageBytes
+	if m.metrics != nil {
+		n += sampleBytes * int64(len(m.metrics.Samples))
+	}
+	return n
 }

@@ -28,6 +28,10 @@ func place(lastSeq, first, last uint64) placement {
 	return overlap
 }
 
+// liveAge is how old the newest sample of a message may be for the message to
+// count as live: longer than a short trouble, shorter than anybody waits.
+const liveAge = 2 * time.Minute
+
 // maxAhead is how far a sample's time may lie in the future.
 const maxAhead = 10 * time.Minute
 

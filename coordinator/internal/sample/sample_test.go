@@ -90,16 +90,24 @@ func run(t testing.TB, cfg IngestConfig) *Ingest {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go in.Run(ctx)
-	t.Cleanup(func() { cancel(); <-in.stopped })
+	ended := make(chan struct{})
+	go func() { defer close(ended); in.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
 	return in
+}
+
+// Store is Take for a caller that waits.
+func (in *Ingest) Store(nodeNo int32, payload []byte) error {
+	settled := make(chan error, 1)
+	in.Take(nodeNo, fmt.Sprintf("node_%d", nodeNo), payload, func(err error) { settled <- err })
+	return <-settled
 }
 
 func newStore(pool *db.Pool) *Store { return NewStore(Config{Pool: pool, Now: atNoon}) }
 
 func mustStore(t testing.TB, in *Ingest, nodeNo int32, payload []byte) {
 	t.Helper()
-	if err := in.Store(context.Background(), nodeNo, fmt.Sprintf("node_%d", nodeNo), payload); err != nil {
+	if err := in.Store(nodeNo, payload); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -50,7 +50,7 @@ func NewStore(cfg Config) *Store {
 }
 
 // Latest is the node's newest sample by its own time, and when it came. A
-// sample is visible here as soon as Ingest.Store returned. The fault
+// sample is visible here as soon as Ingest.Take settled it. The fault
 // OtherNotFound means that the node has sent none.
 func (s *Store) Latest(ctx context.Context, nodeNo int32) (wire.Sample, time.Time, error) {
 	inMemory, found := s.latest.get(nodeNo)

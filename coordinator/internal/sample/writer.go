@@ -12,10 +12,8 @@ import (
 )
 
 const (
-	maxGroupMessages = 4096
-	maxGroupRows     = 8192
-	maxAttempts      = 6
-	maxHeads         = 100_000 // watermarks remembered by one writer, about 100 bytes each
+	maxAttempts = 6
+	maxHeads    = 100_000 // watermarks remembered by one writer, about 100 bytes each
 )
 
 // head is what is remembered of a run: its watermark.
@@ -31,24 +29,19 @@ type head struct {
 // a node): the commit itself checks it.
 type writer struct {
 	in      *Ingest
-	queue   chan *message
-	waiting []*message // taken from the queue, not yet in a group
+	inbox   inbox
+	queue   queue
 	heads   map[int32]head
-	inGroup map[int32]struct{}
 	buffer  copyBuffer
 	failing bool // the last group was not committed
 }
 
 func newWriter(in *Ingest) *writer {
-	return &writer{
-		in:      in,
-		queue:   make(chan *message, queueLength),
-		heads:   make(map[int32]head),
-		inGroup: make(map[int32]struct{}),
-	}
+	return &writer{in: in, inbox: newInbox(), queue: newQueue(in.cfg.Wait), heads: make(map[int32]head)}
 }
 
 func (w *writer) run(ctx context.Context) {
+	defer w.stop()
 	for {
 		group := w.next(ctx)
 		if group == nil {
@@ -58,51 +51,34 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// next waits for a message and takes along all that are queued: no delay when
-// idle, large groups under load. A group holds one message of a node at most;
-// a second one waits for the next group. It is nil when ctx ended.
-func (w *writer) next(ctx context.Context) []*message {
-	if len(w.waiting) == 0 {
-		select {
-		case m := <-w.queue:
-			w.waiting = append(w.waiting, m)
-		case <-ctx.Done():
-			return nil
-		}
+// stop settles what is left.
+func (w *writer) stop() {
+	for _, m := range append(w.queue.waiting, w.inbox.close()...) {
+		w.in.settle(m, ErrStopped)
 	}
-	for len(w.waiting) < maxGroupMessages {
-		select {
-		case m := <-w.queue:
-			w.waiting = append(w.waiting, m)
-			continue
-		default:
-		}
-		break
-	}
-	return w.split()
 }
 
-func (w *writer) split() []*message {
-	clear(w.inGroup)
-	group := make([]*message, 0, len(w.waiting))
-	rest := w.waiting[:0]
-	rows := 0
-	for _, m := range w.waiting {
-		_, taken := w.inGroup[m.nodeNo]
-		switch {
-		case taken || rows >= maxGroupRows:
-			w.inGroup[m.nodeNo] = struct{}{} // its later messages stay behind it
-			rest = append(rest, m)
-		case m.abandoned.Load():
-		default:
-			w.inGroup[m.nodeNo] = struct{}{}
-			group = append(group, m)
-			rows += m.rows()
+// next waits for a message and takes along all that came: no delay when idle,
+// large groups under load. It is nil when ctx ended.
+func (w *writer) next(ctx context.Context) []*message {
+	for ctx.Err() == nil {
+		w.queue.add(w.inbox.take())
+		group, late := w.queue.split(time.Now())
+		if len(late) > 0 {
+			w.report(len(late), ErrLate)
+		}
+		for _, m := range late {
+			w.in.settle(m, ErrLate)
+		}
+		if len(group) > 0 {
+			return group
+		}
+		select {
+		case <-w.inbox.filled:
+		case <-ctx.Done():
 		}
 	}
-	clear(w.waiting[len(rest):])
-	w.waiting = rest
-	return group
+	return nil
 }
 
 // commit settles the fate of a group and tells the callers.
@@ -114,7 +90,7 @@ func (w *writer) commit(group []*message) {
 	}
 	w.report(len(group), err)
 	for _, m := range group {
-		m.done <- err
+		w.in.settle(m, err)
 	}
 }
 
@@ -144,7 +120,7 @@ func (w *writer) commitEach(group []*message) {
 			err = w.write([]*message{m})
 		}
 		w.report(1, err)
-		m.done <- err
+		w.in.settle(m, err)
 	}
 }
 
