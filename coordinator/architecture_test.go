@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"event", "audit"},
 	{"seal", "access", "outage", "job", "ledger", "authority"},
 	{"node"},
-	{"pool", "sample", "challenge"},
+	{"pool", "sample", "challenge", "alert"},
 	{"score", "fraud"},
 	{"payout"},
 	{"api"},
@@ -68,7 +68,7 @@ var never = []struct {
 var impure = []string{"context", "os", "net", "log", "database/sql", "github.com", internalPath + "db", internalPath + "outage"}
 
 // pure files are rule.go of every package, and these.
-var pure = []string{"internal/pool/plan.go", "internal/score/availability.go", "internal/score/explain.go", "internal/score/standing.go", "internal/score/vetting.go"}
+var pure = []string{"internal/alert/judge.go", "internal/alert/kind.go", "internal/alert/observe.go", "internal/pool/plan.go", "internal/score/availability.go", "internal/score/explain.go", "internal/score/standing.go", "internal/score/vetting.go"}
 
 // source is one file of the program, tests and generated code left out.
 type source struct {

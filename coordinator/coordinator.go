@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/broker"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/event"
@@ -47,6 +48,7 @@ type Coordinator struct {
 	samples   *sample.Store
 	ingest    *sample.Ingest
 	scores    *score.Store
+	alerts    *alert.Store
 	referee   *challenge.Referee
 	closer    *payout.Closer
 	round     *payout.Round

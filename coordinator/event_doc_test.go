@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/ledger"
@@ -40,6 +41,10 @@ func TestEventExamples(t *testing.T) {
 			Change: payout.Pending, PayoutID: "payout_7c9e", Amount: ledger.USDT(10), Fee: ledger.Amount(100_000), NetAmount: ledger.Amount(9_900_000),
 		}},
 		{Kind: event.Pool, Body: pool.Changed{Change: "created", Name: "home", MaxNodes: 100, RewardPerEpoch: ledger.USDT(5)}},
+		{Kind: event.Alert, Body: alert.Changed{
+			Change: alert.Fired, AlertID: "alert_17", Kind: alert.Temperature, State: alert.Firing, Severity: alert.Warning, Value: 77.9, Threshold: 75,
+			Summary: "processor at 77.9 °C, threshold 75.0 °C", StartedAt: at.Add(-5 * time.Minute), FiredAt: &at,
+		}},
 		{Kind: event.Sample, Body: wire.Sample{Seq: 17, AtMs: at.UnixMilli(), CPU: &wire.CPU{UsagePercent: &usage, Cores: 4, LoadAverage: [3]float64{0.4, 0.3, 0.2}}}},
 	} {
 		m := event.Message{V: 1, No: int64(4711 + no), Kind: e.Kind, At: at, NodeID: "node_4f1c2a", PoolID: "pool_home"}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/job"
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/pool"
@@ -20,6 +21,7 @@ const (
 	maintainInterval = time.Minute // also what bounds the dead letters
 	rollupInterval   = 5 * time.Second
 	closerInterval   = time.Second // due is what the tables say; asking costs little
+	alertInterval    = 15 * time.Second
 	takeoverInterval = 2 * time.Second
 )
 
@@ -42,6 +44,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("rollups", rollupInterval, c.samples.RunOnceRollup)
 	keeper := pool.Keeper{Store: c.Pools, Balance: c.Config.Pool.AutoBalance, Logger: c.Log}
 	start("pool health", c.Config.Pool.HealthInterval, keeper.RunOnce)
+	start("alerts", alertInterval, alert.NewWatch(c.alerts).RunOnce)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
@@ -26,6 +27,7 @@ import (
 // buildRooms makes what turns messages into samples, verdicts and scores.
 func (c *Coordinator) buildRooms() (err error) {
 	c.events = event.NewFeed(event.Config{Pool: c.DB, Now: c.now})
+	c.alerts = alert.NewStore(alert.Config{Pool: c.DB, FaultWindows: c.faultWindows, Now: c.now, Logger: c.Log})
 	c.presence = node.NewPresence(c.DB, c.now)
 	c.heartbeat, err = outage.NewHeartbeat(outage.Config{Pool: c.DB, Now: c.now, Logger: c.Log, OnStart: c.afterAbsence})
 	if err != nil {
@@ -133,7 +135,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Payouts: c.Payouts(),
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Payouts: c.Payouts(),
 		Audit: c.Audit, Events: c.events,
 		Checks: []api.Check{
 			{Name: "database", Run: c.DB.Ping},

@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db/dbtest"
@@ -64,6 +65,7 @@ func newFleet(t *testing.T) *fleet {
 	handler, err := api.New(api.Config{
 		Access: keys, Pools: pool.NewStore(db, time.Now), Scores: scores, Payouts: payout.NewStore(db, time.Now),
 		Audit: audit.NewLog(db), Events: feed, Samples: sample.NewStore(sample.Config{Pool: db}),
+		Alerts: alert.NewStore(alert.Config{Pool: db}),
 		Nodes: node.NewStore(node.Config{
 			Pool: db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 			Join: pool.Join, Leave: pool.Leave, Now: time.Now,
@@ -144,11 +146,11 @@ func TestEveryCommand(t *testing.T) {
 	reads := map[string][]string{
 		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
 		"pools nodes": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
-		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "whoami": nil,
+		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "whoami": nil, "alerts list": nil, "silences list": nil, "thresholds get": nil,
 	}
 	others := []string{ // tested one by one below
 		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
-		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "login", "logout", "completion", "version",
+		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "login", "logout", "thresholds set", "thresholds remove", "silences create", "silences end", "completion", "version",
 	}
 	var c cli
 	parser, err := newParser(&c, terminal{out: new(bytes.Buffer), notes: new(bytes.Buffer)})

@@ -41,6 +41,9 @@ type cli struct {
 	History    historyCmd    `cmd:"" help:"A node's verdicts, newest first."`
 	Earnings   earningsCmd   `cmd:"" help:"What a node has earned."`
 	Payouts    payoutsCmd    `cmd:"" help:"Payouts."`
+	Alerts     alertsCmd     `cmd:"" help:"What is wrong with nodes."`
+	Thresholds thresholdsCmd `cmd:"" help:"From when on alerts fire."`
+	Silences   silencesCmd   `cmd:"" help:"When alerts are not delivered."`
 	Events     eventsCmd     `cmd:"" help:"What happens, while it happens."`
 	Apikeys    apikeysCmd    `cmd:"" name:"apikeys" help:"API keys of people and programs."`
 	Audit      auditCmd      `cmd:"" help:"Who changed what."`

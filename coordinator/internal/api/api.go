@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
@@ -48,6 +49,7 @@ type Config struct {
 	Pools   *pool.Store
 	Samples *sample.Store
 	Scores  *score.Store
+	Alerts  *alert.Store
 	Payouts *payout.Store
 	Audit   *audit.Log
 	Events  *event.Feed
@@ -91,7 +93,7 @@ func New(c Config) (http.Handler, error) {
 
 func newServer(c Config) (*server, error) {
 	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Payouts == nil ||
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Alerts == nil || s.Payouts == nil ||
 		s.Audit == nil || s.Events == nil {
 		return nil, errors.New("api: Access and all stores are required")
 	}
@@ -118,6 +120,7 @@ func (s *server) operations() {
 	s.poolOperations()
 	s.fleetOperations()
 	s.resourceOperations()
+	s.alertOperations()
 	s.pootOperations()
 	s.payoutOperations()
 	s.earningsOperations()

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/pool"
 )
 
@@ -17,9 +18,10 @@ func (s *server) fleetOperations() {
 }
 
 type fleetBody struct {
-	Nodes     fleetNodesBody `json:"nodes"`
-	Pools     fleetPoolsBody `json:"pools"`
-	PootScore *points        `json:"poot_score" nullable:"true" doc:"Mean of the nodes active or suspended; null without any."`
+	Nodes     fleetNodesBody  `json:"nodes"`
+	Pools     fleetPoolsBody  `json:"pools"`
+	Alerts    fleetAlertsBody `json:"alerts"`
+	PootScore *points         `json:"poot_score" nullable:"true" doc:"Mean of the nodes active or suspended; null without any."`
 }
 
 type fleetNodesBody struct {
@@ -58,16 +60,27 @@ type fleetPoolsBody struct {
 	Free      int `json:"free_places"`
 }
 
+type fleetAlertsBody struct {
+	Warning  int `json:"warning" doc:"That fire now and are not silenced."`
+	Critical int `json:"critical"`
+	Silenced int `json:"silenced" doc:"That fire now, of any severity."`
+}
+
 func (s *server) getFleetSummary(ctx context.Context, _ *struct{}) (*answer[fleetBody], error) {
 	f, err := s.Pools.Fleet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return answered(shapeFleet(f))
+	alerts, err := s.Alerts.Count(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return answered(shapeFleet(f, alerts))
 }
 
-func shapeFleet(f pool.Fleet) fleetBody {
+func shapeFleet(f pool.Fleet, alerts alert.Counts) fleetBody {
 	return fleetBody{
+		Alerts:    fleetAlertsBody(alerts),
 		PootScore: (*points)(f.ScoreNano),
 		Nodes: fleetNodesBody{
 			Total: f.Nodes, Online: f.Online, Outside: f.Outside,
@@ -92,5 +105,5 @@ func exampleFleet() fleetBody {
 	return shapeFleet(pool.Fleet{
 		Nodes: 4, Online: 3, Outside: 1, ByStatus: map[string]int{"active": 3, "pending": 1}, ByType: map[string]int{"worker": 4},
 		ScoreNano: &score, Pools: 1, ByHealth: map[pool.State]int{pool.Healthy: 1}, Places: 100, FreeSeats: 97,
-	})
+	}, alert.Counts{Warning: 1})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/wire"
@@ -86,7 +87,11 @@ func (s *server) getNodeStatus(ctx context.Context, in *NodeInput) (*answer[node
 	if err != nil {
 		return nil, err
 	}
-	return answered(shapeNodeStatus(n, s.Now()))
+	alerts, err := s.Alerts.ActiveOf(ctx, n.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(shapeNodeStatus(n, alerts, s.Now()))
 }
 
 type nodeBody struct {
@@ -121,25 +126,26 @@ func shapeNode(n node.Node) nodeBody {
 }
 
 type nodeStatusBody struct {
-	NodeID        string     `json:"node_id"`
-	Status        string     `json:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error"`
-	StatusReason  *string    `json:"status_reason"`
-	NodeType      string     `json:"node_type" enum:"worker,validator,storage,compute"`
-	PoolID        *string    `json:"pool_id"`
-	Online        bool       `json:"online"`
-	LastHeartbeat *time.Time `json:"last_heartbeat"`
-	UptimeSeconds *int64     `json:"uptime_seconds" doc:"How long the node has been connected; null while it is not."`
-	AgentVersion  *string    `json:"agent_version"`
-	PootScore     points     `json:"poot_score"`
-	CreatedAt     time.Time  `json:"created_at"`
-	UpdatedAt     time.Time  `json:"updated_at"`
+	NodeID        string          `json:"node_id"`
+	Status        string          `json:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error"`
+	StatusReason  *string         `json:"status_reason"`
+	NodeType      string          `json:"node_type" enum:"worker,validator,storage,compute"`
+	PoolID        *string         `json:"pool_id"`
+	Online        bool            `json:"online"`
+	LastHeartbeat *time.Time      `json:"last_heartbeat"`
+	UptimeSeconds *int64          `json:"uptime_seconds" doc:"How long the node has been connected; null while it is not."`
+	AgentVersion  *string         `json:"agent_version"`
+	PootScore     points          `json:"poot_score"`
+	Alerts        []nodeAlertBody `json:"alerts" nullable:"false" doc:"What is wrong now, one of a kind at most."`
+	CreatedAt     time.Time       `json:"created_at"`
+	UpdatedAt     time.Time       `json:"updated_at"`
 }
 
-func shapeNodeStatus(n node.Node, now time.Time) nodeStatusBody {
+func shapeNodeStatus(n node.Node, alerts []alert.Alert, now time.Time) nodeStatusBody {
 	b := nodeStatusBody{
 		NodeID: n.ID, Status: string(n.Status), StatusReason: orNil(n.StatusReason), NodeType: n.Type, PoolID: orNil(n.PoolID),
 		Online: n.Online, LastHeartbeat: n.LastHeartbeat, AgentVersion: orNil(n.AgentVersion), PootScore: points(n.ScoreNano),
-		CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
+		Alerts: shape(alerts, shapeNodeAlert), CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
 	}
 	if n.OnlineSince != nil {
 		seconds := max(0, int64(now.Sub(*n.OnlineSince)/time.Second))
@@ -151,7 +157,7 @@ func shapeNodeStatus(n node.Node, now time.Time) nodeStatusBody {
 func exampleNode() nodeBody { return shapeNode(exampleNodeRow()) }
 
 func exampleNodeStatus() nodeStatusBody {
-	return shapeNodeStatus(exampleNodeRow(), exampleTime().Add(90*time.Minute))
+	return shapeNodeStatus(exampleNodeRow(), []alert.Alert{exampleAlert()}, exampleTime().Add(90*time.Minute))
 }
 
 func exampleTime() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }

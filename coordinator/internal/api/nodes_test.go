@@ -50,7 +50,7 @@ func TestNodeShapes(t *testing.T) {
 	w.get("/api/v1/nodes/"+n.ID+"/status", &status)
 	wantObject(t, status, object{
 		"node_id": n.ID, "status": "active", "status_reason": nil, "online": true, "node_type": "worker", "pool_id": "pool_home",
-		"agent_version": nil, "poot_score": json.Number("95"), "uptime_seconds": json.Number("90"),
+		"agent_version": nil, "poot_score": json.Number("95"), "uptime_seconds": json.Number("90"), "alerts": []any{},
 		"last_heartbeat": "2026-05-04T12:00:00Z", "created_at": "2026-05-04T12:00:00Z", "updated_at": "2026-05-04T12:00:00Z",
 	})
 

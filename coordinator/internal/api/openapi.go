@@ -2,6 +2,7 @@ package api
 
 import (
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
@@ -16,7 +17,7 @@ import (
 func Document() ([]byte, error) {
 	s, err := newServer(Config{
 		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
-		Payouts: new(payout.Store), Audit: new(audit.Log), Events: new(event.Feed),
+		Alerts: new(alert.Store), Payouts: new(payout.Store), Audit: new(audit.Log), Events: new(event.Feed),
 	})
 	if err != nil {
 		return nil, err

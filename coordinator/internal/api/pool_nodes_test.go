@@ -204,6 +204,7 @@ func TestFleetSummary(t *testing.T) {
 	zero := number(0)
 	wantObject(t, got, object{
 		"poot_score": number(90),
+		"alerts":     object{"warning": zero, "critical": zero, "silenced": zero},
 		"nodes": object{
 			"total": number(5), "online": number(4), "without_pool": number(2),
 			"by_status": object{

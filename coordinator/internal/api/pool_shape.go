@@ -70,7 +70,7 @@ type poolPlacementBody struct {
 
 type poolHealthBody struct {
 	State         string    `json:"state" enum:"healthy,degraded,critical"`
-	Reasons       []string  `json:"reasons" nullable:"false" enum:"no_nodes,too_few_online,many_offline,most_offline,nobody_online,low_score,very_low_score" doc:"Why it is not healthy."`
+	Reasons       []string  `json:"reasons" nullable:"false" enum:"no_nodes,too_few_online,many_offline,most_offline,nobody_online,low_score,very_low_score,many_alerts,most_alerts" doc:"Why it is not healthy."`
 	Since         time.Time `json:"since" doc:"Since when state and reasons are so."`
 	CheckedAt     time.Time `json:"checked_at"`
 	OnlineCount   int       `json:"online_count" doc:"Of the nodes that are expected to be online, those that are."`

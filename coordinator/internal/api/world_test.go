@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
@@ -100,6 +101,7 @@ func (w *world) config() Config {
 	return Config{
 		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Payouts: payout.NewStore(w.db, w.now),
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
+		Alerts:  alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
 		Samples: sample.NewStore(sample.Config{Pool: w.db, Now: w.now}),
 		Nodes: node.NewStore(node.Config{
 			Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",

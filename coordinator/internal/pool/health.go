@@ -56,15 +56,15 @@ func (k *Keeper) RunOnce(ctx context.Context) error {
 
 func (s *Store) check(ctx context.Context, tx db.Tx) error {
 	q := sqlgen.New(tx)
-	rows, err := q.Vitals(ctx)
+	now := s.now()
+	rows, err := q.Vitals(ctx, now)
 	if err != nil {
 		return err
 	}
-	now := s.now()
 	var changed []sqlgen.InsertHealthParams
 	var same []sqlgen.ConfirmHealthParams
 	for _, r := range rows {
-		state, reasons := Judge(Vitals{int(r.Expected), int(r.Online), int(r.Scored), r.Score}, s.limits.MinNodes)
+		state, reasons := Judge(Vitals{int(r.Expected), int(r.Online), int(r.Scored), r.Score, int(r.Alarmed)}, s.limits.MinNodes)
 		var score *int64
 		if r.Scored > 0 {
 			score = &r.Score

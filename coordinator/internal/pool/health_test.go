@@ -122,6 +122,31 @@ func TestHealthIsRecordedWhenItChanges(t *testing.T) {
 	}
 }
 
+// Critical alerts of nodes that are online make a pool worse; silenced ones,
+// warnings and those of nodes that are offline anyway do not.
+func TestHealthKnowsAlerts(t *testing.T) {
+	s := newStage(t)
+	s.filled("pool_a", 10, 1, 5)
+	alarm := func(node, severity string) {
+		t.Helper()
+		s.exec(`INSERT INTO alert (node_no, kind, state, severity, value, threshold, started_at, fired_at, observed_at)
+			SELECT node_no, 'disk', 'firing', '` + severity + `', 99, 95, now(), now(), now() FROM node WHERE node_id = '` + node + `'`)
+	}
+	alarm("node_1", "critical")
+	alarm("node_2", "warning")
+	s.check(pool.Keeper{})
+	s.wantHealth(pool.Degraded, []pool.Reason{pool.ManyAlerts}, s.now, 5, 5)
+	s.exec(`INSERT INTO alert_silence (node_no, starts_at, ends_at, reason, author, created_at)
+		SELECT node_no, '2000-01-01', '2100-01-01', 'cleaning up', 'user_1', now() FROM node WHERE node_id = 'node_1'`)
+	s.check(pool.Keeper{})
+	s.wantHealth(pool.Healthy, []pool.Reason{}, s.now, 5, 5)
+	s.exec("UPDATE alert SET severity = 'critical'")
+	alarm("node_3", "critical")
+	alarm("node_4", "critical")
+	s.check(pool.Keeper{})
+	s.wantHealth(pool.Critical, []pool.Reason{pool.MostAlerts}, s.now, 5, 5)
+}
+
 func TestDeletedPoolsAreNotChecked(t *testing.T) {
 	s := newStage(t)
 	s.filled("pool_a", 10, 1, 0)

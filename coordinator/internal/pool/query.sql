@@ -73,14 +73,17 @@ ORDER BY max_nodes - node_count DESC, pool_no;
 
 -- name: Vitals :many
 -- What the health of each live pool is judged by, with its newest verdict.
-SELECT p.pool_no, p.pool_id, p.name, p.max_nodes, p.node_count, p.reward_per_epoch, m.expected, m.online, m.scored, m.score,
+SELECT p.pool_no, p.pool_id, p.name, p.max_nodes, p.node_count, p.reward_per_epoch, m.expected, m.online, m.scored, m.score, m.alarmed,
     COALESCE(h.state, '')::text AS state, COALESCE(h.reasons, '{}')::text[] AS reasons
 FROM pool p
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE n.status IN ('starting', 'active', 'suspended', 'error'))::integer AS expected,
         count(*) FILTER (WHERE n.online AND n.status IN ('starting', 'active', 'suspended', 'error'))::integer AS online,
         count(*) FILTER (WHERE n.status IN ('active', 'suspended'))::integer AS scored,
-        COALESCE(avg(n.poot_score) FILTER (WHERE n.status IN ('active', 'suspended')), 0)::bigint AS score
+        COALESCE(avg(n.poot_score) FILTER (WHERE n.status IN ('active', 'suspended')), 0)::bigint AS score,
+        count(*) FILTER (WHERE n.online AND n.status IN ('starting', 'active', 'suspended', 'error') AND EXISTS (
+            SELECT FROM alert a WHERE a.node_no = n.node_no AND a.state = 'firing' AND a.severity = 'critical'
+              AND alert_silenced_by(n.node_no, n.pool_no, n.status, a.kind, sqlc.arg(at)) IS NULL))::integer AS alarmed
     FROM node n WHERE n.pool_no = p.pool_no
 ) m
 LEFT JOIN LATERAL (

@@ -18,7 +18,7 @@ const (
 // Reason says in one word why a pool is not healthy.
 type Reason string
 
-// Reasons of a pool's health. Telemetry's alerts will join them.
+// Reasons of a pool's health.
 const (
 	NoNodes        Reason = "no_nodes"       // nobody in it is expected to be online
 	TooFewOnline   Reason = "too_few_online" // fewer than the healthy minimum
@@ -27,8 +27,12 @@ const (
 	NobodyOnline   Reason = "nobody_online"  // all that should be are not
 	LowScore       Reason = "low_score"      // mean score below 80 points
 	VeryLowScore   Reason = "very_low_score" // mean score below 60 points
+	ManyAlerts     Reason = "many_alerts"    // 20 % of those online or more have a critical alert
+	MostAlerts     Reason = "most_alerts"    // 50 % or more
 	healthyPercent        = 80
 	minimalPercent        = 50
+	manyAlarmed           = 20 // percent
+	mostAlarmed           = 50
 	healthyScore   int64  = 800_000_000 // 1e9 = 100 points
 	minimalScore   int64  = 600_000_000
 )
@@ -39,6 +43,7 @@ type Vitals struct {
 	Online    int   // of those
 	Scored    int   // nodes that have proven themselves: active or suspended
 	ScoreNano int64 // mean of those, 1e9 = 100 points
+	Alarmed   int   // nodes online for which a critical alert fires that is not silenced
 }
 
 // Judge tells how a pool is and why. minimum is how many online nodes make a
@@ -71,6 +76,13 @@ func Judge(v Vitals, minimum int) (State, []Reason) {
 		find(Critical, VeryLowScore)
 	case v.ScoreNano < healthyScore:
 		find(Degraded, LowScore)
+	}
+	switch {
+	case v.Alarmed == 0:
+	case v.Alarmed*100 >= v.Online*mostAlarmed:
+		find(Critical, MostAlerts)
+	case v.Alarmed*100 >= v.Online*manyAlarmed:
+		find(Degraded, ManyAlerts)
 	}
 	return state, reasons
 }

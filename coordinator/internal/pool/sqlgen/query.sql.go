@@ -712,14 +712,17 @@ func (q *Queries) UpdatePool(ctx context.Context, arg UpdatePoolParams) error {
 }
 
 const vitals = `-- name: Vitals :many
-SELECT p.pool_no, p.pool_id, p.name, p.max_nodes, p.node_count, p.reward_per_epoch, m.expected, m.online, m.scored, m.score,
+SELECT p.pool_no, p.pool_id, p.name, p.max_nodes, p.node_count, p.reward_per_epoch, m.expected, m.online, m.scored, m.score, m.alarmed,
     COALESCE(h.state, '')::text AS state, COALESCE(h.reasons, '{}')::text[] AS reasons
 FROM pool p
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE n.status IN ('starting', 'active', 'suspended', 'error'))::integer AS expected,
         count(*) FILTER (WHERE n.online AND n.status IN ('starting', 'active', 'suspended', 'error'))::integer AS online,
         count(*) FILTER (WHERE n.status IN ('active', 'suspended'))::integer AS scored,
-        COALESCE(avg(n.poot_score) FILTER (WHERE n.status IN ('active', 'suspended')), 0)::bigint AS score
+        COALESCE(avg(n.poot_score) FILTER (WHERE n.status IN ('active', 'suspended')), 0)::bigint AS score,
+        count(*) FILTER (WHERE n.online AND n.status IN ('starting', 'active', 'suspended', 'error') AND EXISTS (
+            SELECT FROM alert a WHERE a.node_no = n.node_no AND a.state = 'firing' AND a.severity = 'critical'
+              AND alert_silenced_by(n.node_no, n.pool_no, n.status, a.kind, $1) IS NULL))::integer AS alarmed
     FROM node n WHERE n.pool_no = p.pool_no
 ) m
 LEFT JOIN LATERAL (
@@ -740,13 +743,14 @@ type VitalsRow struct {
 	Online         int32
 	Scored         int32
 	Score          int64
+	Alarmed        int32
 	State          string
 	Reasons        []string
 }
 
 // What the health of each live pool is judged by, with its newest verdict.
-func (q *Queries) Vitals(ctx context.Context) ([]VitalsRow, error) {
-	rows, err := q.db.Query(ctx, vitals)
+func (q *Queries) Vitals(ctx context.Context, at time.Time) ([]VitalsRow, error) {
+	rows, err := q.db.Query(ctx, vitals, at)
 	if err != nil {
 		return nil, err
 	}
@@ -765,6 +769,7 @@ func (q *Queries) Vitals(ctx context.Context) ([]VitalsRow, error) {
 			&i.Online,
 			&i.Scored,
 			&i.Score,
+			&i.Alarmed,
 			&i.State,
 			&i.Reasons,
 		); err != nil {

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestThresholdCommands(t *testing.T) {
+	f := newFleet(t)
+	poolID := f.made("pool_id", "pools", "create", "home")
+	nodeID := f.made("node_id", "nodes", "create", "attic-pi", "--pool", poolID)
+	f.must("thresholds", "set", "cpu", "--pool", poolID, "--warning", "70", "--warning-for", "2m", "--critical", "90", "--hysteresis", "3")
+	f.must("thresholds", "set", "disk", "--off")
+	out := f.must("thresholds", "get", "--node", nodeID, "-o", "csv")
+	for _, want := range []string{"cpu,true,70,120,90,600,3,pool\n", "disk,false,,,,,2,fleet\n", "memory,true,90,600,97,600,5,default\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	f.must("thresholds", "remove", "cpu", "--pool", poolID)
+	if out := f.must("thresholds", "get", "--pool", poolID, "-o", "csv"); !strings.Contains(out, "cpu,true,90,600,98,600,5,default\n") {
+		t.Errorf("after the removal:\n%s", out)
+	}
+	if o := f.run("thresholds", "set", "cpu", "--warning", "101"); o.code != exitUsage || !strings.Contains(o.notes, "cpu.warning") {
+		t.Errorf("%+v", o)
+	}
+	if o := f.run("thresholds", "remove", "cpu"); o.code != exitFailed {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestSilenceCommands(t *testing.T) {
+	f := newFleet(t)
+	nodeID := f.made("node_id", "nodes", "create", "attic-pi")
+	id := f.made("silence_id", "silences", "create", "moving the rack", "--node", nodeID, "--kind", "offline", "--life", "2h")
+	if out := f.must("silences", "list", "--active"); !strings.Contains(out, id) || !strings.Contains(out, nodeID) {
+		t.Errorf("%s is not in\n%s", id, out)
+	}
+	f.must("silences", "end", id)
+	if out := f.must("silences", "list", "--active"); strings.Contains(out, id) {
+		t.Errorf("%s has not ended:\n%s", id, out)
+	}
+}
