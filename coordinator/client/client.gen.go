@@ -866,7 +866,7 @@ type Pagination struct {
 	// Page null when a cursor was given.
 	Page *int64 `json:"page"`
 
-	// Total Items that match, on all pages; null where counting them would take longer than reading the page.
+	// Total Items that match, on all pages, counted at most a second ago; null where counting them would take longer than reading the page.
 	Total      *int64 `json:"total"`
 	TotalPages *int64 `json:"total_pages"`
 }

@@ -39,7 +39,7 @@ func (s *server) document() huma.Config {
 			},
 			Security: []map[string][]string{{"bearer": {}}, {"apiKey": {}}},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{s.transform},
 	}

@@ -20,7 +20,7 @@ type CursorInput struct {
 type pagination struct {
 	Page       *int    `json:"page" minimum:"1" doc:"null when a cursor was given."`
 	Limit      int     `json:"limit"`
-	Total      *int    `json:"total" doc:"Items that match, on all pages; null where counting them would take longer than reading the page."`
+	Total      *int    `json:"total" doc:"Items that match, on all pages, counted at most a second ago; null where counting them would take longer than reading the page."`
 	TotalPages *int    `json:"total_pages"`
 	HasNext    bool    `json:"has_next"`
 	HasPrev    bool    `json:"has_prev"`

@@ -24,7 +24,7 @@ func (s *server) nodeOperations() {
 		id: "listNodes", method: http.MethodGet, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Viewer, owner: true,
 		summary:     "List nodes",
 		description: "Filters are combined with and. Without sort the newest node comes first.",
-		example:     nodeListBody{Nodes: []nodeBody{exampleNode()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
+		example:     nodeListBody{Nodes: []nodeItem{itemOf(exampleNodeRow())}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodes)
 	register(s, operation{
 		id: "getNode", method: http.MethodGet, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Viewer, owner: true,
@@ -52,7 +52,7 @@ type nodeListInput struct {
 }
 
 type nodeListBody struct {
-	Nodes      []nodeBody `json:"nodes" nullable:"false"`
+	Nodes      []nodeItem `json:"nodes" nullable:"false"`
 	Pagination pagination `json:"pagination"`
 }
 
@@ -75,11 +75,15 @@ func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[node
 	if err != nil {
 		return nil, err
 	}
-	return answered(nodeListBody{shape(nodes, shapeNode), in.of(total, next)})
+	return answered(nodeListBody{shape(nodes, itemOf), in.of(total, next)})
 }
 
-func (s *server) getNode(ctx context.Context, in *NodeInput) (*tagged[nodeBody], error) {
-	return answeredNode(s.Nodes.Get(ctx, in.NodeID))
+func (s *server) getNode(ctx context.Context, in *NodeInput) (*tagged[nodeItem], error) {
+	n, err := s.Nodes.Get(ctx, in.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	return answeredTagged(itemOf(n), n.Version)
 }
 
 func (s *server) getNodeStatus(ctx context.Context, in *NodeInput) (*answer[nodeStatusBody], error) {
@@ -87,9 +91,11 @@ func (s *server) getNodeStatus(ctx context.Context, in *NodeInput) (*answer[node
 	if err != nil {
 		return nil, err
 	}
-	alerts, err := s.Alerts.ActiveOf(ctx, n.ID)
-	if err != nil {
-		return nil, err
+	var alerts []alert.Alert
+	if n.Alerted {
+		if alerts, err = s.Alerts.ActiveOf(ctx, n.ID); err != nil {
+			return nil, err
+		}
 	}
 	return answered(shapeNodeStatus(n, alerts, s.Now()))
 }

@@ -52,15 +52,14 @@ type factorsBody struct {
 }
 
 func (s *server) getPootScore(ctx context.Context, in *NodeInput) (*answer[scoreBody], error) {
-	n, err := s.Nodes.Get(ctx, in.NodeID)
+	current, found, err := s.Scores.Of(ctx, in.NodeID)
+	if err == nil && !found { // a node without any verdict, or none
+		_, err = s.Nodes.Get(ctx, in.NodeID)
+	}
 	if err != nil {
 		return nil, err
 	}
-	current, err := s.Scores.Get(ctx, n.No)
-	if err != nil {
-		return nil, err
-	}
-	return answered(shapeScore(n.ID, current))
+	return answered(shapeScore(in.NodeID, current))
 }
 
 // shapeScore shows a node without any verdict as one of which nothing is

@@ -65,8 +65,13 @@ func (w *world) advance(d time.Duration) {
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
+	return newWorldOn(t, dbtest.New(t), change...)
+}
+
+func newWorldOn(t testing.TB, pool *db.Pool, change ...func(*Config)) *world {
+	t.Helper()
 	w := &world{
-		t: t, db: dbtest.New(t), keys: map[access.Role]string{}, log: new(bytes.Buffer),
+		t: t, db: pool, keys: map[access.Role]string{}, log: new(bytes.Buffer),
 		time: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC),
 	}
 	config := w.config()

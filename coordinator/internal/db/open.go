@@ -21,6 +21,9 @@ const (
 	statementLimit  = "60s" // a statement beyond it holds a connection hostage
 	idleInTxLimit   = "60s" // a forgotten transaction holds locks and stops vacuum
 	applicationName = "lucid-coordinator"
+	// Postgres takes a page read out of turn for four in turn, as on a turning
+	// disk, and would read tables whole that an index serves.
+	randomPageCost = "1.1"
 )
 
 // Open connects to the database at url (postgres:// or key=value form) and
@@ -56,6 +59,7 @@ func tune(config *pgxpool.Config, url string) {
 		"timezone":                            "UTC",
 		"statement_timeout":                   statementLimit,
 		"idle_in_transaction_session_timeout": idleInTxLimit,
+		"random_page_cost":                    randomPageCost,
 	} {
 		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
 			config.ConnConfig.RuntimeParams[name] = value

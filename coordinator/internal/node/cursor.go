@@ -16,6 +16,38 @@ type cursor struct {
 	nodeNo int32
 }
 
+// sortKey is what a row is ordered by, in the column's own type.
+type sortKey struct {
+	at     time.Time
+	number int64
+	word   string
+}
+
+// dest is where a column of this kind is scanned to.
+func (k *sortKey) dest(kind string) any {
+	switch kind {
+	case "timestamptz":
+		return &k.at
+	case "bigint":
+		return &k.number
+	}
+	return &k.word
+}
+
+// text is the key as Postgres reads it.
+func (k *sortKey) text(kind string) string {
+	switch kind {
+	case "timestamptz":
+		return k.at.UTC().Format(timeFormat)
+	case "bigint":
+		return strconv.FormatInt(k.number, 10)
+	}
+	return k.word
+}
+
+// timeFormat is a timestamptz in the server's ISO style, in UTC.
+const timeFormat = "2006-01-02 15:04:05.999999+00"
+
 func encodeCursor(key string, nodeNo int32) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(int(nodeNo)) + " " + key))
 }
@@ -51,5 +83,5 @@ func postgresTime(s string) (string, error) {
 	if t = t.UTC(); err == nil && t.Year() < 1 {
 		err = errors.New("before the year 1")
 	}
-	return t.Format("2006-01-02 15:04:05.999999+00"), err
+	return t.Format(timeFormat), err
 }

@@ -2,14 +2,10 @@ package node
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 )
 
@@ -29,80 +25,63 @@ type Filter struct {
 	After  string // cursor of the page before; excludes Offset
 }
 
-// sortColumns are the columns a list may be ordered by. Each is read as text
-// for the cursor and compared in its own type.
-var sortColumns = map[string]struct{ expression, kind string }{
-	"created_at":     {"n.created_at", "timestamptz"},
-	"updated_at":     {"n.updated_at", "timestamptz"},
-	"name":           {"n.name", "text"},
-	"poot_score":     {"n.poot_score", "bigint"},
-	"last_heartbeat": {"COALESCE(GREATEST(n.last_heartbeat, l.received_at), 'epoch')", "timestamptz"},
-}
-
-const (
-	nodeColumns = `n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, ''),
-		n.inventory, n.location, n.configuration, n.labels, n.version, n.payout_address, n.poot_score, n.online, n.agent_version, GREATEST(n.last_heartbeat, l.received_at),
-		o.from_at, n.created_at, n.updated_at`
-	nodeTables = ` FROM node n LEFT JOIN pool p USING (pool_no) LEFT JOIN sample_latest l USING (node_no)
-		LEFT JOIN node_presence o ON o.node_no = n.node_no AND o.to_at IS NULL`
-)
-
-// Get reads one node.
-func (s *Store) Get(ctx context.Context, nodeID string) (Node, error) {
-	n, err := scanNode(s.Pool.QueryRow(ctx, "SELECT "+nodeColumns+nodeTables+" WHERE n.node_id = $1 AND n.deleted_at IS NULL", nodeID))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Node{}, fault.New(fault.NodeNotFound, "no node %s", nodeID)
-	} else if err != nil {
-		return Node{}, fmt.Errorf("read node %s: %w", nodeID, err)
-	}
-	return n, nil
+// sortColumns are the columns a list may be ordered by; each has an index that
+// ends with the table's node_no.
+var sortColumns = map[string]struct{ table, column, kind string }{
+	"created_at":     {"n", "created_at", "timestamptz"},
+	"updated_at":     {"n", "updated_at", "timestamptz"},
+	"name":           {"n", "name", "text"},
+	"poot_score":     {"n", "poot_score", "bigint"},
+	"last_heartbeat": {"h", "at", "timestamptz"},
 }
 
 // List reads one page of nodes, how many there are in all, and the cursor of
-// the next page ("" at the end).
+// the next page ("" at the end). The total is at most a second old. What the
+// nodes point to is shared and must not be changed.
 func (s *Store) List(ctx context.Context, f Filter) (nodes []Node, total int, next string, err error) {
 	q, err := newListQuery(f)
 	if err != nil {
 		return nil, 0, "", err
 	}
-	err = s.Pool.QueryRow(ctx, "SELECT count(*) FROM node n"+q.where(), q.args...).Scan(&total)
+	page, keys, err := s.see(ctx, q)
+	if err != nil {
+		return nil, 0, "", fmt.Errorf("list nodes: %w", err)
+	}
+	more := len(page) > f.Limit
+	if more {
+		page = page[:f.Limit]
+		next = encodeCursor(keys[f.Limit-1].text(q.sort.kind), page[f.Limit-1].no)
+	}
+	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(page), More: more, Cursor: f.After != ""},
+		"SELECT count(*) FROM node n"+q.where(), q.args...)
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("count nodes: %w", err)
 	}
+	if nodes, err = s.recall(ctx, page); err != nil {
+		return nil, 0, "", fmt.Errorf("list nodes: %w", err)
+	}
+	return nodes, total, next, nil
+}
+
+// see reads which nodes stand on a page and the one after it, and by what they
+// are ordered.
+func (s *Store) see(ctx context.Context, q *listQuery) (page []seen, keys []sortKey, err error) {
 	sql, args := q.page()
 	rows, err := s.Pool.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, 0, "", fmt.Errorf("list nodes: %w", err)
+		return nil, nil, err
 	}
-	var keys []string
-	nodes, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Node, error) {
-		var key string
-		n, err := scanNode(row, &key)
-		keys = append(keys, key)
-		return n, err
-	})
-	if err != nil {
-		return nil, 0, "", fmt.Errorf("list nodes: %w", err)
+	defer rows.Close()
+	page, keys = make([]seen, 0, q.filter.Limit+1), make([]sortKey, 0, q.filter.Limit+1)
+	for rows.Next() {
+		var one seen
+		var key sortKey
+		if err := rows.Scan(&one.no, (*uint32)(&one.version), &one.heard, key.dest(q.sort.kind)); err != nil {
+			return nil, nil, err
+		}
+		page, keys = append(page, one), append(keys, key)
 	}
-	if len(nodes) > f.Limit {
-		return nodes[:f.Limit], total, encodeCursor(keys[f.Limit-1], nodes[f.Limit-1].No), nil
-	}
-	return nodes, total, "", nil
-}
-
-func scanNode(row pgx.Row, more ...any) (n Node, err error) {
-	var inventory, location, configuration, labels []byte
-	var heartbeat, since *time.Time
-	err = row.Scan(append([]any{
-		&n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.StatusUntil, &n.PoolID,
-		&inventory, &location, &configuration, &labels, &n.Version, &n.PayoutAddress, &n.ScoreNano, &n.Online, &n.AgentVersion, &heartbeat, &since, &n.CreatedAt, &n.UpdatedAt,
-	}, more...)...)
-	if err != nil {
-		return n, err
-	}
-	n.LastHeartbeat, n.OnlineSince = heartbeat, since
-	return n, errors.Join(json.Unmarshal(inventory, &n.Inventory), json.Unmarshal(location, &n.Location),
-		json.Unmarshal(configuration, &n.Configuration), json.Unmarshal(labels, &n.Labels))
+	return page, keys, rows.Err()
 }
 
 // listQuery builds the WHERE of a list from placeholders only.
@@ -110,7 +89,7 @@ type listQuery struct {
 	filter     Filter
 	conditions []string
 	args       []any
-	sort       struct{ expression, kind string }
+	sort       struct{ table, column, kind string }
 	order      string
 	after      *cursor
 }
@@ -136,7 +115,7 @@ func newListQuery(f Filter) (*listQuery, error) {
 	q.add("n.status = $%d", f.Status, f.Status != "")
 	q.add("n.node_type = $%d", f.Type, f.Type != "")
 	q.add("n.pool_no = (SELECT pool_no FROM pool WHERE pool_id = $%d)", f.PoolID, f.PoolID != "")
-	q.add("n.online = $%d", f.Online, f.Online != nil)
+	q.add("n.online = $%d", orZero(f.Online), f.Online != nil)
 	q.add("n.labels @> $%d", nonNil(f.Labels), len(f.Labels) > 0)
 	q.add("n.node_id = ANY($%d)", f.IDs, len(f.IDs) > 0)
 	// LIKE, because the index on trigrams serves it; without that index it is
@@ -168,20 +147,33 @@ func (q *listQuery) where() string {
 }
 
 // page asks for one row more than the limit, which tells whether a next page
-// exists.
+// exists. Rows that are only skipped are not joined.
 func (q *listQuery) page() (string, []any) {
-	conditions, args := q.conditions, q.args
+	key, no := q.sort.table+"."+q.sort.column, q.sort.table+".node_no"
+	conditions, args, offset := q.conditions, q.args, q.filter.Offset
 	if q.after != nil {
 		comparison := map[string]string{"ASC": ">", "DESC": "<"}[q.order]
 		args = append(args[:len(args):len(args)], q.after.key, q.after.nodeNo)
-		conditions = append(conditions[:len(conditions):len(conditions)], fmt.Sprintf("(%s, n.node_no) %s ($%d::text::%s, $%d)",
-			q.sort.expression, comparison, len(args)-1, q.sort.kind, len(args)))
-	}
-	paged := listQuery{conditions: conditions}
-	offset := q.filter.Offset
-	if q.after != nil {
+		conditions = append(conditions[:len(conditions):len(conditions)], fmt.Sprintf("(%s, %s) %s ($%d::text::%s, $%d)",
+			key, no, comparison, len(args)-1, q.sort.kind, len(args)))
 		offset = 0
 	}
-	return fmt.Sprintf("SELECT %s, (%s)::text %s%s ORDER BY %s %s, n.node_no %s LIMIT %d OFFSET %d",
-		nodeColumns, q.sort.expression, nodeTables, paged.where(), q.sort.expression, q.order, q.order, q.filter.Limit+1, offset), args
+	order := fmt.Sprintf("ORDER BY %s %s, %s %s LIMIT %d OFFSET %d", key, q.order, no, q.order, q.filter.Limit+1, offset)
+	if q.sort.table == "h" {
+		return q.pageByHeartbeat(conditions, order), args
+	}
+	return fmt.Sprintf(`SELECT n.node_no, n.version, h.at, n.key FROM (
+			SELECT n.node_no, n.xmin AS version, %s AS key FROM node n WHERE %s %s
+		) n JOIN node_heartbeat h USING (node_no) ORDER BY n.key %s, n.node_no %s`,
+		key, strings.Join(conditions, " AND "), order, q.order, q.order), args
+}
+
+// pageByHeartbeat goes along the heartbeats, which only nodes have that exist.
+func (q *listQuery) pageByHeartbeat(conditions []string, order string) string {
+	from := "node_heartbeat h JOIN node n USING (node_no)"
+	if len(q.conditions) == 1 { // no filter
+		from, conditions = "node_heartbeat h", append([]string{"true"}, conditions[1:]...)
+	}
+	return fmt.Sprintf(`SELECT h.node_no, n.xmin, h.at, h.at FROM (SELECT h.node_no, h.at FROM %s WHERE %s %s) h
+		JOIN node n USING (node_no) ORDER BY h.at %s, h.node_no %s`, from, strings.Join(conditions, " AND "), order, q.order, q.order)
 }

@@ -54,6 +54,11 @@ type Node struct {
 	OnlineSince   *time.Time // nil while offline
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+
+	// Alerted says whether it has alerts that are not resolved; a list leaves it out.
+	Alerted bool
+
+	Memo *Memo // for what a reader makes of the row: all but LastHeartbeat and Alerted
 }
 
 // JoinPool puts a node into a pool within the caller's transaction. Package
@@ -92,6 +97,8 @@ type Config struct {
 // Store keeps the nodes in Postgres.
 type Store struct {
 	Config
+	memory *memory
+	totals *db.Totals
 }
 
 // NewStore makes a Store.
@@ -111,5 +118,5 @@ func NewStore(c Config) *Store {
 	if c.Disconnect == nil {
 		c.Disconnect = func(string, string) {}
 	}
-	return &Store{Config: c}
+	return &Store{Config: c, memory: newMemory(), totals: db.NewTotals(c.Pool, c.Now)}
 }

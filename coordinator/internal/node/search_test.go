@@ -59,3 +59,20 @@ func TestSearchWithoutTheExtension(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestSearchTakesItsTextLiterally(t *testing.T) {
+	p := dbtest.New(t)
+	_, err := p.Exec(t.Context(), `INSERT INTO node (node_id, name, status, inventory, location) VALUES
+		('node_a', 'under_score', 'pending', '{"model": "100% Pi"}', '{"city": "Köln"}'), ('node_b', 'underXscore', 'pending', '{}', '{}')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := node.NewStore(node.Config{Pool: p})
+	for query, want := range map[string]int{
+		"under": 2, "r_s": 1, "%": 1, "100% p": 1, `\`: 0, "KÖLN": 1, "öl": 1, "NODE_": 2, "e_b": 1, "raspberry": 0, "'": 0,
+	} {
+		if _, total, _, err := store.List(t.Context(), node.Filter{Query: query, Limit: 10}); err != nil || total != want {
+			t.Errorf("%q finds %d, want %d; %v", query, total, want, err)
+		}
+	}
+}

@@ -1,73 +1,15 @@
 package pool
 
 import (
-	"context"
 	"encoding/base64"
 	"errors"
-	"regexp"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 )
-
-// statement is what a store sent to the database.
-type statement struct {
-	sql  string
-	args []any
-}
-
-// recorder keeps every statement that goes through its connections.
-type recorder struct {
-	mu   sync.Mutex
-	sent []statement
-}
-
-// TraceQueryStart is pgx's way to tell of a statement.
-func (r *recorder) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.sent = append(r.sent, statement{d.SQL, d.Args})
-	return ctx
-}
-
-// TraceQueryEnd completes pgx.QueryTracer.
-func (*recorder) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
-// traced is a store whose statements are recorded.
-func traced(t *testing.T, p *db.Pool) (*Store, *recorder) {
-	t.Helper()
-	r := &recorder{}
-	config := p.Config()
-	config.ConnConfig.Tracer = r
-	watched, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(watched.Close)
-	return NewStore(watched, time.Now), r
-}
-
-func planOf(t *testing.T, p *db.Pool, s statement) string {
-	t.Helper()
-	rows, err := p.Query(t.Context(), "EXPLAIN "+s.sql, s.args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatalf("%s: %v", s.sql, err)
-	}
-	return strings.Join(lines, "\n")
-}
 
 // bigWorld has 2,000 pools, one in fifty of them scaled, one in ten deleted,
 // 20,000 nodes in them and 20 changes of health each.
@@ -101,10 +43,10 @@ func TestManyPools(t *testing.T) {
 	t.Run("health", func(t *testing.T) { checkManyPools(t, p) })
 }
 
-// checkPlans explains what the store really sends. The count of all pools is
-// left out: it reads every pool by its nature, from 45 pages.
+// checkPlans explains what the store really sends.
 func checkPlans(t *testing.T, p *db.Pool) {
-	s, r := traced(t, p)
+	watched, sent := dbtest.Record(t, p)
+	s := NewStore(watched, time.Now)
 	yes := true
 	for _, f := range []Filter{
 		{Limit: 20}, {Limit: 100, Offset: 500}, {Limit: 20, After: base64.RawURLEncoding.EncodeToString([]byte("pool-8"))},
@@ -122,31 +64,9 @@ func checkPlans(t *testing.T, p *db.Pool) {
 	if err := errors.Join(err, err2, err3, err4, err5); err != nil || members != 10 {
 		t.Fatal(members, err)
 	}
-	explained := 0
-	for _, sent := range r.sent {
-		verb, _, _ := strings.Cut(strings.TrimSpace(withoutComments(sent.sql)), " ")
-		if !slices.Contains([]string{"SELECT", "UPDATE", "DELETE"}, strings.ToUpper(verb)) || sent.sql == "SELECT count(*)"+livePools {
-			continue
-		}
-		explained++
-		plan := planOf(t, p, sent)
-		for _, table := range []string{"pool", "node", "pool_membership", "pool_health"} {
-			if regexp.MustCompile(`Seq Scan on ` + table + `\b`).MatchString(plan) {
-				t.Errorf("reads all of %s:\n%s\n%s", table, sent.sql, plan)
-			}
-		}
-	}
-	if explained < 20 {
+	if explained := dbtest.WantIndexes(t, p, "a store of pools", sent.Take()...); explained < 20 {
 		t.Errorf("only %d statements were explained", explained)
 	}
-}
-
-// withoutComments takes off the lines that sqlc puts before a statement.
-func withoutComments(sql string) string {
-	for strings.HasPrefix(sql, "--") {
-		_, sql, _ = strings.Cut(sql, "\n")
-	}
-	return sql
 }
 
 func checkManyPools(t *testing.T, p *db.Pool) {

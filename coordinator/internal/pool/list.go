@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 )
 
@@ -72,7 +73,7 @@ func (q *listQuery) add(condition string, arg any) {
 }
 
 // List reads one page of pools by name, how many there are in all, and the
-// cursor of the next page ("" at the end).
+// cursor of the next page ("" at the end). The total is at most a second old.
 func (s *Store) List(ctx context.Context, f Filter) (pools []Pool, total int, next string, err error) {
 	var q listQuery
 	if f.Query != "" {
@@ -81,9 +82,7 @@ func (s *Store) List(ctx context.Context, f Filter) (pools []Pool, total int, ne
 	if f.AutoScaling != nil {
 		q.add("p.scales = $%d", *f.AutoScaling)
 	}
-	if err := s.pool.QueryRow(ctx, "SELECT count(*)"+livePools+q.where, q.args...).Scan(&total); err != nil {
-		return nil, 0, "", fmt.Errorf("count pools: %w", err)
-	}
+	counted, countedArgs := q.where, q.args
 	if f.After != "" {
 		name, err := f.after()
 		if err != nil {
@@ -93,11 +92,20 @@ func (s *Store) List(ctx context.Context, f Filter) (pools []Pool, total int, ne
 		f.Offset = 0
 	}
 	pools, err = s.read(ctx, fmt.Sprintf("%s ORDER BY p.name LIMIT %d OFFSET %d", q.where, f.Limit+1, f.Offset), q.args...)
-	if err == nil && len(pools) > f.Limit {
+	if err != nil {
+		return nil, 0, "", err
+	}
+	more := len(pools) > f.Limit
+	if more {
 		pools = pools[:f.Limit]
 		next = base64.RawURLEncoding.EncodeToString([]byte(pools[f.Limit-1].Name))
 	}
-	return pools, total, next, err
+	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(pools), More: more, Cursor: f.After != ""},
+		"SELECT count(*)"+livePools+counted, countedArgs...)
+	if err != nil {
+		return nil, 0, "", fmt.Errorf("count pools: %w", err)
+	}
+	return pools, total, next, nil
 }
 
 // escapeLike takes their meaning from the signs that LIKE would read.

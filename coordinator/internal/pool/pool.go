@@ -62,6 +62,7 @@ type Store struct {
 	pool   *db.Pool
 	now    func() time.Time
 	limits Limits
+	totals *db.Totals
 }
 
 // NewStore makes a Store; now defaults to time.Now.
@@ -69,14 +70,14 @@ func NewStore(pool *db.Pool, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
 	}
-	return (&Store{pool: pool, now: now}).WithLimits(Limits{})
+	return (&Store{pool: pool, now: now, totals: db.NewTotals(pool, now)}).WithLimits(Limits{})
 }
 
 // WithLimits gives the same store with other limits.
 func (s *Store) WithLimits(l Limits) *Store {
 	l.MaxNodes = min(cmp.Or(l.MaxNodes, MaxNodes), MaxNodes)
 	l.MinNodes = cmp.Or(l.MinNodes, 3)
-	return &Store{pool: s.pool, now: s.now, limits: l}
+	return &Store{pool: s.pool, now: s.now, limits: l, totals: s.totals}
 }
 
 // New describes a pool to be created. ID "" draws one; MaxNodes 0 means as many

@@ -54,6 +54,12 @@ SELECT sqlc.embed(s), v.result, v.reason, v.at, coalesce(encode(sha256(v.respons
 JOIN verdict v ON v.verdict_no = s.verdict_no
 WHERE s.node_no = $1;
 
+-- name: OfNode :one
+SELECT sqlc.embed(s), v.result, v.reason, v.at, coalesce(encode(sha256(v.response), 'hex'), '')::text AS output_hash FROM node n
+JOIN score s ON s.node_no = n.node_no
+JOIN verdict v ON v.verdict_no = s.verdict_no
+WHERE n.node_id = $1 AND n.deleted_at IS NULL;
+
 -- name: History :many
 SELECT v.verdict_no, v.challenge_id, v.result, v.reason, v.at, v.rule_version, v.answered_ms, c.before, c.after
 FROM verdict v JOIN score_change c ON c.verdict_no = v.verdict_no

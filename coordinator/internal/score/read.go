@@ -65,9 +65,27 @@ func (s *Store) Get(ctx context.Context, nodeNo int32) (Current, error) {
 	if err != nil {
 		return Current{}, fmt.Errorf("score of node number %d: %w", nodeNo, err)
 	}
+	return current(row)
+}
+
+// Of gives the current score of the node with this id. It is not found when
+// there is no such node, or no verdict of it yet.
+func (s *Store) Of(ctx context.Context, nodeID string) (c Current, found bool, err error) {
+	row, err := sqlgen.New(s.pool).OfNode(ctx, nodeID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Current{}, false, nil
+	}
+	if err != nil {
+		return Current{}, false, fmt.Errorf("score of node %s: %w", nodeID, err)
+	}
+	c, err = current(sqlgen.GetRow(row))
+	return c, err == nil, err
+}
+
+func current(row sqlgen.GetRow) (Current, error) {
 	record, err := decodeRecord(row.Score.Score, row.Score.Factors)
 	if err != nil {
-		return Current{}, fmt.Errorf("score of node number %d: %w", nodeNo, err)
+		return Current{}, fmt.Errorf("score of node number %d: %w", row.Score.NodeNo, err)
 	}
 	return Current{
 		Record: record, RuleVersion: int(row.Score.RuleVersion), FailuresLeft: FailuresLeft(record.Counters),

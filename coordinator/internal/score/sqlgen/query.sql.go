@@ -355,6 +355,46 @@ func (q *Queries) NodeIDs(ctx context.Context, nodeNo int32) (NodeIDsRow, error)
 	return i, err
 }
 
+const ofNode = `-- name: OfNode :one
+SELECT s.node_no, s.reputation_a, s.reputation_b, s.timely_a, s.timely_b, s.verdicts, s.verdict_no, s.score, s.confidence, s.factors, s.rule_version, s.vetted_at, s.calculated_at, v.result, v.reason, v.at, coalesce(encode(sha256(v.response), 'hex'), '')::text AS output_hash FROM node n
+JOIN score s ON s.node_no = n.node_no
+JOIN verdict v ON v.verdict_no = s.verdict_no
+WHERE n.node_id = $1 AND n.deleted_at IS NULL
+`
+
+type OfNodeRow struct {
+	Score      Score
+	Result     string
+	Reason     string
+	At         time.Time
+	OutputHash string
+}
+
+func (q *Queries) OfNode(ctx context.Context, nodeID string) (OfNodeRow, error) {
+	row := q.db.QueryRow(ctx, ofNode, nodeID)
+	var i OfNodeRow
+	err := row.Scan(
+		&i.Score.NodeNo,
+		&i.Score.ReputationA,
+		&i.Score.ReputationB,
+		&i.Score.TimelyA,
+		&i.Score.TimelyB,
+		&i.Score.Verdicts,
+		&i.Score.VerdictNo,
+		&i.Score.Score,
+		&i.Score.Confidence,
+		&i.Score.Factors,
+		&i.Score.RuleVersion,
+		&i.Score.VettedAt,
+		&i.Score.CalculatedAt,
+		&i.Result,
+		&i.Reason,
+		&i.At,
+		&i.OutputHash,
+	)
+	return i, err
+}
+
 const update = `-- name: Update :exec
 UPDATE score SET reputation_a = $2, reputation_b = $3, timely_a = $4, timely_b = $5, verdicts = $6, verdict_no = $7,
     score = $8, confidence = $9, factors = $10, rule_version = $11, vetted_at = $12, calculated_at = $13

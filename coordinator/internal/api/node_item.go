@@ -1,0 +1,83 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"lucid.internal/coordinator/internal/node"
+)
+
+// nodeItem is a node as nodeBody shows it. Its JSON is made once for each state
+// of the node's row, but for the heartbeat, which changes all the time.
+type nodeItem struct {
+	made      *nodeJSON
+	heartbeat *time.Time
+}
+
+// nodeJSON is a node's JSON before and after its heartbeat.
+type nodeJSON struct {
+	head, tail []byte
+	err        error
+}
+
+// noHeartbeat stands nowhere else in a node's JSON: quotes within a text are
+// escaped, and the only maps hold texts.
+const noHeartbeat = `"last_heartbeat":null`
+
+func itemOf(n node.Node) nodeItem {
+	made := n.Memo.Of(func() any { return makeNodeJSON(n) })
+	return nodeItem{made.(*nodeJSON), n.LastHeartbeat}
+}
+
+func makeNodeJSON(n node.Node) *nodeJSON {
+	n.LastHeartbeat = nil
+	var whole bytes.Buffer
+	if err := encode(&whole, shapeNode(n)); err != nil {
+		return &nodeJSON{err: err}
+	}
+	head, tail, _ := bytes.Cut(bytes.TrimRight(whole.Bytes(), "\n"), []byte(noHeartbeat))
+	return &nodeJSON{head: head, tail: tail}
+}
+
+// Schema is nodeBody's.
+func (nodeItem) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[nodeBody](), true, "")
+}
+
+// MarshalJSON is for the document's example.
+func (i nodeItem) MarshalJSON() ([]byte, error) { return i.appendJSON(nil) }
+
+func (i nodeItem) appendJSON(to []byte) ([]byte, error) {
+	if i.made.err != nil {
+		return nil, i.made.err
+	}
+	to = append(to, i.made.head...)
+	if i.heartbeat == nil {
+		to = append(to, noHeartbeat...)
+	} else {
+		to = append(to, `"last_heartbeat":"`...)
+		to = i.heartbeat.AppendFormat(to, time.RFC3339Nano)
+		to = append(to, '"')
+	}
+	return append(to, i.made.tail...), nil
+}
+
+func (b nodeListBody) appendJSON(to []byte) ([]byte, error) {
+	to = append(to, `{"nodes":[`...)
+	var err error
+	for i, n := range b.Nodes {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		if to, err = n.appendJSON(to); err != nil {
+			return nil, err
+		}
+	}
+	where, err := json.Marshal(b.Pagination)
+	to = append(to, `],"pagination":`...)
+	return append(append(to, where...), '}'), err
+}

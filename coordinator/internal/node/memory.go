@@ -1,0 +1,87 @@
+package node
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// maxRemembered bounds the memory: some 30 MB when full.
+	maxRemembered = 10_000
+	// rememberFor bounds how long a row is believed to be what it was because
+	// its version is. Versions are unique but for a server that was set back to
+	// an earlier state of its data.
+	rememberFor = time.Minute
+)
+
+// version of a row of table node: the transaction that wrote it (xmin). The
+// presence and the pool's id that are read with the row change in
+// transactions that write the row as well, or never.
+type version uint32
+
+// memory holds nodes as their rows were last read. What it gives was true when
+// the version was read, whoever writes: a read asks Postgres for versions, and
+// for the rows themselves only where these are new. Documents are dear: a page
+// of rows costs ten times what a page of versions does.
+type memory struct {
+	mu   sync.RWMutex
+	rows map[int32]remembered
+}
+
+type remembered struct {
+	version version
+	node    Node
+	until   time.Time
+}
+
+func newMemory() *memory { return &memory{rows: map[int32]remembered{}} }
+
+func (m *memory) get(no int32, v version, now time.Time) (Node, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	r, ok := m.rows[no]
+	if !ok || r.version != v || !now.Before(r.until) {
+		return Node{}, false
+	}
+	return r.node, true
+}
+
+func (m *memory) put(n Node, v version, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.rows[n.No]; !known && len(m.rows) >= maxRemembered {
+		m.makeRoom(now)
+	}
+	m.rows[n.No] = remembered{v, n, now.Add(rememberFor)}
+}
+
+// makeRoom forgets what is old, and one more at random if nothing is.
+func (m *memory) makeRoom(now time.Time) {
+	for no, r := range m.rows {
+		if !now.Before(r.until) {
+			delete(m.rows, no)
+		}
+	}
+	for no := range m.rows {
+		if len(m.rows) < maxRemembered {
+			return
+		}
+		delete(m.rows, no)
+	}
+}
+
+// Memo keeps what a reader made of a node's row, for as long as the row is
+// remembered: the JSON of a node is made once and not for every page.
+type Memo struct {
+	once sync.Once
+	kept any
+}
+
+// Of gives what make made the first time. Without a Memo it is made each time.
+func (m *Memo) Of(make func() any) any {
+	if m == nil {
+		return make()
+	}
+	m.once.Do(func() { m.kept = make() })
+	return m.kept
+}

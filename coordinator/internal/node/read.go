@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/fault"
+)
+
+const (
+	nodeColumns = `n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, ''),
+		n.inventory, n.location, n.configuration, n.labels, n.version, n.payout_address, n.poot_score, n.online, n.agent_version,
+		o.from_at, n.created_at, n.updated_at`
+	readRows = "SELECT n.xmin, " + nodeColumns + ` FROM node n LEFT JOIN pool p USING (pool_no)
+		LEFT JOIN node_presence o ON o.node_no = n.node_no AND o.to_at IS NULL WHERE n.node_no = ANY($1) AND n.deleted_at IS NULL`
+	seeOne = `SELECT n.node_no, n.xmin, h.at, EXISTS (SELECT FROM alert a WHERE a.node_no = n.node_no AND a.state <> 'resolved') FROM node n JOIN node_heartbeat h USING (node_no)
+		WHERE n.node_id = $1 AND n.deleted_at IS NULL`
+)
+
+// seen is all that a query tells of a node whose row may be remembered.
+type seen struct {
+	no      int32
+	version version
+	heard   time.Time // epoch: never
+	alerted bool
+}
+
+// Get reads one node. What it points to is shared and must not be changed.
+func (s *Store) Get(ctx context.Context, nodeID string) (Node, error) {
+	var one seen
+	err := s.Pool.QueryRow(ctx, seeOne, nodeID).Scan(&one.no, (*uint32)(&one.version), &one.heard, &one.alerted)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Node{}, errUnknown(nodeID)
+	} else if err != nil {
+		return Node{}, fmt.Errorf("read node %s: %w", nodeID, err)
+	}
+	nodes, err := s.recall(ctx, []seen{one})
+	if err != nil {
+		return Node{}, fmt.Errorf("read node %s: %w", nodeID, err)
+	}
+	if len(nodes) == 0 { // deleted between the two queries
+		return Node{}, errUnknown(nodeID)
+	}
+	return nodes[0], nil
+}
+
+func errUnknown(nodeID string) error { return fault.New(fault.NodeNotFound, "no node %s", nodeID) }
+
+// recall gives the nodes that were seen, in this order: from memory, and in one
+// query those whose rows are new. Such a row may be newer still than what was
+// seen; one that is gone meanwhile is left out.
+func (s *Store) recall(ctx context.Context, all []seen) ([]Node, error) {
+	nodes, now := make([]Node, len(all)), s.Now()
+	var missing []int32
+	for i, one := range all {
+		var ok bool
+		if nodes[i], ok = s.memory.get(one.no, one.version, now); !ok {
+			missing = append(missing, one.no)
+		}
+	}
+	read, err := s.readRows(ctx, missing, now)
+	if err != nil {
+		return nil, err
+	}
+	kept := nodes[:0]
+	for i, one := range all {
+		n := nodes[i]
+		if n.No == 0 {
+			n = read[one.no]
+		}
+		if n.No == 0 {
+			continue
+		}
+		if one.heard.Unix() != 0 {
+			n.LastHeartbeat = &all[i].heard
+		}
+		n.Alerted = one.alerted
+		kept = append(kept, n)
+	}
+	return kept, nil
+}
+
+// readRows reads whole rows and remembers them.
+func (s *Store) readRows(ctx context.Context, nos []int32, now time.Time) (map[int32]Node, error) {
+	if len(nos) == 0 {
+		return nil, nil
+	}
+	rows, err := s.Pool.Query(ctx, readRows, nos)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	read := make(map[int32]Node, len(nos))
+	for rows.Next() {
+		var v version
+		n, err := scanNode(rows, &v)
+		if err != nil {
+			return nil, err
+		}
+		n.Memo = new(Memo)
+		s.memory.put(n, v, now)
+		read[n.No] = n
+	}
+	return read, rows.Err()
+}
+
+func scanNode(row pgx.Row, v *version) (n Node, err error) {
+	var inventory, location, configuration, labels []byte
+	err = row.Scan((*uint32)(v), &n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.StatusUntil, &n.PoolID,
+		&inventory, &location, &configuration, &labels, &n.Version, &n.PayoutAddress, &n.ScoreNano, &n.Online, &n.AgentVersion,
+		&n.OnlineSince, &n.CreatedAt, &n.UpdatedAt)
+	if err != nil {
+		return n, err
+	}
+	return n, errors.Join(json.Unmarshal(inventory, &n.Inventory), json.Unmarshal(location, &n.Location),
+		json.Unmarshal(configuration, &n.Configuration), json.Unmarshal(labels, &n.Labels))
+}
