@@ -29,7 +29,7 @@ func TestBoundCredentialIsDeniedByDefault(t *testing.T) {
 	mine, other := w.enrol("mine-pi", "pool_home"), w.enrol("other-pi", "pool_home")
 	key := w.boundKey(access.Operator, mine.ID)
 	token := w.token(w.send(http.MethodPost, tokenPath, "", as(key))).AccessToken
-	known := map[string]string{"pool_id": "pool_home", "user_id": "user_1", "key_id": "key_1"}
+	known := map[string]string{"pool_id": "pool_home", "user_id": "user_1", "key_id": "key_1", "token_id": "token_1"}
 	seen := 0
 	for path, item := range w.huma.OpenAPI().Paths {
 		for _, op := range maps.Collect(methods(item)) {

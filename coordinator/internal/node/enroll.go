@@ -97,12 +97,11 @@ func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest,
 		return nil, false, err
 	}
 	requestHash := sha256.Sum256(proof.EnrollRequestTranscript(req))
-	if token.UsedAt != nil {
-		resp, err = repeatedEnroll(&token, requestHash[:])
+	if resp, err = repeatedEnroll(ctx, q, &token, requestHash[:]); resp != nil || err != nil {
 		return resp, true, err
 	}
 	now := s.Now()
-	if err := checkToken(&token, inv, now); err != nil {
+	if err := checkToken(ctx, q, &token, inv, now); err != nil {
 		return nil, false, err
 	}
 	nodeNo, nodeID, err := s.enrolledNode(ctx, tx, &token, req, inv, now)
@@ -117,10 +116,7 @@ func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest,
 	if err != nil {
 		return nil, false, err
 	}
-	err = q.UseToken(ctx, sqlgen.UseTokenParams{
-		TokenHash: token.TokenHash, UsedAt: &now, NodeNo: &nodeNo, RequestHash: requestHash[:], Response: stored,
-	})
-	if err != nil {
+	if err := useToken(ctx, q, &token, nodeNo, requestHash[:], stored, now); err != nil {
 		return nil, false, err
 	}
 	if resp.KeyEpoch == 1 {
@@ -147,23 +143,54 @@ func enrolled(ctx context.Context, tx db.Tx, nodeNo int32, resp *wire.EnrollResp
 	}).AtTime(now))
 }
 
-func repeatedEnroll(token *sqlgen.EnrolmentToken, requestHash []byte) (*wire.EnrollResponse, error) {
+// repeatedEnroll gives the answer that the same request got before; nil when it
+// is a new one.
+func repeatedEnroll(ctx context.Context, q *sqlgen.Queries, token *sqlgen.EnrolmentToken, requestHash []byte) (*wire.EnrollResponse, error) {
+	answer := token.Response
 	if !bytes.Equal(token.RequestHash, requestHash) {
-		return nil, &intrusion{*token.NodeNo, "a used token came from another device",
-			fault.New(fault.BadEnrolmentToken, "the enrolment token was used by another device or request; ask for a new one")}
+		var err error
+		answer, err = q.AnswerOfUse(ctx, sqlgen.AnswerOfUseParams{TokenHash: token.TokenHash, RequestHash: requestHash})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
 	}
 	resp := new(wire.EnrollResponse)
-	return resp, json.Unmarshal(token.Response, resp)
+	return resp, json.Unmarshal(answer, resp)
 }
 
-func checkToken(token *sqlgen.EnrolmentToken, inv *wire.Inventory, now time.Time) error {
-	if now.After(token.ExpiresAt) {
-		return fault.New(fault.BadEnrolmentToken, "the enrolment token expired at %s; ask for a new one", token.ExpiresAt.UTC().Format(time.RFC3339))
+// checkToken refuses a token that brings in no further device, or not this one.
+func checkToken(ctx context.Context, q *sqlgen.Queries, token *sqlgen.EnrolmentToken, inv *wire.Inventory, now time.Time) error {
+	if token.UsedAt != nil {
+		return &intrusion{*token.NodeNo, "a used token came from another device",
+			fault.New(fault.BadEnrolmentToken, "the enrolment token was used by another device or request; ask for a new one")}
 	}
-	if token.SerialHash != "" && token.SerialHash != inv.SerialHash {
+	used, err := q.CountUses(ctx, token.TokenHash)
+	if err != nil {
+		return err
+	}
+	switch {
+	case used >= int64(token.Uses):
+		return fault.New(fault.BadEnrolmentToken, "the enrolment token has brought in its %d devices; ask for a new one", token.Uses)
+	case token.RevokedAt != nil:
+		return fault.New(fault.BadEnrolmentToken, "the enrolment token was revoked; ask for a new one")
+	case now.After(token.ExpiresAt):
+		return fault.New(fault.BadEnrolmentToken, "the enrolment token expired at %s; ask for a new one", token.ExpiresAt.UTC().Format(time.RFC3339))
+	case token.SerialHash != "" && token.SerialHash != inv.SerialHash:
 		return fault.New(fault.BadEnrolmentToken, "the enrolment token is for another board")
 	}
 	return nil
+}
+
+// useToken binds one use of the token to the request and keeps its answer.
+func useToken(ctx context.Context, q *sqlgen.Queries, token *sqlgen.EnrolmentToken, nodeNo int32, requestHash, answer []byte, now time.Time) error {
+	if token.Uses > 1 {
+		return q.AddUse(ctx, sqlgen.AddUseParams{TokenHash: token.TokenHash, RequestHash: requestHash, NodeNo: nodeNo, UsedAt: now, Response: answer})
+	}
+	return q.UseToken(ctx, sqlgen.UseTokenParams{
+		TokenHash: token.TokenHash, UsedAt: &now, NodeNo: &nodeNo, RequestHash: requestHash, Response: answer,
+	})
 }
 
 // enrolledNode gives the node that a token speaks of: the one it is bound to,

@@ -17,6 +17,9 @@ import (
 // MaxTokenLife bounds how long an enrolment token may be used.
 const MaxTokenLife = 7 * 24 * time.Hour
 
+// MaxTokenUses bounds how many devices one enrolment token brings in.
+const MaxTokenUses = 100
+
 // Token says what an enrolment token allows. Pool and node come from the token
 // only, never from the device.
 type Token struct {
@@ -25,17 +28,13 @@ type Token struct {
 	SerialHash string // "" accepts any board
 	NodeNo     *int32 // the node that is enrolled again; nil makes a new one
 	Life       time.Duration
+	Uses       int // devices that it brings in; 0 is one. More than one only for new nodes without a given name
 }
 
-// CreateToken makes a one-time token and returns it; only its hash is kept.
+// CreateToken makes a token and returns it; only its hash is kept.
 func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (token string, err error) {
-	if t.Life <= 0 || t.Life > MaxTokenLife {
-		return "", fault.New(fault.Validation, "an enrolment token lives more than 0 and at most %s", MaxTokenLife).
-			WithFields(fault.Field{Name: "life", Reason: fmt.Sprintf("%s is out of range", t.Life)})
-	}
-	if t.NodeName != "" && !namePattern.MatchString(t.NodeName) {
-		return "", fault.New(fault.Validation, "no node may be named %q", t.NodeName).
-			WithFields(fault.Field{Name: "node_name", Reason: "must be 3 to 100 letters, digits, _ or -"})
+	if bad := checkNewToken(t); bad != nil {
+		return "", fault.New(fault.Validation, "the enrolment token cannot be made").WithFields(bad...)
 	}
 	now := s.Now()
 	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
@@ -46,6 +45,22 @@ func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (token st
 		return "", fmt.Errorf("store enrolment token: %w", err)
 	}
 	return token, nil
+}
+
+func checkNewToken(t Token) (bad []fault.Field) {
+	if t.Life <= 0 || t.Life > MaxTokenLife {
+		bad = append(bad, fault.Field{Name: "expires_at", Reason: fmt.Sprintf("a token lives more than 0 and at most %s, not %s", MaxTokenLife, t.Life)})
+	}
+	if t.NodeName != "" && !namePattern.MatchString(t.NodeName) {
+		bad = append(bad, fault.Field{Name: "node_name", Reason: "must be 3 to 100 letters, digits, _ or -"})
+	}
+	if t.Uses < 0 || t.Uses > MaxTokenUses {
+		bad = append(bad, fault.Field{Name: "uses", Reason: fmt.Sprintf("must be 1 to %d", MaxTokenUses)})
+	}
+	if t.Uses > 1 && (t.NodeName != "" || t.NodeNo != nil || t.SerialHash != "") {
+		bad = append(bad, fault.Field{Name: "uses", Reason: "a token for one node, name or board is used once"})
+	}
+	return bad
 }
 
 // insertToken makes a token within the caller's transaction. It writes to the
@@ -59,12 +74,14 @@ func insertToken(ctx context.Context, tx db.Tx, by audit.By, t Token, now time.T
 		SerialHash: t.SerialHash,
 		NodeNo:     t.NodeNo,
 		ExpiresAt:  now.Add(t.Life),
+		CreatedAt:  now,
+		Uses:       int32(max(t.Uses, 1)),
 	}
 	if err := sqlgen.New(tx).InsertToken(ctx, p); err != nil {
 		return "", err
 	}
 	r := by.Record("token.create", tokenID(p.TokenHash), nil, tokenRecord{
-		PoolNo: t.PoolNo, NodeNo: t.NodeNo, NodeName: t.NodeName, Expires: p.ExpiresAt,
+		PoolNo: t.PoolNo, NodeNo: t.NodeNo, NodeName: t.NodeName, Expires: p.ExpiresAt, Uses: p.Uses,
 	})
 	return token, audit.Write(ctx, tx, r.AtTime(now))
 }
@@ -81,9 +98,12 @@ type tokenRecord struct {
 	NodeNo   *int32    `json:"node_no,omitempty"`
 	NodeName string    `json:"node_name,omitempty"`
 	Expires  time.Time `json:"expires_at"`
+	Uses     int32     `json:"uses"`
 }
 
-// tokenID names a token where its text must not stand.
+// TokenID names a token where its text must not stand.
+func TokenID(token string) string { return tokenID(hashToken(token)) }
+
 func tokenID(hash []byte) string { return "token_" + hex.EncodeToString(hash[:8]) }
 
 func hashToken(token string) []byte {

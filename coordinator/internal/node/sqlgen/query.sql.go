@@ -12,6 +12,29 @@ import (
 	"github.com/google/uuid"
 )
 
+const addUse = `-- name: AddUse :exec
+INSERT INTO enrolment_use (token_hash, request_hash, node_no, used_at, response) VALUES ($1, $2, $3, $4, $5)
+`
+
+type AddUseParams struct {
+	TokenHash   []byte
+	RequestHash []byte
+	NodeNo      int32
+	UsedAt      time.Time
+	Response    []byte
+}
+
+func (q *Queries) AddUse(ctx context.Context, arg AddUseParams) error {
+	_, err := q.db.Exec(ctx, addUse,
+		arg.TokenHash,
+		arg.RequestHash,
+		arg.NodeNo,
+		arg.UsedAt,
+		arg.Response,
+	)
+	return err
+}
+
 const allOffline = `-- name: AllOffline :many
 UPDATE node SET online = false WHERE online
 RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id
@@ -47,6 +70,22 @@ func (q *Queries) AllOffline(ctx context.Context) ([]AllOfflineRow, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const answerOfUse = `-- name: AnswerOfUse :one
+SELECT response FROM enrolment_use WHERE token_hash = $1 AND request_hash = $2
+`
+
+type AnswerOfUseParams struct {
+	TokenHash   []byte
+	RequestHash []byte
+}
+
+func (q *Queries) AnswerOfUse(ctx context.Context, arg AnswerOfUseParams) ([]byte, error) {
+	row := q.db.QueryRow(ctx, answerOfUse, arg.TokenHash, arg.RequestHash)
+	var response []byte
+	err := row.Scan(&response)
+	return response, err
 }
 
 const closeAllPresence = `-- name: CloseAllPresence :execrows
@@ -128,8 +167,31 @@ func (q *Queries) Connect(ctx context.Context, arg ConnectParams) (ConnectRow, e
 	return i, err
 }
 
+const countTokens = `-- name: CountTokens :one
+SELECT count(*) FROM enrolment_token
+`
+
+func (q *Queries) CountTokens(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, countTokens)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countUses = `-- name: CountUses :one
+SELECT count(*) FROM enrolment_use WHERE token_hash = $1
+`
+
+func (q *Queries) CountUses(ctx context.Context, tokenHash []byte) (int64, error) {
+	row := q.db.QueryRow(ctx, countUses, tokenHash)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteExpiredTokens = `-- name: DeleteExpiredTokens :execrows
-DELETE FROM enrolment_token WHERE used_at IS NULL AND expires_at < $1
+DELETE FROM enrolment_token t WHERE t.used_at IS NULL AND t.expires_at < $1
+AND NOT EXISTS (SELECT FROM enrolment_use u WHERE u.token_hash = t.token_hash)
 `
 
 func (q *Queries) DeleteExpiredTokens(ctx context.Context, expiresAt time.Time) (int64, error) {
@@ -380,8 +442,8 @@ func (q *Queries) InsertState(ctx context.Context, arg InsertStateParams) error 
 }
 
 const insertToken = `-- name: InsertToken :exec
-INSERT INTO enrolment_token (token_hash, pool_no, node_name, serial_hash, node_no, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO enrolment_token (token_hash, pool_no, node_name, serial_hash, node_no, expires_at, created_at, uses)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertTokenParams struct {
@@ -391,6 +453,8 @@ type InsertTokenParams struct {
 	SerialHash string
 	NodeNo     *int32
 	ExpiresAt  time.Time
+	CreatedAt  time.Time
+	Uses       int32
 }
 
 func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error {
@@ -401,6 +465,8 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error 
 		arg.SerialHash,
 		arg.NodeNo,
 		arg.ExpiresAt,
+		arg.CreatedAt,
+		arg.Uses,
 	)
 	return err
 }
@@ -485,6 +551,65 @@ func (q *Queries) Lifting(ctx context.Context, at time.Time) ([]int32, error) {
 			return nil, err
 		}
 		items = append(items, node_no)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listTokens = `-- name: ListTokens :many
+SELECT t.token_id, coalesce(p.pool_id, '') AS pool_id, t.node_name, t.uses, t.created_at, t.expires_at, t.revoked_at,
+    (t.used_at IS NOT NULL)::int + (SELECT count(*) FROM enrolment_use u WHERE u.token_hash = t.token_hash)::int AS used,
+    ARRAY(SELECT n.node_id FROM node n WHERE n.node_no = t.node_no
+        UNION SELECT n.node_id FROM enrolment_use u JOIN node n USING (node_no) WHERE u.token_hash = t.token_hash ORDER BY 1)::text[] AS node_ids
+FROM enrolment_token t LEFT JOIN pool p ON p.pool_no = t.pool_no
+WHERE $1::text IN ('', t.token_id)
+ORDER BY t.created_at DESC, t.token_id LIMIT $3 OFFSET $2
+`
+
+type ListTokensParams struct {
+	TokenID string
+	Skip    int32
+	AtMost  int32
+}
+
+type ListTokensRow struct {
+	TokenID   string
+	PoolID    string
+	NodeName  string
+	Uses      int32
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	RevokedAt *time.Time
+	Used      int32
+	NodeIds   []string
+}
+
+// All, or the one of an id.
+func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListTokensRow, error) {
+	rows, err := q.db.Query(ctx, listTokens, arg.TokenID, arg.Skip, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListTokensRow
+	for rows.Next() {
+		var i ListTokensRow
+		if err := rows.Scan(
+			&i.TokenID,
+			&i.PoolID,
+			&i.NodeName,
+			&i.Uses,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.Used,
+			&i.NodeIds,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -671,6 +796,22 @@ func (q *Queries) LockToken(ctx context.Context, tokenHash []byte) (EnrolmentTok
 	return i, err
 }
 
+const lockTokenByID = `-- name: LockTokenByID :one
+SELECT token_hash, revoked_at FROM enrolment_token WHERE token_id = $1 FOR UPDATE
+`
+
+type LockTokenByIDRow struct {
+	TokenHash []byte
+	RevokedAt *time.Time
+}
+
+func (q *Queries) LockTokenByID(ctx context.Context, tokenID string) (LockTokenByIDRow, error) {
+	row := q.db.QueryRow(ctx, lockTokenByID, tokenID)
+	var i LockTokenByIDRow
+	err := row.Scan(&i.TokenHash, &i.RevokedAt)
+	return i, err
+}
+
 const lockTokensNode = `-- name: LockTokensNode :exec
 SELECT FROM node n JOIN enrolment_token t USING (node_no) WHERE t.token_hash = $1 FOR UPDATE OF n
 `
@@ -853,6 +994,20 @@ type RetireKeysParams struct {
 
 func (q *Queries) RetireKeys(ctx context.Context, arg RetireKeysParams) error {
 	_, err := q.db.Exec(ctx, retireKeys, arg.NodeNo, arg.RetiredAt)
+	return err
+}
+
+const revokeToken = `-- name: RevokeToken :exec
+UPDATE enrolment_token SET revoked_at = $2::timestamptz WHERE token_hash = $1
+`
+
+type RevokeTokenParams struct {
+	TokenHash []byte
+	At        time.Time
+}
+
+func (q *Queries) RevokeToken(ctx context.Context, arg RevokeTokenParams) error {
+	_, err := q.db.Exec(ctx, revokeToken, arg.TokenHash, arg.At)
 	return err
 }
 
