@@ -82,17 +82,22 @@ type apikeysRevokeCmd struct {
 
 // Run revokes an API key, after asking.
 func (c *apikeysRevokeCmd) Run(ctx context.Context, a *app) error {
+	return a.revoke(c.ID, func(api *client.Client) error { return done(api.RevokeAPIKey(ctx, c.ID)) })
+}
+
+// revoke asks, revokes and says so.
+func (a *app) revoke(id string, do func(*client.Client) error) error {
 	api, err := a.api()
 	if err != nil {
 		return err
 	}
-	if err := a.confirm("Revoke %s?", c.ID); err != nil {
+	if err := a.confirm("Revoke %s?", id); err != nil {
 		return err
 	}
-	if err := done(api.RevokeAPIKey(ctx, c.ID)); err != nil {
+	if err := do(api); err != nil {
 		return err
 	}
-	a.note("%s is revoked", c.ID)
+	a.note("%s is revoked", id)
 	return nil
 }
 

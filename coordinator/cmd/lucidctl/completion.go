@@ -10,11 +10,22 @@ import (
 )
 
 type completionCmd struct {
-	Shell string `arg:"" enum:"bash" default:"bash" help:"The shell: bash."`
+	Shell string `arg:"" enum:"bash,zsh" default:"bash" help:"The shell: bash or zsh."`
 }
 
-// Run prints the script.
-func (c *completionCmd) Run(a *app) error { return bashCompletion(a.out, a.parser.Model.Node) }
+// Run prints the script. zsh takes that of bash, by its own emulation.
+func (c *completionCmd) Run(a *app) error {
+	if c.Shell == "zsh" {
+		if _, err := io.WriteString(a.out, zshHead); err != nil {
+			return err
+		}
+	}
+	return bashCompletion(a.out, a.parser.Model.Node)
+}
+
+const zshHead = `# lucidctl completion for zsh: source <(lucidctl completion zsh), after compinit
+autoload -U +X bashcompinit && bashcompinit
+`
 
 const bashHead = `# lucidctl completion for bash: source <(lucidctl completion bash)
 _lucidctl() {

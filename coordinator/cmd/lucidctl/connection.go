@@ -27,10 +27,23 @@ const (
 // connection is how the API is reached and who calls.
 type connection struct {
 	URL      string `env:"LUCID_URL" placeholder:"URL" help:"Where the API is (default: that of the session, else http://127.0.0.1:8095)."`
-	Key      string `env:"LUCID_API_KEY" placeholder:"KEY" help:"API key. Others on this machine see flags: rather use LUCID_API_KEY or --key-file."`
-	KeyFile  string `env:"LUCID_API_KEY_FILE" placeholder:"FILE" help:"File that holds the API key."`
-	CA       string `name:"ca" env:"LUCID_CA" placeholder:"FILE" help:"CA certificate (PEM) that the API's certificate must come from."`
-	CASHA256 string `name:"ca-sha256" env:"LUCID_CA_SHA256" placeholder:"HEX" help:"Pin of the project's own CA, as in an enroll.toml (ca_sha256)."`
+	Key      string `placeholder:"KEY" help:"API key. Others on this machine see flags: rather use LUCID_API_KEY or --key-file."`
+	KeyFile  string `placeholder:"FILE" help:"File that holds the API key (default: LUCID_API_KEY_FILE)."`
+	CA       string `name:"ca" placeholder:"FILE" help:"CA certificate (PEM) that the API's certificate must come from (default: LUCID_CA)."`
+	CASHA256 string `name:"ca-sha256" placeholder:"HEX" help:"Pin of the project's own CA, as in an enroll.toml (ca_sha256) (default: LUCID_CA_SHA256)."`
+}
+
+// fillIn takes from the environment what no flag says. Two ways to say the same
+// thing are one: a flag for either leaves the environment's other one aside.
+func (c *connection) fillIn(getenv func(string) string) {
+	if c.Key == "" && c.KeyFile == "" {
+		if c.Key = getenv("LUCID_API_KEY"); c.Key == "" {
+			c.KeyFile = getenv("LUCID_API_KEY_FILE")
+		}
+	}
+	if c.CA == "" && c.CASHA256 == "" {
+		c.CA, c.CASHA256 = getenv("LUCID_CA"), getenv("LUCID_CA_SHA256")
+	}
 }
 
 // wrongUse is an error of whoever typed the command.
@@ -92,7 +105,10 @@ func (a *app) address() (string, error) {
 // credential tells who calls: the flags and the environment go before the session.
 func (a *app) credential() (func(context.Context) (string, error), error) {
 	key := a.cli.Key
-	if key == "" && a.cli.KeyFile != "" {
+	if key != "" && a.cli.KeyFile != "" {
+		return nil, usage("give --key or --key-file, not both")
+	}
+	if a.cli.KeyFile != "" {
 		content, err := os.ReadFile(a.cli.KeyFile)
 		if err != nil {
 			return nil, usage("--key-file: %w", err)

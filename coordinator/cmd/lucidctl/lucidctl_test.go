@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -22,6 +23,7 @@ import (
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
@@ -40,6 +42,7 @@ type fleet struct {
 	keys map[access.Role]string
 	home string
 	feed *event.Feed
+	db   *db.Pool
 }
 
 func newFleet(t *testing.T) *fleet {
@@ -48,26 +51,26 @@ func newFleet(t *testing.T) *fleet {
 		t.Setenv(name, "")
 		os.Unsetenv(name)
 	}
-	db := dbtest.New(t)
+	database := dbtest.New(t)
 	_, signing, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := access.NewStore(access.Config{Pool: db, SigningKey: signing})
+	keys, err := access.NewStore(access.Config{Pool: database, SigningKey: signing})
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, err := score.NewStore(score.Config{Pool: db, SetNodeScore: node.SetScore, Vetting: &score.Vetting{}})
+	scores, err := score.NewStore(score.Config{Pool: database, SetNodeScore: node.SetScore, Vetting: &score.Vetting{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	feed := event.NewFeed(event.Config{Pool: db})
+	feed := event.NewFeed(event.Config{Pool: database})
 	handler, err := api.New(api.Config{
-		Access: keys, Pools: pool.NewStore(db, time.Now), Scores: scores, Payouts: payout.NewStore(db, time.Now),
-		Audit: audit.NewLog(db), Events: feed, Samples: sample.NewStore(sample.Config{Pool: db}),
-		Alerts: alert.NewStore(alert.Config{Pool: db}),
+		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Payouts: payout.NewStore(database, time.Now),
+		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
+		Alerts: alert.NewStore(alert.Config{Pool: database}),
 		Nodes: node.NewStore(node.Config{
-			Pool: db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+			Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 			Join: pool.Join, Leave: pool.Leave, Now: time.Now,
 		}),
 	})
@@ -76,7 +79,7 @@ func newFleet(t *testing.T) *fleet {
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	f := &fleet{t: t, url: server.URL, keys: map[access.Role]string{}, home: t.TempDir(), feed: feed}
+	f := &fleet{t: t, url: server.URL, keys: map[access.Role]string{}, home: t.TempDir(), feed: feed, db: database}
 	for _, role := range []access.Role{access.Viewer, access.Admin} {
 		if _, f.keys[role], err = keys.CreateKey(t.Context(), audit.By{Actor: audit.CLI}, access.NewKey{Name: "test-" + string(role), Role: role}); err != nil {
 			t.Fatal(err)
@@ -146,11 +149,14 @@ func TestEveryCommand(t *testing.T) {
 	reads := map[string][]string{
 		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
 		"pools nodes": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
-		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "whoami": nil, "alerts list": nil, "silences list": nil, "thresholds get": nil,
+		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
+		"alerts list": nil, "silences list": nil, "thresholds get": nil,
 	}
 	others := []string{ // tested one by one below
 		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
-		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "login", "logout", "thresholds set", "thresholds remove", "silences create", "silences end", "completion", "version",
+		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "tokens create", "tokens revoke",
+		"users add", "users disable", "users enable", "users passwd", "login", "logout", "thresholds set", "thresholds remove",
+		"silences create", "silences end", "completion", "version",
 	}
 	var c cli
 	parser, err := newParser(&c, terminal{out: new(bytes.Buffer), notes: new(bytes.Buffer)})
@@ -350,22 +356,47 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestCompletion completes every command, word by word, in each shell.
 func TestCompletion(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("there is no bash")
-	}
 	f := &fleet{t: t}
-	script := f.at(terminal{}, "completion", "bash").out
-	for line, want := range map[string]string{
-		"lucidctl no": "nodes", "lucidctl nodes li": "list", "lucidctl nodes list --sta": "--status", "lucidctl pools sc": "scale",
-		"lucidctl --yes pools get --out": "--output",
+	var c cli
+	parser, err := newParser(&c, terminal{out: new(bytes.Buffer), notes: new(bytes.Buffer)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for shell, ask := range map[string]string{
+		"bash": "_lucidctl\necho ${COMPREPLY[@]}\n",
+		"zsh":  "compgen -F _lucidctl | tr '\\n' ' '\necho\n",
 	} {
-		words := strings.Fields(line)
-		test := script + "\nCOMP_WORDS=(" + line + ")\nCOMP_CWORD=" + string(rune('0'+len(words)-1)) + "\n_lucidctl\necho ${COMPREPLY[@]}\n"
-		out, err := exec.CommandContext(t.Context(), bash, "--norc", "-c", test).CombinedOutput()
-		if err != nil || !slices.Contains(strings.Fields(string(out)), want) {
-			t.Errorf("%s: %v %s, want %s", line, err, out, want)
-		}
+		t.Run(shell, func(t *testing.T) {
+			program, err := exec.LookPath(shell)
+			if err != nil {
+				t.Skip("there is no " + shell)
+			}
+			script := f.at(terminal{}, "completion", shell).out
+			if shell == "zsh" {
+				script = "autoload -U compinit; compinit -D\n" + script
+			}
+			var wants []string // what the answer on each line must hold
+			for _, n := range parser.Model.Leaves(false) {
+				for ; n.Parent != nil; n = n.Parent {
+					words := strings.Fields(commandPath(n))
+					script += fmt.Sprintf("COMP_WORDS=(%s '')\nCOMP_CWORD=%d\n%s", strings.Join(words[:len(words)-1], " "), len(words)-1, ask)
+					wants = append(wants, n.Name)
+				}
+			}
+			script += "COMP_WORDS=(lucidctl --yes nodes list --sta)\nCOMP_CWORD=4\n" + ask
+			wants = append(wants, "--status")
+			out, err := exec.CommandContext(t.Context(), program, map[string]string{"bash": "--norc", "zsh": "-f"}[shell], "-c", script).Output()
+			lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+			if err != nil || len(lines) != len(wants) {
+				t.Fatalf("%d answers to %d questions: %v", len(lines), len(wants), err)
+			}
+			for i, want := range wants {
+				if !slices.Contains(strings.Fields(lines[i]), want) {
+					t.Errorf("question %d: %s is not among %s", i, want, lines[i])
+				}
+			}
+		})
 	}
 }

@@ -36,6 +36,7 @@ type cli struct {
 
 	Nodes      nodesCmd      `cmd:"" help:"Nodes."`
 	Pools      poolsCmd      `cmd:"" help:"Pools."`
+	Tokens     tokensCmd     `cmd:"" help:"Enrolment tokens, with which devices become nodes."`
 	Fleet      fleetCmd      `cmd:"" help:"The fleet in numbers."`
 	Score      scoreCmd      `cmd:"" help:"A node's score."`
 	History    historyCmd    `cmd:"" help:"A node's verdicts, newest first."`
@@ -46,6 +47,7 @@ type cli struct {
 	Silences   silencesCmd   `cmd:"" help:"When alerts are not delivered."`
 	Events     eventsCmd     `cmd:"" help:"What happens, while it happens."`
 	Apikeys    apikeysCmd    `cmd:"" name:"apikeys" help:"API keys of people and programs."`
+	Users      usersCmd      `cmd:"" help:"People who log in."`
 	Audit      auditCmd      `cmd:"" help:"Who changed what."`
 	Login      loginCmd      `cmd:"" help:"Log in by name and password; later commands use the session."`
 	Logout     logoutCmd     `cmd:"" help:"End the session."`
@@ -119,6 +121,7 @@ func run(ctx context.Context, args []string, t terminal) (code int) {
 		fmt.Fprintf(t.notes, "lucidctl: %v\nlucidctl --help shows the commands\n", err)
 		return exitUsage
 	}
+	c.fillIn(os.Getenv)
 	a := &app{terminal: t, cli: &c, parser: parser, printer: &printer{format: c.Output, terminal: t}}
 	selected.BindTo(ctx, (*context.Context)(nil))
 	err = selected.Run(a)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"lucid.internal/coordinator/client"
 )
@@ -109,9 +110,10 @@ func (c *poolsScaleCmd) Run(ctx context.Context, a *app) error {
 
 type poolsMovesCmd struct {
 	Limit int64 `default:"20" help:"Proposals at most, 1 to 100."`
+	Apply bool  `help:"Make these moves, after asking."`
 }
 
-// Run lists the moves that would even the pools out.
+// Run lists the moves that would even the pools out, or makes them.
 func (c *poolsMovesCmd) Run(ctx context.Context, a *app) error {
 	api, err := a.api()
 	if err != nil {
@@ -121,12 +123,39 @@ func (c *poolsMovesCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Apply && len(l.Moves) > 0 {
+		return c.apply(ctx, a, api, l.Moves)
+	}
 	return list(a.printer, l.Moves, []column[client.Move]{
 		{"node_id", false, func(m client.Move) any { return m.NodeId }},
 		{"from_pool_id", false, func(m client.Move) any { return m.FromPoolId }},
 		{"to_pool_id", false, func(m client.Move) any { return m.ToPoolId }},
 		{"reason", false, func(m client.Move) any { return m.Reason }},
 	})
+}
+
+// apply makes the moves that were proposed just now. One that is not possible
+// any more leaves the others as they are, and the command failed.
+func (c *poolsMovesCmd) apply(ctx context.Context, a *app, api *client.Client, moves []client.Move) error {
+	if err := a.confirm("Make %d moves?", len(moves)); err != nil {
+		return err
+	}
+	m, err := answer[client.Moved](api.ApplyPoolMoves(ctx, client.ApplyMoves{Moves: moves}))
+	if err != nil {
+		return err
+	}
+	err = list(a.printer, m.Results, []column[client.MoveResult]{
+		{"node_id", false, func(m client.MoveResult) any { return m.NodeId }},
+		{"from_pool_id", false, func(m client.MoveResult) any { return m.FromPoolId }},
+		{"to_pool_id", false, func(m client.MoveResult) any { return m.ToPoolId }},
+		{"applied", false, func(m client.MoveResult) any { return m.Applied }},
+		{"code", true, func(m client.MoveResult) any { return m.Code }},
+		{"message", false, func(m client.MoveResult) any { return m.Message }},
+	})
+	if err == nil && m.Summary.Refused > 0 {
+		return fmt.Errorf("%d of %d moves were not made", m.Summary.Refused, m.Summary.Total)
+	}
+	return err
 }
 
 type fleetCmd struct{}

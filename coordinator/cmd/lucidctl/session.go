@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -141,7 +139,7 @@ type loginCmd struct {
 
 // Run keeps the session.
 func (c *loginCmd) Run(ctx context.Context, a *app) error {
-	password, err := c.password(a)
+	password, err := a.password(c.PasswordStdin, "Password")
 	if err != nil {
 		return err
 	}
@@ -169,34 +167,6 @@ func (c *loginCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.note("logged in to %s as %s, role %s", address, c.Name, t.Role)
 	return nil
-}
-
-func (c *loginCmd) password(a *app) (string, error) {
-	if c.PasswordStdin {
-		line, err := bufio.NewReader(a.in).ReadString('\n')
-		if line = strings.TrimRight(line, "\r\n"); line == "" {
-			return "", usage("no password came on standard input (%w)", cmp.Or(err, errors.New("an empty line")))
-		}
-		return line, nil
-	}
-	in, isFile := a.in.(*os.File)
-	if !a.inIsTerminal || !isFile || a.cli.NoInput {
-		return "", usage("there is nobody to ask for the password: give it with --password-stdin")
-	}
-	fmt.Fprint(a.notes, "Password: ")
-	defer fmt.Fprintln(a.notes)
-	before, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
-	if err != nil {
-		return "", fmt.Errorf("terminal: %w", err)
-	}
-	silent := *before
-	silent.Lflag &^= unix.ECHO
-	if err := unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, &silent); err != nil {
-		return "", fmt.Errorf("terminal: %w", err)
-	}
-	defer func() { _ = unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, before) }()
-	line, err := bufio.NewReader(in).ReadString('\n')
-	return strings.TrimRight(line, "\r\n"), err
 }
 
 type logoutCmd struct{}

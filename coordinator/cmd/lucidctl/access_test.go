@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lucid.internal/coordinator/internal/access"
+)
+
+func TestTokens(t *testing.T) {
+	f := newFleet(t)
+	poolID := f.made("pool_id", "pools", "create", "home")
+	o := f.run("tokens", "create", "--pool", poolID, "--uses", "3", "--life", "48h", "-o", "csv")
+	if o.code != 0 || !strings.Contains(o.out, "enroll_") || !strings.Contains(o.out, ","+poolID+",3,") || !strings.Contains(o.notes, "only now") {
+		t.Fatalf("%+v", o)
+	}
+	id := f.made("token_id", "tokens", "create", "--name", "attic-pi")
+	f.must("tokens", "revoke", id, "--yes")
+	if out := f.must("tokens", "list", "-o", "csv"); !strings.Contains(out, id+",revoked,") || strings.Contains(out, "enroll_") {
+		t.Error(out)
+	}
+	if o := f.run("tokens", "create", "--life", "200h"); o.code != exitUsage {
+		t.Errorf("a token for too long: %+v", o)
+	}
+}
+
+func TestUsers(t *testing.T) {
+	f := newFleet(t)
+	typed := func(text string, args ...string) outcome {
+		return f.at(terminal{in: strings.NewReader(text)}, append([]string{"--url", f.url, "--key", f.keys[access.Admin]}, args...)...)
+	}
+	if o := typed("a long enough one\n", "users", "add", "bob", "--role", "operator", "--password-stdin", "-o", "csv"); o.code != 0 || !strings.Contains(o.out, ",bob,operator,") {
+		t.Fatalf("%+v", o)
+	}
+	if o := f.run("users", "add", "eve"); o.code != exitUsage || !strings.Contains(o.notes, "--password-stdin") {
+		t.Errorf("there is nobody to ask: %+v", o)
+	}
+	login := func(password string) int {
+		return f.at(terminal{in: strings.NewReader(password + "\n")}, "--url", f.url, "login", "bob", "--password-stdin").code
+	}
+	records, err := csv.NewReader(strings.NewReader(f.must("users", "list", "-o", "csv"))).ReadAll()
+	if err != nil || len(records) != 3 || records[1][1] != "bob" {
+		t.Fatalf("%v: %v", records, err)
+	}
+	id := records[1][0]
+	if code := login("a long enough one"); code != 0 {
+		t.Errorf("login: exit code %d", code)
+	}
+	f.must("users", "disable", id, "--yes")
+	if code := login("a long enough one"); code != exitNotAllowed {
+		t.Errorf("login of a disabled user: exit code %d", code)
+	}
+	f.must("users", "enable", id)
+	if o := typed("another long one\n", "users", "passwd", id, "--password-stdin"); o.code != 0 {
+		t.Errorf("%+v", o)
+	}
+	if code := login("another long one"); code != 0 {
+		t.Errorf("login with the new password: exit code %d", code)
+	}
+}
+
+// Moves are made as they were proposed, and only when somebody says so.
+func TestApplyMoves(t *testing.T) {
+	f := newFleet(t)
+	full, empty := f.made("pool_id", "pools", "create", "full", "--max-nodes", "10"), f.made("pool_id", "pools", "create", "empty", "--max-nodes", "10")
+	for n := range 10 {
+		f.made("node_id", "nodes", "create", fmt.Sprint("pi-", n), "--pool", full)
+	}
+	if _, err := f.db.Exec(t.Context(), "UPDATE node SET status = 'active'; UPDATE pool_membership SET from_at = from_at - interval '2 hours'"); err != nil { // they work and have settled
+		t.Fatal(err)
+	}
+	proposed := strings.Count(f.must("pools", "moves", "-o", "jsonl"), "\n")
+	if proposed == 0 {
+		t.Fatal("no moves are proposed")
+	}
+	if o := f.run("pools", "moves", "--apply"); o.code != exitUsage || f.count(empty) != 0 {
+		t.Errorf("nobody was asked: %+v", o)
+	}
+	out := f.must("pools", "moves", "--apply", "--yes", "-o", "csv")
+	if strings.Count(out, ",yes,")+strings.Count(out, ",true,") != proposed || f.count(empty) != proposed {
+		t.Errorf("%d proposed, %d made:\n%s", proposed, f.count(empty), out)
+	}
+}
+
+func (f *fleet) count(poolID string) int {
+	f.t.Helper()
+	return strings.Count(f.must("pools", "nodes", poolID, "-o", "jsonl"), "\n")
+}
+
+// A flag goes before the environment, also when it says the same thing in
+// another way.
+func TestFlagsBeforeEnvironment(t *testing.T) {
+	f := newFleet(t)
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(f.keys[access.Admin]+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	role := func(args ...string) string {
+		o := f.at(terminal{}, append([]string{"--url", f.url, "whoami", "-o", "jsonl"}, args...)...)
+		var i identity
+		if err := json.Unmarshal([]byte(o.out), &i); err != nil {
+			return fmt.Sprint(o.code)
+		}
+		return i.Role
+	}
+	t.Setenv("LUCID_API_KEY", f.keys[access.Viewer])
+	t.Setenv("LUCID_API_KEY_FILE", file)
+	for want, args := range map[string][]string{
+		"viewer": nil, "admin": {"--key-file", file}, fmt.Sprint(exitUsage): {"--key", "x", "--key-file", file},
+	} {
+		if got := role(args...); got != want {
+			t.Errorf("%v: %s, want %s", args, got, want)
+		}
+	}
+	if got := role("--key", f.keys[access.Admin]); got != "admin" {
+		t.Errorf("--key: %s", got)
+	}
+	t.Setenv("LUCID_API_KEY", "")
+	if got := role(); got != "admin" {
+		t.Errorf("LUCID_API_KEY_FILE: %s", got)
+	}
+	if got := role("--key", f.keys[access.Viewer]); got != "viewer" {
+		t.Errorf("--key beside LUCID_API_KEY_FILE: %s", got)
+	}
+
+	c := connection{CA: "file"}
+	c.fillIn(func(name string) string { return name })
+	if c.CA != "file" || c.CASHA256 != "" {
+		t.Errorf("--ca beside LUCID_CA_SHA256: %+v", c)
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"lucid.internal/coordinator/client"
+)
+
+type tokensCmd struct {
+	List   tokensListCmd   `cmd:"" help:"List enrolment tokens."`
+	Create tokensCreateCmd `cmd:"" help:"Make an enrolment token and print it once."`
+	Revoke tokensRevokeCmd `cmd:"" help:"Revoke an enrolment token."`
+}
+
+type tokensListCmd struct{ paging }
+
+// Run lists enrolment tokens.
+func (c *tokensListCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	tokens, err := gather(a, c.paging, func(at place) ([]client.EnrolmentToken, *string, bool, error) {
+		l, err := answer[client.EnrolmentTokenList](api.ListEnrolmentTokens(ctx, &client.ListEnrolmentTokensParams{Page: at.page, Limit: at.limit}))
+		return l.EnrolmentTokens, l.Pagination.NextCursor, l.Pagination.HasNext, err
+	})
+	if err != nil {
+		return err
+	}
+	return list(a.printer, tokens, []column[client.EnrolmentToken]{
+		{"token_id", false, func(t client.EnrolmentToken) any { return t.TokenId }},
+		{"status", false, func(t client.EnrolmentToken) any { return t.Status }},
+		{"pool_id", false, func(t client.EnrolmentToken) any { return t.PoolId }},
+		{"node_name", true, func(t client.EnrolmentToken) any { return t.NodeName }},
+		{"used", false, func(t client.EnrolmentToken) any { return t.Used }},
+		{"uses", false, func(t client.EnrolmentToken) any { return t.Uses }},
+		{"expires_at", false, func(t client.EnrolmentToken) any { return t.ExpiresAt }},
+		{"created_at", true, func(t client.EnrolmentToken) any { return t.CreatedAt }},
+		{"revoked_at", true, func(t client.EnrolmentToken) any { return t.RevokedAt }},
+		{"node_ids", true, func(t client.EnrolmentToken) any { return t.NodeIds }},
+	})
+}
+
+type tokensCreateCmd struct {
+	Pool string        `placeholder:"POOL_ID" help:"Pool that its devices join (default: the one that fits)."`
+	Name string        `placeholder:"NAME" help:"Name of the new node (default: from the device's host name)."`
+	Node string        `placeholder:"NODE_ID" help:"Enrol this node again instead of making a new one."`
+	Uses int64         `default:"1" help:"Devices that it may bring in, 1 to 100."`
+	Life time.Duration `default:"24h" help:"How long it may be used, at most 168h."`
+}
+
+// Run makes an enrolment token.
+func (c *tokensCreateCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	until := a.now().Add(c.Life)
+	body := client.NewEnrolmentToken{PoolId: given(c.Pool), NodeName: given(c.Name), NodeId: given(c.Node), Uses: &c.Uses, ExpiresAt: &until}
+	t, err := answer[client.CreatedEnrolmentToken](api.CreateEnrolmentToken(ctx, body))
+	if err != nil {
+		return err
+	}
+	a.note("the token is shown only now; put it into the device's enroll.toml")
+	return show(a.printer, t, []column[client.CreatedEnrolmentToken]{
+		{"token_id", false, func(t client.CreatedEnrolmentToken) any { return t.TokenId }},
+		{"pool_id", false, func(t client.CreatedEnrolmentToken) any { return t.PoolId }},
+		{"uses", false, func(t client.CreatedEnrolmentToken) any { return t.Uses }},
+		{"expires_at", false, func(t client.CreatedEnrolmentToken) any { return t.ExpiresAt }},
+		{"token", false, func(t client.CreatedEnrolmentToken) any { return t.Token }},
+	})
+}
+
+type tokensRevokeCmd struct {
+	ID string `arg:"" name:"token_id" help:"Id of the enrolment token."`
+}
+
+// Run revokes an enrolment token, after asking.
+func (c *tokensRevokeCmd) Run(ctx context.Context, a *app) error {
+	return a.revoke(c.ID, func(api *client.Client) error { return done(api.RevokeEnrolmentToken(ctx, c.ID)) })
+}
