@@ -29,6 +29,7 @@ func (s *server) enrolTokenOperations() {
 		description: "token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; " +
 			"without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.",
 		errors:  []fault.Code{fault.PoolNotFound, fault.NodeNotFound},
+		request: newEnrolmentTokenBody{PoolID: "pool_home", Uses: 1},
 		example: createdEnrolmentTokenBody{EnrolmentTokenBody: exampleEnrolmentToken(), Token: "enroll_ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ"},
 	}, s.createEnrolmentToken)
 	register(s, operation{
@@ -65,11 +66,11 @@ type enrolmentTokenListBody struct {
 }
 
 type newEnrolmentTokenBody struct {
-	PoolID    string    `json:"pool_id,omitempty" pattern:"^(pool_[a-zA-Z0-9_-]+)?$" maxLength:"64" example:"pool_home" doc:"Pool that its devices join. Default: the one that fits."`
-	NodeName  string    `json:"node_name,omitempty" pattern:"^([a-zA-Z0-9_-]{3,100})?$" maxLength:"100" example:"attic-pi" doc:"Name of the new node. Default: from the device's host name."`
-	NodeID    string    `json:"node_id,omitempty" pattern:"^(node_[a-zA-Z0-9_-]+)?$" maxLength:"64" example:"node_4f1c2a" doc:"Enrol this node again, as after its card was lost. Default: a new node."`
-	ExpiresAt time.Time `json:"expires_at,omitzero" required:"false" doc:"At most 7 days ahead. Default: in 24 hours."`
-	Uses      int       `json:"uses,omitempty" minimum:"1" maximum:"100" default:"1" doc:"Devices that it may bring in; 1 with node_name or node_id."`
+	PoolID    string  `json:"pool_id,omitempty" pattern:"^(pool_[a-zA-Z0-9_-]+)?$" maxLength:"64" example:"pool_home" doc:"Pool that its devices join. Default: the one that fits."`
+	NodeName  string  `json:"node_name,omitempty" pattern:"^([a-zA-Z0-9_-]{3,100})?$" maxLength:"100" example:"attic-pi" doc:"Name of the new node. Default: from the device's host name."`
+	NodeID    string  `json:"node_id,omitempty" pattern:"^(node_[a-zA-Z0-9_-]+)?$" maxLength:"64" example:"node_4f1c2a" doc:"Enrol this node again, as after its card was lost. Default: a new node."`
+	ExpiresAt instant `json:"expires_at,omitzero" required:"false" doc:"At most 7 days ahead. Default: in 24 hours."`
+	Uses      int     `json:"uses,omitempty" minimum:"1" maximum:"100" default:"1" doc:"Devices that it may bring in; 1 with node_name or node_id."`
 }
 
 func (s *server) listEnrolmentTokens(ctx context.Context, in *PageInput) (*answer[enrolmentTokenListBody], error) {

@@ -122,7 +122,7 @@ type gpuHardwareInput struct {
 
 type linkHardwareInput struct {
 	Name   string `json:"name" minLength:"1" maxLength:"32" pattern:"^[a-zA-Z0-9_.@:-]+$" example:"eth0"`
-	IP     string `json:"ip,omitempty" format:"ip" example:"192.168.1.20"`
+	IP     string `json:"ip,omitempty" maxLength:"45" pattern:"^[0-9a-fA-F:.]*$" patternDescription:"an IPv4 or IPv6 address" example:"192.168.1.20"`
 	MAC    string `json:"mac,omitempty" pattern:"^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$" patternDescription:"six bytes in hex with colons between them" example:"dc:a6:32:00:00:01"`
 	Status string `json:"status,omitempty" enum:"up,down" doc:"down without it."`
 }
