@@ -1,0 +1,135 @@
+package coordinator
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestLifeOfANode leads a node from its creation to its deletion by the API,
+// with a device that speaks MQTT as an agent does. What comes of each step is
+// told as an event, and only that is waited for.
+func TestLifeOfANode(t *testing.T) {
+	l := newLife(t)
+	id, token := l.create("attic-pi")
+	path := "/nodes/" + id
+	d := l.enrol(token)
+	if d.id != id {
+		t.Fatalf("%s enrolled as %s", id, d.id)
+	}
+	l.await("starting", "enrolled")
+	l.call(http.MethodPost, path+"/stop", "", http.StatusConflict, nil) // offline
+
+	d.connect()
+	l.await("starting", "enrolled", online)
+	l.await("active", "proven")
+
+	l.call(http.MethodPost, path+"/stop", "", http.StatusAccepted, nil)
+	l.await("stopping", "stop requested")
+	l.await("inactive", "stop confirmed")
+	l.call(http.MethodPost, path+"/start", "", http.StatusAccepted, nil)
+	l.await("starting", "start requested")
+	l.await("active", "start confirmed")
+
+	d.deaf.Store(true)
+	l.call(http.MethodPost, path+"/stop", "", http.StatusAccepted, nil)
+	l.await("error", "stop not confirmed within 1s")
+	d.deaf.Store(false)
+	l.call(http.MethodPost, path+"/start", "", http.StatusAccepted, nil)
+	l.await("active", "start confirmed")
+
+	d.cut()
+	l.await("active", "start confirmed", offline)
+	d.connect()
+	l.await("active", "start confirmed", online)
+
+	l.call(http.MethodDelete, path, "", http.StatusNoContent, nil)
+	<-d.lost
+	l.await("inactive", "deleted", offline)
+	if err := d.dial(); err == nil || !strings.Contains(err.Error(), "not Authorized") {
+		t.Errorf("the deleted node connects again: %v", err)
+	}
+	l.call(http.MethodGet, path, "", http.StatusNotFound, nil)
+}
+
+// A key that an operator's token replaced is no way back, and its connection
+// ends at once.
+func TestNewKeyTakesTheNodeOver(t *testing.T) {
+	l := newLife(t)
+	id, token := l.create("attic-pi")
+	before := l.enrol(token)
+	before.connect()
+	l.await("active", "proven")
+
+	text, err := l.EnrolFile(t.Context(), EnrolRequest{NodeID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ = strings.Cut(text, `token = "`)
+	token, _, _ = strings.Cut(token, `"`)
+	after := l.enrol(token)
+	l.await("starting", "enrolled again")
+	<-before.lost
+	if err := before.dial(); err == nil || !strings.Contains(err.Error(), "not Authorized") {
+		t.Errorf("the old key connects again: %v", err)
+	}
+	after.connect()
+	l.await("active", "proven")
+}
+
+// create makes a node that waits for its device.
+func (l *life) create(name string) (id, token string) {
+	l.t.Helper()
+	var made struct {
+		Node struct {
+			ID     string `json:"node_id"`
+			Status string `json:"status"`
+		} `json:"node"`
+		Enrolment struct {
+			Token string `json:"token"`
+		} `json:"enrolment"`
+	}
+	l.call(http.MethodPost, "/nodes/", `{"name": "`+name+`", "node_type": "worker"}`, http.StatusCreated, &made)
+	if made.Node.Status != "pending" || made.Enrolment.Token == "" {
+		l.t.Fatalf("made %+v", made)
+	}
+	return made.Node.ID, made.Enrolment.Token
+}
+
+// told is what a node event says.
+type told struct {
+	Change string `json:"change"`
+	Status string `json:"status"`
+	Reason string `json:"reason"`
+	Online bool   `json:"online"`
+}
+
+const online, offline = "online", "offline"
+
+// await reads events until one tells of this status and reason; change is
+// "status" when none is named.
+func (l *life) await(status, reason string, change ...string) {
+	l.t.Helper()
+	wanted := told{Change: "status", Status: status, Reason: reason}
+	if len(change) > 0 {
+		wanted.Change = change[0]
+	}
+	var seen []string
+	for l.events.Scan() {
+		data, found := strings.CutPrefix(l.events.Text(), "data: ")
+		var m struct {
+			Data told `json:"data"`
+		}
+		if !found || json.Unmarshal([]byte(data), &m) != nil {
+			continue
+		}
+		m.Data.Online = false // the change says it
+		if m.Data == wanted {
+			return
+		}
+		seen = append(seen, fmt.Sprintf("%+v", m.Data))
+	}
+	l.t.Fatalf("no event tells %+v; seen since the one before: %v; %v", wanted, seen, l.events.Err())
+}
