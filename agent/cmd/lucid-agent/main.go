@@ -36,6 +36,7 @@ const usage = `lucid-agent reports what this machine does to a Lucid coordinator
   lucid-agent enroll    get an identity from a coordinator, once
   lucid-agent run       run the agent
   lucid-agent status    show what the running agent is doing
+  lucid-agent doctor    look this machine over and say what to do
   lucid-agent version   show the version
 
 "lucid-agent COMMAND -h" explains a command's flags.
@@ -61,6 +62,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return enroll(ctx, args[1:], stdout, stderr)
 	case "status":
 		return status(args[1:], stdout, stderr)
+	case "doctor":
+		return examine(ctx, args[1:], stdout, stderr)
 	case "version", "-version", "--version":
 		fmt.Fprintf(stdout, "lucid-agent %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 		return exitOK

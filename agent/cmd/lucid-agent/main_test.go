@@ -47,6 +47,9 @@ func TestCommandLine(t *testing.T) {
 		{"run --state-dir " + dir + "/none", 1, "", "or name the folder of an earlier enrolment with --state-dir"},
 		{"enroll --file " + dir + "/none.toml --state-dir " + dir + "/none", 1, "", "none.toml: no such file"},
 		{"enroll --file " + bad + " --state-dir " + dir + "/none", 1, "", "token: missing"},
+		{"doctor --state-dir " + dir + "/none", 1, "is not there", ""},
+		{"doctor --json --state-dir " + dir + "/none", 1, `"check": "clock"`, ""},
+		{"doctor --server here", 2, "", `servers: "here" is not host:port`},
 		{"status --status-file " + dir + "/none", 3, "", "no agent is running"},
 		{"status --status-file " + bad, 1, "", "invalid character"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -76,9 +77,9 @@ func stayResidentSmall() {
 	}
 }
 
-// configure takes the file's settings, then those flags that were given, and
-// reports every error of both.
-func configure(config *agent.Config, file string, flags *flag.FlagSet) error {
+// configure takes the file's settings, then those flags that were given, but
+// others that are no settings, and reports every error of both.
+func configure(config *agent.Config, file string, flags *flag.FlagSet, others ...string) error {
 	var wrong []error
 	if file != "" {
 		text, err := os.ReadFile(file) // its error names the file
@@ -88,9 +89,9 @@ func configure(config *agent.Config, file string, flags *flag.FlagSet) error {
 		wrong = append(wrong, err)
 	}
 	flags.Visit(func(f *flag.Flag) {
-		switch f.Name {
-		case "config":
-		case "server": // one at a time, hence another name
+		switch {
+		case f.Name == "config" || slices.Contains(others, f.Name):
+		case f.Name == "server": // one at a time, hence another name
 			wrong = append(wrong, config.Set("servers", f.Value.String()))
 		default:
 			wrong = append(wrong, config.Set(strings.ReplaceAll(f.Name, "-", "_"), f.Value.String()))

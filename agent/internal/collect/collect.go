@@ -37,6 +37,9 @@ type Config struct {
 
 	// Usage measures the filesystem mounted at a path; default statfs.
 	Usage func(path string) (*disk.UsageStat, error)
+	// Firmware opens the device that passes questions on to the firmware of a
+	// Raspberry Pi; default the kernel's.
+	Firmware func(path string) (ask exchange, done func(), err error)
 	// Addresses lists the IP addresses of an interface; default the kernel's.
 	Addresses func(name string) []string
 }
@@ -72,6 +75,9 @@ func New(config Config) *Collector {
 	if config.Usage == nil {
 		config.Usage = disk.Usage
 	}
+	if config.Firmware == nil {
+		config.Firmware = openFirmware
+	}
 	if config.Addresses == nil {
 		config.Addresses = addressesOf
 	}
@@ -92,6 +98,7 @@ func New(config Config) *Collector {
 		{name: "gpu", read: (&gpuReader{Collector: c}).read},
 		{name: "thermal", read: c.readThermal},
 		{name: "throttle", read: c.readThrottle},
+		{name: "firmware", read: c.readFirmware},
 	}
 	return c
 }
@@ -139,7 +146,7 @@ func (c *Collector) Sample() wire.Sample {
 			clear(waiting)
 		}
 	}
-	for _, apply := range readings { // in order: thermal adds to what cpu and gpu set
+	for _, apply := range readings { // in order: thermal and firmware add to what cpu and gpu set
 		if apply != nil {
 			apply(&sample)
 		}

@@ -1,0 +1,38 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestExamine looks over an enrolled machine whose coordinator runs, then
+// damages the identity: the rest is looked at all the same.
+func TestExamine(t *testing.T) {
+	n := newNetwork(t, nil)
+	level := func() map[string]string {
+		findings, err := Examine(n.ctx, n.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		levels := make(map[string]string)
+		for _, f := range findings {
+			levels[f.Check] = string(f.Level)
+		}
+		return levels
+	}
+	server := "coordinator " + n.broker.Addr
+	if got := level(); got["state folder"] != "ok" || got[server] != "ok" || got["certificate"] != "warning" {
+		t.Errorf("%v, want all well but a CA that ends in a day", got)
+	}
+	n.broker.Close()
+	if got := level(); got[server] != "problem" {
+		t.Errorf("%v, want that the coordinator is away", got)
+	}
+	if err := os.WriteFile(filepath.Join(n.config.StateDir, "identity.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := level(); got["identity"] != "problem" || got["clock"] == "" {
+		t.Errorf("%v, want a damaged identity among the rest", got)
+	}
+}
