@@ -104,17 +104,8 @@ type Audit struct {
 
 // AuditList defines model for AuditList.
 type AuditList struct {
-	Entries    []Audit   `json:"entries"`
-	Pagination AuditPage `json:"pagination"`
-}
-
-// AuditPage defines model for AuditPage.
-type AuditPage struct {
-	HasNext bool  `json:"has_next"`
-	Limit   int64 `json:"limit"`
-
-	// NextCursor Give it as cursor to read on; null on the last page.
-	NextCursor *string `json:"next_cursor"`
+	Entries    []Audit    `json:"entries"`
+	Pagination Pagination `json:"pagination"`
 }
 
 // CPU defines model for CPU.
@@ -948,7 +939,7 @@ type Pagination struct {
 	// NextCursor Give it as cursor to read on; null on the last page and where a list has no cursors.
 	NextCursor *string `json:"next_cursor"`
 
-	// Page null when a cursor was given.
+	// Page null when a cursor was given, and in lists without page numbers.
 	Page *int64 `json:"page"`
 
 	// Total Items that match, on all pages, counted at most a second ago; null where counting them would take longer than reading the page.
@@ -2459,7 +2450,7 @@ type ClientInterface interface {
 
 	// ListPoolMoves Propose moves between pools
 	//
-	// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading.
+	// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading. The plan is made anew each time and so has no pages: limit is how many moves it may have, those out of critical pools first.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -3581,7 +3572,7 @@ func (c *Client) CreatePool(ctx context.Context, body CreatePoolJSONRequestBody,
 
 // ListPoolMoves Propose moves between pools
 //
-// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading.
+// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading. The plan is made anew each time and so has no pages: limit is how many moves it may have, those out of critical pools first.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //
@@ -7964,7 +7955,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListPoolMovesWithResponse Propose moves between pools
 	//
-	// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading.
+	// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading. The plan is made anew each time and so has no pages: limit is how many moves it may have, those out of critical pools first.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -15749,7 +15740,7 @@ func (c *ClientWithResponses) CreatePoolWithResponse(ctx context.Context, body C
 
 // ListPoolMovesWithResponse Propose moves between pools
 //
-// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading.
+// Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. Nothing is moved by reading. The plan is made anew each time and so has no pages: limit is how many moves it may have, those out of critical pools first.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //

@@ -18,7 +18,7 @@ func (s *server) auditOperations() {
 		summary: "Read the audit log",
 		description: "Who changed what, newest first. Each entry's hash covers its content and the entry before it; " +
 			"`lucid-coordinator audit verify` checks the whole chain.",
-		example: auditListBody{Entries: []auditBody{exampleAudit()}, Pagination: auditPage{Limit: 20}},
+		example: auditListBody{Entries: []auditBody{exampleAudit()}, Pagination: onward(20, "", 0)},
 	}, s.listAudit)
 }
 
@@ -34,15 +34,7 @@ type auditInput struct {
 
 type auditListBody struct {
 	Entries    []auditBody `json:"entries" nullable:"false"`
-	Pagination auditPage   `json:"pagination"`
-}
-
-// auditPage has no total: counting a log that only grows would take longer
-// with every year.
-type auditPage struct {
-	Limit      int     `json:"limit"`
-	HasNext    bool    `json:"has_next"`
-	NextCursor *string `json:"next_cursor" doc:"Give it as cursor to read on; null on the last page."`
+	Pagination pagination  `json:"pagination"`
 }
 
 type auditBody struct {
@@ -66,12 +58,7 @@ func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[auditLi
 	if err != nil {
 		return nil, err
 	}
-	page := auditPage{Limit: in.Limit, HasNext: next != 0}
-	if next != 0 {
-		cursor := strconv.FormatInt(next, 10)
-		page.NextCursor = &cursor
-	}
-	return answered(auditListBody{shape(entries, shapeAudit), page})
+	return answered(auditListBody{shape(entries, shapeAudit), onward(in.Limit, in.Cursor, next)})
 }
 
 func shapeAudit(e audit.Entry) auditBody {

@@ -59,6 +59,9 @@ func TestAuditLog(t *testing.T) {
 	var read []int64
 	for query := "?limit=1"; ; {
 		b := list(query)
+		if p := b.Pagination; p.HasPrev != (len(read) > 0) || p.HasNext != (p.NextCursor != nil) || p.Limit != 1 || p.Page != nil || p.Total != nil {
+			t.Errorf("page %d: %+v", len(read)+1, p)
+		}
 		read = append(read, b.Entries[0].EntryNo)
 		if !b.Pagination.HasNext {
 			break

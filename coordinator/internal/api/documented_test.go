@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,7 +23,7 @@ type documented struct {
 
 func (w *world) eachDocumented(t *testing.T, check func(documented)) {
 	t.Helper()
-	for path, item := range w.parsed("/openapi-3.0.json").Paths.Map() {
+	for path, item := range w.parsed(t, "/openapi-3.0.json").Paths.Map() {
 		for method, op := range item.Operations() {
 			role, _ := op.Extensions["x-role"].(string)
 			check(documented{op, t, method + " " + path, role})
@@ -125,6 +126,28 @@ func (op documented) wantError(status string, response *openapi3.Response) {
 		} else if found && example["error"].(map[string]any)["code"] != code {
 			op.t.Errorf("%s: the example of %s is another's", op.name, code)
 		}
+	}
+}
+
+// TestListsHaveOneShape: the items and where in the list they stand.
+func TestListsHaveOneShape(t *testing.T) {
+	w := newWorld(t)
+	lists := 0
+	w.eachDocumented(t, func(op documented) {
+		if !strings.HasPrefix(op.OperationID, "list") || op.OperationID == "listPoolMoves" { // a plan, not a list of what there is
+			return
+		}
+		lists++
+		schema := op.Responses.Value("200").Value.Content.Get("application/json").Schema.Value
+		if page := schema.Properties["pagination"]; page == nil || page.Ref != "#/components/schemas/Pagination" || len(schema.Properties) != 2 {
+			t.Errorf("%s answers with %v", op.name, slices.Sorted(maps.Keys(schema.Properties)))
+		}
+		if limit := op.Parameters.GetByInAndName("query", "limit"); limit == nil || *limit.Schema.Value.Max != 100 || limit.Schema.Value.Default != 20.0 {
+			t.Errorf("%s: limit is not 1 to 100, by default 20", op.name)
+		}
+	})
+	if lists < 8 {
+		t.Errorf("only %d lists", lists)
 	}
 }
 

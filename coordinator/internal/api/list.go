@@ -1,5 +1,7 @@
 package api
 
+import "strconv"
+
 // PageInput is what every list takes. Inputs that others embed are exported:
 // huma looks for parameters in exported fields only.
 type PageInput struct {
@@ -18,7 +20,7 @@ type CursorInput struct {
 
 // pagination says where in the list a page stands.
 type pagination struct {
-	Page       *int    `json:"page" minimum:"1" doc:"null when a cursor was given."`
+	Page       *int    `json:"page" minimum:"1" doc:"null when a cursor was given, and in lists without page numbers."`
 	Limit      int     `json:"limit"`
 	Total      *int    `json:"total" doc:"Items that match, on all pages, counted at most a second ago; null where counting them would take longer than reading the page."`
 	TotalPages *int    `json:"total_pages"`
@@ -44,6 +46,17 @@ func (p CursorInput) of(total int, next string) pagination {
 		described.Page, described.HasPrev = nil, true
 	}
 	return described
+}
+
+// onward describes a page of a list that is read by cursors alone, and counted
+// by nobody since it only grows. next is the number of its last item, by which
+// the list goes on; 0 on the last page.
+func onward(limit int, cursor string, next int64) pagination {
+	where := pagination{Limit: limit, HasNext: next != 0, HasPrev: cursor != ""}
+	if next != 0 {
+		where.NextCursor = orNil(strconv.FormatInt(next, 10))
+	}
+	return where
 }
 
 // shape maps a noun's rows to what the API shows. It is never nil: an empty

@@ -15,7 +15,7 @@ func (s *server) poolBalanceOperations() {
 		summary: "Propose moves between pools",
 		description: "Which working nodes should change their pool, so that all are about equally full: from pools that are at least 20 % fuller, " +
 			"or critical for 15 minutes, to emptier ones that are meant for such nodes. A node that joined less than an hour ago stays. " +
-			"Nothing is moved by reading.",
+			"Nothing is moved by reading. The plan is made anew each time and so has no pages: limit is how many moves it may have, those out of critical pools first.",
 		example: moveListBody{Moves: []moveBody{exampleMove()}},
 	}, s.listPoolMoves)
 	register(s, operation{

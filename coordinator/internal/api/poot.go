@@ -25,7 +25,7 @@ func (s *server) pootOperations() {
 		id: "listPootHistory", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/history", collection: true, tag: "poot",
 		role: access.Viewer, owner: true, summary: "List a node's verdicts", description: "Newest first, each with the score before and after it.",
 		errors:  []fault.Code{fault.NodeNotFound},
-		example: historyBody{History: []verdictBody{exampleVerdict()}, Pagination: pagination{Limit: 20}},
+		example: historyBody{History: []verdictBody{exampleVerdict()}, Pagination: onward(20, "", 0)},
 	}, s.listPootHistory)
 }
 
@@ -117,13 +117,12 @@ func (s *server) listPootHistory(ctx context.Context, in *historyInput) (*answer
 	if err != nil {
 		return nil, err
 	}
-	where := pagination{Limit: in.Limit, HasPrev: in.Cursor != ""}
+	next := int64(0)
 	if len(verdicts) > in.Limit {
 		verdicts = verdicts[:in.Limit]
-		next := strconv.FormatInt(verdicts[in.Limit-1].No, 10)
-		where.HasNext, where.NextCursor = true, &next
+		next = verdicts[in.Limit-1].No
 	}
-	return answered(historyBody{shape(verdicts, shapeVerdict), where})
+	return answered(historyBody{shape(verdicts, shapeVerdict), onward(in.Limit, in.Cursor, next)})
 }
 
 func shapeVerdict(v score.Verdict) verdictBody {

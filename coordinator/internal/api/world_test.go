@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 
 	"lucid.internal/coordinator/internal/access"
@@ -46,6 +47,8 @@ type world struct {
 	db   *db.Pool
 	keys map[access.Role]string
 	log  *bytes.Buffer
+
+	promised map[string]*openapi3.Operation // what the document says, once it was asked for
 
 	mu   sync.Mutex
 	time time.Time
