@@ -25,14 +25,14 @@ import (
 
 // outsider is an issuer of its own: a real HTTP server that publishes its keys.
 type outsider struct {
-	t      *testing.T
+	t      testing.TB
 	server *httptest.Server
 	keys   atomic.Pointer[[]byte] // what it answers; nil: 500
 	asked  atomic.Int32
 	c      *clock
 }
 
-func newOutsider(t *testing.T, c *clock) *outsider {
+func newOutsider(t testing.TB, c *clock) *outsider {
 	o := &outsider{t: t, c: c}
 	o.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o.asked.Add(1)

@@ -119,7 +119,7 @@ func TestEveryBadFieldIsToldAtOnce(t *testing.T) {
 func TestRulesAreToldBesideTheSchema(t *testing.T) {
 	w := newWorld(t)
 	w.createPool("pool_home", 0)
-	long := func(r *http.Request) { r.Header.Set("If-Match", strings.Repeat("1", 101)) }
+	long := func(r *http.Request) { r.Header.Set("If-Match", strings.Repeat("1", 1001)) }
 	for _, c := range []struct {
 		operation, path, body string
 		edit                  func(*http.Request)

@@ -32,7 +32,7 @@ type world struct {
 	clock        time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -60,7 +60,7 @@ func board(serial string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func newDevice(t *testing.T) device {
+func newDevice(t testing.TB) device {
 	t.Helper()
 	private, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
@@ -73,7 +73,7 @@ func newDevice(t *testing.T) device {
 	return device{private, key}
 }
 
-func (d device) request(t *testing.T, token string, inventory wire.Inventory) *wire.EnrollRequest {
+func (d device) request(t testing.TB, token string, inventory wire.Inventory) *wire.EnrollRequest {
 	t.Helper()
 	raw, err := json.Marshal(inventory)
 	if err != nil {

@@ -18,7 +18,7 @@ const address = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
 
 var operator = audit.By{Actor: "key_test", RequestID: "req-1"}
 
-func (w *world) create(t *testing.T, n node.New) (node.Node, node.Enrolment) {
+func (w *world) create(t testing.TB, n node.New) (node.Node, node.Enrolment) {
 	t.Helper()
 	made, enrolment, err := w.Create(t.Context(), operator, n)
 	if err != nil {
