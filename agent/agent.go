@@ -103,7 +103,7 @@ func New(config Config) (*Agent, error) {
 		config.Logger.Warn("samples wait in memory only", "error", err)
 		a.journal.trouble(err)
 	}
-	a.recorder = newRecorder(a.queue, config.Now)
+	a.recorder = newRecorder(a.queue, config.Now, newClock(config.Root, config.Now))
 	a.takeInventory()
 	a.journal.progress.Run = a.recorder.run
 	a.prover = prove.New(prove.Config{
@@ -223,6 +223,9 @@ func (a *Agent) leave() {
 	a.spill()
 	if left := a.queue.Stats(); left.MemoryBytes > 0 {
 		a.config.Logger.Warn("ending with samples that nobody took", "samples_lost", left.Samples)
+	}
+	if n := len(a.recorder.pending); n > 0 {
+		a.config.Logger.Warn("ending before the clock was set: these have no time", "samples_lost", n)
 	}
 }
 

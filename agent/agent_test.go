@@ -59,6 +59,7 @@ func newNetworkWith(t *testing.T, config coordtest.BrokerConfig) *network {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(root, "proc/sys/kernel/random/boot_id"), "0a1b2c3d-0000-4000-8000-0000000000ff\n")
+	write(t, filepath.Join(root, "run/systemd/timesync/synchronized"), "")
 	folder := t.TempDir()
 	n.config = Default()
 	n.config.SampleInterval, n.config.PublishInterval = time.Second, time.Second

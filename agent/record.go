@@ -11,16 +11,13 @@ import (
 // maxPending bounds the samples that wait for the clock to be set.
 const maxPending = 512
 
-// clockSet is a time before which the machine's clock cannot be right: a
-// Raspberry Pi without a battery starts in 1970, or at its image's date.
-var clockSet = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // recorder numbers samples and builds messages of them. Only the agent's
 // loop uses it.
 type recorder struct {
 	run     wire.RunID
 	queue   *spool.Queue
 	now     func() time.Time
+	clock   *clock
 	seq     uint64
 	pending []taken
 	absent  map[string]string // of the last sample
@@ -33,8 +30,8 @@ type taken struct {
 	at     time.Time
 }
 
-func newRecorder(queue *spool.Queue, now func() time.Time) *recorder {
-	return &recorder{run: wire.NewRunID(), queue: queue, now: now}
+func newRecorder(queue *spool.Queue, now func() time.Time, c *clock) *recorder {
+	return &recorder{run: wire.NewRunID(), queue: queue, now: now, clock: c}
 }
 
 // record numbers a sample taken now.
@@ -54,10 +51,10 @@ func (r *recorder) record(s wire.Sample) {
 // was taken before the clock was set gets its true time. While the clock is
 // not set they wait.
 func (r *recorder) flush() {
-	now := r.now()
-	if now.Before(clockSet) {
+	if len(r.pending) == 0 || !r.clock.set() {
 		return
 	}
+	now := r.now()
 	samples := make([]wire.Sample, len(r.pending))
 	for i, t := range r.pending {
 		samples[i] = t.sample

@@ -16,10 +16,11 @@ type bench struct {
 	now   time.Time
 }
 
-func newBench(now time.Time) *bench {
+func newBench(t *testing.T, now time.Time) *bench {
+	t.Helper()
 	queue, _ := spool.Open(spool.Config{}) // in memory: never an error
 	b := &bench{queue: queue, now: now}
-	b.recorder = newRecorder(b.queue, func() time.Time { return b.now })
+	b.recorder = newRecorder(b.queue, func() time.Time { return b.now }, newClock(t.TempDir(), func() time.Time { return b.now }))
 	return b
 }
 
@@ -45,7 +46,7 @@ func (b *bench) messages(t *testing.T) (list []*wire.Metrics) {
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func TestFlushSendsEachSampleOnceWithItsOwnTime(t *testing.T) {
-	b := newBench(noon)
+	b := newBench(t, noon)
 	for range 3 {
 		b.record(wire.Sample{})
 		b.now = b.now.Add(10 * time.Second)
@@ -68,7 +69,7 @@ func TestFlushSendsEachSampleOnceWithItsOwnTime(t *testing.T) {
 func TestSamplesBeforeTheClockWasSetGetTheirTrueTime(t *testing.T) {
 	// Only the kernel can step the wall clock under the monotonic one: the
 	// sample's moment is replaced by one that has a monotonic part.
-	b := newBench(time.Unix(1000, 0))
+	b := newBench(t, time.Unix(1000, 0))
 	b.record(wire.Sample{})
 	b.flush()
 	if len(b.messages(t)) != 0 {
@@ -85,7 +86,7 @@ func TestSamplesBeforeTheClockWasSetGetTheirTrueTime(t *testing.T) {
 }
 
 func TestPendingSamplesAreBoundedAndCounted(t *testing.T) {
-	b := newBench(time.Unix(1000, 0))
+	b := newBench(t, time.Unix(1000, 0))
 	for range maxPending + 5 {
 		b.record(wire.Sample{})
 	}
@@ -101,7 +102,7 @@ func TestPendingSamplesAreBoundedAndCounted(t *testing.T) {
 }
 
 func TestLargeMessagesAreSplit(t *testing.T) {
-	b := newBench(noon)
+	b := newBench(t, noon)
 	reason := strings.Repeat("x", wire.MaxTextBytes)
 	for range 200 {
 		absent := make(map[string]string)

@@ -43,7 +43,8 @@ type Report struct {
 	SamplesWaiting  int               `json:"samples_waiting"`
 	MessagesWaiting int               `json:"messages_waiting"`
 	SamplesDropped  uint64            `json:"samples_dropped"`
-	SpoolBytes      int64             `json:"spool_bytes"` // of those that wait on disk
+	ClockNotSet     bool              `json:"clock_not_set,omitempty"` // samples wait in memory for the time
+	SpoolBytes      int64             `json:"spool_bytes"`             // of those that wait on disk
 	SpoolError      string            `json:"spool_error,omitempty"`
 	Absent          map[string]string `json:"absent,omitempty"`
 	Verdict         *wire.Verdict     `json:"verdict,omitempty"` // the last one
@@ -118,7 +119,8 @@ func (a *Agent) describe() *Report {
 		LastAckSeq:   a.journal.progress.Seq,
 		SamplesTaken: a.recorder.seq, SamplesWaiting: queue.Samples + len(a.recorder.pending),
 		MessagesWaiting: queue.Messages, SamplesDropped: queue.DroppedSamples + a.recorder.dropped,
-		SpoolBytes: queue.DiskBytes, SpoolError: a.journal.spool,
+		ClockNotSet: !a.recorder.clock.set(),
+		SpoolBytes:  queue.DiskBytes, SpoolError: a.journal.spool,
 		Absent: a.recorder.absent, Verdict: a.journal.verdict,
 	}
 	if !state.RetryAt.IsZero() {

@@ -84,6 +84,9 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 		line("last ack", "none yet")
 	}
 	line("samples", "%d taken, %d waiting in %d messages, %d dropped", r.SamplesTaken, r.SamplesWaiting, r.MessagesWaiting, r.SamplesDropped)
+	if r.ClockNotSet {
+		line("clock", "NOT SET: samples wait for the time (sudo timedatectl set-ntp true)")
+	}
 	if r.SpoolBytes > 0 {
 		line("on disk", "%d KiB of samples that wait for a connection", (r.SpoolBytes+1023)>>10)
 	}

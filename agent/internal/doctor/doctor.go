@@ -61,7 +61,7 @@ func Examine(ctx context.Context, config Config) []Finding {
 		config.Now = time.Now
 	}
 	if config.Clock == nil {
-		config.Clock = kernelClock
+		config.Clock = ClockSynchronised
 	}
 	if config.Timeout == 0 {
 		config.Timeout = 10 * time.Second

@@ -46,8 +46,9 @@ const (
 	staUnsync = 0x40 // STA_UNSYNC
 )
 
-// kernelClock asks the kernel, which needs no right to be asked.
-func kernelClock() (bool, error) {
+// ClockSynchronised asks the kernel, which takes no capability; a service with
+// ProtectClock= may not ask.
+func ClockSynchronised() (bool, error) {
 	var t syscall.Timex
 	state, err := syscall.Adjtimex(&t)
 	return state != timeError && t.Status&staUnsync == 0, err

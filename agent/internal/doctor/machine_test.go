@@ -96,7 +96,7 @@ func TestClock(t *testing.T) {
 			expect(t, m.clock(t.Context()), c.level, c.found)
 		})
 	}
-	if _, err := kernelClock(); err != nil {
+	if _, err := ClockSynchronised(); err != nil {
 		t.Errorf("this kernel does not tell: %v", err)
 	}
 }
