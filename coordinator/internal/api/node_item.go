@@ -28,15 +28,17 @@ type nodeJSON struct {
 // escaped, and the only maps hold texts.
 const noHeartbeat = `"last_heartbeat":null`
 
-func itemOf(n node.Node) nodeItem {
-	made := n.Memo.Of(func() any { return makeNodeJSON(n) })
-	return nodeItem{made.(*nodeJSON), n.LastHeartbeat}
+func itemOf(n *node.Node, heartbeat *time.Time) nodeItem {
+	return nodeItem{n.Made(makeNodeJSON).(*nodeJSON), heartbeat}
 }
 
-func makeNodeJSON(n node.Node) *nodeJSON {
-	n.LastHeartbeat = nil
+func itemOfListed(n node.Listed) nodeItem { return itemOf(n.Node, n.LastHeartbeat) }
+
+func makeNodeJSON(n *node.Node) any {
+	still := *n
+	still.LastHeartbeat = nil
 	var whole bytes.Buffer
-	if err := encode(&whole, shapeNode(n)); err != nil {
+	if err := encode(&whole, shapeNode(still)); err != nil {
 		return &nodeJSON{err: err}
 	}
 	head, tail, _ := bytes.Cut(bytes.TrimRight(whole.Bytes(), "\n"), []byte(noHeartbeat))

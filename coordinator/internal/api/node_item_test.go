@@ -28,7 +28,7 @@ func TestNodeItemIsTheNode(t *testing.T) {
 	tricky.Labels = map[string]string{"last_heartbeat": "null"}
 	cases["tricky"] = tricky
 	for name, n := range cases {
-		got, err := itemOf(n).appendJSON(nil)
+		got, err := itemOf(&n, n.LastHeartbeat).appendJSON(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

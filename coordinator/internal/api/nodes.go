@@ -24,7 +24,7 @@ func (s *server) nodeOperations() {
 		id: "listNodes", method: http.MethodGet, path: basePath + "/nodes/", collection: true, tag: "nodes", role: access.Viewer, owner: true,
 		summary:     "List nodes",
 		description: "Filters are combined with and. Without sort the newest node comes first.",
-		example:     nodeListBody{Nodes: []nodeItem{itemOf(exampleNodeRow())}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
+		example:     nodeListBody{Nodes: []nodeItem{exampleNodeItem()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodes)
 	register(s, operation{
 		id: "getNode", method: http.MethodGet, path: basePath + "/nodes/{node_id}", tag: "nodes", role: access.Viewer, owner: true,
@@ -75,7 +75,7 @@ func (s *server) listNodes(ctx context.Context, in *nodeListInput) (*answer[node
 	if err != nil {
 		return nil, err
 	}
-	return answered(nodeListBody{shape(nodes, itemOf), in.of(total, next)})
+	return answered(nodeListBody{shape(nodes, itemOfListed), in.of(total, next)})
 }
 
 func (s *server) getNode(ctx context.Context, in *NodeInput) (*tagged[nodeItem], error) {
@@ -83,7 +83,7 @@ func (s *server) getNode(ctx context.Context, in *NodeInput) (*tagged[nodeItem],
 	if err != nil {
 		return nil, err
 	}
-	return answeredTagged(itemOf(n), n.Version)
+	return answeredTagged(itemOf(&n, n.LastHeartbeat), n.Version)
 }
 
 func (s *server) getNodeStatus(ctx context.Context, in *NodeInput) (*answer[nodeStatusBody], error) {
@@ -161,6 +161,11 @@ func shapeNodeStatus(n node.Node, alerts []alert.Alert, now time.Time) nodeStatu
 }
 
 func exampleNode() nodeBody { return shapeNode(exampleNodeRow()) }
+
+func exampleNodeItem() nodeItem {
+	n := exampleNodeRow()
+	return itemOf(&n, n.LastHeartbeat)
+}
 
 func exampleNodeStatus() nodeStatusBody {
 	return shapeNodeStatus(exampleNodeRow(), []alert.Alert{exampleAlert()}, exampleTime().Add(90*time.Minute))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
@@ -35,53 +36,69 @@ var sortColumns = map[string]struct{ table, column, kind string }{
 	"last_heartbeat": {"h", "at", "timestamptz"},
 }
 
+// Listed is a node on a page of a list.
+type Listed struct {
+	*Node
+	LastHeartbeat *time.Time // instead of Node's
+}
+
 // List reads one page of nodes, how many there are in all, and the cursor of
 // the next page ("" at the end). The total is at most a second old. What the
 // nodes point to is shared and must not be changed.
-func (s *Store) List(ctx context.Context, f Filter) (nodes []Node, total int, next string, err error) {
+func (s *Store) List(ctx context.Context, f Filter) (nodes []Listed, total int, next string, err error) {
 	q, err := newListQuery(f)
 	if err != nil {
 		return nil, 0, "", err
 	}
-	page, keys, err := s.see(ctx, q)
+	page, last, err := s.see(ctx, q)
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("list nodes: %w", err)
 	}
 	more := len(page) > f.Limit
 	if more {
 		page = page[:f.Limit]
-		next = encodeCursor(keys[f.Limit-1].text(q.sort.kind), page[f.Limit-1].no)
+		next = encodeCursor(last.text(q.sort.kind), page[f.Limit-1].no)
 	}
 	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(page), More: more, Cursor: f.After != ""},
 		"SELECT count(*) FROM node n"+q.where(), q.args...)
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("count nodes: %w", err)
 	}
-	if nodes, err = s.recall(ctx, page); err != nil {
+	rows, err := s.recall(ctx, page)
+	if err != nil {
 		return nil, 0, "", fmt.Errorf("list nodes: %w", err)
+	}
+	nodes = make([]Listed, 0, len(rows))
+	for i, n := range rows {
+		if n != nil {
+			nodes = append(nodes, Listed{n, page[i].heartbeat()})
+		}
 	}
 	return nodes, total, next, nil
 }
 
-// see reads which nodes stand on a page and the one after it, and by what they
-// are ordered.
-func (s *Store) see(ctx context.Context, q *listQuery) (page []seen, keys []sortKey, err error) {
+// see reads which nodes stand on a page and the one after it, and by what the
+// last one on the page is ordered.
+func (s *Store) see(ctx context.Context, q *listQuery) (page []seen, last sortKey, err error) {
 	sql, args := q.page()
 	rows, err := s.Pool.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, nil, err
+		return nil, last, err
 	}
 	defer rows.Close()
-	page, keys = make([]seen, 0, q.filter.Limit+1), make([]sortKey, 0, q.filter.Limit+1)
+	page = make([]seen, 0, q.filter.Limit+1)
+	var one seen
+	var key sortKey
+	into := []any{&one.no, (*uint32)(&one.version), &one.heard, key.dest(q.sort.kind)}
 	for rows.Next() {
-		var one seen
-		var key sortKey
-		if err := rows.Scan(&one.no, (*uint32)(&one.version), &one.heard, key.dest(q.sort.kind)); err != nil {
-			return nil, nil, err
+		if err := rows.Scan(into...); err != nil {
+			return nil, last, err
 		}
-		page, keys = append(page, one), append(keys, key)
+		if page = append(page, one); len(page) == q.filter.Limit {
+			last = key
+		}
 	}
-	return page, keys, rows.Err()
+	return page, last, rows.Err()
 }
 
 // listQuery builds the WHERE of a list from placeholders only.
@@ -120,7 +137,9 @@ func newListQuery(f Filter) (*listQuery, error) {
 	q.add("n.node_id = ANY($%d)", f.IDs, len(f.IDs) > 0)
 	// LIKE, because the index on trigrams serves it; without that index it is
 	// only slower.
-	q.add("n.search LIKE $%d", "%"+likeLiteral(strings.ToLower(f.Query))+"%", f.Query != "")
+	if f.Query != "" {
+		q.add("n.search LIKE $%d", "%"+likeLiteral(strings.ToLower(f.Query))+"%", true)
+	}
 	if f.After != "" {
 		if q.after, ok = decodeCursor(f.After, q.sort.kind); !ok {
 			return nil, fault.New(fault.Validation, "unreadable cursor").

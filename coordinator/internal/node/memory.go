@@ -30,23 +30,29 @@ type memory struct {
 
 type remembered struct {
 	version version
-	node    Node
+	node    *Node
 	until   time.Time
 }
 
 func newMemory() *memory { return &memory{rows: map[int32]remembered{}} }
 
-func (m *memory) get(no int32, v version, now time.Time) (Node, bool) {
+// fill sets each row that is remembered as it was seen, and gives the
+// numbers of the others.
+func (m *memory) fill(rows []*Node, all []seen, now time.Time) (missing []int32) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	r, ok := m.rows[no]
-	if !ok || r.version != v || !now.Before(r.until) {
-		return Node{}, false
+	for i := range all {
+		r, known := m.rows[all[i].no]
+		if !known || r.version != all[i].version || !now.Before(r.until) {
+			missing = append(missing, all[i].no)
+			continue
+		}
+		rows[i] = r.node
 	}
-	return r.node, true
+	return missing
 }
 
-func (m *memory) put(n Node, v version, now time.Time) {
+func (m *memory) put(n *Node, v version, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, known := m.rows[n.No]; !known && len(m.rows) >= maxRemembered {
@@ -77,11 +83,13 @@ type Memo struct {
 	kept any
 }
 
-// Of gives what make made the first time. Without a Memo it is made each time.
-func (m *Memo) Of(make func() any) any {
-	if m == nil {
-		return make()
+// Made gives what make made of the node the first time. It must not use
+// LastHeartbeat and Alerted, which are not the row's. Without a Memo it is made
+// each time.
+func (n *Node) Made(make func(*Node) any) any {
+	if n.Memo == nil {
+		return make(n)
 	}
-	m.once.Do(func() { m.kept = make() })
-	return m.kept
+	n.Memo.once.Do(func() { n.Memo.kept = make(n) })
+	return n.Memo.kept
 }

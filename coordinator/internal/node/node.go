@@ -58,7 +58,7 @@ type Node struct {
 	// Alerted says whether it has alerts that are not resolved; a list leaves it out.
 	Alerted bool
 
-	Memo *Memo // for what a reader makes of the row: all but LastHeartbeat and Alerted
+	Memo *Memo // of its row
 }
 
 // JoinPool puts a node into a pool within the caller's transaction. Package

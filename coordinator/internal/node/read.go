@@ -43,59 +43,53 @@ func (s *Store) Get(ctx context.Context, nodeID string) (Node, error) {
 	if err != nil {
 		return Node{}, fmt.Errorf("read node %s: %w", nodeID, err)
 	}
-	if len(nodes) == 0 { // deleted between the two queries
+	if nodes[0] == nil { // deleted between the two queries
 		return Node{}, errUnknown(nodeID)
 	}
-	return nodes[0], nil
+	n := *nodes[0]
+	n.LastHeartbeat, n.Alerted = one.heartbeat(), one.alerted
+	return n, nil
+}
+
+// heartbeat is nil for a node that was never heard.
+func (s *seen) heartbeat() *time.Time {
+	if s.heard.Unix() == 0 {
+		return nil
+	}
+	return &s.heard
 }
 
 func errUnknown(nodeID string) error { return fault.New(fault.NodeNotFound, "no node %s", nodeID) }
 
-// recall gives the nodes that were seen, in this order: from memory, and in one
-// query those whose rows are new. Such a row may be newer still than what was
-// seen; one that is gone meanwhile is left out.
-func (s *Store) recall(ctx context.Context, all []seen) ([]Node, error) {
-	nodes, now := make([]Node, len(all)), s.Now()
-	var missing []int32
-	for i, one := range all {
-		var ok bool
-		if nodes[i], ok = s.memory.get(one.no, one.version, now); !ok {
-			missing = append(missing, one.no)
-		}
+// recall gives the rows of the nodes that were seen: from memory, and in one
+// query those that are new. Such a row may be newer still than what was seen; it
+// is nil when the node is gone meanwhile. Rows are shared: nobody changes them.
+func (s *Store) recall(ctx context.Context, all []seen) ([]*Node, error) {
+	rows, now := make([]*Node, len(all)), s.Now()
+	missing := s.memory.fill(rows, all, now)
+	if len(missing) == 0 {
+		return rows, nil
 	}
 	read, err := s.readRows(ctx, missing, now)
 	if err != nil {
 		return nil, err
 	}
-	kept := nodes[:0]
-	for i, one := range all {
-		n := nodes[i]
-		if n.No == 0 {
-			n = read[one.no]
+	for i := range all {
+		if rows[i] == nil {
+			rows[i] = read[all[i].no]
 		}
-		if n.No == 0 {
-			continue
-		}
-		if one.heard.Unix() != 0 {
-			n.LastHeartbeat = &all[i].heard
-		}
-		n.Alerted = one.alerted
-		kept = append(kept, n)
 	}
-	return kept, nil
+	return rows, nil
 }
 
 // readRows reads whole rows and remembers them.
-func (s *Store) readRows(ctx context.Context, nos []int32, now time.Time) (map[int32]Node, error) {
-	if len(nos) == 0 {
-		return nil, nil
-	}
+func (s *Store) readRows(ctx context.Context, nos []int32, now time.Time) (map[int32]*Node, error) {
 	rows, err := s.Pool.Query(ctx, readRows, nos)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	read := make(map[int32]Node, len(nos))
+	read := make(map[int32]*Node, len(nos))
 	for rows.Next() {
 		var v version
 		n, err := scanNode(rows, &v)
@@ -103,8 +97,8 @@ func (s *Store) readRows(ctx context.Context, nos []int32, now time.Time) (map[i
 			return nil, err
 		}
 		n.Memo = new(Memo)
-		s.memory.put(n, v, now)
-		read[n.No] = n
+		s.memory.put(&n, v, now)
+		read[n.No] = &n
 	}
 	return read, rows.Err()
 }
