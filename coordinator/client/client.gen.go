@@ -169,6 +169,19 @@ type CpuHardwareInput struct {
 	Model        *string  `json:"model,omitempty"`
 }
 
+// CpuReading defines model for CpuReading.
+type CpuReading struct {
+	// Absent Why the machine cannot give it.
+	Absent *string `json:"absent"`
+	Cpu    *CPU    `json:"cpu"`
+	NodeId string  `json:"node_id"`
+
+	// Range null without time_range.
+	Range      *TimeRange `json:"range"`
+	ReceivedAt time.Time  `json:"received_at"`
+	Timestamp  time.Time  `json:"timestamp"`
+}
+
 // CreateNode defines model for CreateNode.
 type CreateNode struct {
 	Configuration *ConfigurationInput `json:"configuration,omitempty"`
@@ -259,6 +272,16 @@ type CreatedNode struct {
 	Node      Node      `json:"node"`
 }
 
+// DataPoint defines model for DataPoint.
+type DataPoint struct {
+	// Figures By field; null in a gap.
+	Figures *map[string]Stats `json:"figures"`
+	Samples int64             `json:"samples"`
+
+	// Timestamp Beginning of the bucket.
+	Timestamp time.Time `json:"timestamp"`
+}
+
 // Detail defines model for Detail.
 type Detail struct {
 	// Code What happened; never changes its meaning.
@@ -293,6 +316,19 @@ type Disk struct {
 	UsedBytes           int64         `json:"used_bytes"`
 	WriteIops           *float64      `json:"write_iops"`
 	WriteThroughputMbps *float64      `json:"write_throughput_mbps"`
+}
+
+// DiskReading defines model for DiskReading.
+type DiskReading struct {
+	// Absent Why the machine cannot give it.
+	Absent *string `json:"absent"`
+	Disk   *Disk   `json:"disk"`
+	NodeId string  `json:"node_id"`
+
+	// Range null without time_range.
+	Range      *TimeRange `json:"range"`
+	ReceivedAt time.Time  `json:"received_at"`
+	Timestamp  time.Time  `json:"timestamp"`
 }
 
 // Earnings defines model for Earnings.
@@ -526,6 +562,19 @@ type GpuHardwareInput struct {
 	Model            *string `json:"model,omitempty"`
 }
 
+// GpuReading defines model for GpuReading.
+type GpuReading struct {
+	// Absent Why the machine cannot give it.
+	Absent *string `json:"absent"`
+	Gpu    *GPU    `json:"gpu"`
+	NodeId string  `json:"node_id"`
+
+	// Range null without time_range.
+	Range      *TimeRange `json:"range"`
+	ReceivedAt time.Time  `json:"received_at"`
+	Timestamp  time.Time  `json:"timestamp"`
+}
+
 // Hardware defines model for Hardware.
 type Hardware struct {
 	Cpu CpuHardware `json:"cpu"`
@@ -713,6 +762,19 @@ type MemoryHardwareInput struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// MemoryReading defines model for MemoryReading.
+type MemoryReading struct {
+	// Absent Why the machine cannot give it.
+	Absent *string `json:"absent"`
+	Memory *Memory `json:"memory"`
+	NodeId string  `json:"node_id"`
+
+	// Range null without time_range.
+	Range      *TimeRange `json:"range"`
+	ReceivedAt time.Time  `json:"received_at"`
+	Timestamp  time.Time  `json:"timestamp"`
+}
+
 // Move defines model for Move.
 type Move struct {
 	FromPoolId string `json:"from_pool_id"`
@@ -763,6 +825,19 @@ type Network struct {
 	PacketsOut    int64        `json:"packets_out"`
 	TotalBytesIn  int64        `json:"total_bytes_in"`
 	TotalBytesOut int64        `json:"total_bytes_out"`
+}
+
+// NetworkReading defines model for NetworkReading.
+type NetworkReading struct {
+	// Absent Why the machine cannot give it.
+	Absent  *string  `json:"absent"`
+	Network *Network `json:"network"`
+	NodeId  string   `json:"node_id"`
+
+	// Range null without time_range.
+	Range      *TimeRange `json:"range"`
+	ReceivedAt time.Time  `json:"received_at"`
+	Timestamp  time.Time  `json:"timestamp"`
 }
 
 // NewEnrolmentToken defines model for NewEnrolmentToken.
@@ -1163,18 +1238,59 @@ type Refresh struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
+// ResourceMetrics defines model for ResourceMetrics.
+type ResourceMetrics struct {
+	// CompleteUntil Up to here every sample that came is counted; later points may still change.
+	CompleteUntil time.Time   `json:"complete_until"`
+	DataPoints    []DataPoint `json:"data_points"`
+
+	// EndTime End of the last bucket.
+	EndTime     time.Time `json:"end_time"`
+	Granularity string    `json:"granularity"`
+
+	// KeptSince Before it there is nothing of this granularity any more.
+	KeptSince  time.Time `json:"kept_since"`
+	MetricType string    `json:"metric_type"`
+	NodeId     string    `json:"node_id"`
+
+	// StartTime Beginning of the first bucket.
+	StartTime time.Time `json:"start_time"`
+}
+
+// ResourceSummary defines model for ResourceSummary.
+type ResourceSummary struct {
+	// AgeSeconds Since the sample was taken, by the machine's clock.
+	AgeSeconds            json.Number `json:"age_seconds"`
+	CpuTemperatureCelsius *float64    `json:"cpu_temperature_celsius"`
+	CpuUsagePercent       *float64    `json:"cpu_usage_percent"`
+	DiskUsedPercent       *float64    `json:"disk_used_percent"`
+	GpuUsagePercent       *float64    `json:"gpu_usage_percent"`
+	LastDay               *TimeRange  `json:"last_day"`
+	LastHour              *TimeRange  `json:"last_hour"`
+	MemoryUsedPercent     *float64    `json:"memory_used_percent"`
+	NodeId                string      `json:"node_id"`
+	ReceivedAt            time.Time   `json:"received_at"`
+
+	// SwapUsedPercent null without swap.
+	SwapUsedPercent *float64  `json:"swap_used_percent"`
+	Timestamp       time.Time `json:"timestamp"`
+}
+
 // Resources defines model for Resources.
 type Resources struct {
 	// Absent Subject and why the machine cannot give it.
-	Absent     map[string]string `json:"absent"`
-	Cpu        *CPU              `json:"cpu"`
-	Disk       *Disk             `json:"disk"`
-	Gpu        *GPU              `json:"gpu"`
-	Memory     *Memory           `json:"memory"`
-	Network    *Network          `json:"network"`
-	NodeId     string            `json:"node_id"`
-	ReceivedAt time.Time         `json:"received_at"`
-	Timestamp  time.Time         `json:"timestamp"`
+	Absent  map[string]string `json:"absent"`
+	Cpu     *CPU              `json:"cpu"`
+	Disk    *Disk             `json:"disk"`
+	Gpu     *GPU              `json:"gpu"`
+	Memory  *Memory           `json:"memory"`
+	Network *Network          `json:"network"`
+	NodeId  string            `json:"node_id"`
+
+	// Range null without time_range.
+	Range      *TimeRange `json:"range"`
+	ReceivedAt time.Time  `json:"received_at"`
+	Timestamp  time.Time  `json:"timestamp"`
 }
 
 // Scale defines model for Scale.
@@ -1281,6 +1397,14 @@ type Started struct {
 	Status    string    `json:"status"`
 }
 
+// Stats defines model for Stats.
+type Stats struct {
+	Avg  *float64 `json:"avg"`
+	Last *float64 `json:"last"`
+	Max  *float64 `json:"max"`
+	Min  *float64 `json:"min"`
+}
+
 // Stopped defines model for Stopped.
 type Stopped struct {
 	CommandId string `json:"command_id"`
@@ -1365,6 +1489,21 @@ type ThresholdsAnswer struct {
 		Throttled     Threshold `json:"throttled"`
 		UnderVoltage  Threshold `json:"under_voltage"`
 	} `json:"thresholds"`
+}
+
+// TimeRange defines model for TimeRange.
+type TimeRange struct {
+	// EndTime End of the newest bucket that is over.
+	EndTime time.Time `json:"end_time"`
+
+	// Figures By subject and field. A mean weighs each bucket by its samples; the least and greatest of a rate are those of the buckets' means.
+	Figures map[string]*map[string]Stats `json:"figures"`
+
+	// Granularity Of the rollups that it was made of.
+	Granularity string    `json:"granularity"`
+	Samples     int64     `json:"samples"`
+	StartTime   time.Time `json:"start_time"`
+	TimeRange   string    `json:"time_range"`
 }
 
 // Token defines model for Token.
@@ -1704,6 +1843,12 @@ type ListPootHistoryParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// GetResourcesParams defines parameters for GetResources.
+type GetResourcesParams struct {
+	// TimeRange Adds means, least and greatest figures of this time, as range.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+}
+
 // ListNodeAlertsParams defines parameters for ListNodeAlerts.
 type ListNodeAlertsParams struct {
 	// Page Page number, from 1.
@@ -1726,6 +1871,51 @@ type ListNodeAlertsParams struct {
 
 	// Silenced Only alerts that are silenced now, or are not.
 	Silenced *bool `form:"silenced,omitempty" json:"silenced,omitempty"`
+}
+
+// GetCPUParams defines parameters for GetCPU.
+type GetCPUParams struct {
+	// TimeRange Adds means, least and greatest figures of this time, as range.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+}
+
+// GetDiskParams defines parameters for GetDisk.
+type GetDiskParams struct {
+	// TimeRange Adds means, least and greatest figures of this time, as range.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+}
+
+// GetGPUParams defines parameters for GetGPU.
+type GetGPUParams struct {
+	// TimeRange Adds means, least and greatest figures of this time, as range.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+}
+
+// GetMemoryParams defines parameters for GetMemory.
+type GetMemoryParams struct {
+	// TimeRange Adds means, least and greatest figures of this time, as range.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+}
+
+// GetResourceMetricsParams defines parameters for GetResourceMetrics.
+type GetResourceMetricsParams struct {
+	// MetricType Which figures.
+	MetricType string `form:"metric_type" json:"metric_type"`
+
+	// Granularity Length of the buckets; without it the finest that gives at most 500 points and is still kept.
+	Granularity *string `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// StartTime Beginning, inclusive; without it an hour before end_time.
+	StartTime *time.Time `form:"start_time,omitempty" json:"start_time,omitempty"`
+
+	// EndTime End, exclusive; without it now.
+	EndTime *time.Time `form:"end_time,omitempty" json:"end_time,omitempty"`
+}
+
+// GetNetworkParams defines parameters for GetNetwork.
+type GetNetworkParams struct {
+	// TimeRange Adds means, least and greatest figures of this time, as range.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -2704,7 +2894,7 @@ type ClientInterface interface {
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/resources (the `GetResources` operationId).
-	GetResources(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetResources(ctx context.Context, nodeId string, params *GetResourcesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNodeAlerts List a node's alerts
 	//
@@ -2714,6 +2904,69 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/resources/alerts (the `ListNodeAlerts` operationId).
 	ListNodeAlerts(ctx context.Context, nodeId string, params *ListNodeAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCPU Read a node's cpu
+	//
+	// From its newest sample: percent of all cores, MHz, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/cpu (the `GetCPU` operationId).
+	GetCPU(ctx context.Context, nodeId string, params *GetCPUParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDisk Read a node's disk
+	//
+	// From its newest sample: bytes, and 1e6 byte/s for throughput. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/disk (the `GetDisk` operationId).
+	GetDisk(ctx context.Context, nodeId string, params *GetDiskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetGPU Read a node's gpu
+	//
+	// From its newest sample: percent, bytes, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/gpu (the `GetGPU` operationId).
+	GetGPU(ctx context.Context, nodeId string, params *GetGPUParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMemory Read a node's memory
+	//
+	// From its newest sample: bytes. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/memory (the `GetMemory` operationId).
+	GetMemory(ctx context.Context, nodeId string, params *GetMemoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetResourceMetrics Read a node's resources over time
+	//
+	// One point for each bucket of the granularity from start_time until end_time, as far as it is over; at most 2000. Without samples it is a gap: samples is 0 and figures is null. A figure is null where the machine did not say. Of a size that hardly changes and of a counter only last is known; a counter's rate (in_mbps and out_mbps are in 1e6 bit/s, disk throughput in 1e6 byte/s) has only avg, over the time since the bucket before: null after a gap and after a restart of the machine.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/metrics (the `GetResourceMetrics` operationId).
+	GetResourceMetrics(ctx context.Context, nodeId string, params *GetResourceMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetNetwork Read a node's network
+	//
+	// From its newest sample: counts from the machine's start; rates in range are in 1e6 bit/s and per second. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/network (the `GetNetwork` operationId).
+	GetNetwork(ctx context.Context, nodeId string, params *GetNetworkParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetResourceSummary Read a node's resources in short
+	//
+	// How full and busy the machine is by its newest sample, and was over the last hour and day.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/summary (the `GetResourceSummary` operationId).
+	GetResourceSummary(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetNodeThresholds Read the thresholds of a node
 	//
@@ -4076,8 +4329,8 @@ func (c *Client) GetPootScore(ctx context.Context, nodeId string, reqEditors ...
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
 // Corresponds with GET /api/v1/nodes/{node_id}/resources (the `GetResources` operationId).
-func (c *Client) GetResources(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetResourcesRequest(c.Server, nodeId)
+func (c *Client) GetResources(ctx context.Context, nodeId string, params *GetResourcesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetResourcesRequest(c.Server, nodeId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4097,6 +4350,139 @@ func (c *Client) GetResources(ctx context.Context, nodeId string, reqEditors ...
 // Corresponds with GET /api/v1/nodes/{node_id}/resources/alerts (the `ListNodeAlerts` operationId).
 func (c *Client) ListNodeAlerts(ctx context.Context, nodeId string, params *ListNodeAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListNodeAlertsRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCPU Read a node's cpu
+//
+// From its newest sample: percent of all cores, MHz, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/cpu (the `GetCPU` operationId).
+func (c *Client) GetCPU(ctx context.Context, nodeId string, params *GetCPUParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCPURequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDisk Read a node's disk
+//
+// From its newest sample: bytes, and 1e6 byte/s for throughput. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/disk (the `GetDisk` operationId).
+func (c *Client) GetDisk(ctx context.Context, nodeId string, params *GetDiskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDiskRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetGPU Read a node's gpu
+//
+// From its newest sample: percent, bytes, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/gpu (the `GetGPU` operationId).
+func (c *Client) GetGPU(ctx context.Context, nodeId string, params *GetGPUParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGPURequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMemory Read a node's memory
+//
+// From its newest sample: bytes. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/memory (the `GetMemory` operationId).
+func (c *Client) GetMemory(ctx context.Context, nodeId string, params *GetMemoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMemoryRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetResourceMetrics Read a node's resources over time
+//
+// One point for each bucket of the granularity from start_time until end_time, as far as it is over; at most 2000. Without samples it is a gap: samples is 0 and figures is null. A figure is null where the machine did not say. Of a size that hardly changes and of a counter only last is known; a counter's rate (in_mbps and out_mbps are in 1e6 bit/s, disk throughput in 1e6 byte/s) has only avg, over the time since the bucket before: null after a gap and after a restart of the machine.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/metrics (the `GetResourceMetrics` operationId).
+func (c *Client) GetResourceMetrics(ctx context.Context, nodeId string, params *GetResourceMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetResourceMetricsRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetNetwork Read a node's network
+//
+// From its newest sample: counts from the machine's start; rates in range are in 1e6 bit/s and per second. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/network (the `GetNetwork` operationId).
+func (c *Client) GetNetwork(ctx context.Context, nodeId string, params *GetNetworkParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetNetworkRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetResourceSummary Read a node's resources in short
+//
+// How full and busy the machine is by its newest sample, and was over the last hour and day.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/summary (the `GetResourceSummary` operationId).
+func (c *Client) GetResourceSummary(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetResourceSummaryRequest(c.Server, nodeId)
 	if err != nil {
 		return nil, err
 	}
@@ -6898,7 +7284,7 @@ func NewGetPootScoreRequest(server string, nodeId string) (*http.Request, error)
 }
 
 // NewGetResourcesRequest constructs an http.Request for the GetResources method
-func NewGetResourcesRequest(server string, nodeId string) (*http.Request, error) {
+func NewGetResourcesRequest(server string, nodeId string, params *GetResourcesParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6921,6 +7307,33 @@ func NewGetResourcesRequest(server string, nodeId string) (*http.Request, error)
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -7054,6 +7467,438 @@ func NewListNodeAlertsRequest(server string, nodeId string, params *ListNodeAler
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetCPURequest constructs an http.Request for the GetCPU method
+func NewGetCPURequest(server string, nodeId string, params *GetCPUParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/resources/cpu", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDiskRequest constructs an http.Request for the GetDisk method
+func NewGetDiskRequest(server string, nodeId string, params *GetDiskParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/resources/disk", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetGPURequest constructs an http.Request for the GetGPU method
+func NewGetGPURequest(server string, nodeId string, params *GetGPUParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/resources/gpu", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMemoryRequest constructs an http.Request for the GetMemory method
+func NewGetMemoryRequest(server string, nodeId string, params *GetMemoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/resources/memory", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetResourceMetricsRequest constructs an http.Request for the GetResourceMetrics method
+func NewGetResourceMetricsRequest(server string, nodeId string, params *GetResourceMetricsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/resources/metrics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "metric_type", params.MetricType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Granularity != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "granularity", *params.Granularity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartTime != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "start_time", *params.StartTime, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndTime != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "end_time", *params.EndTime, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetNetworkRequest constructs an http.Request for the GetNetwork method
+func NewGetNetworkRequest(server string, nodeId string, params *GetNetworkParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/resources/network", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetResourceSummaryRequest constructs an http.Request for the GetResourceSummary method
+func NewGetResourceSummaryRequest(server string, nodeId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/resources/summary", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -8237,7 +9082,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/resources (the `GetResources` operationId).
-	GetResourcesWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*GetResourcesResponse, error)
+	GetResourcesWithResponse(ctx context.Context, nodeId string, params *GetResourcesParams, reqEditors ...RequestEditorFn) (*GetResourcesResponse, error)
 
 	// ListNodeAlertsWithResponse List a node's alerts
 	//
@@ -8249,6 +9094,83 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/resources/alerts (the `ListNodeAlerts` operationId).
 	ListNodeAlertsWithResponse(ctx context.Context, nodeId string, params *ListNodeAlertsParams, reqEditors ...RequestEditorFn) (*ListNodeAlertsResponse, error)
+
+	// GetCPUWithResponse Read a node's cpu
+	//
+	// From its newest sample: percent of all cores, MHz, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/cpu (the `GetCPU` operationId).
+	GetCPUWithResponse(ctx context.Context, nodeId string, params *GetCPUParams, reqEditors ...RequestEditorFn) (*GetCPUResponse, error)
+
+	// GetDiskWithResponse Read a node's disk
+	//
+	// From its newest sample: bytes, and 1e6 byte/s for throughput. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/disk (the `GetDisk` operationId).
+	GetDiskWithResponse(ctx context.Context, nodeId string, params *GetDiskParams, reqEditors ...RequestEditorFn) (*GetDiskResponse, error)
+
+	// GetGPUWithResponse Read a node's gpu
+	//
+	// From its newest sample: percent, bytes, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/gpu (the `GetGPU` operationId).
+	GetGPUWithResponse(ctx context.Context, nodeId string, params *GetGPUParams, reqEditors ...RequestEditorFn) (*GetGPUResponse, error)
+
+	// GetMemoryWithResponse Read a node's memory
+	//
+	// From its newest sample: bytes. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/memory (the `GetMemory` operationId).
+	GetMemoryWithResponse(ctx context.Context, nodeId string, params *GetMemoryParams, reqEditors ...RequestEditorFn) (*GetMemoryResponse, error)
+
+	// GetResourceMetricsWithResponse Read a node's resources over time
+	//
+	// One point for each bucket of the granularity from start_time until end_time, as far as it is over; at most 2000. Without samples it is a gap: samples is 0 and figures is null. A figure is null where the machine did not say. Of a size that hardly changes and of a counter only last is known; a counter's rate (in_mbps and out_mbps are in 1e6 bit/s, disk throughput in 1e6 byte/s) has only avg, over the time since the bucket before: null after a gap and after a restart of the machine.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/metrics (the `GetResourceMetrics` operationId).
+	GetResourceMetricsWithResponse(ctx context.Context, nodeId string, params *GetResourceMetricsParams, reqEditors ...RequestEditorFn) (*GetResourceMetricsResponse, error)
+
+	// GetNetworkWithResponse Read a node's network
+	//
+	// From its newest sample: counts from the machine's start; rates in range are in 1e6 bit/s and per second. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/network (the `GetNetwork` operationId).
+	GetNetworkWithResponse(ctx context.Context, nodeId string, params *GetNetworkParams, reqEditors ...RequestEditorFn) (*GetNetworkResponse, error)
+
+	// GetResourceSummaryWithResponse Read a node's resources in short
+	//
+	// How full and busy the machine is by its newest sample, and was over the last hour and day.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/resources/summary (the `GetResourceSummary` operationId).
+	GetResourceSummaryWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*GetResourceSummaryResponse, error)
 
 	// GetNodeThresholdsWithResponse Read the thresholds of a node
 	//
@@ -13828,6 +14750,755 @@ func (r ListNodeAlertsResponse) ContentType() string {
 	return ""
 }
 
+// GetCPUResponse429Headers the declared response headers of an HTTP 429 response for GetCPU
+type GetCPUResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetCPUResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CpuReading
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetCPUResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetCPUResponse) GetJSON200() *CpuReading {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetCPUResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetCPUResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetCPUResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetCPUResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetCPUResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetCPUResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetCPUResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetCPUResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetCPUResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetCPUResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetCPUResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetCPUResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetDiskResponse429Headers the declared response headers of an HTTP 429 response for GetDisk
+type GetDiskResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetDiskResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DiskReading
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetDiskResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDiskResponse) GetJSON200() *DiskReading {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetDiskResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetDiskResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetDiskResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetDiskResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetDiskResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetDiskResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetDiskResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetDiskResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDiskResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDiskResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDiskResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDiskResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetGPUResponse429Headers the declared response headers of an HTTP 429 response for GetGPU
+type GetGPUResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetGPUResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *GpuReading
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetGPUResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetGPUResponse) GetJSON200() *GpuReading {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetGPUResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetGPUResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetGPUResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetGPUResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetGPUResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetGPUResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetGPUResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetGPUResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetGPUResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetGPUResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetGPUResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetGPUResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetMemoryResponse429Headers the declared response headers of an HTTP 429 response for GetMemory
+type GetMemoryResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetMemoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MemoryReading
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetMemoryResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetMemoryResponse) GetJSON200() *MemoryReading {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetMemoryResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetMemoryResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetMemoryResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetMemoryResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetMemoryResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetMemoryResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetMemoryResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetMemoryResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetMemoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMemoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMemoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMemoryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetResourceMetricsResponse429Headers the declared response headers of an HTTP 429 response for GetResourceMetrics
+type GetResourceMetricsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetResourceMetricsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ResourceMetrics
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetResourceMetricsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON200() *ResourceMetrics {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetResourceMetricsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetResourceMetricsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetResourceMetricsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetResourceMetricsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetResourceMetricsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetNetworkResponse429Headers the declared response headers of an HTTP 429 response for GetNetwork
+type GetNetworkResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetNetworkResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NetworkReading
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetNetworkResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetNetworkResponse) GetJSON200() *NetworkReading {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetNetworkResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetNetworkResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetNetworkResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetNetworkResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetNetworkResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetNetworkResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetNetworkResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetNetworkResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetNetworkResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetNetworkResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetNetworkResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetNetworkResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetResourceSummaryResponse429Headers the declared response headers of an HTTP 429 response for GetResourceSummary
+type GetResourceSummaryResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetResourceSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ResourceSummary
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetResourceSummaryResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON200() *ResourceSummary {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetResourceSummaryResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetResourceSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetResourceSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetResourceSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetResourceSummaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetNodeThresholdsResponse429Headers the declared response headers of an HTTP 429 response for GetNodeThresholds
 type GetNodeThresholdsResponse429Headers struct {
 	RateLimitLimit     *int
@@ -16172,8 +17843,8 @@ func (c *ClientWithResponses) GetPootScoreWithResponse(ctx context.Context, node
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/nodes/{node_id}/resources (the `GetResources` operationId).
-func (c *ClientWithResponses) GetResourcesWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*GetResourcesResponse, error) {
-	rsp, err := c.GetResources(ctx, nodeId, reqEditors...)
+func (c *ClientWithResponses) GetResourcesWithResponse(ctx context.Context, nodeId string, params *GetResourcesParams, reqEditors ...RequestEditorFn) (*GetResourcesResponse, error) {
+	rsp, err := c.GetResources(ctx, nodeId, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -16195,6 +17866,125 @@ func (c *ClientWithResponses) ListNodeAlertsWithResponse(ctx context.Context, no
 		return nil, err
 	}
 	return ParseListNodeAlertsResponse(rsp)
+}
+
+// GetCPUWithResponse Read a node's cpu
+//
+// From its newest sample: percent of all cores, MHz, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/cpu (the `GetCPU` operationId).
+func (c *ClientWithResponses) GetCPUWithResponse(ctx context.Context, nodeId string, params *GetCPUParams, reqEditors ...RequestEditorFn) (*GetCPUResponse, error) {
+	rsp, err := c.GetCPU(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetCPUResponse(rsp)
+}
+
+// GetDiskWithResponse Read a node's disk
+//
+// From its newest sample: bytes, and 1e6 byte/s for throughput. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/disk (the `GetDisk` operationId).
+func (c *ClientWithResponses) GetDiskWithResponse(ctx context.Context, nodeId string, params *GetDiskParams, reqEditors ...RequestEditorFn) (*GetDiskResponse, error) {
+	rsp, err := c.GetDisk(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDiskResponse(rsp)
+}
+
+// GetGPUWithResponse Read a node's gpu
+//
+// From its newest sample: percent, bytes, degrees Celsius. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/gpu (the `GetGPU` operationId).
+func (c *ClientWithResponses) GetGPUWithResponse(ctx context.Context, nodeId string, params *GetGPUParams, reqEditors ...RequestEditorFn) (*GetGPUResponse, error) {
+	rsp, err := c.GetGPU(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetGPUResponse(rsp)
+}
+
+// GetMemoryWithResponse Read a node's memory
+//
+// From its newest sample: bytes. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/memory (the `GetMemory` operationId).
+func (c *ClientWithResponses) GetMemoryWithResponse(ctx context.Context, nodeId string, params *GetMemoryParams, reqEditors ...RequestEditorFn) (*GetMemoryResponse, error) {
+	rsp, err := c.GetMemory(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMemoryResponse(rsp)
+}
+
+// GetResourceMetricsWithResponse Read a node's resources over time
+//
+// One point for each bucket of the granularity from start_time until end_time, as far as it is over; at most 2000. Without samples it is a gap: samples is 0 and figures is null. A figure is null where the machine did not say. Of a size that hardly changes and of a counter only last is known; a counter's rate (in_mbps and out_mbps are in 1e6 bit/s, disk throughput in 1e6 byte/s) has only avg, over the time since the bucket before: null after a gap and after a restart of the machine.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/metrics (the `GetResourceMetrics` operationId).
+func (c *ClientWithResponses) GetResourceMetricsWithResponse(ctx context.Context, nodeId string, params *GetResourceMetricsParams, reqEditors ...RequestEditorFn) (*GetResourceMetricsResponse, error) {
+	rsp, err := c.GetResourceMetrics(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetResourceMetricsResponse(rsp)
+}
+
+// GetNetworkWithResponse Read a node's network
+//
+// From its newest sample: counts from the machine's start; rates in range are in 1e6 bit/s and per second. It is null where the machine cannot give it, and absent says why; before the first sample the answer is 404.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/network (the `GetNetwork` operationId).
+func (c *ClientWithResponses) GetNetworkWithResponse(ctx context.Context, nodeId string, params *GetNetworkParams, reqEditors ...RequestEditorFn) (*GetNetworkResponse, error) {
+	rsp, err := c.GetNetwork(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetNetworkResponse(rsp)
+}
+
+// GetResourceSummaryWithResponse Read a node's resources in short
+//
+// How full and busy the machine is by its newest sample, and was over the last hour and day.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/resources/summary (the `GetResourceSummary` operationId).
+func (c *ClientWithResponses) GetResourceSummaryWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*GetResourceSummaryResponse, error) {
+	rsp, err := c.GetResourceSummary(ctx, nodeId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetResourceSummaryResponse(rsp)
 }
 
 // GetNodeThresholdsWithResponse Read the thresholds of a node
@@ -22292,6 +24082,818 @@ func ParseListNodeAlertsResponse(rsp *http.Response) (*ListNodeAlertsResponse, e
 	switch {
 	case rsp.StatusCode == 429:
 		var headers ListNodeAlertsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetCPUResponse parses an HTTP response from a GetCPUWithResponse call
+func ParseGetCPUResponse(rsp *http.Response) (*GetCPUResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetCPUResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CpuReading
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetCPUResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDiskResponse parses an HTTP response from a GetDiskWithResponse call
+func ParseGetDiskResponse(rsp *http.Response) (*GetDiskResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDiskResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DiskReading
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetDiskResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetGPUResponse parses an HTTP response from a GetGPUWithResponse call
+func ParseGetGPUResponse(rsp *http.Response) (*GetGPUResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetGPUResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest GpuReading
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetGPUResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetMemoryResponse parses an HTTP response from a GetMemoryWithResponse call
+func ParseGetMemoryResponse(rsp *http.Response) (*GetMemoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMemoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MemoryReading
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetMemoryResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetResourceMetricsResponse parses an HTTP response from a GetResourceMetricsWithResponse call
+func ParseGetResourceMetricsResponse(rsp *http.Response) (*GetResourceMetricsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetResourceMetricsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ResourceMetrics
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetResourceMetricsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetNetworkResponse parses an HTTP response from a GetNetworkWithResponse call
+func ParseGetNetworkResponse(rsp *http.Response) (*GetNetworkResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetNetworkResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NetworkReading
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetNetworkResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetResourceSummaryResponse parses an HTTP response from a GetResourceSummaryWithResponse call
+func ParseGetResourceSummaryResponse(rsp *http.Response) (*GetResourceSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetResourceSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ResourceSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetResourceSummaryResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

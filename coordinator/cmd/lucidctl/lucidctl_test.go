@@ -146,7 +146,9 @@ func TestEveryCommand(t *testing.T) {
 	f := newFleet(t)
 	poolID := f.made("pool_id", "pools", "create", "home", "--reward", "1.500001", "--max-nodes", "10")
 	nodeID := f.made("node_id", "nodes", "create", "attic-pi", "--pool", poolID, "--label", "site=attic")
+	f.measure(nodeID, time.Now().Add(-2*time.Minute))
 	reads := map[string][]string{
+		"nodes resources": {nodeID}, "nodes metrics": {nodeID, "cpu"},
 		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
 		"pools nodes": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
 		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "whoami": nil, "tokens list": nil, "users list": nil,

@@ -21,6 +21,9 @@ type nodesCmd struct {
 	Delete nodesDeleteCmd `cmd:"" help:"Delete a node: its keys are revoked at once."`
 	Start  nodesStartCmd  `cmd:"" help:"Let a node work again."`
 	Stop   nodesStopCmd   `cmd:"" help:"Let a node stay connected, but not work."`
+
+	Resources nodesResourcesCmd `cmd:"" help:"Show how full and busy a node is."`
+	Metrics   nodesMetricsCmd   `cmd:"" help:"List a node's figures over time."`
 }
 
 func nodeColumns() []column[client.Node] {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -105,6 +106,8 @@ func plain(v any) string {
 		return strings.Join(v, ",")
 	case json.RawMessage:
 		return string(v)
+	case float64: // bytes are not read in powers of ten
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	default:
 		return fmt.Sprint(v)
 	}

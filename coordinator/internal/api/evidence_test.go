@@ -42,7 +42,7 @@ func TestResources(t *testing.T) {
 			"available_bytes": json.Number("0"), "cached_bytes": json.Number("0"), "swap_total_bytes": json.Number("0"),
 			"swap_used_bytes": json.Number("0"),
 		},
-		"disk": nil, "network": nil, "gpu": nil, "absent": object{"gpu": "none"},
+		"disk": nil, "network": nil, "gpu": nil, "absent": object{"gpu": "none"}, "range": nil,
 	})
 }
 

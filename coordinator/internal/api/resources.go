@@ -7,6 +7,7 @@ import (
 
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/shared/wire"
 )
 
@@ -18,47 +19,90 @@ func (s *server) resourceOperations() {
 			"before the first sample the answer is 404. network counts from the machine's start; disk throughput is in 1e6 byte/s.",
 		errors: []fault.Code{fault.NodeNotFound, fault.OtherNotFound}, example: exampleResources(),
 	}, s.getResources)
+	s.resourceSubjectOperations()
+	s.resourceMetricOperations()
+}
+
+// ReadingBody says whose newest sample it is, and of when. It is exported like all that others embed.
+type ReadingBody struct {
+	NodeID     string    `json:"node_id"`
+	Timestamp  time.Time `json:"timestamp"`
+	ReceivedAt time.Time `json:"received_at"`
 }
 
 type resourcesBody struct {
-	NodeID     string               `json:"node_id"`
-	Timestamp  time.Time            `json:"timestamp"`
-	ReceivedAt time.Time            `json:"received_at"`
-	CPU        orNull[wire.CPU]     `json:"cpu"`
-	Memory     orNull[wire.Memory]  `json:"memory"`
-	Disk       orNull[wire.Disk]    `json:"disk"`
-	Network    orNull[wire.Network] `json:"network"`
-	GPU        orNull[wire.GPU]     `json:"gpu"`
-	Absent     map[string]string    `json:"absent" doc:"Subject and why the machine cannot give it."`
+	ReadingBody
+	CPU     orNull[wire.CPU]      `json:"cpu"`
+	Memory  orNull[wire.Memory]   `json:"memory"`
+	Disk    orNull[wire.Disk]     `json:"disk"`
+	Network orNull[wire.Network]  `json:"network"`
+	GPU     orNull[wire.GPU]      `json:"gpu"`
+	Absent  map[string]string     `json:"absent" doc:"Subject and why the machine cannot give it."`
+	Range   orNull[timeRangeBody] `json:"range" doc:"null without time_range."`
 }
 
-func (s *server) getResources(ctx context.Context, in *NodeInput) (*answer[resourcesBody], error) {
+type resourcesInput struct {
+	NodeInput
+	TimeRangeInput
+}
+
+// reading is a node's newest sample, and its range where one was asked for.
+type reading struct {
+	ReadingBody
+	sample wire.Sample
+	over   orNull[timeRangeBody]
+}
+
+// read reads what every operation on resources shows; subject "" is all.
+func (s *server) read(ctx context.Context, in *resourcesInput, subject sample.Subject) (r reading, err error) {
 	n, err := s.Nodes.Get(ctx, in.NodeID)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	sample, received, err := s.Samples.Latest(ctx, n.No)
+	v, received, err := s.Samples.Latest(ctx, n.No)
+	if err != nil {
+		return r, err
+	}
+	r = reading{ReadingBody: shapeReading(n.ID, v, received), sample: v}
+	if in.TimeRange != "" {
+		over, err := s.Samples.Over(ctx, n.No, subject, lengthOf(in.TimeRange))
+		if err != nil {
+			return r, err
+		}
+		r.over.value = shapeRange(in.TimeRange, over)
+	}
+	return r, nil
+}
+
+func (s *server) getResources(ctx context.Context, in *resourcesInput) (*answer[resourcesBody], error) {
+	r, err := s.read(ctx, in, "")
 	if err != nil {
 		return nil, err
 	}
-	return answered(shapeResources(n.ID, sample, received))
+	return answered(shapeResources(r))
 }
 
-func shapeResources(nodeID string, v wire.Sample, received time.Time) resourcesBody {
+func shapeReading(nodeID string, v wire.Sample, received time.Time) ReadingBody {
+	return ReadingBody{NodeID: nodeID, Timestamp: time.UnixMilli(v.AtMs).UTC(), ReceivedAt: received.UTC()}
+}
+
+func shapeResources(r reading) resourcesBody {
+	v := r.sample
 	absent := v.Absent
 	if absent == nil {
 		absent = map[string]string{}
 	}
 	return resourcesBody{
-		NodeID: nodeID, Timestamp: time.UnixMilli(v.AtMs).UTC(), ReceivedAt: received.UTC(),
-		CPU: orNull[wire.CPU]{v.CPU}, Memory: orNull[wire.Memory]{v.Memory}, Disk: orNull[wire.Disk]{v.Disk},
-		Network: orNull[wire.Network]{v.Network}, GPU: orNull[wire.GPU]{v.GPU}, Absent: absent,
+		ReadingBody: r.ReadingBody, CPU: orNull[wire.CPU]{v.CPU}, Memory: orNull[wire.Memory]{v.Memory}, Disk: orNull[wire.Disk]{v.Disk},
+		Network: orNull[wire.Network]{v.Network}, GPU: orNull[wire.GPU]{v.GPU}, Absent: absent, Range: r.over,
 	}
 }
 
-func exampleResources() resourcesBody {
+func exampleResources() resourcesBody { return shapeResources(exampleReading()) }
+
+func exampleReading() reading {
 	usage, celsius := 12.5, 48.2
-	return shapeResources("node_4f1c2a", wire.Sample{
+	v := wire.Sample{
 		AtMs: exampleTime().UnixMilli(),
 		CPU: &wire.CPU{
 			UsagePercent: &usage, Cores: 4, LoadAverage: [3]float64{.4, .3, .2}, TemperatureCelsius: &celsius, PerCore: []float64{20, 10, 10, 10},
@@ -72,5 +116,6 @@ func exampleResources() resourcesBody {
 			Interfaces: []wire.Interface{{Name: "eth0", BytesIn: 123456, BytesOut: 65432}}, TotalBytesIn: 123456, TotalBytesOut: 65432,
 		},
 		Absent: map[string]string{"gpu": "no counters on this machine"},
-	}, exampleTime().Add(time.Second))
+	}
+	return reading{ReadingBody: shapeReading("node_4f1c2a", v, exampleTime().Add(time.Second)), sample: v}
 }

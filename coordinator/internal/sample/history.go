@@ -38,7 +38,10 @@ type Query struct {
 // means that the span is empty, or too long for the granularity.
 func (s *Store) History(ctx context.Context, nodeNo int32, q Query) (Series, error) {
 	now := s.cfg.Now()
-	if !q.From.Before(q.To) {
+	switch {
+	case q.From.Unix() < 0 || q.From.After(now):
+		return Series{}, badSpan("start_time", "must not be before 1970 or in the future")
+	case !q.From.Before(q.To):
 		return Series{}, badSpan("end_time", "must be after start_time")
 	}
 	g := q.Granularity

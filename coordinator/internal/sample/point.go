@@ -1,7 +1,6 @@
 package sample
 
 import (
-	"encoding/json"
 	"math"
 	"strconv"
 	"time"
@@ -15,25 +14,22 @@ type Number struct {
 
 func number(v float64) Number { return Number{v, true} }
 
-// MarshalJSON writes null for what is not known; never 0. What is not whole was
+// AppendJSON writes null for what is not known; never 0. What is not whole was
 // measured as a float32 and is written with its digits.
-func (n Number) MarshalJSON() ([]byte, error) {
+func (n Number) AppendJSON(b []byte) []byte {
 	switch {
 	case !n.Known:
-		return []byte("null"), nil
+		return append(b, "null"...)
 	case n.Value == math.Trunc(n.Value):
-		return strconv.AppendFloat(nil, n.Value, 'f', 0, 64), nil
+		return strconv.AppendFloat(b, n.Value, 'f', 0, 64)
 	}
-	return json.Marshal(float32(n.Value))
+	return strconv.AppendFloat(b, n.Value, 'g', -1, 32)
 }
 
 // Stats of one field in a span of time. Of a counter and of a size that hardly
 // changes only Last is known, of a rate only Avg.
 type Stats struct {
-	Min  Number `json:"min"`
-	Avg  Number `json:"avg"`
-	Max  Number `json:"max"`
-	Last Number `json:"last"`
+	Min, Avg, Max, Last Number
 }
 
 // Field is a figure of a subject, with its unit in the name.
