@@ -34,26 +34,27 @@ type cli struct {
 	Yes     bool   `short:"y" help:"Do not ask before something is deleted."`
 	NoInput bool   `help:"Never ask; fail where an answer would be needed."`
 
-	Nodes      nodesCmd      `cmd:"" help:"Nodes."`
-	Pools      poolsCmd      `cmd:"" help:"Pools."`
-	Tokens     tokensCmd     `cmd:"" help:"Enrolment tokens, with which devices become nodes."`
-	Fleet      fleetCmd      `cmd:"" help:"The fleet in numbers."`
-	Score      scoreCmd      `cmd:"" help:"A node's score."`
-	History    historyCmd    `cmd:"" help:"A node's verdicts, newest first."`
-	Earnings   earningsCmd   `cmd:"" help:"What a node has earned."`
-	Payouts    payoutsCmd    `cmd:"" help:"Payouts."`
-	Alerts     alertsCmd     `cmd:"" help:"What is wrong with nodes."`
-	Thresholds thresholdsCmd `cmd:"" help:"From when on alerts fire."`
-	Silences   silencesCmd   `cmd:"" help:"When alerts are not delivered."`
-	Events     eventsCmd     `cmd:"" help:"What happens, while it happens."`
-	Apikeys    apikeysCmd    `cmd:"" name:"apikeys" help:"API keys of people and programs."`
-	Users      usersCmd      `cmd:"" help:"People who log in."`
-	Audit      auditCmd      `cmd:"" help:"Who changed what."`
-	Login      loginCmd      `cmd:"" help:"Log in by name and password; later commands use the session."`
-	Logout     logoutCmd     `cmd:"" help:"End the session."`
-	Whoami     whoamiCmd     `cmd:"" help:"Whose credential is used, and what it may do."`
-	Completion completionCmd `cmd:"" help:"Print a script that completes commands in a shell."`
-	Version    versionCmd    `cmd:"" help:"Show the version."`
+	Nodes       nodesCmd       `cmd:"" help:"Nodes."`
+	Pools       poolsCmd       `cmd:"" help:"Pools."`
+	Tokens      tokensCmd      `cmd:"" help:"Enrolment tokens, with which devices become nodes."`
+	Fleet       fleetCmd       `cmd:"" help:"The fleet in numbers."`
+	Score       scoreCmd       `cmd:"" help:"A node's score."`
+	History     historyCmd     `cmd:"" help:"A node's verdicts, newest first."`
+	Earnings    earningsCmd    `cmd:"" help:"What a node has earned."`
+	Payouts     payoutsCmd     `cmd:"" help:"Payouts."`
+	Alerts      alertsCmd      `cmd:"" help:"What is wrong with nodes."`
+	Thresholds  thresholdsCmd  `cmd:"" help:"From when on alerts fire."`
+	Silences    silencesCmd    `cmd:"" help:"When alerts are not delivered."`
+	Events      eventsCmd      `cmd:"" help:"What happens, while it happens."`
+	Apikeys     apikeysCmd     `cmd:"" name:"apikeys" help:"API keys of people and programs."`
+	Users       usersCmd       `cmd:"" help:"People who log in."`
+	DeadLetters deadLettersCmd `cmd:"" name:"dead-letters" help:"Messages of nodes that are no data."`
+	Audit       auditCmd       `cmd:"" help:"Who changed what."`
+	Login       loginCmd       `cmd:"" help:"Log in by name and password; later commands use the session."`
+	Logout      logoutCmd      `cmd:"" help:"End the session."`
+	Whoami      whoamiCmd      `cmd:"" help:"Whose credential is used, and what it may do."`
+	Completion  completionCmd  `cmd:"" help:"Print a script that completes commands in a shell."`
+	Version     versionCmd     `cmd:"" help:"Show the version."`
 }
 
 // terminal is where the program runs: everything that a test gives instead.

@@ -121,6 +121,7 @@ func (s *server) operations() {
 	s.fleetOperations()
 	s.resourceOperations()
 	s.alertOperations()
+	s.letterOperations()
 	s.pootOperations()
 	s.payoutOperations()
 	s.earningsOperations()

@@ -194,8 +194,11 @@ func (a *attempt) bury(ctx context.Context, tx db.Tx) error {
 		if a.outcome[i] != dead {
 			continue
 		}
-		if err := q.InsertLetter(ctx, letter(m.nodeNo, wire.ChannelMetrics, m.reason, m.payload, m.received)); err != nil {
-			return err
+		if a.keeps(m) {
+			l := letter(m.nodeNo, wire.ChannelMetrics, m.kind, m.reason, m.payload, m.received)
+			if err := q.InsertLetter(ctx, l); err != nil {
+				return err
+			}
 		}
 		if h, ok := a.heads[m.nodeNo]; ok {
 			doubted = append(doubted, h.runNo)
@@ -207,6 +210,14 @@ func (a *attempt) bury(ctx context.Context, tx db.Tx) error {
 		return nil
 	}
 	return q.DoubtRuns(ctx, doubted)
+}
+
+// keeps asks once for a message, however often its transaction is repeated.
+func (a *attempt) keeps(m *message) bool {
+	if m.kept == nil {
+		m.kept = new(a.writer.in.store.postbox.admits(m.nodeNo, m.received))
+	}
+	return *m.kept
 }
 
 // advance moves the watermarks from where they were thought to be, and writes
@@ -250,6 +261,9 @@ func (a *attempt) committed() {
 			w.in.count.duplicates.Inc()
 		case dead:
 			w.in.count.letters.WithLabelValues(m.kind).Inc()
+			if !*m.kept {
+				w.in.count.unkept.Inc()
+			}
 		}
 	}
 }

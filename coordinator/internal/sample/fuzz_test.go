@@ -19,7 +19,7 @@ func FuzzMessage(f *testing.F) {
 		if (m.kind == "") != (m.reason == "") || (m.kind == "" && m.metrics == nil) {
 			t.Fatalf("kind %q, reason %q", m.kind, m.reason)
 		}
-		letter(1, wire.ChannelMetrics, m.reason, m.payload, noon)
+		letter(1, wire.ChannelMetrics, m.kind, m.reason, m.payload, noon)
 		if m.kind != "" {
 			return
 		}

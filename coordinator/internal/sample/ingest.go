@@ -140,9 +140,9 @@ func (in *Ingest) settle(m *message, err error) {
 
 // counters are what operators see of the ingest.
 type counters struct {
-	stored, duplicates, failed prometheus.Counter
-	letters                    *prometheus.CounterVec
-	group, seconds             prometheus.Histogram
+	stored, duplicates, failed, unkept prometheus.Counter
+	letters                            *prometheus.CounterVec
+	group, seconds                     prometheus.Histogram
 }
 
 func newCounters(registerer prometheus.Registerer) (*counters, error) {
@@ -153,6 +153,7 @@ func newCounters(registerer prometheus.Registerer) (*counters, error) {
 		stored:     counter("samples_total", "Samples stored."),
 		duplicates: counter("duplicates_total", "Messages that came again and were not stored twice."),
 		failed:     counter("failures_total", "Messages not committed; the node sends them again."),
+		unkept:     counter("dead_letters_unkept_total", "Dead letters beyond the limits, counted but not kept."),
 		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lucid_ingest_dead_letters_total", Help: "Messages that are no data, by reason.",
 		}, []string{"reason"}),
@@ -166,7 +167,7 @@ func newCounters(registerer prometheus.Registerer) (*counters, error) {
 		}),
 	}
 	var errs []error
-	for _, m := range []prometheus.Collector{c.stored, c.duplicates, c.failed, c.letters, c.group, c.seconds} {
+	for _, m := range []prometheus.Collector{c.stored, c.duplicates, c.failed, c.unkept, c.letters, c.group, c.seconds} {
 		errs = append(errs, registerer.Register(m))
 	}
 	return c, errors.Join(errs...)

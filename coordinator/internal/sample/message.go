@@ -23,6 +23,7 @@ type message struct {
 	backfill bool   // measured a while ago: newer samples go first
 	kind     string // reason of a dead letter, "" for data
 	reason   string // the same, in full
+	kept     *bool  // as a dead letter; nil until that was asked
 	queued   time.Time
 	done     func(error)
 }

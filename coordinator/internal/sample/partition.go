@@ -37,7 +37,10 @@ func (s *Store) RunOnceMaintain(ctx context.Context) error {
 	if _, err := q.ForgetRuns(ctx, now.Add(-s.cfg.Retention.Raw)); err != nil {
 		errs = append(errs, fmt.Errorf("forgetting old runs: %w", err))
 	}
-	if _, err := q.TrimLetters(ctx, int32(s.cfg.DeadLetters)); err != nil {
+	l := s.cfg.DeadLetters
+	if _, err := q.TrimLetters(ctx, sqlgen.TrimLettersParams{
+		Count: int64(l.Count), Bytes: int64(l.Bytes), NodeCount: int64(l.NodeCount), NodeBytes: int64(l.NodeBytes),
+	}); err != nil {
 		errs = append(errs, fmt.Errorf("trimming dead letters: %w", err))
 	}
 	return errors.Join(errs...)

@@ -101,21 +101,6 @@ func TestMakingAPartitionDoesNotWaitForWriters(t *testing.T) {
 	}
 }
 
-func TestMaintainTrimsDeadLetters(t *testing.T) {
-	pool := dbtest.New(t)
-	store := NewStore(Config{Pool: pool, Now: atNoon, DeadLetters: 3})
-	node := newNode(t, pool, "letters")
-	for _, reason := range []string{"a", "b", "c", "d", "e\x00\xff"} {
-		if err := store.DeadLetter(t.Context(), node, wire.ChannelInfo, reason, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	maintain(t, store)
-	if got := value[string](t, pool, "SELECT string_agg(reason, ' ' ORDER BY letter_no) FROM dead_letter"); got != "c d e??" {
-		t.Errorf("letters kept: %s", got)
-	}
-}
-
 // Each rollup has its retention, and its partitions are of a day or a month.
 func TestRollupsAreKeptAsLongAsTheySay(t *testing.T) {
 	pool := dbtest.New(t)

@@ -23,12 +23,23 @@ WHERE run_no = (SELECT max(n.run_no) FROM node_run n WHERE n.node_no = $1);
 
 -- name: InsertLetter :exec
 -- A node that does not exist leaves its number empty.
-INSERT INTO dead_letter (node_no, received_at, channel, reason, size_bytes, payload)
-VALUES ((SELECT n.node_no FROM node n WHERE n.node_no = @node_no), @received_at, @channel, @reason, @size_bytes, @payload);
+INSERT INTO dead_letter (node_no, received_at, channel, kind, reason, size_bytes, payload)
+VALUES ((SELECT n.node_no FROM node n WHERE n.node_no = @node_no), @received_at, @channel, @kind, @reason, @size_bytes, @payload);
 
 -- name: TrimLetters :execrows
-DELETE FROM dead_letter WHERE letter_no <=
-    (SELECT d.letter_no FROM dead_letter d ORDER BY d.letter_no DESC OFFSET @keep::integer LIMIT 1);
+-- Bytes are those of payload and reason; the rest of a row is small and fixed.
+DELETE FROM dead_letter WHERE letter_no IN (
+    SELECT s.letter_no FROM (
+        SELECT d.letter_no,
+               count(*) OVER everybody AS nth,
+               sum(octet_length(d.payload) + octet_length(d.reason)) OVER everybody AS bytes,
+               count(*) OVER one_node AS node_nth,
+               sum(octet_length(d.payload) + octet_length(d.reason)) OVER one_node AS node_bytes
+        FROM dead_letter d
+        WINDOW everybody AS (ORDER BY d.letter_no DESC ROWS UNBOUNDED PRECEDING),
+               one_node AS (PARTITION BY d.node_no ORDER BY d.letter_no DESC ROWS UNBOUNDED PRECEDING)) s
+    WHERE s.nth > @count::bigint OR s.bytes > @bytes::bigint
+       OR s.node_nth > @node_count::bigint OR s.node_bytes > @node_bytes::bigint);
 
 -- name: ForgetRuns :execrows
 -- The newest run of a node stays: the node may still be in it. So does one that

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,17 +18,17 @@ import (
 
 // Config of a Store. Only Pool is required.
 type Config struct {
-	Pool      *db.Pool
-	Now       func() time.Time // default time.Now
-	Retention Retention
-	// DeadLetters is how many are kept, newest first. Default 10,000.
-	DeadLetters int
+	Pool        *db.Pool
+	Now         func() time.Time // default time.Now
+	Retention   Retention
+	DeadLetters LetterLimits
 }
 
 // Store reads samples and keeps their tables in shape. An Ingest writes them.
 type Store struct {
 	cfg     Config
 	latest  newest
+	postbox postbox
 	rollups map[Granularity]string // statements
 }
 
@@ -39,10 +38,8 @@ func NewStore(cfg Config) *Store {
 		cfg.Now = time.Now
 	}
 	cfg.Retention = cfg.Retention.withDefaults()
-	if cfg.DeadLetters <= 0 {
-		cfg.DeadLetters = 10_000
-	}
-	s := &Store{cfg: cfg, latest: newNewest(), rollups: make(map[Granularity]string)}
+	cfg.DeadLetters = cfg.DeadLetters.withDefaults()
+	s := &Store{cfg: cfg, latest: newNewest(), postbox: postbox{limits: cfg.DeadLetters}, rollups: make(map[Granularity]string)}
 	for _, g := range Granularities() {
 		s.rollups[g] = rollupStatement(g)
 	}
@@ -110,25 +107,4 @@ func (s *Store) ChainAt(ctx context.Context, tx db.Tx, nodeNo int32, run wire.Ru
 	}
 	copy(chain[:], stored)
 	return chain, true, nil
-}
-
-// maxLetterBytes is how much of a dead letter is kept.
-const maxLetterBytes = 4 << 10
-
-// DeadLetter keeps a message that is no data, so that somebody can see why. It
-// is for messages of other channels; metrics go there through Ingest.
-func (s *Store) DeadLetter(ctx context.Context, nodeNo int32, channel wire.Channel, reason string, payload []byte) error {
-	err := sqlgen.New(s.cfg.Pool).InsertLetter(ctx, letter(nodeNo, channel, reason, payload, s.cfg.Now()))
-	if err != nil {
-		return fmt.Errorf("dead letter of node %d: %w", nodeNo, err)
-	}
-	return nil
-}
-
-func letter(nodeNo int32, channel wire.Channel, reason string, payload []byte, at time.Time) sqlgen.InsertLetterParams {
-	reason = strings.ReplaceAll(strings.ToValidUTF8(reason, "?"), "\x00", "?")
-	return sqlgen.InsertLetterParams{
-		NodeNo: nodeNo, ReceivedAt: at, Channel: string(channel), Reason: reason,
-		SizeBytes: int32(len(payload)), Payload: append([]byte{}, payload[:min(len(payload), maxLetterBytes)]...), // never nil
-	}
 }

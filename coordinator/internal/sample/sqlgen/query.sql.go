@@ -132,14 +132,15 @@ func (q *Queries) ForgetRuns(ctx context.Context, before time.Time) (int64, erro
 }
 
 const insertLetter = `-- name: InsertLetter :exec
-INSERT INTO dead_letter (node_no, received_at, channel, reason, size_bytes, payload)
-VALUES ((SELECT n.node_no FROM node n WHERE n.node_no = $1), $2, $3, $4, $5, $6)
+INSERT INTO dead_letter (node_no, received_at, channel, kind, reason, size_bytes, payload)
+VALUES ((SELECT n.node_no FROM node n WHERE n.node_no = $1), $2, $3, $4, $5, $6, $7)
 `
 
 type InsertLetterParams struct {
 	NodeNo     int32
 	ReceivedAt time.Time
 	Channel    string
+	Kind       string
 	Reason     string
 	SizeBytes  int32
 	Payload    []byte
@@ -151,6 +152,7 @@ func (q *Queries) InsertLetter(ctx context.Context, arg InsertLetterParams) erro
 		arg.NodeNo,
 		arg.ReceivedAt,
 		arg.Channel,
+		arg.Kind,
 		arg.Reason,
 		arg.SizeBytes,
 		arg.Payload,
@@ -375,12 +377,35 @@ func (q *Queries) TakeDue(ctx context.Context, arg TakeDueParams) ([]TakeDueRow,
 }
 
 const trimLetters = `-- name: TrimLetters :execrows
-DELETE FROM dead_letter WHERE letter_no <=
-    (SELECT d.letter_no FROM dead_letter d ORDER BY d.letter_no DESC OFFSET $1::integer LIMIT 1)
+DELETE FROM dead_letter WHERE letter_no IN (
+    SELECT s.letter_no FROM (
+        SELECT d.letter_no,
+               count(*) OVER everybody AS nth,
+               sum(octet_length(d.payload) + octet_length(d.reason)) OVER everybody AS bytes,
+               count(*) OVER one_node AS node_nth,
+               sum(octet_length(d.payload) + octet_length(d.reason)) OVER one_node AS node_bytes
+        FROM dead_letter d
+        WINDOW everybody AS (ORDER BY d.letter_no DESC ROWS UNBOUNDED PRECEDING),
+               one_node AS (PARTITION BY d.node_no ORDER BY d.letter_no DESC ROWS UNBOUNDED PRECEDING)) s
+    WHERE s.nth > $1::bigint OR s.bytes > $2::bigint
+       OR s.node_nth > $3::bigint OR s.node_bytes > $4::bigint)
 `
 
-func (q *Queries) TrimLetters(ctx context.Context, keep int32) (int64, error) {
-	result, err := q.db.Exec(ctx, trimLetters, keep)
+type TrimLettersParams struct {
+	Count     int64
+	Bytes     int64
+	NodeCount int64
+	NodeBytes int64
+}
+
+// Bytes are those of payload and reason; the rest of a row is small and fixed.
+func (q *Queries) TrimLetters(ctx context.Context, arg TrimLettersParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimLetters,
+		arg.Count,
+		arg.Bytes,
+		arg.NodeCount,
+		arg.NodeBytes,
+	)
 	if err != nil {
 		return 0, err
 	}
