@@ -19,7 +19,7 @@ const internalPath = "lucid.internal/coordinator/internal/"
 // layer, never a neighbour: so any of them can be read, tested and replaced
 // without those above or beside it. A new package gets its place here.
 var layers = [][]string{
-	{"fault", "span", "limit"},
+	{"fault", "span", "limit", "bus"},
 	{"db"},
 	{"event", "audit"},
 	{"seal", "access", "outage", "job", "ledger", "authority"},
@@ -42,7 +42,7 @@ var only = []struct {
 	{"github.com/pressly/goose/v3", []string{"internal/db"}, "only db migrates"},
 	{"github.com/golang-jwt/jwt/v5", []string{"internal/access"}, "only access decides who somebody is"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are read by the programs"},
-	{"github.com/eclipse/paho.mqtt.golang", nil, "the coordinator is the broker; only its tests are clients"},
+	{"github.com/eclipse/paho.mqtt.golang", []string{"internal/bus"}, "only bus is a client, of a broker that is not the coordinator's own"},
 	{internalPath + "db/dbtest", nil, "databases of tests are for tests"},
 	{"testing", []string{"internal/db/dbtest"}, "test code stays out of the program"},
 }
@@ -56,6 +56,7 @@ var never = []struct {
 	{"", []string{"lucid.internal/agent"}, "agent and coordinator meet in shared only"},
 	{"cmd", []string{strings.TrimSuffix(internalPath, "/")}, "cmd -> root package -> internal"},
 	{"internal/broker", []string{"github.com/jackc/pgx/v5", internalPath + "db"}, "the broker is given functions and knows no SQL"},
+	{"internal/bus", []string{"github.com/jackc/pgx/v5", internalPath, "lucid.internal/shared"}, "the bus is given functions, and knows neither SQL nor what a message means"},
 	{"internal/api", []string{internalPath + "db", "github.com/jackc/pgx/v5/pgxpool", "database/sql"}, "SQL lives in the store of the noun that owns the table"},
 	{"internal/fault", []string{"net/http", "github.com", internalPath}, "what a fault means to HTTP, SQL or MQTT is decided at each edge"},
 	{"internal/span", []string{"context", "os", "net", "database/sql", "github.com", internalPath}, "span is pure"},

@@ -69,7 +69,17 @@ func (c APIConfig) Addr() string { return net.JoinHostPort(c.Host, strconv.Itoa(
 type MQTTConfig struct {
 	Addr      string `toml:"addr" env:"LUCID_MQTT_ADDR" default:":8883" dev:"127.0.0.1:8883" help:"TLS address of the broker, host:port."`
 	PlainAddr string `toml:"plain_addr" env:"LUCID_MQTT_PLAIN_ADDR" help:"Second address without TLS, loopback only. Empty: none."`
+
+	Broker         string `toml:"broker" env:"LUCID_MQTT_BROKER" default:"embedded" help:"embedded: this coordinator is the broker. external: another one is, which several coordinators share; nodes are told to find it at the port of addr. docs/broker.md."`
+	BrokerURL      string `toml:"broker_url" env:"LUCID_MQTT_BROKER_URL" help:"Where coordinators find an external broker: ssl://host:port, or tcp://host:port on loopback."`
+	BrokerPassword Secret `toml:"broker_password" env:"LUCID_MQTT_BROKER_PASSWORD" help:"Password of the coordinators at an external broker; their user is lucid-coordinator."`
 }
+
+// Brokers.
+const (
+	BrokerEmbedded = "embedded"
+	BrokerExternal = "external"
+)
 
 // DatabaseConfig says which Postgres to use. The dev profile starts a private
 // one when both are empty.

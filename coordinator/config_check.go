@@ -127,8 +127,26 @@ func (l *loader) withoutFiles() {
 	l.require(c.KeyFile == "", "api.key_file", "is set, but api.tls is %q and not %q", c.TLS, TLSFiles)
 }
 
+// checkBroker: passwords do not cross a network in the clear.
+func (l *loader) checkBroker() {
+	c := &l.config.MQTT
+	switch c.Broker {
+	case BrokerEmbedded:
+		l.require(c.BrokerURL == "", "mqtt.broker_url", "is set, but mqtt.broker is %q", BrokerEmbedded)
+	case BrokerExternal:
+		u, err := url.Parse(c.BrokerURL)
+		good := err == nil && u.Port() != "" && u.User == nil && (u.Scheme == "ssl" || u.Scheme == "tcp" && loopback(u.Hostname()))
+		l.require(good, "mqtt.broker_url", "%q is neither ssl://host:port nor tcp:// on loopback", c.BrokerURL)
+		l.require(c.BrokerPassword != "", "mqtt.broker_password", "is empty, but mqtt.broker is %q", BrokerExternal)
+		l.require(c.PlainAddr == "", "mqtt.plain_addr", "is set, but mqtt.broker is %q", BrokerExternal)
+	default:
+		l.require(false, "mqtt.broker", "%q is neither %s nor %s", c.Broker, BrokerEmbedded, BrokerExternal)
+	}
+}
+
 func (l *loader) checkMQTT() {
 	c := &l.config
+	l.checkBroker()
 	host, port, ok := splitAddr(c.MQTT.Addr)
 	l.require(ok, "mqtt.addr", "%q is not host:port", c.MQTT.Addr)
 	l.require(!ok || port == 0 || port != c.API.Port || !sameHost(host, c.API.Host), "mqtt.addr",

@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"lucid.internal/coordinator/internal/alert"
-	"lucid.internal/coordinator/internal/broker"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/job"
@@ -52,7 +51,8 @@ type Coordinator struct {
 	referee   *challenge.Referee
 	closer    *payout.Closer
 	round     *payout.Round
-	broker    *broker.Broker
+	broker    transport
+	remote    *remote // the same, when the broker is not ours; else nil
 
 	listener  net.Listener
 	server    *http.Server
@@ -75,7 +75,7 @@ func New(f *Foundation, o Options) (*Coordinator, error) {
 		return nil, err
 	}
 	var err error
-	if c.broker, err = c.newBroker(); err != nil {
+	if c.broker, err = c.newTransport(); err != nil {
 		return nil, err
 	}
 	c.Nodes.Send = func(nodeID string, command *wire.Command) error {
@@ -105,6 +105,9 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	background.Go(func() { job.Loop(jobs, c.Log, "signing keys", signingKeysInterval, c.reloadSigningKeys) })
 	lease := job.NewLease(job.LeaseConfig{Pool: c.DB, Logger: c.Log})
 	background.Go(func() { lease.Run(jobs, "leader", c.lead) })
+	if c.remote != nil {
+		background.Go(func() { c.remote.run(jobs) })
+	}
 	background.Go(func() { job.Loop(jobs, c.Log, "takeover", takeoverInterval, c.watchTakeover) })
 	go func() {
 		if err := c.serveHTTP(); !errors.Is(err, http.ErrServerClosed) {
@@ -126,8 +129,19 @@ func (c *Coordinator) fail(err error) {
 	}
 }
 
-// serveUntil opens the broker once this coordinator leads: before that,
-// presence that another one left behind has not been ended.
+// mayServe is closed once this coordinator leads: before that, presence that
+// another one left behind has not been ended. At a broker that is not ours all
+// coordinators work; what only the leader reads is read when it leads.
+func (c *Coordinator) mayServe() <-chan struct{} {
+	if c.remote == nil {
+		return c.led
+	}
+	now := make(chan struct{})
+	close(now)
+	return now
+}
+
+// serveUntil opens the broker as soon as it may.
 func (c *Coordinator) serveUntil(ctx context.Context) error {
 	standby := time.AfterFunc(3*time.Second, func() {
 		c.Log.Info("waiting: another coordinator works on this database, or it does not answer")
@@ -138,14 +152,14 @@ func (c *Coordinator) serveUntil(ctx context.Context) error {
 		return nil
 	case err := <-c.failed:
 		return err
-	case <-c.led:
+	case <-c.mayServe():
 	}
 	standby.Stop()
 	if err := c.broker.Start(); err != nil {
 		return err
 	}
 	close(c.serving)
-	c.Log.Info("serving", "api", c.URL(), "mqtt", c.broker.Addr().String())
+	c.Log.Info("serving", "api", c.URL(), "mqtt", c.BrokerAddress())
 	select {
 	case <-ctx.Done():
 		return nil

@@ -48,6 +48,9 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)
+	if c.remote != nil {
+		start("broker", remoteInterval, c.remote.lead)
+	}
 	jobs.Wait()
 }
 

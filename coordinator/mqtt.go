@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"lucid.internal/coordinator/internal/broker"
@@ -12,7 +13,26 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// newBroker joins the broker to the rooms that its messages are for.
+// transport carries messages between nodes and this coordinator: its own
+// broker, or its place at another one.
+type transport interface {
+	Start() error
+	Addr() net.Addr // where it listens; nil at another's
+	Publish(topic string, payload []byte, qos byte, retain bool) error
+	Disconnect(nodeID, reason string)
+	Ready() error
+	Close(ctx context.Context) error
+}
+
+// newTransport joins a broker to the rooms that its messages are for.
+func (c *Coordinator) newTransport() (transport, error) {
+	if c.Config.MQTT.Broker == BrokerExternal {
+		c.remote = newRemote(c)
+		return c.remote, nil
+	}
+	return c.newBroker()
+}
+
 func (c *Coordinator) newBroker() (*broker.Broker, error) {
 	tls, err := c.Authority.ServerTLS(c.certificateHosts())
 	if err != nil {
@@ -20,9 +40,9 @@ func (c *Coordinator) newBroker() (*broker.Broker, error) {
 	}
 	return broker.New(broker.Config{
 		Addr: c.Config.MQTT.Addr, TLS: tls, PlainAddr: c.Config.MQTT.PlainAddr,
-		Authenticate: c.Nodes.Authenticate,
-		OnConnect:    c.onConnect,
-		OnDisconnect: c.onDisconnect,
+		Authenticate:    c.Nodes.Authenticate,
+		OnConnect:       c.onConnect,
+		OnDisconnect:    c.onDisconnect,
 		OnMetrics:       c.onMetrics,
 		OnResponse:      c.onResponse,
 		OnStatus:        c.owed(c.onStatus),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lucid.internal/e2e/packet"
+	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
 
@@ -18,6 +19,8 @@ const (
 	drainTime  = 10 * time.Second
 	dialTime   = 30 * time.Second
 	firstReply = 30 * time.Second // of the subscription
+
+	subscribeRefused = 0x80
 )
 
 // session is one connection of a node.
@@ -30,6 +33,7 @@ type session struct {
 	broken error         // why in was closed; read after that
 	lastID uint16
 
+	relayed bool      // the broker is not the coordinator's own: only metrics/ack is a commit
 	pending uint16    // packet id of the head of the queue; 0 while it is not on its way
 	sentAt  time.Time // of that
 }
@@ -91,7 +95,8 @@ func (s *session) greet() error {
 		return packet.Filter{Topic: s.prefix + string(c), QoS: qos}
 	}
 	err := s.write(packet.AppendSubscribe(nil, s.nextID(),
-		filter(wire.ChannelChallenge, 0), filter(wire.ChannelVerdict, 1), filter(wire.ChannelCommand, 1), filter(wire.ChannelConfig, 1)))
+		filter(wire.ChannelChallenge, 0), filter(wire.ChannelVerdict, 1), filter(wire.ChannelCommand, 1), filter(wire.ChannelConfig, 1),
+		filter(wire.ChannelMetricsAck, 1)))
 	if err != nil {
 		return err
 	}
@@ -103,7 +108,9 @@ func (s *session) greet() error {
 			if !open {
 				return s.broken
 			}
-			granted = p.Kind == packet.Suback
+			if granted = p.Kind == packet.Suback; granted {
+				s.relayed = len(p.Payload) > 0 && p.Payload[len(p.Payload)-1] != subscribeRefused
+			}
 		case <-timer.C:
 			return errors.New("the subscription is not answered")
 		}
@@ -236,13 +243,10 @@ func (s *session) metrics(dst, payload []byte, id uint16, again bool) []byte {
 
 // take handles a packet of the coordinator.
 func (s *session) take(p packet.Packet) error {
-	n := s.node
 	switch p.Kind {
 	case packet.Puback:
-		if s.pending != 0 && p.ID == s.pending {
-			s.pending = 0
-			n.agenda[taskGiveUp] = time.Time{}
-			n.accept(s.sentAt, time.Now())
+		if p.ID == s.pending && !s.relayed {
+			s.acknowledged()
 		}
 	case packet.Publish:
 		if p.QoS > 0 {
@@ -259,7 +263,34 @@ func (s *session) take(p packet.Packet) error {
 			s.challenged(p.Payload)
 		case wire.ChannelCommand:
 			return s.obey(p.Payload)
+		case wire.ChannelMetricsAck:
+			return s.committed(p.Payload)
 		}
+	}
+	return nil
+}
+
+// acknowledged books the head of the queue, which is on its way.
+func (s *session) acknowledged() {
+	if s.pending != 0 {
+		s.pending = 0
+		s.node.agenda[taskGiveUp] = time.Time{}
+		s.node.accept(s.sentAt, time.Now())
+	}
+}
+
+// committed is the coordinator's own acknowledgement, behind another's broker.
+func (s *session) committed(payload []byte) error {
+	n := s.node
+	ack, err := wire.DecodeMetricsAck(payload)
+	if err != nil {
+		return err
+	}
+	if !proof.VerifyAck(n.keys.Challenge, n.nodeID, ack) {
+		return errors.New("an acknowledgement with another's MAC")
+	}
+	if s.pending != 0 && ack.Run == n.run.id && ack.Seq == n.queue[0].last {
+		s.acknowledged()
 	}
 	return nil
 }

@@ -27,6 +27,14 @@ const (
 	ChannelMetricsAck Channel = "metrics/ack"
 )
 
+// Channels are all of them.
+func Channels() []Channel {
+	return []Channel{
+		ChannelStatus, ChannelInfo, ChannelMetrics, ChannelResponse, ChannelCommandResult,
+		ChannelChallenge, ChannelVerdict, ChannelCommand, ChannelConfig, ChannelMetricsAck,
+	}
+}
+
 // FromNode reports whether the node is the publisher of the channel.
 func (c Channel) FromNode() bool {
 	switch c {

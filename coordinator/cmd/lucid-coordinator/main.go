@@ -37,6 +37,7 @@ type cli struct {
 	User       userCmd       `cmd:"" help:"People who log in."`
 	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`
 	Audit      auditCmd      `cmd:"" help:"The log of who changed what."`
+	Broker     brokerCmd     `cmd:"" help:"A broker that is not the coordinator's own."`
 	Config     configCmd     `cmd:"" help:"Settings."`
 	Version    versionCmd    `cmd:"" help:"Show the version."`
 }

@@ -14,6 +14,22 @@ type serveCmd struct {
 	MQTT         string `name:"mqtt" placeholder:"HOST:PORT" help:"Broker address, TLS (default :8883)."`
 	Epoch        string `name:"epoch" placeholder:"DURATION" help:"Length of an epoch (default 1h)."`
 	PootInterval string `name:"poot-interval" placeholder:"DURATION" help:"Mean gap between challenges of a node (default 300s)."`
+	Broker       string `name:"broker" placeholder:"KIND" help:"embedded or external (default embedded)."`
+	BrokerURL    string `name:"broker-url" placeholder:"URL" help:"Where an external broker is, ssl://host:port."`
+}
+
+// brokerOverrides turns the flags of another broker into overrides.
+func (c *serveCmd) brokerOverrides() []coordinator.Override {
+	var all []coordinator.Override
+	for _, o := range []coordinator.Override{
+		{Key: "mqtt.broker", Value: c.Broker, Flag: "--broker"},
+		{Key: "mqtt.broker_url", Value: c.BrokerURL, Flag: "--broker-url"},
+	} {
+		if o.Value != "" {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 // addressOverrides turns the flags that serve and dev share into overrides.
@@ -36,7 +52,8 @@ func addressOverrides(http, mqtt, epoch, poot string) []coordinator.Override {
 
 // Run serves until a signal comes.
 func (c *serveCmd) Run(ctx context.Context) error {
-	config, origins, err := c.load(coordinator.ProfileServe, addressOverrides(c.HTTP, c.MQTT, c.Epoch, c.PootInterval)...)
+	overrides := append(addressOverrides(c.HTTP, c.MQTT, c.Epoch, c.PootInterval), c.brokerOverrides()...)
+	config, origins, err := c.load(coordinator.ProfileServe, overrides...)
 	if err != nil {
 		return err
 	}

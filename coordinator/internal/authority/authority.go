@@ -116,6 +116,23 @@ func (a *Authority) ServerTLS(hosts []string) (*tls.Config, error) {
 	}, nil
 }
 
+// CertificatePEM makes a certificate for the hosts and its key, for a server of
+// another program; it is valid for 90 days.
+func (a *Authority) CertificatePEM(hosts []string) (chain, key []byte, err error) {
+	made, err := a.issue(hosts, a.now())
+	if err != nil {
+		return nil, nil, fmt.Errorf("certificate for %v: %w", hosts, err)
+	}
+	for _, raw := range made.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(made.PrivateKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), nil
+}
+
 // leaf keeps one server's current certificate.
 type leaf struct {
 	authority *Authority

@@ -92,11 +92,7 @@ func (l *Lease) Run(ctx context.Context, name string, fn func(ctx context.Contex
 
 // acquire returns a connection that holds the lease.
 func (l *Lease) acquire(ctx context.Context, name string) (*pgx.Conn, error) {
-	config := l.config.Pool.Config().ConnConfig
-	config.RuntimeParams["application_name"] = "lucid lease " + name
-	dial, cancel := context.WithTimeout(ctx, l.config.Patience)
-	defer cancel()
-	conn, err := pgx.ConnectConfig(dial, config)
+	conn, err := l.connect(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +109,15 @@ func (l *Lease) acquire(ctx context.Context, name string) (*pgx.Conn, error) {
 			return nil, err
 		}
 	}
+}
+
+// connect opens the connection of a lease.
+func (l *Lease) connect(ctx context.Context, name string) (*pgx.Conn, error) {
+	config := l.config.Pool.Config().ConnConfig
+	config.RuntimeParams["application_name"] = "lucid lease " + name
+	dial, cancel := context.WithTimeout(ctx, l.config.Patience)
+	defer cancel()
+	return pgx.ConnectConfig(dial, config)
 }
 
 // try asks once. Asking again and again, instead of waiting in the server,

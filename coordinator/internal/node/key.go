@@ -35,6 +35,24 @@ func (s *Store) LiveKeys(ctx context.Context, nodeID string) (int32, Keys, error
 	return row.NodeNo, keys, err
 }
 
+// Passwords gives the MQTT password of every enrolled node, for a broker that is
+// not ours and has to know them.
+func (s *Store) Passwords(ctx context.Context) (map[string]string, error) {
+	rows, err := sqlgen.New(s.Pool).AllLiveKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	all := make(map[string]string, len(rows))
+	for _, row := range rows {
+		keys, err := s.openKeys(row.NodeID, row.KeyEpoch, row.RootBox, row.DevicePublic)
+		if err != nil {
+			return nil, err
+		}
+		all[row.NodeID] = keys.MQTTPassword
+	}
+	return all, nil
+}
+
 // KeysOf gives the keys of one epoch, within a transaction.
 func (s *Store) KeysOf(ctx context.Context, tx db.Tx, nodeNo int32, epoch uint32) (Keys, error) {
 	row, err := sqlgen.New(tx).Key(ctx, sqlgen.KeyParams{NodeNo: nodeNo, KeyEpoch: int32(epoch)})

@@ -239,3 +239,9 @@ SELECT node_no FROM node WHERE status_until <= sqlc.arg(at)::timestamptz ORDER B
 
 -- name: LockLifting :one
 SELECT status, agent_stopped FROM node WHERE node_no = $1 AND status_until <= sqlc.arg(at)::timestamptz FOR UPDATE;
+
+-- name: AllLiveKeys :many
+SELECT DISTINCT ON (n.node_no) n.node_id, k.key_epoch, k.root_box, k.device_public
+FROM node n JOIN node_key k USING (node_no)
+WHERE n.deleted_at IS NULL AND k.retired_at IS NULL
+ORDER BY n.node_no, k.key_epoch DESC;

@@ -35,6 +35,45 @@ func (q *Queries) AddUse(ctx context.Context, arg AddUseParams) error {
 	return err
 }
 
+const allLiveKeys = `-- name: AllLiveKeys :many
+SELECT DISTINCT ON (n.node_no) n.node_id, k.key_epoch, k.root_box, k.device_public
+FROM node n JOIN node_key k USING (node_no)
+WHERE n.deleted_at IS NULL AND k.retired_at IS NULL
+ORDER BY n.node_no, k.key_epoch DESC
+`
+
+type AllLiveKeysRow struct {
+	NodeID       string
+	KeyEpoch     int32
+	RootBox      []byte
+	DevicePublic []byte
+}
+
+func (q *Queries) AllLiveKeys(ctx context.Context) ([]AllLiveKeysRow, error) {
+	rows, err := q.db.Query(ctx, allLiveKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AllLiveKeysRow
+	for rows.Next() {
+		var i AllLiveKeysRow
+		if err := rows.Scan(
+			&i.NodeID,
+			&i.KeyEpoch,
+			&i.RootBox,
+			&i.DevicePublic,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const allOffline = `-- name: AllOffline :many
 UPDATE node SET online = false WHERE online
 RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id

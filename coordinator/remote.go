@@ -1,0 +1,260 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"lucid.internal/coordinator/internal/broker"
+	"lucid.internal/coordinator/internal/bus"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/job"
+	"lucid.internal/shared/proof"
+	"lucid.internal/shared/wire"
+)
+
+// brokerUser is who coordinators are at a broker that is not their own.
+const brokerUser = "lucid-coordinator"
+
+const (
+	remoteInterval = time.Second // after the leader's reading ended
+	metricsLanes   = 512         // messages that wait for their commit at once
+	leaderLanes    = 32
+	// knownTime is how long a node's number and key are believed: a node that is
+	// deleted is heard no longer than this.
+	knownTime = 30 * time.Second
+	maxKnown  = 200_000
+)
+
+// remote is this coordinator's place at a broker that it shares with others.
+// Metrics are shared out among all; what has an order (presence, answers,
+// results of commands) is read by the leader alone.
+type remote struct {
+	*bus.Bus
+	c *Coordinator
+
+	mu       sync.Mutex
+	sessions map[string]remoteSession // by node; of the leader
+	known    map[string]knownNode
+}
+
+// remoteSession is a connection of a node, as its own status names it.
+type remoteSession struct {
+	client     broker.Client
+	run        wire.RunID
+	connection uint32
+}
+
+type knownNode struct {
+	no    int32
+	key   proof.Key
+	until time.Time
+}
+
+func newRemote(c *Coordinator) *remote {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(c.Authority.CAPEM()))
+	m := c.Config.MQTT
+	return &remote{
+		c: c, sessions: make(map[string]remoteSession), known: make(map[string]knownNode),
+		Bus: bus.New(bus.Config{
+			URL: m.BrokerURL, User: brokerUser, Password: string(m.BrokerPassword),
+			TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Logger: c.Log,
+		}),
+	}
+}
+
+// Start has nothing to open: run connects, and again when it has to.
+func (r *remote) Start() error { return nil }
+
+// Addr is nil: nothing listens here.
+func (r *remote) Addr() net.Addr { return nil }
+
+// Close has nothing to wait for: run ends with the background.
+func (r *remote) Close(context.Context) error { return nil }
+
+// Disconnect cannot be asked of another's broker. The node's messages are
+// refused once its number is no longer known.
+func (r *remote) Disconnect(nodeID, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.known, nodeID)
+	r.c.Log.Info("node is to be disconnected: give its broker new passwords (broker mosquitto-config)", "node_id", nodeID, "reason", reason)
+}
+
+// run publishes and takes its share of the metrics until ctx ends.
+func (r *remote) run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { r.Bus.Run(ctx) })
+	slots := job.NewSlots(job.NewLease(job.LeaseConfig{Pool: r.c.DB, Logger: r.c.Log}))
+	running.Go(func() {
+		slots.Run(ctx,
+			func(ctx context.Context, slot int32) { r.Consume(ctx, r.metrics(slot)) },
+			func(ctx context.Context, slot int32) error { return r.Drain(ctx, r.metrics(slot)) })
+	})
+	running.Wait()
+}
+
+// metrics is the session that holds a slot's share of the metrics.
+func (r *remote) metrics(slot int32) bus.Subscription {
+	return bus.Subscription{
+		ClientID: fmt.Sprintf("lucid-metrics-%d", slot), Filters: []string{"$share/lucid/" + wire.Topic("+", wire.ChannelMetrics)},
+		Lanes: metricsLanes, Handle: r.takeMetrics,
+	}
+}
+
+// lead reads what only the leader reads.
+func (r *remote) lead(ctx context.Context) error {
+	r.mu.Lock()
+	clear(r.sessions) // EndAll ended them; statuses are retained and tell who is there
+	r.mu.Unlock()
+	s := bus.Subscription{ClientID: "lucid-leader", Lanes: leaderLanes, Handle: r.takeAsLeader}
+	for _, channel := range []wire.Channel{wire.ChannelStatus, wire.ChannelInfo, wire.ChannelResponse, wire.ChannelCommandResult} {
+		s.Filters = append(s.Filters, wire.Topic("+", channel))
+	}
+	r.Consume(ctx, s)
+	return nil
+}
+
+// takeMetrics stores a message, then tells its node.
+func (r *remote) takeMetrics(ctx context.Context, m bus.Message) error {
+	nodeID, _, ok := wire.ParseTopic(m.Topic)
+	if !ok {
+		return nil
+	}
+	n, found, err := r.lookUp(ctx, nodeID)
+	if err != nil || !found {
+		return err
+	}
+	if err := r.store(ctx, n.no, nodeID, m.Payload); err != nil {
+		return err
+	}
+	ack := wire.MetricsAck{V: wire.ProtocolVersion}
+	if ack.Run, ack.Seq, ok = wire.NameMetrics(m.Payload); !ok {
+		return nil // a dead letter without a name
+	}
+	proof.SignAck(n.key, nodeID, &ack)
+	if err := r.c.publish(nodeID, wire.ChannelMetricsAck, ack); err != nil {
+		// The node sends it again, and is told then.
+		r.c.Log.Debug("acknowledgement not published", "node_id", nodeID, "error", err)
+	}
+	return nil
+}
+
+// store waits for the commit.
+func (r *remote) store(ctx context.Context, nodeNo int32, nodeID string, payload []byte) error {
+	settled := make(chan error, 1)
+	r.c.ingest.Take(nodeNo, nodeID, payload, func(err error) { settled <- err })
+	select {
+	case err := <-settled:
+		r.c.notTaken(err)
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// lookUp gives a node's number and key; found is false for one that is not
+// enrolled, of whom nothing is taken.
+func (r *remote) lookUp(ctx context.Context, nodeID string) (n knownNode, found bool, err error) {
+	now := r.c.now()
+	r.mu.Lock()
+	n, found = r.known[nodeID]
+	r.mu.Unlock()
+	if found && now.Before(n.until) {
+		return n, true, nil
+	}
+	no, keys, err := r.c.Nodes.LiveKeys(ctx, nodeID)
+	if fault.Has(err, fault.NodeNotFound) {
+		return n, false, nil
+	}
+	if err != nil {
+		return n, false, err
+	}
+	n = knownNode{no: no, key: keys.Challenge, until: now.Add(knownTime)}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) >= maxKnown {
+		clear(r.known)
+	}
+	r.known[nodeID] = n
+	return n, true, nil
+}
+
+// takeAsLeader hands a message to the room that it is for.
+func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
+	nodeID, channel, ok := wire.ParseTopic(m.Topic)
+	if !ok {
+		return nil
+	}
+	known, found, err := r.lookUp(ctx, nodeID)
+	if err != nil || !found {
+		return err
+	}
+	client := r.client(nodeID, known.no)
+	switch channel {
+	case wire.ChannelStatus:
+		err = r.takeStatus(ctx, client, m.Payload)
+	case wire.ChannelInfo:
+		err = r.c.onInfo(ctx, client, m.Payload)
+	case wire.ChannelCommandResult:
+		err = r.c.onCommandResult(ctx, client, m.Payload)
+	case wire.ChannelResponse:
+		r.c.onResponse(ctx, client, m.Payload, m.Received)
+	}
+	r.c.notTaken(err)
+	if errors.Is(err, broker.ErrIgnore) {
+		return nil
+	}
+	return err
+}
+
+// client is the node's live connection; session 0 when none is known.
+func (r *remote) client(nodeID string, no int32) broker.Client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, found := r.sessions[nodeID]; found {
+		return s.client
+	}
+	return broker.Client{NodeID: nodeID, NodeNo: no}
+}
+
+// takeStatus makes presence of what nodes, and their wills, say: the broker
+// tells nobody who comes and goes.
+func (r *remote) takeStatus(ctx context.Context, client broker.Client, payload []byte) error {
+	status, err := wire.DecodeStatus(payload)
+	if err != nil {
+		return r.c.reject(ctx, client, wire.ChannelStatus, err, payload)
+	}
+	r.mu.Lock()
+	s, live := r.sessions[client.NodeID]
+	r.mu.Unlock()
+	same := live && s.run == status.Run && s.connection == status.Connection
+	switch {
+	case !status.Online && !same:
+		return nil // of a connection that another one followed
+	case !status.Online:
+		r.forget(client.NodeID)
+		r.c.onDisconnect(client, "its status says so")
+		return nil
+	case !same:
+		if client.Session, err = r.c.onConnect(ctx, client); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		r.sessions[client.NodeID] = remoteSession{client, status.Run, status.Connection}
+		r.mu.Unlock()
+	}
+	return r.c.Nodes.SetAgent(ctx, client.NodeNo, client.Session, status)
+}
+
+func (r *remote) forget(nodeID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, nodeID)
+}

@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"testing"
+	"time"
+
+	"lucid.internal/e2e/fleet"
+	"lucid.internal/e2e/harness"
+)
+
+var (
+	relayNodes    = flag.Int("relay-nodes", 30, "simulated nodes in TestExternalBroker")
+	relayDuration = flag.Duration("relay-duration", 25*time.Second, "how long they live")
+)
+
+// relay is a real Mosquitto with two coordinators behind it, on one database.
+type relay struct {
+	t            *testing.T
+	postgres     *harness.Postgres
+	mosquitto    *harness.Mosquitto
+	coordinators [2]*lab
+	dir          string // of the broker
+	nodes, own   string // its addresses
+}
+
+func startRelay(t *testing.T) *relay {
+	t.Helper()
+	if _, err := harness.FindMosquitto(); errors.Is(err, harness.ErrNoMosquitto) {
+		t.Skip("NOT TESTED: ", err)
+	}
+	r := &relay{t: t, dir: dataDir(t)}
+	data := dataDir(t)
+	var err error
+	if r.postgres, err = harness.StartPostgres(within(t, patience), data); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.postgres.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, address := range []*string{&r.nodes, &r.own} {
+		if *address, err = harness.FreeAddr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range r.coordinators {
+		r.coordinators[i] = r.coordinator(data)
+	}
+	return r
+}
+
+// coordinator starts one, which finds the broker as soon as it is there.
+func (r *relay) coordinator(data string) *lab {
+	r.t.Helper()
+	c, err := harness.Start(harness.Options{
+		Binaries: binaries, Data: data, Serve: r.postgres, MQTT: r.nodes,
+		Args: []string{"--broker", "external", "--broker-url", "tcp://" + r.own},
+		Env: []string{
+			"LUCID_MQTT_BROKER=external", "LUCID_MQTT_BROKER_URL=tcp://" + r.own, "LUCID_MQTT_BROKER_PASSWORD=a password of the test",
+			"LUCID_POOT_CALCULATION_INTERVAL=4s", "LUCID_POOT_CHALLENGE_DEADLINE=2s", "LUCID_POOT_DIFFICULTY=4",
+			"LUCID_RATE_ANONYMOUS=0", "LUCID_EPOCH=10s", "LUCID_EPOCH_GRACE=1s",
+		},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	l := &lab{Coordinator: c, t: r.t}
+	r.t.Cleanup(l.finish)
+	return l
+}
+
+// configure writes the broker's files, as an operator does after enrolments.
+func (r *relay) configure() {
+	r.t.Helper()
+	if _, err := r.coordinators[0].Run(within(r.t, patience), "broker", "mosquitto-config", "--data", r.coordinators[0].Data, "--out", r.dir); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// TestExternalBroker runs two coordinators behind a Mosquitto and kills the one
+// that leads, with no warning, while nodes send. Every sample that a node was
+// told is stored is stored, once; both did their share; one of them leads at a
+// time, and the other one takes over.
+func TestExternalBroker(t *testing.T) {
+	r := startRelay(t)
+	r.startBroker()
+	leader, other := r.leader()
+	if err := leader.MakeAdminKey(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	f := leader.newFleet(fleet.Config{
+		Nodes: *relayNodes, Duration: *relayDuration, Seed: 3, SampleInterval: 100 * time.Millisecond, PublishInterval: 200 * time.Millisecond,
+		Faults: fleet.Faults{Cuts: 1, Churn: 0.5, Duplicates: 0.05, Away: time.Second},
+	})
+	r.configure()
+	if err := r.mosquitto.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(context.Background(), nil) }()
+
+	r.awaitShares()
+	other.await(within(t, patience), "proofs behind the broker", func(context.Context) error {
+		n := other.count("SELECT count(*) FROM verdict WHERE result = 'valid'")
+		return unless(n >= int64(*relayNodes), "%d valid", n)
+	})
+	if status, _, _ := other.Get(within(t, patience), "/ready"); status == 200 {
+		t.Error("both coordinators say that they lead")
+	}
+	leader.Kill()
+	if err := other.AwaitReady(within(t, patience)); err != nil { // it leads
+		t.Fatal(err)
+	}
+	other.await(within(t, patience), "the dead one's session to be emptied", func(context.Context) error {
+		n := other.count("SELECT count(*) FROM broker_slot")
+		return unless(n == 1, "%d slots", n)
+	})
+	other.awaitSamples()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	report := other.check(f)
+	total := report.Total()
+	t.Logf("two coordinators behind Mosquitto, the leader killed: %d samples of %d nodes acknowledged, %d missing, %d stored twice; %d proofs: %s",
+		total.Acked, *relayNodes, total.Missing, total.Twice, report.Answers, report.Groups[0].Verdicts)
+	if err := report.Err(); err != nil {
+		t.Error(err)
+	}
+	if total.Acked == 0 {
+		t.Error("nothing was acknowledged")
+	}
+	for what, query := range map[string]string{
+		"epochs closed twice":      "SELECT count(*) - count(DISTINCT (pool_no, starts_at)) FROM epoch",
+		"challenges open together": "SELECT count(*) FROM (SELECT node_no FROM challenge WHERE state = 'open' GROUP BY node_no HAVING count(*) > 1) AS more",
+		"ledger sum":               ledgerSum,
+	} {
+		if n := other.count(query); n != 0 {
+			t.Errorf("%s: %d", what, n)
+		}
+	}
+	if err := other.Stop(within(t, stopLimit)); err != nil {
+		t.Error(err)
+	}
+}
+
+func (r *relay) startBroker() {
+	r.t.Helper()
+	// The command needs the schema and the keys, which the first to start made.
+	for _, l := range r.coordinators {
+		l.await(within(r.t, patience), "the API", func(ctx context.Context) error {
+			status, _, err := l.Get(ctx, "/health")
+			return unless(err == nil && status == 200, "status %d, %v", status, err)
+		})
+	}
+	r.configure()
+	var err error
+	if r.mosquitto, err = harness.StartMosquitto(within(r.t, patience), r.dir, r.own); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		if err := r.mosquitto.Stop(); err != nil {
+			r.t.Error(err)
+		}
+	})
+}
+
+// leader waits until one of the two leads.
+func (r *relay) leader() (leader, other *lab) {
+	r.t.Helper()
+	a, b := r.coordinators[0], r.coordinators[1]
+	a.await(within(r.t, patience), "one of them to lead", func(ctx context.Context) error {
+		for _, pair := range [][2]*lab{{a, b}, {b, a}} {
+			if status, _, err := pair[0].Get(ctx, "/ready"); err == nil && status == 200 {
+				leader, other = pair[0], pair[1]
+				return nil
+			}
+		}
+		return errors.New("neither is ready")
+	})
+	return leader, other
+}
+
+// awaitShares waits until both have stored samples.
+func (r *relay) awaitShares() {
+	r.t.Helper()
+	for _, l := range r.coordinators {
+		l.await(within(r.t, patience), "its share of the samples", func(ctx context.Context) error {
+			n, err := l.Metric(ctx, "lucid_ingest_samples_total")
+			return unless(err == nil && n > 100, "%v stored, %v", n, err)
+		})
+	}
+}
