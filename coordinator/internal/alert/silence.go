@@ -60,16 +60,30 @@ func (n NewSilence) check(now time.Time) (bad []fault.Field) {
 	return bad
 }
 
-// Silence makes a silence.
-func (s *Store) Silence(ctx context.Context, by audit.By, n NewSilence) (Silence, error) {
-	now := s.now()
+// Check tells every bad field at once, of a silence that is made now.
+func (n NewSilence) Check(now time.Time) error {
+	if bad := n.normal(now).check(now); len(bad) > 0 {
+		return fault.New(fault.Validation, "the silence cannot be made; see details").WithFields(bad...)
+	}
+	return nil
+}
+
+// normal gives it with its default, and times as Postgres keeps them.
+func (n NewSilence) normal(now time.Time) NewSilence {
 	if n.Starts.IsZero() {
 		n.Starts = now
 	}
 	n.Starts, n.Ends = n.Starts.UTC().Truncate(time.Microsecond), n.Ends.UTC().Truncate(time.Microsecond)
-	if bad := n.check(now); len(bad) > 0 {
-		return Silence{}, fault.New(fault.Validation, "the silence cannot be made; see details").WithFields(bad...)
+	return n
+}
+
+// Silence makes a silence.
+func (s *Store) Silence(ctx context.Context, by audit.By, n NewSilence) (Silence, error) {
+	now := s.now()
+	if err := n.Check(now); err != nil {
+		return Silence{}, err
 	}
+	n = n.normal(now)
 	made := Silence{Scope: n.Scope, Kind: n.Kind, Starts: n.Starts, Ends: n.Ends, Reason: n.Reason, Author: by.Actor, CreatedAt: now}
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		q := sqlgen.New(tx)

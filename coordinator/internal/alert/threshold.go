@@ -193,9 +193,8 @@ func (s *Store) Settings(ctx context.Context, scope Scope) ([]Setting, error) {
 	return settings, nil
 }
 
-// SetThresholds stores thresholds for a scope, each whole: what is narrower
-// still goes before it.
-func (s *Store) SetThresholds(ctx context.Context, by audit.By, scope Scope, set map[Kind]Threshold) error {
+// CheckThresholds tells every bad field at once.
+func CheckThresholds(set map[Kind]Threshold) error {
 	var bad []fault.Field
 	for _, k := range Kinds() {
 		if th, ok := set[k]; ok {
@@ -204,6 +203,15 @@ func (s *Store) SetThresholds(ctx context.Context, by audit.By, scope Scope, set
 	}
 	if len(bad) > 0 {
 		return fault.New(fault.Validation, "the thresholds are not allowed as they are; see details").WithFields(bad...)
+	}
+	return nil
+}
+
+// SetThresholds stores thresholds for a scope, each whole: what is narrower
+// still goes before it.
+func (s *Store) SetThresholds(ctx context.Context, by audit.By, scope Scope, set map[Kind]Threshold) error {
+	if err := CheckThresholds(set); err != nil {
+		return err
 	}
 	now := s.now()
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {

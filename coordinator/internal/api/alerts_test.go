@@ -128,7 +128,7 @@ func TestThresholdsByScope(t *testing.T) {
 	w.wantError(w.send(http.MethodDelete, ofPool+"/cpu", "", operator), 404, "LUCID_ERR_4901")
 	w.wantError(w.send(http.MethodPost, ofPool, `{"thresholds": {}}`, operator), 422, "LUCID_ERR_1002")
 	w.wantError(w.send(http.MethodPost, ofPool, `{"thresholds": {"noise": {"warning": 1}}}`, operator), 422, "LUCID_ERR_1002")
-	if d := w.wantError(w.send(http.MethodPost, ofPool, `{"thresholds": {"cpu": {"warning": 90, "critical": 80}}}`, operator), 422, "LUCID_ERR_1002"); d.Details[0].Name != "cpu.critical" {
+	if d := w.wantError(w.send(http.MethodPost, ofPool, `{"thresholds": {"cpu": {"warning": 90, "critical": 80}}}`, operator), 422, "LUCID_ERR_1002"); d.Details[0].Name != "thresholds.cpu.critical" {
 		t.Errorf("%+v", d.Details)
 	}
 	w.wantError(w.send(http.MethodPost, ofPool, `{"thresholds": {"cpu": {"warning": 90}}}`, as(w.keys[access.Viewer])), 403, "LUCID_ERR_2003")

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
@@ -81,11 +83,28 @@ func (s *server) listEnrolmentTokens(ctx context.Context, in *PageInput) (*answe
 	return answered(enrolmentTokenListBody{shape(tokens, s.shapeEnrolmentToken), in.of(total)})
 }
 
-func (s *server) createEnrolmentToken(ctx context.Context, in *struct{ Body newEnrolmentTokenBody }) (*answer[createdEnrolmentTokenBody], error) {
+type newEnrolmentTokenInput struct{ Body newEnrolmentTokenBody }
+
+// token is what shall be made, its pool and node left out.
+func (in *newEnrolmentTokenInput) token(now time.Time) node.Token {
 	t := node.Token{NodeName: in.Body.NodeName, Uses: in.Body.Uses, Life: defaultTokenLife}
 	if !in.Body.ExpiresAt.IsZero() {
-		t.Life = in.Body.ExpiresAt.Sub(s.Now())
+		t.Life = in.Body.ExpiresAt.Sub(now)
 	}
+	return t
+}
+
+// Resolve asks the noun; it has rules for a token that is of some node.
+func (in *newEnrolmentTokenInput) Resolve(h huma.Context) []error {
+	t := in.token(serverOf(h).Now())
+	if in.Body.NodeID != "" {
+		t.NodeNo = new(int32)
+	}
+	return complaints("body", t.Check())
+}
+
+func (s *server) createEnrolmentToken(ctx context.Context, in *newEnrolmentTokenInput) (*answer[createdEnrolmentTokenBody], error) {
+	t := in.token(s.Now())
 	if in.Body.PoolID != "" {
 		p, err := s.Pools.Get(ctx, in.Body.PoolID)
 		if err != nil {

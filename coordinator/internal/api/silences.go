@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/fault"
@@ -72,11 +74,22 @@ type newSilenceBody struct {
 	Reason   string  `json:"reason" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" example:"moving the rack"`
 }
 
-func (s *server) createSilence(ctx context.Context, in *struct{ Body newSilenceBody }) (*answer[silenceBody], error) {
+type newSilenceInput struct{ Body newSilenceBody }
+
+func (in *newSilenceInput) silence() alert.NewSilence {
 	b := in.Body
-	made, err := s.Alerts.Silence(ctx, by(ctx), alert.NewSilence{
+	return alert.NewSilence{
 		Scope: alert.Scope{NodeID: b.NodeID, PoolID: b.PoolID}, Kind: alert.Kind(b.Kind), Starts: b.StartsAt.Time, Ends: b.EndsAt.Time, Reason: b.Reason,
-	})
+	}
+}
+
+// Resolve asks the noun.
+func (in *newSilenceInput) Resolve(h huma.Context) []error {
+	return complaints("body", in.silence().Check(serverOf(h).Now()))
+}
+
+func (s *server) createSilence(ctx context.Context, in *newSilenceInput) (*answer[silenceBody], error) {
+	made, err := s.Alerts.Silence(ctx, by(ctx), in.silence())
 	if err != nil {
 		return nil, err
 	}

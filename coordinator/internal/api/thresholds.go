@@ -193,15 +193,24 @@ func (s *server) answerThresholds(ctx context.Context, scope alert.Scope) (*answ
 	return answered(shapeThresholds(settings))
 }
 
-func (s *server) setThresholds(ctx context.Context, scope alert.Scope, body setThresholdsBody) (*answer[thresholdsAnswer], error) {
-	set := make(map[alert.Kind]alert.Threshold, len(body.Thresholds))
-	for k, in := range body.Thresholds {
+func (b *setThresholdsBody) thresholds() map[alert.Kind]alert.Threshold {
+	set := make(map[alert.Kind]alert.Threshold, len(b.Thresholds))
+	for k, in := range b.Thresholds {
 		set[k] = in.threshold(k)
 	}
-	if len(set) == 0 {
-		return nil, badField("thresholds", "must name a kind of alert")
+	return set
+}
+
+// Resolve asks the noun.
+func (b *setThresholdsBody) Resolve(huma.Context) []error {
+	if len(b.Thresholds) == 0 {
+		return complaints("body", badField("thresholds", "must name a kind of alert"))
 	}
-	if err := s.Alerts.SetThresholds(ctx, by(ctx), scope, set); err != nil {
+	return complaints("body.thresholds", alert.CheckThresholds(b.thresholds()))
+}
+
+func (s *server) setThresholds(ctx context.Context, scope alert.Scope, body setThresholdsBody) (*answer[thresholdsAnswer], error) {
+	if err := s.Alerts.SetThresholds(ctx, by(ctx), scope, body.thresholds()); err != nil {
 		return nil, err
 	}
 	return s.answerThresholds(ctx, scope)

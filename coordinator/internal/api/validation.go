@@ -24,7 +24,7 @@ import (
 
 // complaint is what a noun's rules have against a field of an input.
 type complaint struct {
-	in    string // body or query
+	in    string // body, or what of it the noun is asked about, or query
 	field fault.Field
 	code  fault.Code
 }

@@ -33,8 +33,8 @@ type Token struct {
 
 // CreateToken makes a token and returns it; only its hash is kept.
 func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (token string, err error) {
-	if bad := checkNewToken(t); bad != nil {
-		return "", fault.New(fault.Validation, "the enrolment token cannot be made").WithFields(bad...)
+	if err := t.Check(); err != nil {
+		return "", err
 	}
 	now := s.Now()
 	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
@@ -45,6 +45,14 @@ func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (token st
 		return "", fmt.Errorf("store enrolment token: %w", err)
 	}
 	return token, nil
+}
+
+// Check tells every bad field at once.
+func (t Token) Check() error {
+	if bad := checkNewToken(t); bad != nil {
+		return fault.New(fault.Validation, "the enrolment token cannot be made").WithFields(bad...)
+	}
+	return nil
 }
 
 func checkNewToken(t Token) (bad []fault.Field) {
