@@ -11,6 +11,7 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/shared/wire"
 )
 
 // filled makes a pool of the fleet's nodes from..to, each with its number as
@@ -240,7 +241,17 @@ func TestNewNodesAreAssigned(t *testing.T) {
 			t.Errorf("node %d is in %q, want %q", i, n.PoolID, want)
 		}
 	}
-	if n := w.count("SELECT count(*) FROM audit_entry WHERE action = 'pool.assign_node' AND actor = 'system' AND after ->> 'reason' LIKE 'most room%'"); n != 2 {
-		t.Errorf("%d assignments on record, want 2", n)
+	// A node that its operator made without a pool is assigned when its device comes.
+	var made createdIDs
+	w.demand(access.Operator, http.MethodPost, nodesPath, `{"name": "disk-pi", "node_type": "storage"}`, http.StatusCreated, &made)
+	request := w.enrollRequest(made.Enrolment["token"].(string), wire.Inventory{})
+	if a := w.send(http.MethodPost, wire.EnrollPath, w.body(request), nil); a.StatusCode != http.StatusOK {
+		t.Fatalf("enrolment: %d %s", a.StatusCode, a.body)
+	}
+	if n, err := w.Nodes.Get(t.Context(), made.Node["node_id"].(string)); err != nil || n.PoolID != "pool_storage" {
+		t.Errorf("a storage node is in %q, %v", n.PoolID, err)
+	}
+	if n := w.count("SELECT count(*) FROM audit_entry WHERE action = 'pool.assign_node' AND actor = 'system' AND after ->> 'reason' LIKE 'most room%'"); n != 3 {
+		t.Errorf("%d assignments on record, want 3", n)
 	}
 }
