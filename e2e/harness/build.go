@@ -18,7 +18,7 @@ type Binaries struct {
 // Build compiles both programs into dir the way a release does: static and
 // stripped.
 func Build(ctx context.Context, dir string) (Binaries, error) {
-	root, err := repository()
+	root, err := Repository()
 	if err != nil {
 		return Binaries{}, err
 	}
@@ -41,8 +41,8 @@ func compile(ctx context.Context, module, pkg, out string) error {
 	return nil
 }
 
-// repository finds the folder that holds go.work, from the working folder up.
-func repository() (string, error) {
+// Repository finds the folder that holds go.work, from the working folder up.
+func Repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -73,8 +73,13 @@ var bigInstallation = []string{
 	`INSERT INTO audit_entry (at, actor, action, target, request_id, prev_hash, hash)
 		SELECT now() - i * interval '1 s', 'key_' || i % 50, 'a.' || i % 20, 'node_' || i % 5000, '', sha256(int4send(i)), sha256(int4send(i + 1))
 		FROM generate_series(1, 20000) i`,
+	`INSERT INTO alert (node_no, kind, state, severity, value, threshold, started_at, fired_at, observed_at, resolved_at)
+		SELECT 1 + i % 5000, 'cpu', CASE WHEN i <= 200 THEN 'firing' ELSE 'resolved' END, (ARRAY['warning', 'critical'])[1 + i % 2], 95, 90,
+			now(), now(), now(), CASE WHEN i > 200 THEN now() END FROM generate_series(1, 20000) i`,
+	`INSERT INTO alert_silence (node_no, starts_at, ends_at, reason, author, created_at)
+		SELECT i, now() - i * interval '1 day', now() - i * interval '12 hours', 'work', 'cli', now() FROM generate_series(1, 5000) i`,
 	`INSERT INTO event (at, kind, node_id, pool_id, body) SELECT now(), 'node', 'node_' || i % 5000, '', '{}' FROM generate_series(1, 20000) i`,
-	`INSERT INTO enrolment_token (token_hash, node_no, expires_at) SELECT sha256(int4send(i)), i, now() + i * interval '1 s' FROM generate_series(1, 5000) i`,
+	`INSERT INTO enrolment_token (token_hash, node_no, created_at, expires_at) SELECT sha256(int4send(i)), i, now() - i * interval '1 s', now() + i * interval '1 s' FROM generate_series(1, 5000) i`,
 	`ALTER TABLE audit_entry ENABLE TRIGGER ALL`,
 	`VACUUM ANALYZE`, `VACUUM`, // twice: the first leaves the table it begins with unmarked
 }
@@ -95,6 +100,8 @@ func explainLists(t *testing.T, w *world, plain *db.Pool, sent *dbtest.Recorder)
 		"/nodes/node_7/earnings",
 		"/nodes/pools/", "/nodes/pools/?page=50", "/nodes/pools/?auto_scaling=true", "/nodes/pools/?auto_scaling=false", "/nodes/pools/?q=cafe",
 		"/nodes/pools/?q=cafe&auto_scaling=true", "/nodes/pools/pool_7", "/nodes/pools/pool_7/nodes", "/nodes/pools/pool_7/nodes?page=2",
+		"/alerts", "/alerts?page=50", "/alerts?active_only=true", "/alerts?severity=critical", "/alerts/silences", "/nodes/node_7/resources/alerts",
+		"/nodes/node_7/resources/thresholds", "/nodes/pools/pool_7/thresholds", "/enrolment-tokens",
 		"/users", "/users?page=100", "/apikeys", "/apikeys?page=100",
 		"/audit", "/audit?actor=key_7", "/audit?action=a.3", "/audit?target=node_9", "/audit?since=2030-01-01T00:00:00Z", "/audit?actor=key_7&action=a.7",
 	})
