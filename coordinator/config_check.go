@@ -22,6 +22,7 @@ const (
 	maxVetting   = 1_000_000
 	maxVetDays   = 3650
 	maxRate      = 10_000_000 // requests a minute
+	maxFreeMiB   = 1 << 30
 	// maxHashes is the most work a challenge may ask for: what a slow board
 	// searches in minutes. Beyond it nobody could answer.
 	maxHashes = uint64(1) << 28
@@ -57,6 +58,7 @@ func (l *loader) lasts(key string, v, low, high time.Duration) {
 func (l *loader) checkGeneral() {
 	c := &l.config
 	l.require(c.DataDir != "", "data_dir", "is empty")
+	l.between("data_min_free_mib", c.DataMinFree, 0, maxFreeMiB)
 	if c.MasterKey != "" {
 		_, ok := c.MasterKeyBytes()
 		l.require(ok, "master_key", "is not 32 bytes in hexadecimal or base64")

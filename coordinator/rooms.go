@@ -137,11 +137,7 @@ func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
 		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Payouts: c.Payouts(),
 		Audit: c.Audit, Events: c.events,
-		Checks: []api.Check{
-			{Name: "database", Run: c.DB.Ping},
-			{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},
-			{Name: "leader", Run: func(context.Context) error { return c.leads() }},
-		},
+		Checks:  c.checks(),
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},
 		Origins: c.Config.API.CORSOrigins, Hosts: c.trustedHosts(), Proxies: c.Config.API.TrustedProxies,
 		Version: version, Metrics: c.metrics, Logger: c.Log, Now: c.now,
@@ -152,6 +148,17 @@ func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	server := api.NewServer(handler, c.Log)
 	server.RegisterOnShutdown(c.events.Close) // it waits for open requests, and streams would not end by themselves
 	return server, nil
+}
+
+// checks are what /ready asks.
+func (c *Coordinator) checks() []api.Check {
+	return []api.Check{
+		{Name: "database", Run: func(ctx context.Context) error { return c.DB.Ping(ctx) }},
+		{Name: "migrations", Run: func(ctx context.Context) error { return db.CheckSchema(ctx, c.DB) }},
+		{Name: "disk", Run: func(context.Context) error { return checkDisk(c.Config.DataDir, c.Config.DataMinFree) }},
+		{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},
+		{Name: "leader", Run: func(context.Context) error { return c.leads() }},
+	}
 }
 
 func (c *Coordinator) brokerReady() error {
