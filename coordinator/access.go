@@ -49,7 +49,7 @@ func (f *Foundation) reloadSigningKeys(ctx context.Context) error {
 // it does. Running coordinators take it over by themselves; tokens of the key
 // before stay good until they expire.
 func (f *Foundation) RotateSigningKey(ctx context.Context) (from time.Time, err error) {
-	return access.AddSigningKey(ctx, ByCLI, f.DB, f.secrets.Secret, f.now())
+	return access.AddSigningKey(ctx, ByCLI(), f.DB, f.secrets.Secret, f.now())
 }
 
 // KeyRequest describes an API key to be made.
@@ -65,12 +65,12 @@ func (f *Foundation) CreateKey(ctx context.Context, r KeyRequest) (key access.Ke
 	if r.Life != 0 {
 		n.Expires = f.now().Add(r.Life)
 	}
-	return f.Access.CreateKey(ctx, ByCLI, n)
+	return f.Access.CreateKey(ctx, ByCLI(), n)
 }
 
 // RevokeKey ends an API key.
 func (f *Foundation) RevokeKey(ctx context.Context, id string) error {
-	return f.Access.RevokeKey(ctx, ByCLI, id)
+	return f.Access.RevokeKey(ctx, ByCLI(), id)
 }
 
 // Keys lists all API keys, newest first.
@@ -100,7 +100,7 @@ type UserRequest struct{ Name, Email, Role, Password string }
 
 // AddUser makes a user who can log in at once.
 func (f *Foundation) AddUser(ctx context.Context, r UserRequest) (access.User, error) {
-	return f.Access.AddUser(ctx, ByCLI, access.NewUser{Name: r.Name, Email: r.Email, Role: access.Role(r.Role), Password: r.Password})
+	return f.Access.AddUser(ctx, ByCLI(), access.NewUser{Name: r.Name, Email: r.Email, Role: access.Role(r.Role), Password: r.Password})
 }
 
 // DisableUser ends all of a user's sessions and lets nobody log in by that name
@@ -119,7 +119,7 @@ func (f *Foundation) changeUser(ctx context.Context, name string, c access.UserC
 	if err != nil {
 		return fmt.Errorf("user %q: %w", name, err)
 	}
-	_, err = f.Access.ChangeUser(ctx, ByCLI, u.ID, c)
+	_, err = f.Access.ChangeUser(ctx, ByCLI(), u.ID, c)
 	return err
 }
 

@@ -3,6 +3,9 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,12 +16,19 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 )
 
-// ByCLI stands in the audit log for whoever has a shell beside the database.
-var ByCLI = audit.By{Actor: audit.CLI}
+// ByCLI stands in the audit log for whoever has a shell beside the database, by
+// the name that the machine knows: cli:ada. Where the user has none, its number.
+func ByCLI() audit.By {
+	name := strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		name = u.Username
+	}
+	return audit.By{Actor: audit.CLI + ":" + name}
+}
 
 // CreatePool makes a pool.
 func (f *Foundation) CreatePool(ctx context.Context, n NewPool) (pool.Pool, error) {
-	return f.Pools.Create(ctx, ByCLI, n)
+	return f.Pools.Create(ctx, ByCLI(), n)
 }
 
 // AuditFilter selects entries of the audit log.
@@ -68,7 +78,7 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 		}
 		token.NodeNo = &n.No
 	}
-	text, err := f.Nodes.CreateToken(ctx, ByCLI, token)
+	text, err := f.Nodes.CreateToken(ctx, ByCLI(), token)
 	if err != nil {
 		return "", err
 	}

@@ -89,7 +89,7 @@ func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward *US
 		if reward != nil {
 			n.RewardPerEpoch = *reward
 		}
-		_, err = f.Pools.Create(ctx, ByCLI, n)
+		_, err = f.Pools.Create(ctx, ByCLI(), n)
 		if fault.Has(err, fault.NameTaken) {
 			return false, nil
 		}
@@ -97,7 +97,7 @@ func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward *US
 	case err != nil || reward == nil:
 		return err == nil, err
 	}
-	_, err = f.Pools.Update(ctx, ByCLI, id, nil, pool.Patch{RewardPerEpoch: reward})
+	_, err = f.Pools.Update(ctx, ByCLI(), id, nil, pool.Patch{RewardPerEpoch: reward})
 	return err == nil, err
 }
 

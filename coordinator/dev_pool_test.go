@@ -18,7 +18,7 @@ func TestDevLeavesADeletedPoolDeleted(t *testing.T) {
 			t.Fatalf("exists %v, %v", exists, err)
 		}
 	}
-	if err := f.Pools.Delete(t.Context(), ByCLI, "pool_default", nil); err != nil {
+	if err := f.Pools.Delete(t.Context(), ByCLI(), "pool_default", nil); err != nil {
 		t.Fatal(err)
 	}
 	if exists, err := f.EnsurePool(t.Context(), "pool_default", "default", &reward); err != nil || exists {

@@ -83,7 +83,7 @@ type ApplyMoves struct {
 type Audit struct {
 	Action string `json:"action"`
 
-	// Actor Id of a key or user; cli, device or system.
+	// Actor Id of a key or user; cli:USER for a command beside the database; device or system.
 	Actor string `json:"actor"`
 
 	// After null when nothing is left.
@@ -1700,7 +1700,7 @@ type ListAuditParams struct {
 	// Cursor next_cursor of the page before; filters must stay as they were.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Actor Only what this key or user, cli, device or system did.
+	// Actor Only what this key or user, cli:USER, device or system did.
 	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
 
 	// Action Only this action, as pool.create.
@@ -3154,7 +3154,7 @@ type ClientInterface interface {
 
 	// GetReady Tell whether it can work
 	//
-	// 200 when every check passes; else 503, and each check says why.
+	// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
 	//
 	// Public: no credential is needed.
 	//
@@ -4828,7 +4828,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // GetReady Tell whether it can work
 //
-// 200 when every check passes; else 503, and each check says why.
+// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
 //
 // Public: no credential is needed.
 //
@@ -9504,7 +9504,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadyWithResponse Tell whether it can work
 	//
-	// 200 when every check passes; else 503, and each check says why.
+	// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
 	//
 	// Public: no credential is needed.
 	//
@@ -18521,7 +18521,7 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 
 // GetReadyWithResponse Tell whether it can work
 //
-// 200 when every check passes; else 503, and each check says why.
+// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
 //
 // Public: no credential is needed.
 //

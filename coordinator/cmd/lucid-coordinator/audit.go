@@ -18,7 +18,7 @@ type auditCmd struct {
 
 type auditListCmd struct {
 	settings
-	Actor  string        `placeholder:"ID" help:"Only what this key or user, cli, device or system did."`
+	Actor  string        `placeholder:"ID" help:"Only what this key or user, cli:USER, device or system did."`
 	Action string        `placeholder:"NOUN.VERB" help:"Only this action, as pool.create."`
 	Target string        `placeholder:"ID" help:"Only what was done to this thing."`
 	Since  time.Duration `placeholder:"DURATION" help:"Only the time until now of this length, as 24h."`

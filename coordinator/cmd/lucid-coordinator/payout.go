@@ -53,7 +53,7 @@ type payoutStartCmd struct {
 // Run marks the payout as being paid.
 func (c *payoutStartCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		p, err := f.Payouts().Start(ctx, coordinator.ByCLI, c.ID)
+		p, err := f.Payouts().Start(ctx, coordinator.ByCLI(), c.ID)
 		if err == nil {
 			fmt.Printf("%s is %s: pay %s USDT to %s\n", p.ID, p.Status, p.NetAmount, p.WalletAddress)
 		}
@@ -70,7 +70,7 @@ type payoutCompleteCmd struct {
 // Run settles the payout.
 func (c *payoutCompleteCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		p, err := f.Payouts().Complete(ctx, coordinator.ByCLI, c.ID, c.Transaction)
+		p, err := f.Payouts().Complete(ctx, coordinator.ByCLI(), c.ID, c.Transaction)
 		if err == nil {
 			fmt.Printf("%s is %s: %s USDT to %s\n", p.ID, p.Status, p.NetAmount, p.WalletAddress)
 		}
@@ -86,7 +86,7 @@ type payoutCancelCmd struct {
 // Run cancels the payout.
 func (c *payoutCancelCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		p, err := f.Payouts().Cancel(ctx, coordinator.ByCLI, c.ID)
+		p, err := f.Payouts().Cancel(ctx, coordinator.ByCLI(), c.ID)
 		if err == nil {
 			fmt.Printf("%s is %s: %s USDT are payable to %s again\n", p.ID, p.Status, p.Amount, p.NodeID)
 		}

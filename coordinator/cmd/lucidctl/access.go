@@ -107,7 +107,7 @@ type auditCmd struct {
 
 type auditListCmd struct {
 	paging
-	Actor  string `help:"Only what this key or user, cli, device or system did."`
+	Actor  string `help:"Only what this key or user, cli:USER, device or system did."`
 	Action string `help:"Only this action, as pool.create."`
 	Target string `help:"Only what was done to this thing."`
 }

@@ -177,20 +177,23 @@ func (s *Store) Keys(ctx context.Context, limit, offset int) ([]Key, int, error)
 	return keys, int(total), nil
 }
 
-// RevokeKey ends a key and its tokens. Revoking a key again changes nothing.
+// RevokeKey ends a key and its tokens. Revoking a key again changes nothing,
+// but is audited as every call is.
 func (s *Store) RevokeKey(ctx context.Context, by audit.By, id string) error {
 	now := s.now().UTC().Truncate(time.Microsecond)
 	err := db.InTx(ctx, s.pool, func(tx db.Tx) error {
 		q := sqlgen.New(tx)
 		row, err := q.LockKey(ctx, id)
-		if err != nil || row.RevokedAt != nil {
-			return err
-		}
-		if err := q.RevokeKey(ctx, sqlgen.RevokeKeyParams{KeyID: id, At: now}); err != nil {
+		if err != nil {
 			return err
 		}
 		before := keyOf(row).record()
-		row.RevokedAt = &now
+		if row.RevokedAt == nil {
+			row.RevokedAt = &now
+			if err := q.RevokeKey(ctx, sqlgen.RevokeKeyParams{KeyID: id, At: now}); err != nil {
+				return err
+			}
+		}
 		return audit.Write(ctx, tx, by.Record("apikey.revoke", id, before, keyOf(row).record()))
 	})
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -134,7 +134,7 @@ func (s *Store) Logout(ctx context.Context, refresh, requestID string) error {
 		ended = ""
 		q := sqlgen.New(tx)
 		row, err := q.LockRefresh(ctx, digest[:])
-		if errors.Is(err, pgx.ErrNoRows) || err == nil && row.EndedAt != nil {
+		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		} else if err != nil {
 			return err

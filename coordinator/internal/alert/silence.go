@@ -120,13 +120,17 @@ func (s *Store) EndSilence(ctx context.Context, by audit.By, id string) error {
 		row, err := q.LockSilence(ctx, numberOf(silenceIDPrefix, id))
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fault.New(fault.OtherNotFound, "no silence %s", id)
-		} else if err != nil || !row.EndsAt.After(now) {
+		} else if err != nil {
 			return err
 		}
-		if err := q.EndSilence(ctx, sqlgen.EndSilenceParams{SilenceNo: row.SilenceNo, At: now}); err != nil {
-			return err
+		ends := row.EndsAt
+		if ends.After(now) {
+			ends = now
+			if err := q.EndSilence(ctx, sqlgen.EndSilenceParams{SilenceNo: row.SilenceNo, At: now}); err != nil {
+				return err
+			}
 		}
-		return audit.Write(ctx, tx, by.Record("silence.end", id, map[string]any{"ends_at": row.EndsAt}, map[string]any{"ends_at": now}))
+		return audit.Write(ctx, tx, by.Record("silence.end", id, map[string]any{"ends_at": row.EndsAt}, map[string]any{"ends_at": ends}))
 	})
 	if err != nil {
 		return fmt.Errorf("end silence %s: %w", id, err)

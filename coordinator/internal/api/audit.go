@@ -25,7 +25,7 @@ func (s *server) auditOperations() {
 type auditInput struct {
 	Limit  int       `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
 	Cursor string    `query:"cursor" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; filters must stay as they were."`
-	Actor  string    `query:"actor" maxLength:"200" doc:"Only what this key or user, cli, device or system did."`
+	Actor  string    `query:"actor" maxLength:"200" doc:"Only what this key or user, cli:USER, device or system did."`
 	Action string    `query:"action" maxLength:"100" doc:"Only this action, as pool.create."`
 	Target string    `query:"target" maxLength:"200" doc:"Only what was done to this thing."`
 	Since  time.Time `query:"since" doc:"At or after this time."`
@@ -40,7 +40,7 @@ type auditListBody struct {
 type auditBody struct {
 	EntryNo   int64      `json:"entry_no"`
 	At        time.Time  `json:"at"`
-	Actor     string     `json:"actor" doc:"Id of a key or user; cli, device or system."`
+	Actor     string     `json:"actor" doc:"Id of a key or user; cli:USER for a command beside the database; device or system."`
 	Action    string     `json:"action"`
 	Target    string     `json:"target"`
 	Before    jsonObject `json:"before" doc:"null when there was nothing before."`

@@ -20,14 +20,14 @@ import (
 // Actors that are no credential. Everybody else is the id of a key or a user.
 const (
 	System = "system" // the coordinator by itself
-	CLI    = "cli"    // somebody with a shell beside the database
+	CLI    = "cli"    // somebody with a shell beside the database; the coordinator's commands add who: cli:ada
 	Device = "device" // a machine that showed its enrolment token
 )
 
 // By says on whose behalf a store changes something. Stores that change
 // anything take it right after the context.
 type By struct {
-	Actor     string // key_..., user_..., cli, device or system
+	Actor     string // key_..., user_..., cli:..., device or system
 	RequestID string // of the API's request; "" elsewhere
 }
 

@@ -68,15 +68,19 @@ func (s *Store) scale(ctx context.Context, tx db.Tx, by audit.By, poolID string,
 		return Scaled{}, err
 	}
 	done.Reason = reason
+	record := by.Record("pool.scale", poolID, nil, done).AtTime(s.now())
 	if done.Before == done.After {
-		return done, nil
+		if by.Actor == audit.System { // who looks every minute would fill the log
+			return done, nil
+		}
+		return done, audit.Write(ctx, tx, record)
 	}
 	c := settings.changed(changedScaled, int(row.NodeCount))
 	c.Working, c.Reason = &done.After, reason
 	if err := publish(ctx, tx, poolID, "", c, s.now()); err != nil {
 		return Scaled{}, err
 	}
-	return done, audit.Write(ctx, tx, by.Record("pool.scale", poolID, nil, done).AtTime(s.now()))
+	return done, audit.Write(ctx, tx, record)
 }
 
 func (s *Store) applyScale(ctx context.Context, tx db.Tx, nodes []sqlgen.LockScalableRow, target int) (Scaled, error) {

@@ -79,14 +79,15 @@ func (s *Store) update(ctx context.Context, tx db.Tx, by audit.By, poolID string
 			poolID, row.NodeCount, after.MaxNodes).
 			WithFields(fault.Field{Name: "max_nodes", Reason: "is below node_count"})
 	}
+	now := s.now()
+	record := by.Record("pool.update", poolID, before, after).AtTime(now)
 	if reflect.DeepEqual(before, after) {
-		return nil
+		return audit.Write(ctx, tx, record) // that somebody tried
 	}
 	documents, err := after.columns()
 	if err != nil {
 		return err
 	}
-	now := s.now()
 	err = sqlgen.New(tx).UpdatePool(ctx, sqlgen.UpdatePoolParams{
 		PoolNo: row.PoolNo, Name: after.Name, Description: after.Description, MaxNodes: int32(after.MaxNodes),
 		RewardPerEpoch: int64(after.RewardPerEpoch), ResourceLimits: documents.limits, AutoScaling: documents.scaling,
@@ -98,7 +99,7 @@ func (s *Store) update(ctx context.Context, tx db.Tx, by audit.By, poolID string
 	if err := publish(ctx, tx, poolID, "", after.changed(changedUpdated, int(row.NodeCount)), now); err != nil {
 		return err
 	}
-	return audit.Write(ctx, tx, by.Record("pool.update", poolID, before, after).AtTime(now))
+	return audit.Write(ctx, tx, record)
 }
 
 // Delete deletes an empty pool; one with nodes is fault.PoolNotEmpty. Its

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/span"
+)
+
+// shell types commands beside a database of its own.
+type shell struct {
+	*testing.T
+	db *db.Pool
+}
+
+func newShell(t *testing.T) shell {
+	t.Helper()
+	url := dbtest.URL(t)
+	t.Setenv("LUCID_DATABASE_URL", url)
+	t.Setenv("LUCID_DATA_DIR", t.TempDir())
+	pool, err := db.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return shell{t, pool}
+}
+
+// run types a command that has to work, with a text at its standard input.
+func (s shell) run(input string, args ...string) {
+	s.Helper()
+	dir, in, out := s.TempDir(), os.Stdin, os.Stdout
+	defer func() { os.Stdin, os.Stdout = in, out }()
+	err := os.WriteFile(filepath.Join(dir, "in"), []byte(input), 0o600)
+	if err == nil {
+		os.Stdin, err = os.Open(filepath.Join(dir, "in"))
+	}
+	if err == nil {
+		os.Stdout, err = os.Create(filepath.Join(dir, "out"))
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	if code := run(args); code != 0 {
+		s.Fatalf("lucid-coordinator %s: exit code %d", strings.Join(args, " "), code)
+	}
+}
+
+// read gives the one value of a query.
+func (s shell) read(sql string) (text string) {
+	s.Helper()
+	if err := s.db.QueryRow(s.Context(), sql).Scan(&text); err != nil {
+		s.Fatalf("%s: %v", sql, err)
+	}
+	return text
+}
+
+// payouts makes as many pending payouts, each of a node of its own.
+func (s shell) payouts(many int) {
+	s.Helper()
+	for n := range many {
+		id := fmt.Sprint("node_", n)
+		_, err := s.db.Exec(s.Context(), `INSERT INTO node (node_id, name, status, payout_address) VALUES ($1, $1, 'active', 'TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t')`, id)
+		if err == nil {
+			err = db.InTx(s.Context(), s.db, func(tx db.Tx) error {
+				_, err := ledger.Post(s.Context(), tx, ledger.Accrue("gift to "+id, time.Now(), "pool_gift", []ledger.Share{{NodeID: id, Amount: ledger.USDT(10)}}, 0))
+				return err
+			})
+		}
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
+	round, err := payout.NewRound(payout.Config{Pool: s.db, ScoreAsOf: everybodyIsGood, FaultWindows: noFaults})
+	if err == nil {
+		err = round.RunOnce(s.Context())
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func everybodyIsGood(_ context.Context, _ db.Tx, nodeNos []int32, _ time.Time) (map[int32]payout.ScoreAt, error) {
+	all := map[int32]payout.ScoreAt{}
+	for _, no := range nodeNos {
+		all[no] = payout.ScoreAt{Vetted: true}
+	}
+	return all, nil
+}
+
+func noFaults(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, nil }
+
+// TestEveryChangingCommandIsAudited types every command. One that changes
+// something leaves an entry of its own, by the name of who typed it. Whoever
+// adds a command adds it here.
+func TestEveryChangingCommandIsAudited(t *testing.T) {
+	s := newShell(t)
+	s.payouts(2)
+	first, second := s.read("SELECT min(payout_id) FROM payout"), s.read("SELECT max(payout_id) FROM payout")
+	var done []string
+	changes := func(input string, path string, args ...string) {
+		t.Helper()
+		done = append(done, path)
+		before := s.read("SELECT coalesce(max(entry_no), 0)::text FROM audit_entry")
+		s.run(input, append(strings.Fields(path), args...)...)
+		who, err := user.Current()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "1 cli:" + who.Username
+		if got := s.read("SELECT count(*)::text || ' ' || coalesce(string_agg(actor, ' '), '') FROM audit_entry WHERE entry_no > " + before); got != want {
+			t.Errorf("%s leaves entries %q, want %q", path, got, want)
+		}
+	}
+	changes("", "pool create", "--name", "home")
+	changes("", "token create")
+	changes("", "apikey create", "--name", "billing")
+	changes("", "apikey revoke", s.read("SELECT key_id FROM api_key"))
+	changes("correct horse battery\n", "user add", "ada", "--password-stdin")
+	changes("", "user disable", "ada")
+	changes("", "user disable", "ada") // which changes nothing any more
+	changes("", "user enable", "ada")
+	changes("another long password\n", "user passwd", "ada", "--password-stdin")
+	changes("", "signing-key rotate")
+	changes("", "payout start", first)
+	changes("", "payout complete", first, "--transaction", strings.Repeat("a", 64))
+	changes("", "payout cancel", second)
+
+	reads := []string{"payout list", "apikey list", "user list", "audit list", "audit verify", "config print", "version"}
+	// The servers are no commands upon a database; what migrate did stands in
+	// the schema's own table of migrations; mosquitto-config writes files only.
+	others := []string{"serve", "dev", "migrate", "broker mosquitto-config"}
+	entries := s.read("SELECT count(*)::text FROM audit_entry")
+	for _, path := range reads {
+		s.run("", strings.Fields(path)...)
+	}
+	if now := s.read("SELECT count(*)::text FROM audit_entry"); now != entries {
+		t.Errorf("reading took the log from %s to %s entries", entries, now)
+	}
+	var c cli
+	for _, leaf := range kong.Must(&c).Model.Leaves(false) {
+		path := leaf.Name
+		for n := leaf.Parent; n.Parent != nil; n = n.Parent {
+			path = n.Name + " " + path
+		}
+		if !slices.Contains(slices.Concat(done, reads, others), path) {
+			t.Errorf("%q is not tested", path)
+		}
+	}
+}

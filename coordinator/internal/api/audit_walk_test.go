@@ -1,0 +1,160 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/shared/wire"
+)
+
+// auditWalk is a world in which every changing operation can succeed, and what
+// its requests need to know.
+type auditWalk struct {
+	*world
+	known map[string]string // values by their {name} in paths and bodies
+	done  map[string]bool   // operations that were called
+}
+
+func newAuditWalk(t *testing.T) *auditWalk {
+	w := newWorld(t)
+	a := &auditWalk{w, map[string]string{}, map[string]bool{}}
+	w.createPool("pool_home", 0)
+	w.createPool("pool_away", 0)
+	w.createPool("pool_empty", 0)
+	for _, name := range []string{"one", "two", "three"} {
+		pool := "pool_home"
+		if name == "three" {
+			pool = ""
+		}
+		n := w.enrol(name+"-pi", pool)
+		if name != "three" {
+			w.connect(n)
+		}
+		a.known[name] = n.ID
+	}
+	w.asAdmin(http.MethodPost, usersPath, `{"name":"ada","role":"viewer","password":"`+password+`"}`)
+	return a
+}
+
+func (a *auditWalk) fill(text string) string {
+	for name, value := range a.known {
+		text = strings.ReplaceAll(text, "{"+name+"}", value)
+	}
+	return text
+}
+
+// call sends a request, which must succeed and add so many entries to the log:
+// one, unless it says otherwise. what the answer holds is known afterwards.
+func (a *auditWalk) call(id, target, body string, entries int, learn ...string) {
+	a.t.Helper()
+	a.done[id] = true
+	method, path, _ := strings.Cut(target, " ")
+	before := a.count("SELECT count(*) FROM audit_entry")
+	answer := a.send(method, a.fill(path), a.fill(body), func(r *http.Request) {
+		if !strings.Contains(path, "/auth/") && !strings.HasSuffix(path, "/enroll") {
+			as(a.keys[access.Admin])(r)
+		}
+	})
+	if answer.StatusCode >= http.StatusMultipleChoices {
+		a.t.Errorf("%s: %d %s", id, answer.StatusCode, answer.body)
+		return
+	}
+	if n := a.count("SELECT count(*) FROM audit_entry") - before; n != entries {
+		a.t.Errorf("%s leaves %d entries in the audit log, want %d", id, n, entries)
+	}
+	_, action, _, request, _ := a.lastAudited()
+	if id != "enroll" && request != answer.Header.Get("X-Request-ID") {
+		a.t.Errorf("%s: the last entry, %s, is of request %q", id, action, request)
+	}
+	if len(learn) == 0 {
+		return
+	}
+	var made object
+	a.decode(answer.body, &made)
+	for _, name := range learn {
+		a.known[name], _ = made[name].(string)
+	}
+}
+
+// TestEveryChangingCallIsAudited calls every operation that changes something,
+// also where it changes nothing any more. Whoever adds one adds its call.
+func TestEveryChangingCallIsAudited(t *testing.T) {
+	a := newAuditWalk(t)
+	a.auditedAccess()
+	a.auditedPools()
+	a.auditedNodes()
+	a.auditedAlerts()
+	for path, item := range a.huma.OpenAPI().Paths {
+		for method, op := range methods(item) {
+			if method != http.MethodGet && !a.done[op.OperationID] {
+				t.Errorf("%s %s (%s) changes something, and no call of it is here", method, path, op.OperationID)
+			}
+		}
+	}
+}
+
+func (a *auditWalk) auditedAccess() {
+	login := `{"name":"ada","password":"` + password + `"}`
+	a.call("createToken", "POST /api/v1/auth/token", login, 1, "refresh_token")
+	a.call("refreshToken", "POST /api/v1/auth/refresh", `{"refresh_token":"{refresh_token}"}`, 1, "refresh_token")
+	a.call("logout", "POST /api/v1/auth/logout", `{"refresh_token":"{refresh_token}"}`, 1)
+	a.call("logout", "POST /api/v1/auth/logout", `{"refresh_token":"{refresh_token}"}`, 1)
+	a.call("createAPIKey", "POST /api/v1/apikeys", `{"name":"billing","role":"viewer"}`, 1, "key_id")
+	a.call("revokeAPIKey", "DELETE /api/v1/apikeys/{key_id}", "", 1)
+	a.call("revokeAPIKey", "DELETE /api/v1/apikeys/{key_id}", "", 1)
+	a.call("createUser", "POST /api/v1/users", `{"name":"bob","role":"viewer","password":"`+password+`"}`, 1, "user_id")
+	a.call("updateUser", "PATCH /api/v1/users/{user_id}", `{"disabled":true}`, 1)
+	a.call("updateUser", "PATCH /api/v1/users/{user_id}", `{"disabled":true}`, 1)
+}
+
+func (a *auditWalk) auditedPools() {
+	a.call("createPool", "POST /api/v1/nodes/pools/", `{"name":"fresh"}`, 1)
+	for range 2 {
+		a.call("updatePool", "PUT /api/v1/nodes/pools/pool_away", `{"description":"far away"}`, 1)
+	}
+	a.call("deletePool", "DELETE /api/v1/nodes/pools/pool_empty", "", 1)
+	a.call("addPoolNode", "POST /api/v1/nodes/pools/pool_away/nodes?node_id={three}", "", 1)
+	a.call("removePoolNode", "DELETE /api/v1/nodes/pools/pool_away/nodes/{three}", "", 1)
+	for range 2 {
+		a.call("scalePool", "POST /api/v1/nodes/pools/pool_home/scale", `{"target_nodes":2,"reason":"as it is"}`, 1)
+	}
+	moves := `{"node_id":"{one}","from_pool_id":"pool_home","to_pool_id":"pool_away"},{"node_id":"{two}","from_pool_id":"pool_home","to_pool_id":"pool_away"}`
+	a.call("applyPoolMoves", "POST /api/v1/nodes/pools/balance", `{"moves":[`+moves+`]}`, 2) // one for each
+}
+
+func (a *auditWalk) auditedNodes() {
+	a.call("createEnrolmentToken", "POST /api/v1/enrolment-tokens", `{}`, 1, "token", "token_id")
+	request := a.enrollRequest(a.known["token"], wire.Inventory{Hostname: "four"})
+	a.call("enroll", "POST "+wire.EnrollPath, a.body(request), 1)
+	for range 2 {
+		a.call("revokeEnrolmentToken", "DELETE /api/v1/enrolment-tokens/{token_id}", "", 1)
+	}
+	a.call("createNode", "POST /api/v1/nodes/", `{"name":"five","node_type":"worker"}`, 2) // the node, and its token
+	for range 2 {
+		a.call("updateNode", "PUT /api/v1/nodes/{three}", `{"name":"six"}`, 1)
+	}
+	a.call("stopNode", "POST /api/v1/nodes/{one}/stop", "", 1)
+	a.call("updateNode", "PUT /api/v1/nodes/{two}", `{"status":"maintenance","status_reason":"new fan"}`, 1)
+	a.call("startNode", "POST /api/v1/nodes/{two}/start", "", 1)
+	a.call("deleteNode", "DELETE /api/v1/nodes/{three}", "", 1)
+}
+
+func (a *auditWalk) auditedAlerts() {
+	thresholds := a.body(exampleSetThresholds())
+	for _, at := range []struct{ set, remove, path string }{
+		{"setFleetThresholds", "removeFleetThreshold", "/api/v1/alerts/thresholds"},
+		{"setPoolThresholds", "removePoolThreshold", "/api/v1/nodes/pools/pool_home/thresholds"},
+		{"setNodeThresholds", "removeNodeThreshold", "/api/v1/nodes/{one}/resources/thresholds"},
+	} {
+		for range 2 {
+			a.call(at.set, "POST "+at.path, thresholds, 1)
+		}
+		a.call(at.remove, "DELETE "+at.path+"/temperature", "", 1)
+	}
+	a.call("createSilence", "POST /api/v1/alerts/silences", `{"ends_at":"2026-05-05T12:00:00Z","reason":"moving"}`, 1, "silence_id")
+	for range 2 {
+		a.call("endSilence", "DELETE /api/v1/alerts/silences/{silence_id}", "", 1)
+	}
+}
