@@ -2886,7 +2886,7 @@ type ClientInterface interface {
 
 	// UpdateNodeWithBody Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -2897,7 +2897,7 @@ type ClientInterface interface {
 
 	// UpdateNode Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -4280,7 +4280,7 @@ func (c *Client) GetNode(ctx context.Context, nodeId string, reqEditors ...Reque
 
 // UpdateNodeWithBody Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -4301,7 +4301,7 @@ func (c *Client) UpdateNodeWithBody(ctx context.Context, nodeId string, params *
 
 // UpdateNode Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -9196,7 +9196,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateNodeWithBodyWithResponse Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -9207,7 +9207,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateNodeWithResponse Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -18045,7 +18045,7 @@ func (c *ClientWithResponses) GetNodeWithResponse(ctx context.Context, nodeId st
 
 // UpdateNodeWithBodyWithResponse Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -18062,7 +18062,7 @@ func (c *ClientWithResponses) UpdateNodeWithBodyWithResponse(ctx context.Context
 
 // UpdateNodeWithResponse Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //

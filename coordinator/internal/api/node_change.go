@@ -28,7 +28,8 @@ func (s *server) nodeChangeOperations() {
 		description: "What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, " +
 			"an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. " +
 			"With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score " +
-			"can only be made the operator's, a disqualification stays. To bring a node back earlier, start it.",
+			"can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. " +
+			"To bring a node back earlier, start it.",
 		request: updateNodeBody{
 			Status: orNil("maintenance"), StatusReason: orNil("new SD card"), StatusUntil: &instant{exampleEnd()},
 		},
