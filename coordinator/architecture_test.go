@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"seal", "access", "outage", "job", "ledger", "authority"},
 	{"node"},
 	{"pool", "sample", "challenge", "alert"},
-	{"score", "fraud"},
+	{"score", "fraud", "webhook"},
 	{"payout"},
 	{"api"},
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Log       LogConfig       `toml:"log" help:"Log"`
 	Node      NodeConfig      `toml:"node" help:"Nodes"`
 	Pool      PoolConfig      `toml:"pool" help:"Pools"`
+	Alert     AlertConfig     `toml:"alert" help:"Alerts"`
 	Poot      PootConfig      `toml:"poot" help:"Proof of ownership of token"`
 	Vetting   VettingConfig   `toml:"vetting" help:"Vetting of new nodes"`
 	Epoch     EpochConfig     `toml:"epoch" help:"Epochs"`
@@ -117,6 +118,11 @@ type PoolConfig struct {
 	HealthInterval time.Duration `toml:"health_check_interval" env:"LUCID_POOL_HEALTH_CHECK_INTERVAL" default:"60s" help:"Gap between two checks of the pools' health."`
 	AutoAssign     bool          `toml:"auto_assign" env:"LUCID_POOL_AUTO_ASSIGN" default:"true" help:"Puts a new node whose token names no pool into the one with most room that fits its type and region."`
 	AutoBalance    bool          `toml:"auto_balance" env:"LUCID_POOL_AUTO_BALANCE" default:"false" help:"Applies the proposed moves between pools after each health check, ten at most; else an operator does."`
+}
+
+// AlertConfig says where alerts may be sent.
+type AlertConfig struct {
+	WebhookLinkLocal bool `toml:"webhook_link_local" env:"LUCID_ALERT_WEBHOOK_LINK_LOCAL" default:"false" help:"Lets webhooks reach link-local addresses and those at which clouds tell their machines secrets."`
 }
 
 // PootConfig shapes the challenges.

@@ -26,6 +26,7 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/webhook"
 	"lucid.internal/shared/wire"
 )
 
@@ -39,6 +40,7 @@ type Options struct {
 type Coordinator struct {
 	*Foundation
 	observer Observer
+	version  string
 	metrics  *prometheus.Registry
 
 	events    *event.Feed
@@ -48,6 +50,7 @@ type Coordinator struct {
 	ingest    *sample.Ingest
 	scores    *score.Store
 	alerts    *alert.Store
+	webhooks  *webhook.Store
 	referee   *challenge.Referee
 	closer    *payout.Closer
 	round     *payout.Round
@@ -67,7 +70,7 @@ type Coordinator struct {
 // so that an address in use is found before anything starts.
 func New(f *Foundation, o Options) (*Coordinator, error) {
 	c := &Coordinator{
-		Foundation: f, observer: o.Observer.withDefaults(), metrics: prometheus.NewRegistry(),
+		Foundation: f, observer: o.Observer.withDefaults(), version: o.Version, metrics: prometheus.NewRegistry(),
 		led: make(chan struct{}), serving: make(chan struct{}), failed: make(chan error, 1),
 	}
 	c.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -39,6 +39,7 @@ type Foundation struct {
 	Audit     *audit.Log
 
 	secrets      *seal.Store
+	box          *seal.Box
 	puzzleKey    proof.Key
 	enrolmentKey ed25519.PrivateKey
 	now          func() time.Time
@@ -92,8 +93,8 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 		return err
 	}
 	f.puzzleKey = master.PuzzleKey()
-	box := seal.New(master)
-	f.secrets = seal.NewStore(f.DB, box)
+	f.box = seal.New(master)
+	f.secrets = seal.NewStore(f.DB, f.box)
 	if f.Authority, err = authority.Load(ctx, f.secrets.Secret, f.now); err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	f.Audit = audit.NewLog(f.DB)
 	f.Pools = pool.NewStore(f.DB, f.now).WithLimits(pool.Limits{MaxNodes: f.Config.Pool.MaxNodes, MinNodes: f.Config.Pool.MinNodes})
 	nodes := node.Config{
-		Pool: f.DB, Box: box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),
+		Pool: f.DB, Box: f.box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),
 		Join: pool.Join, Leave: pool.Leave, Now: f.now, CommandTimeout: f.Config.Node.CommandTimeout,
 	}
 	if f.Config.Pool.AutoAssign {

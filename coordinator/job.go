@@ -22,6 +22,7 @@ const (
 	rollupInterval   = 5 * time.Second
 	closerInterval   = time.Second // due is what the tables say; asking costs little
 	alertInterval    = 15 * time.Second
+	webhookInterval  = time.Second
 	takeoverInterval = 2 * time.Second
 )
 
@@ -45,6 +46,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	keeper := pool.Keeper{Store: c.Pools, Balance: c.Config.Pool.AutoBalance, Logger: c.Log}
 	start("pool health", c.Config.Pool.HealthInterval, keeper.RunOnce)
 	start("alerts", alertInterval, alert.NewWatch(c.alerts).RunOnce)
+	start("webhooks", webhookInterval, c.webhooks.RunOnce)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)

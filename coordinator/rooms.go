@@ -22,12 +22,16 @@ import (
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/span"
+	"lucid.internal/coordinator/internal/webhook"
 )
 
 // buildRooms makes what turns messages into samples, verdicts and scores.
 func (c *Coordinator) buildRooms() (err error) {
 	c.events = event.NewFeed(event.Config{Pool: c.DB, Now: c.now})
-	c.alerts = alert.NewStore(alert.Config{Pool: c.DB, FaultWindows: c.faultWindows, Now: c.now, Logger: c.Log})
+	c.webhooks = webhook.NewStore(webhook.Config{
+		Pool: c.DB, Box: c.box, AllowLinkLocal: c.Config.Alert.WebhookLinkLocal, Source: c.URL(), Version: c.version, Now: c.now, Logger: c.Log,
+	})
+	c.alerts = alert.NewStore(alert.Config{Pool: c.DB, FaultWindows: c.faultWindows, Tell: c.webhooks.Enqueue, Now: c.now, Logger: c.Log})
 	c.presence = node.NewPresence(c.DB, c.now)
 	c.heartbeat, err = outage.NewHeartbeat(outage.Config{Pool: c.DB, Now: c.now, Logger: c.Log, OnStart: c.afterAbsence})
 	if err != nil {
@@ -135,7 +139,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Payouts: c.Payouts(),
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Webhooks: c.webhooks, Payouts: c.Payouts(),
 		Audit: c.Audit, Events: c.events,
 		Checks:  c.checks(),
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},

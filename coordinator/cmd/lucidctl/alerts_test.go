@@ -41,3 +41,22 @@ func TestSilenceCommands(t *testing.T) {
 		t.Errorf("%s has not ended:\n%s", id, out)
 	}
 }
+
+func TestWebhookCommands(t *testing.T) {
+	f := newFleet(t)
+	id := f.made("webhook_id", "webhooks", "create", "https://ops.example/lucid", "--kind", "disk", "--kind", "cpu", "--min-severity", "critical")
+	if secret := f.made("secret", "webhooks", "create", "https://ops.example/two"); !strings.HasPrefix(secret, "whsec_") {
+		t.Errorf("secret %q", secret)
+	}
+	f.must("webhooks", "test", id)
+	if out := f.must("webhooks", "deliveries", id); !strings.Contains(out, "open") {
+		t.Errorf("no delivery is open:\n%s", out)
+	}
+	if out := f.must("webhooks", "list", "-o", "wide"); !strings.Contains(out, "cpu,disk") || !strings.Contains(out, "critical") {
+		t.Errorf("%s", out)
+	}
+	f.must("webhooks", "delete", id, "--yes")
+	if out := f.must("webhooks", "list"); strings.Contains(out, id) {
+		t.Errorf("%s is still there:\n%s", id, out)
+	}
+}

@@ -32,6 +32,7 @@ import (
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/coordinator/internal/webhook"
 	"lucid.internal/shared/proof"
 )
 
@@ -68,7 +69,7 @@ func newFleet(t *testing.T) *fleet {
 	handler, err := api.New(api.Config{
 		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Payouts: payout.NewStore(database, time.Now),
 		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
-		Alerts: alert.NewStore(alert.Config{Pool: database}),
+		Alerts: alert.NewStore(alert.Config{Pool: database}), Webhooks: webhook.NewStore(webhook.Config{Pool: database, Box: seal.New(proof.Key{1})}),
 		Nodes: node.NewStore(node.Config{
 			Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 			Join: pool.Join, Leave: pool.Leave, Now: time.Now,
@@ -152,13 +153,13 @@ func TestEveryCommand(t *testing.T) {
 		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
 		"pools nodes": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
 		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "dead-letters list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
-		"alerts list": nil, "silences list": nil, "thresholds get": nil,
+		"alerts list": nil, "silences list": nil, "thresholds get": nil, "webhooks list": nil,
 	}
 	others := []string{ // tested one by one below
 		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
 		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "tokens create", "tokens revoke",
 		"users add", "users disable", "users enable", "users passwd", "login", "logout", "thresholds set", "thresholds remove",
-		"silences create", "silences end", "completion", "version",
+		"silences create", "silences end", "webhooks create", "webhooks delete", "webhooks test", "webhooks deliveries", "completion", "version",
 	}
 	var c cli
 	parser, err := newParser(&c, terminal{out: new(bytes.Buffer), notes: new(bytes.Buffer)})

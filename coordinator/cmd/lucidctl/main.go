@@ -45,6 +45,7 @@ type cli struct {
 	Alerts      alertsCmd      `cmd:"" help:"What is wrong with nodes."`
 	Thresholds  thresholdsCmd  `cmd:"" help:"From when on alerts fire."`
 	Silences    silencesCmd    `cmd:"" help:"When alerts are not delivered."`
+	Webhooks    webhooksCmd    `cmd:"" help:"Where alerts are sent."`
 	Events      eventsCmd      `cmd:"" help:"What happens, while it happens."`
 	Apikeys     apikeysCmd     `cmd:"" name:"apikeys" help:"API keys of people and programs."`
 	Users       usersCmd       `cmd:"" help:"People who log in."`

@@ -28,7 +28,8 @@ type Alert struct {
 	Kind          Kind
 	State         State
 	Severity      Severity
-	Value         float64 // as last observed, in the kind's unit
+	Worst         Severity // that it had while firing
+	Value         float64  // as last observed, in the kind's unit
 	Threshold     float64
 	Detail        string
 	StartedAt     time.Time // of the breach

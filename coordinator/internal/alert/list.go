@@ -24,7 +24,7 @@ type Filter struct {
 
 const (
 	alertColumns = `a.alert_no, n.node_id, n.name, COALESCE(p.pool_id, ''), a.kind, a.state, a.severity, a.value, a.threshold, a.detail,
-		a.started_at, a.fired_at, a.observed_at, a.resolved_at, a.end_reason, COALESCE(quiet.reason, ''), quiet.reason IS NOT NULL`
+		a.started_at, a.fired_at, a.observed_at, a.resolved_at, a.end_reason, COALESCE(quiet.reason, ''), quiet.reason IS NOT NULL, a.worst`
 	// $1 is the time of asking. Only what is open can be silenced.
 	alertTables = ` FROM alert a JOIN node n USING (node_no) LEFT JOIN pool p ON p.pool_no = n.pool_no
 		CROSS JOIN LATERAL (SELECT CASE WHEN a.state <> 'resolved'
@@ -94,7 +94,7 @@ func (s *Store) ActiveOf(ctx context.Context, nodeID string) ([]Alert, error) {
 
 func scanAlert(row pgx.CollectableRow) (a Alert, err error) {
 	err = row.Scan(&a.No, &a.NodeID, &a.NodeName, &a.PoolID, &a.Kind, &a.State, &a.Severity, &a.Value, &a.Threshold, &a.Detail,
-		&a.StartedAt, &a.FiredAt, &a.ObservedAt, &a.ResolvedAt, &a.EndReason, &a.SilenceReason, &a.Silenced)
+		&a.StartedAt, &a.FiredAt, &a.ObservedAt, &a.ResolvedAt, &a.EndReason, &a.SilenceReason, &a.Silenced, &a.Worst)
 	return a, err
 }
 

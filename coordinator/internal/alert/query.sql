@@ -32,15 +32,16 @@ FROM alert a JOIN node n USING (node_no) WHERE a.state <> 'resolved';
 -- name: InsertAlert :batchone
 -- No row: another coordinator, which leads no more, was first.
 INSERT INTO alert (node_no, kind, state, severity, value, threshold, detail, warning_since, critical_since, started_at, fired_at,
-    observed_at, untold)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    observed_at, untold, worst)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $3 = 'firing' THEN $4 ELSE 'warning' END)
 ON CONFLICT (node_no, kind) WHERE state <> 'resolved' DO NOTHING
 RETURNING alert_no;
 
 -- name: MoveAlert :batchexec
 -- What is untold stays so unless it is said otherwise.
 UPDATE alert SET state = $2, severity = $3, value = $4, threshold = $5, detail = $6, warning_since = $7, critical_since = $8,
-    fired_at = $9, observed_at = $10, resolved_at = $11, end_reason = $12, untold = COALESCE(sqlc.narg(untold)::boolean, untold)
+    fired_at = $9, observed_at = $10, resolved_at = $11, end_reason = $12, untold = COALESCE(sqlc.narg(untold)::boolean, untold),
+    worst = CASE WHEN $2 = 'firing' AND $3 = 'critical' THEN 'critical' ELSE worst END
 WHERE alert_no = $1 AND state <> 'resolved';
 
 -- name: DropAlert :batchexec
@@ -55,7 +56,7 @@ WHERE alert.alert_no = u.no AND alert.state <> 'resolved';
 -- name: TakeUntold :many
 -- What is silenced stays untold until the silence ends.
 SELECT a.alert_no, n.node_id, n.name, COALESCE(p.pool_id, '')::text AS pool_id, a.kind, a.state, a.severity, a.value, a.threshold,
-    a.detail, a.started_at, a.fired_at, a.observed_at, a.resolved_at, a.end_reason
+    a.detail, a.started_at, a.fired_at, a.observed_at, a.resolved_at, a.end_reason, a.worst
 FROM alert a JOIN node n USING (node_no) LEFT JOIN pool p ON p.pool_no = n.pool_no
 WHERE a.untold AND alert_silenced_by(a.node_no, n.pool_no, n.status, a.kind, @at) IS NULL
 ORDER BY a.alert_no LIMIT @most FOR UPDATE OF a SKIP LOCKED;

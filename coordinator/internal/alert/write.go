@@ -138,7 +138,7 @@ func (s *Store) tellSome(ctx context.Context) (n int, err error) {
 			numbers[i] = r.AlertNo
 			alerts[i] = Alert{
 				No: r.AlertNo, NodeID: r.NodeID, NodeName: r.Name, PoolID: r.PoolID, Kind: Kind(r.Kind), State: State(r.State),
-				Severity: Severity(r.Severity), Value: r.Value, Threshold: r.Threshold, Detail: r.Detail, StartedAt: r.StartedAt,
+				Severity: Severity(r.Severity), Worst: Severity(r.Worst), Value: r.Value, Threshold: r.Threshold, Detail: r.Detail, StartedAt: r.StartedAt,
 				FiredAt: r.FiredAt, ObservedAt: r.ObservedAt, ResolvedAt: r.ResolvedAt, EndReason: r.EndReason,
 			}
 		}

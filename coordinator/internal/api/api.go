@@ -31,6 +31,7 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/webhook"
 )
 
 const (
@@ -44,15 +45,16 @@ const (
 
 // Config of the API. Access and the stores are required.
 type Config struct {
-	Access  *access.Store
-	Nodes   *node.Store
-	Pools   *pool.Store
-	Samples *sample.Store
-	Scores  *score.Store
-	Alerts  *alert.Store
-	Payouts *payout.Store
-	Audit   *audit.Log
-	Events  *event.Feed
+	Access   *access.Store
+	Nodes    *node.Store
+	Pools    *pool.Store
+	Samples  *sample.Store
+	Scores   *score.Store
+	Alerts   *alert.Store
+	Webhooks *webhook.Store
+	Payouts  *payout.Store
+	Audit    *audit.Log
+	Events   *event.Feed
 
 	Limits  Limits         // of requests; default none
 	Origins []string       // whose pages may read answers, as browsers write them: https://name[:port]; default none
@@ -93,7 +95,7 @@ func New(c Config) (http.Handler, error) {
 
 func newServer(c Config) (*server, error) {
 	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Alerts == nil || s.Payouts == nil ||
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil ||
 		s.Audit == nil || s.Events == nil {
 		return nil, errors.New("api: Access and all stores are required")
 	}
@@ -122,6 +124,7 @@ func (s *server) operations() {
 	s.resourceOperations()
 	s.alertOperations()
 	s.letterOperations()
+	s.webhookOperations()
 	s.pootOperations()
 	s.payoutOperations()
 	s.earningsOperations()

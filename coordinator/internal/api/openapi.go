@@ -10,6 +10,7 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/webhook"
 )
 
 // Document is the OpenAPI 3.0 document without a server that answers: what
@@ -17,7 +18,7 @@ import (
 func Document() ([]byte, error) {
 	s, err := newServer(Config{
 		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
-		Alerts: new(alert.Store), Payouts: new(payout.Store), Audit: new(audit.Log), Events: new(event.Feed),
+		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Payouts: new(payout.Store), Audit: new(audit.Log), Events: new(event.Feed),
 	})
 	if err != nil {
 		return nil, err

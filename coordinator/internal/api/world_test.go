@@ -33,6 +33,7 @@ import (
 	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/coordinator/internal/span"
+	"lucid.internal/coordinator/internal/webhook"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -109,8 +110,9 @@ func (w *world) config() Config {
 	return Config{
 		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Payouts: payout.NewStore(w.db, w.now),
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
-		Alerts:  alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
-		Samples: sample.NewStore(sample.Config{Pool: w.db, Now: w.now}),
+		Webhooks: webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
+		Alerts:   alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
+		Samples:  sample.NewStore(sample.Config{Pool: w.db, Now: w.now}),
 		Nodes: node.NewStore(node.Config{
 			Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 			Join: pool.Join, Leave: pool.Leave, Now: w.now,

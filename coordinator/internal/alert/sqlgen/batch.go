@@ -62,8 +62,8 @@ func (b *DropAlertBatchResults) Close() error {
 
 const insertAlert = `-- name: InsertAlert :batchone
 INSERT INTO alert (node_no, kind, state, severity, value, threshold, detail, warning_since, critical_since, started_at, fired_at,
-    observed_at, untold)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    observed_at, untold, worst)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $3 = 'firing' THEN $4 ELSE 'warning' END)
 ON CONFLICT (node_no, kind) WHERE state <> 'resolved' DO NOTHING
 RETURNING alert_no
 `
@@ -140,7 +140,8 @@ func (b *InsertAlertBatchResults) Close() error {
 
 const moveAlert = `-- name: MoveAlert :batchexec
 UPDATE alert SET state = $2, severity = $3, value = $4, threshold = $5, detail = $6, warning_since = $7, critical_since = $8,
-    fired_at = $9, observed_at = $10, resolved_at = $11, end_reason = $12, untold = COALESCE($13::boolean, untold)
+    fired_at = $9, observed_at = $10, resolved_at = $11, end_reason = $12, untold = COALESCE($13::boolean, untold),
+    worst = CASE WHEN $2 = 'firing' AND $3 = 'critical' THEN 'critical' ELSE worst END
 WHERE alert_no = $1 AND state <> 'resolved'
 `
 

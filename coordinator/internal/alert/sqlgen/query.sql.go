@@ -457,7 +457,7 @@ func (q *Queries) Silences(ctx context.Context, arg SilencesParams) ([]SilencesR
 
 const takeUntold = `-- name: TakeUntold :many
 SELECT a.alert_no, n.node_id, n.name, COALESCE(p.pool_id, '')::text AS pool_id, a.kind, a.state, a.severity, a.value, a.threshold,
-    a.detail, a.started_at, a.fired_at, a.observed_at, a.resolved_at, a.end_reason
+    a.detail, a.started_at, a.fired_at, a.observed_at, a.resolved_at, a.end_reason, a.worst
 FROM alert a JOIN node n USING (node_no) LEFT JOIN pool p ON p.pool_no = n.pool_no
 WHERE a.untold AND alert_silenced_by(a.node_no, n.pool_no, n.status, a.kind, $1) IS NULL
 ORDER BY a.alert_no LIMIT $2 FOR UPDATE OF a SKIP LOCKED
@@ -484,6 +484,7 @@ type TakeUntoldRow struct {
 	ObservedAt time.Time
 	ResolvedAt *time.Time
 	EndReason  string
+	Worst      string
 }
 
 // What is silenced stays untold until the silence ends.
@@ -512,6 +513,7 @@ func (q *Queries) TakeUntold(ctx context.Context, arg TakeUntoldParams) ([]TakeU
 			&i.ObservedAt,
 			&i.ResolvedAt,
 			&i.EndReason,
+			&i.Worst,
 		); err != nil {
 			return nil, err
 		}
