@@ -43,6 +43,7 @@ test: setup ## every test of every module (TEST_FLAGS="-race -run ...")
 	$(call each,go test $(TEST_FLAGS) ./...)
 
 test-long: TEST_FLAGS := -race -shuffle=on -count=3 -timeout 60m
+test-long: export TEST_LONG := 1
 test-long: setup ## every test three times with the race detector, the fault tests in full, then every fuzz target
 	$(call each,go test $(TEST_FLAGS) ./...)
 	@sh scripts/setup.sh --mosquitto

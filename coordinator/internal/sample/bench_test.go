@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
-	"lucid.internal/coordinator/internal/db/cluster"
 	"lucid.internal/shared/wire"
 )
 
@@ -126,31 +123,10 @@ func copyGroup(b *testing.B, pool *db.Pool, group []byte) (rows int64) {
 	return rows
 }
 
-// benchPool is a server of its own with a coordinator's real settings: unlike
-// the tests' server, a commit is on disk when it returns.
+// benchPool is on a server of its own, with today's partitions.
 func benchPool(b *testing.B) *db.Pool {
 	b.Helper()
-	dir := b.TempDir()
-	if err := os.Chmod(filepath.Dir(dir), 0o711); err != nil { // the server's user must get through
-		b.Fatal(err)
-	}
-	c, err := cluster.Start(b.Context(), cluster.Config{Dir: filepath.Join(dir, "postgres")})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := c.Stop(context.Background()); err != nil {
-			b.Error(err)
-		}
-	})
-	if err := db.Migrate(b.Context(), c.URL(), nil); err != nil {
-		b.Fatal(err)
-	}
-	pool, err := db.Open(b.Context(), c.URL())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(pool.Close)
+	_, pool := ownServer(b, ownDir(b), nil)
 	if err := newStore(pool).RunOnceMaintain(b.Context()); err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,208 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"lucid.internal/shared/wire"
+)
+
+// storm is how many connections a test makes: few, but 10,000 with make
+// test-long, or as many as this process may open, both ends of each.
+func storm(t *testing.T, few int) int {
+	t.Helper()
+	const many, others = 10_000, 500
+	if os.Getenv("TEST_LONG") == "" {
+		return few
+	}
+	var limit syscall.Rlimit
+	enough := syscall.Rlimit{Cur: 2*many + others, Max: 2*many + others}
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Cur >= enough.Cur || syscall.Setrlimit(syscall.RLIMIT_NOFILE, &enough) == nil {
+		return many
+	}
+	fits := int(limit.Cur-others) / 2
+	t.Logf("only %d connections instead of %d: this process may open no more", fits, many)
+	return fits
+}
+
+// plainRig is a broker without TLS that lets everybody in.
+func plainRig(t *testing.T, change func(*Config)) *rig {
+	t.Helper()
+	return start(t, func(c *Config) {
+		c.PlainAddr = "127.0.0.1:0"
+		c.Authenticate = func(context.Context, string, []byte) (int32, error) { return 1, nil }
+		c.OnConnect = func(context.Context, Client) (uint64, error) { return 1, nil }
+		c.OnDisconnect = func(Client, string) {}
+		c.OnMetrics = func(_ context.Context, _ Client, _ []byte, settle func(error)) { settle(nil) }
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+// logIn speaks MQTT in a few bytes, and gives an error where the broker does
+// not answer that the login is good.
+func logIn(address net.Addr, nodeID string) (net.Conn, error) {
+	c, err := net.Dial("tcp", address.String())
+	if err != nil {
+		return nil, err
+	}
+	_ = c.SetDeadline(time.Now().Add(patience))
+	text := func(s string) string { return string([]byte{0, byte(len(s))}) + s }
+	login := "\x00\x04MQTT\x04\xc2\x00\x3c" + text(nodeID) + text(nodeID) + text("secret")
+	answer := make([]byte, 4)
+	if _, err = c.Write(append([]byte{0x10, byte(len(login))}, login...)); err == nil {
+		_, err = io.ReadFull(c, answer)
+	}
+	if err == nil && string(answer) != "\x20\x02\x00\x00" {
+		err = fmt.Errorf("CONNECT was answered with % x", answer)
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// publish sends a metrics message at QoS 1 and waits for its acknowledgement.
+func publish(c net.Conn, nodeID string) error {
+	body := fmt.Appendf([]byte{0, byte(len(topic(nodeID, wire.ChannelMetrics)))}, "%s\x00\x01{}", topic(nodeID, wire.ChannelMetrics))
+	if _, err := c.Write(append([]byte{0x32, byte(len(body))}, body...)); err != nil {
+		return err
+	}
+	answer := make([]byte, 4)
+	if _, err := io.ReadFull(c, answer); err != nil {
+		return err
+	}
+	if string(answer) != "\x40\x02\x00\x01" {
+		return fmt.Errorf("PUBLISH was answered with % x", answer)
+	}
+	return nil
+}
+
+// Everybody comes at once, as after our own restart: all are let in, and all
+// are heard. The kernel drops some of thousands that open at the same moment;
+// these try again, as agents do.
+func TestEverybodyConnectsAtOnce(t *testing.T) {
+	r := plainRig(t, nil)
+	count := storm(t, 500)
+	clients := make([]net.Conn, count)
+	begin := make(chan struct{})
+	var running sync.WaitGroup
+	var again atomic.Int64
+	for i := range clients {
+		running.Go(func() {
+			<-begin
+			nodeID := fmt.Sprintf("node_%d", i)
+			var err error
+			for range 5 {
+				if clients[i], err = logIn(r.PlainAddr(), nodeID); err == nil {
+					break
+				}
+				again.Add(1)
+			}
+			if err == nil {
+				err = publish(clients[i], nodeID)
+			}
+			if err != nil {
+				t.Errorf("%s: %v", nodeID, err)
+			}
+		})
+	}
+	began := time.Now()
+	close(begin)
+	running.Wait()
+	t.Logf("%d clients connected and heard in %s, %d of them not at the first try", count, time.Since(began), again.Load())
+	if n := counterValue(t, r.count.connections); n < float64(count) {
+		t.Errorf("%v connections, want %d", n, count)
+	}
+	for _, c := range clients {
+		if c != nil {
+			_ = c.Close()
+		}
+	}
+}
+
+// Nodes come, send and go, over and over, some without a word: nothing of them
+// stays behind.
+func TestChurnLeavesNothingBehind(t *testing.T) {
+	r := plainRig(t, nil)
+	round := func(times int) {
+		var running sync.WaitGroup
+		for worker := range 8 {
+			running.Go(func() {
+				for i := range times / 8 {
+					nodeID := fmt.Sprintf("node_%d_%d", worker, i%20) // often while its last connection is still there
+					c, err := logIn(r.PlainAddr(), nodeID)
+					if err == nil && i%3 > 0 {
+						err = publish(c, nodeID)
+					}
+					if err == nil && i%3 > 1 {
+						_, err = c.Write([]byte{0xe0, 0}) // DISCONNECT
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					_ = c.Close()
+				}
+			})
+		}
+		running.Wait()
+		for _, l := range r.listeners { // until the broker has seen the last one go
+			for l.open() > 0 {
+				runtime.Gosched()
+			}
+		}
+	}
+	round(800) // what is made once
+	goroutines, memory := runtime.NumGoroutine(), inUse()
+	count := storm(t, 4000)
+	round(count)
+	if now := runtime.NumGoroutine(); now > goroutines+8 { // one or two may be about to end
+		t.Errorf("%d goroutines after %d connections, %d before", now, count, goroutines)
+	}
+	if now := inUse(); now > memory+uint64(count)*100 {
+		t.Errorf("%d bytes in use after %d connections, %d before", now, count, memory)
+	}
+	want(t, "sessions", len(r.sessions.current), 0)
+	want(t, "clients of the server", r.server.Clients.Len(), 1) // our own
+}
+
+// open is how many connections are served.
+func (l *listener) open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
+}
+
+func TestMessageOfOneMebibyte(t *testing.T) {
+	r := start(t, nil)
+	other, c := r.node("node_b"), r.node("node_a")
+	var before, after runtime.MemStats
+	payload := make([]byte, 1<<20)
+	runtime.ReadMemStats(&before)
+	if err := r.wait(c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, payload)); err == nil {
+		t.Error("acknowledged")
+	}
+	next(t, r.disconnected)
+	runtime.ReadMemStats(&after)
+	// The client's copy and TLS are in the same process.
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 4<<20 {
+		t.Errorf("%d bytes allocated", grown)
+	}
+	want(t, "messages taken", len(r.metrics), 0)
+	want(t, "the other node", other.IsConnectionOpen(), true)
+}
