@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/sample"
@@ -48,15 +50,26 @@ type dataPointBody struct {
 	Figures   figuresBody `json:"figures" doc:"By field; null in a gap."`
 }
 
+func (in *metricsInput) query(now time.Time) sample.Query {
+	q := sample.Query{Subject: sample.Subject(in.MetricType), Granularity: sample.Granularity(in.Granularity), To: now}
+	given(&q.To, in.EndTime.pointer())
+	q.From = q.To.Add(-time.Hour)
+	given(&q.From, in.StartTime.pointer())
+	return q
+}
+
+// Resolve asks the noun.
+func (in *metricsInput) Resolve(h huma.Context) []error {
+	s := serverOf(h)
+	return complaints("query", s.Samples.Check(in.query(s.Now())))
+}
+
 func (s *server) getResourceMetrics(ctx context.Context, in *metricsInput) (*answer[resourceMetricsBody], error) {
 	n, err := s.Nodes.Get(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
 	}
-	q := sample.Query{Subject: sample.Subject(in.MetricType), Granularity: sample.Granularity(in.Granularity), To: s.Now()}
-	given(&q.To, in.EndTime.pointer())
-	q.From = q.To.Add(-time.Hour)
-	given(&q.From, in.StartTime.pointer())
+	q := in.query(s.Now())
 	series, err := s.Samples.History(ctx, n.No, q)
 	if err != nil {
 		return nil, err

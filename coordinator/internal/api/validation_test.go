@@ -151,6 +151,8 @@ func TestRulesAreToldBesideTheSchema(t *testing.T) {
 		{"POST /alerts/thresholds", "?a=1", `{"thresholds": {"cpu": {"warning": 90, "critical": 80}, "memory": {"warning": "x"}}}`, nil,
 			"a thresholds.cpu.critical thresholds.memory.warning"},
 		{"POST /enrolment-tokens", "?a=1", `{"expires_at": "2020-01-01T00:00:00Z", "node_name": "x", "node_id": "node_1", "uses": 2}`, nil, "a expires_at node_name uses"},
+		{"GET /nodes/node/resources/metrics", "?a=1&start_time=2026-05-04T12:00:00Z&end_time=2026-05-04T11:00:00Z&metric_type=x", "", nil,
+			"a end_time metric_type node_id"},
 		{"GET /nodes/", "?cursor=abcd&a=1&limit=0", "", nil, "a cursor limit"},
 		{"GET /nodes/", "?cursor=abcd&sort=size", "", nil, "sort"},
 		{"GET /nodes/pools/", "?cursor=abcd&a=1&limit=0", "", nil, "a cursor limit"},

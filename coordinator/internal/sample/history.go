@@ -38,6 +38,36 @@ type Query struct {
 // means that the span is empty, or too long for the granularity.
 func (s *Store) History(ctx context.Context, nodeNo int32, q Query) (Series, error) {
 	now := s.cfg.Now()
+	series, err := s.frame(q, now)
+	if err != nil {
+		return Series{}, err
+	}
+	g := series.Granularity
+	bucket := g.Length()
+	if series.CompleteUntil, err = s.completeUntil(ctx, nodeNo, g, now); err != nil {
+		return Series{}, err
+	}
+	list := metricsOf(q.Subject)
+	series.Fields = fieldsOf(list)
+	// One bucket more in front, from which the first rates are counted.
+	points, err := s.points(ctx, nodeNo, g, list, series.From.Add(-bucket), series.To)
+	if err != nil {
+		return Series{}, fmt.Errorf("rollups of node %d: %w", nodeNo, err)
+	}
+	points = withGaps(points, bucket, series.From.Add(-bucket), series.To)
+	addRates(points, list)
+	series.Points = points[min(1, len(points)):]
+	return series, nil
+}
+
+// Check tells what no series can be given by.
+func (s *Store) Check(q Query) error {
+	_, err := s.frame(q, s.cfg.Now())
+	return err
+}
+
+// frame is the series without its points.
+func (s *Store) frame(q Query, now time.Time) (Series, error) {
 	switch {
 	case q.From.Unix() < 0 || q.From.After(now):
 		return Series{}, badSpan("start_time", "must not be before 1970 or in the future")
@@ -54,20 +84,6 @@ func (s *Store) History(ctx context.Context, nodeNo int32, q Query) (Series, err
 	if series.To.Sub(series.From) > MaxPoints*bucket {
 		return Series{}, badSpan("granularity", tooMany(series.To.Sub(series.From), g))
 	}
-	var err error
-	if series.CompleteUntil, err = s.completeUntil(ctx, nodeNo, g, now); err != nil {
-		return Series{}, err
-	}
-	list := metricsOf(q.Subject)
-	series.Fields = fieldsOf(list)
-	// One bucket more in front, from which the first rates are counted.
-	points, err := s.points(ctx, nodeNo, g, list, series.From.Add(-bucket), series.To)
-	if err != nil {
-		return Series{}, fmt.Errorf("rollups of node %d: %w", nodeNo, err)
-	}
-	points = withGaps(points, bucket, series.From.Add(-bucket), series.To)
-	addRates(points, list)
-	series.Points = points[min(1, len(points)):]
 	return series, nil
 }
 
