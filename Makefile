@@ -21,7 +21,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 each = @failed=; for m in $(MODULES); do (cd $$m && $(1)) || failed="$$failed $$m"; done; \
 	if [ -n "$$failed" ]; then echo "failed in:$$failed" >&2; exit 1; fi
 
-.PHONY: help setup build run test test-long bench fuzz fmt lint vulncheck tidy tidy-check generate generate-check clean
+.PHONY: help setup build run test test-long bench fuzz fmt lint vulncheck tidy tidy-check generate generate-check packages packages-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ test: setup ## every test of every module (TEST_FLAGS="-race -run ...")
 
 test-long: TEST_FLAGS := -race -shuffle=on -count=3 -timeout 60m
 test-long: export TEST_LONG := 1
-test-long: setup ## every test three times with the race detector, the fault tests in full, then every fuzz target
+test-long: setup ## every test three times with the race detector, the fault tests in full, then every fuzz target, then the packages
 	$(call each,go test $(TEST_FLAGS) ./...)
 	@sh scripts/setup.sh --mosquitto
 	cd e2e && go test -timeout 60m -run 'TestCrash|TestFleet|TestChurn|TestExternalBroker' -v . -rounds 20 -publishers 64 \
@@ -52,6 +52,7 @@ test-long: setup ## every test three times with the race detector, the fault tes
 	cd e2e && go run ./cmd/fleet --self --nodes 10000 --duration 5m --sample-interval 2s --publish-interval 10s \
 		--churn 0.1 --cuts 0.2 --duplicates 0.02 --delays 0.02 --clock-skew 0.05 --cheat clone=20 --cheat alter=20 --cheat sybil=50
 	@FUZZTIME=1m sh scripts/fuzz.sh $(MODULES)
+	@$(MAKE) --no-print-directory packages-test
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh $(MODULES)
@@ -88,12 +89,19 @@ generate-check: $(TOOLS)/sqlc $(TOOLS)/oapi-codegen ## fails when generated code
 	@cd coordinator && ../$(TOOLS)/sqlc diff
 	@sh scripts/client.sh $(CURDIR)/$(TOOLS)/oapi-codegen check && echo "generated code is up to date"
 
+packages: $(TOOLS)/nfpm ## Debian packages of agent (amd64, arm64, armhf) and coordinator into dist/
+	@sh scripts/packages.sh $(CURDIR)/$(TOOLS)/nfpm
+
+packages-test: $(TOOLS)/nfpm ## install, upgrade, remove and purge them in a fresh Debian (root)
+	@sh scripts/packages-test.sh $(TOOLS)/nfpm
+
 clean: ## remove what was built; data in .lucid stays
-	rm -rf bin
+	rm -rf bin dist
 
 # Without cgo sqlc takes its parser as WebAssembly: no C compiler, no long C build.
 $(TOOLS)/sqlc: PACKAGE := github.com/sqlc-dev/sqlc/cmd/sqlc
 $(TOOLS)/oapi-codegen: PACKAGE := github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen
+$(TOOLS)/nfpm: PACKAGE := github.com/goreleaser/nfpm/v2/cmd/nfpm
 $(TOOLS)/staticcheck: PACKAGE := honnef.co/go/tools/cmd/staticcheck
 $(TOOLS)/govulncheck: PACKAGE := golang.org/x/vuln/cmd/govulncheck
 $(TOOLS)/%: tools/go.mod tools/go.sum

@@ -15,7 +15,7 @@ import (
 func examine(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	config := agent.Default()
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	file := flags.String("config", "", "configuration `file` (TOML) of run; flags win over it")
+	file := flags.String("config", "", "configuration `file` (TOML) of run, or a folder of them; flags win over it")
 	asJSON := flags.Bool("json", false, "print the findings as JSON")
 	flags.Var(new(list), "server", "`host:port` to try instead of the enrolment's addresses; may be repeated, or a list with commas")
 	flags.String("state-dir", config.StateDir, "`folder` with keys and identity")

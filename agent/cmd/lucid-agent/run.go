@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -23,7 +24,7 @@ import (
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	config := agent.Default()
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	file := flags.String("config", "", "configuration `file` (TOML); flags win over it")
+	file := flags.String("config", "", "configuration `file` (TOML), or a folder of them; flags win over it")
 	flags.Var(new(list), "server", "`host:port` of the coordinator's MQTT, instead of the enrolment's addresses; may be repeated, or a list with commas")
 	flags.String("state-dir", config.StateDir, "`folder` with keys and identity")
 	flags.String("spool-dir", config.SpoolDir, "`folder` for samples that wait long (default: spool in the state folder)")
@@ -81,7 +82,9 @@ func stayResidentSmall() {
 // others that are no settings, and reports every error of both.
 func configure(config *agent.Config, file string, flags *flag.FlagSet, others ...string) error {
 	var wrong []error
-	if file != "" {
+	files, err := settingsFiles(file)
+	wrong = append(wrong, err)
+	for _, file := range files {
 		text, err := os.ReadFile(file) // its error names the file
 		if err == nil {
 			err = config.Load(file, string(text))
@@ -98,6 +101,26 @@ func configure(config *agent.Config, file string, flags *flag.FlagSet, others ..
 		}
 	})
 	return errors.Join(append(wrong, config.Validate())...)
+}
+
+// settingsFiles are the file itself, or the folder's *.toml in their order:
+// what stands in a later one wins.
+func settingsFiles(path string) ([]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return []string{path}, nil // reading it tells what is wrong
+	}
+	entries, err := os.ReadDir(path)
+	var files []string
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".toml" {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	return files, err
 }
 
 // list is a flag that may be repeated.

@@ -1,0 +1,91 @@
+#!/bin/sh
+# Installs, upgrades, removes and purges the agent's package for real, through
+# apt from a signed repository, in a fresh Debian that it makes beside this
+# one. Needs root, debootstrap, apt-utils and gnupg, and says so without them.
+# Usage: packages-test.sh NFPM
+set -eu
+nfpm=$(realpath "$1")
+cd "$(dirname "$0")/.."
+skip() { echo "NOT RUN: the packages are not installed, because $*"; exit 0; }
+[ "$(id -u)" -eq 0 ] || skip "only root can make a Debian to install them in"
+for program in debootstrap apt-ftparchive gpg; do
+	command -v "$program" >/dev/null || skip "$program is missing (apt-get install debootstrap apt-utils gnupg)"
+done
+work=$(mktemp -d)
+system=$work/system
+end() {
+	status=$?
+	[ "$status" -eq 0 ] || tail -n 20 "$work/inside.log" 2>/dev/null || true
+	umount "$system/proc" 2>/dev/null || true
+	rm -rf "$work"
+}
+trap end EXIT
+chmod 755 "$work"
+GNUPGHOME=$work/keys
+export GNUPGHOME
+mkdir -m 700 "$GNUPGHOME"
+gpg --batch --quiet --passphrase '' --quick-generate-key 'Lucid test <test@lucid.internal>' ed25519 sign 1d
+
+mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\(http[^ ]*\) .*/\2/p; s/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+echo "making a Debian $codename ..."
+debootstrap --variant=minbase --include=systemd,ca-certificates "$codename" "$system" "${mirror:-http://deb.debian.org/debian}" >"$work/debootstrap.log" 2>&1 || {
+	tail -n 5 "$work/debootstrap.log"
+	skip "debootstrap could not make a Debian"
+}
+mount -t proc proc "$system/proc"
+inside() { chroot "$system" env DEBIAN_FRONTEND=noninteractive "$@" 2>>"$work/inside.log"; }
+check() {
+	what=$1
+	shift
+	if "$@"; then echo "ok: $what"; else echo "FAILED: $what"; exit 1; fi
+}
+absent() { ! [ -e "$1" ]; }
+
+# publish VERSION: what stands in dist/ as that version, as the repository.
+publish() {
+	rm -rf dist "$system/srv/apt"
+	VERSION=$1 sh scripts/packages.sh "$nfpm" "$(dpkg --print-architecture)" >/dev/null
+	sh scripts/repository.sh "$system/srv/apt" test@lucid.internal
+	inside apt-get update -qq
+}
+version() { inside lucid-agent version | cut -d' ' -f2; }
+
+mkdir -p "$system/srv/apt"
+echo 'deb [signed-by=/srv/apt/lucid-archive-keyring.gpg] file:/srv/apt stable main' >"$system/etc/apt/sources.list.d/lucid.list"
+publish 9.0.1
+inside apt-get install -y -qq --no-install-recommends lucid-agent >/dev/null
+check "installed" [ "$(version)" = 9.0.1 ]
+check "its user is there" [ -n "$(inside id lucid-agent)" ]
+check "its units are enabled" [ "$(inside systemctl is-enabled lucid-agent lucid-enroll | sort -u)" = enabled ]
+check "the state folder belongs to it" [ "$(inside stat -c '%U %a' /var/lib/lucid-agent)" = "lucid-agent 700" ]
+
+echo 'log_level = "debug"' >"$system/etc/lucid/agent.d/local.toml"
+echo secret >"$system/var/lib/lucid-agent/identity.json"
+publish 9.0.2
+inside apt-get upgrade -y -qq >/dev/null </dev/null
+check "upgraded without a question" [ "$(version)" = 9.0.2 ]
+check "the owner's settings stay" grep -q debug "$system/etc/lucid/agent.d/local.toml"
+check "the identity stays" grep -q secret "$system/var/lib/lucid-agent/identity.json"
+inside systemctl disable -q lucid-enroll
+publish 9.0.3
+inside apt-get upgrade -y -qq >/dev/null </dev/null
+check "a unit that was disabled stays so" [ "$(inside systemctl is-enabled lucid-enroll || true)" = disabled ]
+
+inside apt-get remove -y -qq lucid-agent >/dev/null
+check "removed" absent "$system/usr/bin/lucid-agent"
+check "the identity outlives removal" grep -q secret "$system/var/lib/lucid-agent/identity.json"
+inside apt-get purge -y -qq lucid-agent >/dev/null
+check "purging forgets the identity" absent "$system/var/lib/lucid-agent"
+check "settings that somebody wrote stay" [ -e "$system/etc/lucid/agent.d/local.toml" ]
+
+inside apt-get install -y -qq --no-install-recommends lucid-coordinator >/dev/null
+check "the coordinator starts" [ -n "$(inside lucid-coordinator version)" ]
+check "it is not enabled before it has a database" [ "$(inside systemctl is-enabled lucid-coordinator || true)" = disabled ]
+printf x >>"$system/srv/apt/pool/main/$(cd "$system/srv/apt/pool/main" && echo lucid-agent_*.deb)"
+inside apt-get clean
+if inside apt-get install -y -qq --no-install-recommends lucid-agent >/dev/null 2>&1; then
+	echo "FAILED: a package that was altered was installed"
+	exit 1
+fi
+echo "ok: a package that was altered is refused"
