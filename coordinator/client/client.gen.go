@@ -2734,7 +2734,7 @@ type ClientInterface interface {
 	//
 	// Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 	//
-	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
+	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open. A browser may come with the cookie that its login set instead of a header.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -3916,7 +3916,7 @@ func (c *Client) RevokeEnrolmentToken(ctx context.Context, tokenId string, reqEd
 //
 // Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 //
-// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
+// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open. A browser may come with the cookie that its login set instead of a header.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -9441,7 +9441,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 	//
-	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
+	// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open. A browser may come with the cookie that its login set instead of a header.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -11480,6 +11480,11 @@ func (r ListAuditResponse) ContentType() string {
 	return ""
 }
 
+// LogoutResponse204Headers the declared response headers of an HTTP 204 response for Logout
+type LogoutResponse204Headers struct {
+	SetCookie *string
+}
+
 // LogoutResponse429Headers the declared response headers of an HTTP 429 response for Logout
 type LogoutResponse429Headers struct {
 	RateLimitLimit     *int
@@ -11509,6 +11514,8 @@ type LogoutResponse struct {
 	JSON503 *Problem
 	// JSON504 the response for an HTTP 504 `application/json` response
 	JSON504 *Problem
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *LogoutResponse204Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *LogoutResponse429Headers
 }
@@ -11587,6 +11594,11 @@ func (r LogoutResponse) ContentType() string {
 	return ""
 }
 
+// RefreshTokenResponse200Headers the declared response headers of an HTTP 200 response for RefreshToken
+type RefreshTokenResponse200Headers struct {
+	SetCookie *string
+}
+
 // RefreshTokenResponse429Headers the declared response headers of an HTTP 429 response for RefreshToken
 type RefreshTokenResponse429Headers struct {
 	RateLimitLimit     *int
@@ -11620,6 +11632,8 @@ type RefreshTokenResponse struct {
 	JSON503 *Problem
 	// JSON504 the response for an HTTP 504 `application/json` response
 	JSON504 *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RefreshTokenResponse200Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RefreshTokenResponse429Headers
 }
@@ -11708,6 +11722,11 @@ func (r RefreshTokenResponse) ContentType() string {
 	return ""
 }
 
+// CreateTokenResponse200Headers the declared response headers of an HTTP 200 response for CreateToken
+type CreateTokenResponse200Headers struct {
+	SetCookie *string
+}
+
 // CreateTokenResponse429Headers the declared response headers of an HTTP 429 response for CreateToken
 type CreateTokenResponse429Headers struct {
 	RateLimitLimit     *int
@@ -11741,6 +11760,8 @@ type CreateTokenResponse struct {
 	JSON503 *Problem
 	// JSON504 the response for an HTTP 504 `application/json` response
 	JSON504 *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateTokenResponse200Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateTokenResponse429Headers
 }
@@ -18778,7 +18799,7 @@ func (c *ClientWithResponses) RevokeEnrolmentTokenWithResponse(ctx context.Conte
 //
 // Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be missing: read the state anew.
 //
-// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open.
+// Samples come only when asked for, at most one a second a node; they have no id and are not repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its reader does not keep up. One caller may have 20 streams open. A browser may come with the cookie that its login set instead of a header.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -21397,6 +21418,16 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 204:
+		var headers LogoutResponse204Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers204 = &headers
 	case rsp.StatusCode == 429:
 		var headers LogoutResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
@@ -21527,6 +21558,16 @@ func ParseRefreshTokenResponse(rsp *http.Response) (*RefreshTokenResponse, error
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers RefreshTokenResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 429:
 		var headers RefreshTokenResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
@@ -21657,6 +21698,16 @@ func ParseCreateTokenResponse(rsp *http.Response) (*CreateTokenResponse, error) 
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateTokenResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 429:
 		var headers CreateTokenResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {

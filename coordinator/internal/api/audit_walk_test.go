@@ -157,4 +157,7 @@ func (a *auditWalk) auditedAlerts() {
 	for range 2 {
 		a.call("endSilence", "DELETE /api/v1/alerts/silences/{silence_id}", "", 1)
 	}
+	a.call("createWebhook", "POST /api/v1/webhooks", `{"type":"webhook","url":"https://ops.example/lucid"}`, 1, "webhook_id")
+	a.call("testWebhook", "POST /api/v1/webhooks/{webhook_id}/test", "", 1)
+	a.call("deleteWebhook", "DELETE /api/v1/webhooks/{webhook_id}", "", 1)
 }

@@ -33,6 +33,8 @@ func credentialOf(r *http.Request) (string, error) {
 	}
 	key := r.Header.Get(keyHeader)
 	switch {
+	case bearer == "" && key == "" && cookieOf(r) != "":
+		return cookieOf(r), nil
 	case bearer == "" && key == "":
 		return "", fault.New(fault.NoCredentials,
 			"send an API key or a token as Authorization: Bearer, or an API key as %s", keyHeader)

@@ -63,7 +63,17 @@ type tokenBody struct {
 	RefreshExpiresAt *time.Time `json:"refresh_expires_at"`
 }
 
-func (s *server) createToken(ctx context.Context, in *struct{ Body *loginBody }) (*answer[tokenBody], error) {
+// tokenAnswer is a token; that of a login also comes as a cookie for events.
+type tokenAnswer struct {
+	SetCookie string `header:"Set-Cookie" doc:"Of a login: the token for GET /events, HttpOnly and SameSite=Strict."`
+	Body      tokenBody
+}
+
+func (s *server) grantAnswer(ctx context.Context, g access.Grant) *tokenAnswer {
+	return &tokenAnswer{cookieFor(g.Token, s.Now(), callOf(ctx).encrypted), s.shapeGrant(g)}
+}
+
+func (s *server) createToken(ctx context.Context, in *struct{ Body *loginBody }) (*tokenAnswer, error) {
 	caller := callOf(ctx)
 	switch {
 	case in.Body != nil && caller.principal.ID != "":
@@ -75,7 +85,7 @@ func (s *server) createToken(ctx context.Context, in *struct{ Body *loginBody })
 		if err != nil {
 			return nil, err
 		}
-		return answered(s.shapeToken(t, caller.principal.Role))
+		return &tokenAnswer{Body: s.shapeToken(t, caller.principal.Role)}, nil
 	}
 	g, err := s.Access.Login(ctx, access.Attempt{
 		Name: in.Body.Name, Password: in.Body.Password, Address: caller.address, RequestID: caller.id,
@@ -83,19 +93,26 @@ func (s *server) createToken(ctx context.Context, in *struct{ Body *loginBody })
 	if err != nil {
 		return nil, err
 	}
-	return answered(s.shapeGrant(g))
+	return s.grantAnswer(ctx, g), nil
 }
 
-func (s *server) refreshToken(ctx context.Context, in *struct{ Body refreshBody }) (*answer[tokenBody], error) {
+func (s *server) refreshToken(ctx context.Context, in *struct{ Body refreshBody }) (*tokenAnswer, error) {
 	g, err := s.Access.Refresh(ctx, in.Body.RefreshToken, callOf(ctx).id)
 	if err != nil {
 		return nil, err
 	}
-	return answered(s.shapeGrant(g))
+	return s.grantAnswer(ctx, g), nil
 }
 
-func (s *server) logout(ctx context.Context, in *struct{ Body refreshBody }) (*struct{}, error) {
-	return nil, s.Access.Logout(ctx, in.Body.RefreshToken, callOf(ctx).id)
+type logoutAnswer struct {
+	SetCookie string `header:"Set-Cookie" doc:"Takes the cookie for GET /events away."`
+}
+
+func (s *server) logout(ctx context.Context, in *struct{ Body refreshBody }) (*logoutAnswer, error) {
+	if err := s.Access.Logout(ctx, in.Body.RefreshToken, callOf(ctx).id); err != nil {
+		return nil, err
+	}
+	return &logoutAnswer{cookieFor(access.Token{}, s.Now(), callOf(ctx).encrypted)}, nil
 }
 
 func (s *server) shapeToken(t access.Token, role access.Role) tokenBody {

@@ -35,6 +35,7 @@ func (s *server) document() huma.Config {
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer": {Type: "http", Scheme: "bearer", Description: "An API key, or a token made from one."},
 					"apiKey": {Type: "apiKey", In: "header", Name: keyHeader, Description: "An API key."},
+					"cookie": {Type: "apiKey", In: "cookie", Name: eventsCookie, Description: "Set by a login, for GET " + eventsPath + " only."},
 				},
 			},
 			Security: []map[string][]string{{"bearer": {}}, {"apiKey": {}}},

@@ -20,13 +20,13 @@ import (
 
 func (s *server) eventOperations() {
 	register(s, operation{
-		id: "streamEvents", method: http.MethodGet, path: basePath + "/events", tag: "events", role: access.Viewer, owner: true, stream: true,
+		id: "streamEvents", method: http.MethodGet, path: eventsPath, tag: "events", role: access.Viewer, owner: true, stream: true,
 		summary: "Follow what happens",
 		description: "Server-sent events, each with its kind as event and its number as id. Come back with the last id as Last-Event-ID " +
 			"and nothing is missed or repeated, for as long as events are kept (a day). An event of kind reset says that some may be " +
 			"missing: read the state anew.\n\nSamples come only when asked for, at most one a second a node; they have no id and are not " +
 			"repeated. Without anything to tell, a comment comes every 15 seconds. The stream ends with the credential, and when its " +
-			"reader does not keep up. One caller may have 20 streams open.",
+			"reader does not keep up. One caller may have 20 streams open. A browser may come with the cookie that its login set instead of a header.",
 		errors:  []fault.Code{fault.NodeNotFound, fault.RateLimited},
 		example: exampleEvents(),
 	}, s.streamEvents)

@@ -83,7 +83,7 @@ func (s *server) describe(o operation, input, output reflect.Type) huma.Operatio
 		// enter has read and bounded the body when huma comes to it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
 		Middlewares: huma.Middlewares{s.enter(o, queryNames(input))},
-		Security:    security(o.role),
+		Security:    o.security(),
 		Extensions:  map[string]any{"x-role": cmp.Or(string(o.role), "public"), "x-owner": o.owner},
 		Responses:   map[string]*huma.Response{},
 	}
@@ -128,11 +128,15 @@ func (o operation) content() map[string]*huma.MediaType {
 
 // security is an empty list, not none, for a public operation: it lifts the
 // document's general requirement.
-func security(role access.Role) []map[string][]string {
-	if role == "" {
+func (o operation) security() []map[string][]string {
+	if o.role == "" {
 		return []map[string][]string{}
 	}
-	return []map[string][]string{{"bearer": {}}, {"apiKey": {}}}
+	ways := []map[string][]string{{"bearer": {}}, {"apiKey": {}}}
+	if o.stream {
+		ways = append(ways, map[string][]string{"cookie": {}})
+	}
+	return ways
 }
 
 // codes are all errors that the operation can answer with.

@@ -63,6 +63,13 @@ func (s *server) isPrivate(r *http.Request) bool {
 	return !forwarded && fromLoopback(r.RemoteAddr)
 }
 
+// isEncrypted reports whether the request left its caller over TLS, which ends
+// here or at a trusted proxy that says so.
+func (s *server) isEncrypted(r *http.Request) bool {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return r.TLS != nil || s.isProxy(from.Addr().Unmap()) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
+
 func fromLoopback(remoteAddr string) bool {
 	host, _, err := net.SplitHostPort(remoteAddr)
 	ip := net.ParseIP(host)

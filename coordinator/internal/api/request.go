@@ -29,6 +29,7 @@ type call struct {
 	principal access.Principal
 	address   netip.Addr // whence it comes, also through trusted proxies
 	private   bool       // nobody on the way can read it: TLS, or this machine itself
+	encrypted bool       // it left its caller over TLS
 	server    *server
 	unknown   []*huma.ErrorDetail // query parameters that the operation does not take
 }
@@ -49,7 +50,7 @@ func (s *server) begin(c *gin.Context) {
 	started := s.Now()
 	call := &call{
 		id: requestID(c.GetHeader(requestIDHeader)), operation: "none", address: s.remoteOf(c.Request),
-		private: s.isPrivate(c.Request), server: s,
+		private: s.isPrivate(c.Request), encrypted: s.isEncrypted(c.Request), server: s,
 	}
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), callKey{}, call))
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBodyBytes)
