@@ -557,6 +557,7 @@ type Fleet struct {
 
 	// PootScore Mean of the nodes active or suspended; null without any.
 	PootScore *json.Number `json:"poot_score"`
+	Usage     Usage        `json:"usage"`
 }
 
 // FleetAlerts defines model for FleetAlerts.
@@ -1168,6 +1169,9 @@ type Pool struct {
 	StandbyCount int64     `json:"standby_count"`
 	UpdatedAt    time.Time `json:"updated_at"`
 
+	// Usage Of the nodes at work, by the newest check; null before the first.
+	Usage *Usage `json:"usage"`
+
 	// WorkingCount Nodes starting or active.
 	WorkingCount int64 `json:"working_count"`
 }
@@ -1405,6 +1409,55 @@ type Scaled struct {
 	TargetNodes   int64    `json:"target_nodes"`
 	WorkingAfter  int64    `json:"working_after"`
 	WorkingBefore int64    `json:"working_before"`
+}
+
+// Scaling defines model for Scaling.
+type Scaling struct {
+	Action string `json:"action"`
+
+	// Activated Ids of nodes.
+	Activated []string  `json:"activated"`
+	At        time.Time `json:"at"`
+
+	// Automatic By the policy, not by an operator.
+	Automatic bool `json:"automatic"`
+
+	// CheckedAt When it was last found so.
+	CheckedAt time.Time     `json:"checked_at"`
+	Inputs    ScalingInputs `json:"inputs"`
+
+	// Note What the operator said who asked for it.
+	Note         *string  `json:"note"`
+	Parked       []string `json:"parked"`
+	Reason       string   `json:"reason"`
+	TargetNodes  int64    `json:"target_nodes"`
+	WorkingAfter int64    `json:"working_after"`
+
+	// WorkingBefore Nodes starting or active.
+	WorkingBefore int64 `json:"working_before"`
+}
+
+// ScalingInputs defines model for ScalingInputs.
+type ScalingInputs struct {
+	AutoScaling PoolScaling `json:"auto_scaling"`
+
+	// CpuUsagePercent Mean of those over five minutes.
+	CpuUsagePercent *float64 `json:"cpu_usage_percent"`
+
+	// MaxNodes Places of the pool.
+	MaxNodes int64 `json:"max_nodes"`
+
+	// MeasuredCount Working nodes whose CPU was known.
+	MeasuredCount int64 `json:"measured_count"`
+
+	// StandbyCount Nodes that scaling had parked.
+	StandbyCount int64 `json:"standby_count"`
+}
+
+// ScalingList defines model for ScalingList.
+type ScalingList struct {
+	Decisions  []Scaling  `json:"decisions"`
+	Pagination Pagination `json:"pagination"`
 }
 
 // Score defines model for Score.
@@ -1647,6 +1700,23 @@ type UpdatePool struct {
 	Placement      *PoolPlacement   `json:"placement,omitempty"`
 	Pricing        *PricingInput    `json:"pricing,omitempty"`
 	ResourceLimits *PoolLimitsInput `json:"resource_limits,omitempty"`
+}
+
+// Usage defines model for Usage.
+type Usage struct {
+	At time.Time `json:"at"`
+
+	// CpuUsagePercent Mean of those over five minutes.
+	CpuUsagePercent *float64 `json:"cpu_usage_percent"`
+	DiskTotalBytes  *int64   `json:"disk_total_bytes"`
+	DiskUsedBytes   *int64   `json:"disk_used_bytes"`
+
+	// MeasuredCount Nodes whose CPU is known.
+	MeasuredCount    int64  `json:"measured_count"`
+	MemoryTotalBytes *int64 `json:"memory_total_bytes"`
+
+	// MemoryUsedBytes Sum; null while none has told, and so for each.
+	MemoryUsedBytes *int64 `json:"memory_used_bytes"`
 }
 
 // User defines model for User.
@@ -1943,6 +2013,15 @@ type AddPoolNodeParams struct {
 
 	// Priority Instead of the body's.
 	Priority *int64 `form:"priority,omitempty" json:"priority,omitempty"`
+}
+
+// ListPoolScalingParams defines parameters for ListPoolScaling.
+type ListPoolScalingParams struct {
+	// Limit Items on a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // DeleteNodeParams defines parameters for DeleteNode.
@@ -2925,7 +3004,7 @@ type ClientInterface interface {
 
 	// ScalePoolWithBody Scale a pool
 	//
-	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -2936,7 +3015,7 @@ type ClientInterface interface {
 
 	// ScalePool Scale a pool
 	//
-	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -2944,6 +3023,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/pools/{pool_id}/scale (the `ScalePool` operationId).
 	ScalePool(ctx context.Context, poolId string, body ScalePoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPoolScaling List how a pool was scaled
+	//
+	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/pools/{pool_id}/scaling (the `ListPoolScaling` operationId).
+	ListPoolScaling(ctx context.Context, poolId string, params *ListPoolScalingParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPoolThresholds Read the thresholds of a pool
 	//
@@ -4297,7 +4385,7 @@ func (c *Client) RemovePoolNode(ctx context.Context, poolId string, nodeId strin
 
 // ScalePoolWithBody Scale a pool
 //
-// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -4318,7 +4406,7 @@ func (c *Client) ScalePoolWithBody(ctx context.Context, poolId string, contentTy
 
 // ScalePool Scale a pool
 //
-// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -4327,6 +4415,25 @@ func (c *Client) ScalePoolWithBody(ctx context.Context, poolId string, contentTy
 // Corresponds with POST /api/v1/nodes/pools/{pool_id}/scale (the `ScalePool` operationId).
 func (c *Client) ScalePool(ctx context.Context, poolId string, body ScalePoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewScalePoolRequest(c.Server, poolId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPoolScaling List how a pool was scaled
+//
+// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/pools/{pool_id}/scaling (the `ListPoolScaling` operationId).
+func (c *Client) ListPoolScaling(ctx context.Context, poolId string, params *ListPoolScalingParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPoolScalingRequest(c.Server, poolId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7222,6 +7329,79 @@ func NewScalePoolRequestWithBody(server string, poolId string, contentType strin
 	return req, nil
 }
 
+// NewListPoolScalingRequest constructs an http.Request for the ListPoolScaling method
+func NewListPoolScalingRequest(server string, poolId string, params *ListPoolScalingParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool_id", poolId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/pools/%s/scaling", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetPoolThresholdsRequest constructs an http.Request for the GetPoolThresholds method
 func NewGetPoolThresholdsRequest(server string, poolId string) (*http.Request, error) {
 	var err error
@@ -9650,7 +9830,7 @@ type ClientWithResponsesInterface interface {
 
 	// ScalePoolWithBodyWithResponse Scale a pool
 	//
-	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -9661,7 +9841,7 @@ type ClientWithResponsesInterface interface {
 
 	// ScalePoolWithResponse Scale a pool
 	//
-	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+	// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -9669,6 +9849,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/pools/{pool_id}/scale (the `ScalePool` operationId).
 	ScalePoolWithResponse(ctx context.Context, poolId string, body ScalePoolJSONRequestBody, reqEditors ...RequestEditorFn) (*ScalePoolResponse, error)
+
+	// ListPoolScalingWithResponse List how a pool was scaled
+	//
+	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/pools/{pool_id}/scaling (the `ListPoolScaling` operationId).
+	ListPoolScalingWithResponse(ctx context.Context, poolId string, params *ListPoolScalingParams, reqEditors ...RequestEditorFn) (*ListPoolScalingResponse, error)
 
 	// GetPoolThresholdsWithResponse Read the thresholds of a pool
 	//
@@ -14278,6 +14469,120 @@ func (r ScalePoolResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ScalePoolResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListPoolScalingResponse429Headers the declared response headers of an HTTP 429 response for ListPoolScaling
+type ListPoolScalingResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ListPoolScalingResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ScalingList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListPoolScalingResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPoolScalingResponse) GetJSON200() *ScalingList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListPoolScalingResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListPoolScalingResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListPoolScalingResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ListPoolScalingResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListPoolScalingResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListPoolScalingResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListPoolScalingResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListPoolScalingResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ListPoolScalingResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPoolScalingResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPoolScalingResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPoolScalingResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPoolScalingResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19122,7 +19427,7 @@ func (c *ClientWithResponses) RemovePoolNodeWithResponse(ctx context.Context, po
 
 // ScalePoolWithBodyWithResponse Scale a pool
 //
-// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -19139,7 +19444,7 @@ func (c *ClientWithResponses) ScalePoolWithBodyWithResponse(ctx context.Context,
 
 // ScalePoolWithResponse Scale a pool
 //
-// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.
+// Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -19152,6 +19457,23 @@ func (c *ClientWithResponses) ScalePoolWithResponse(ctx context.Context, poolId 
 		return nil, err
 	}
 	return ParseScalePoolResponse(rsp)
+}
+
+// ListPoolScalingWithResponse List how a pool was scaled
+//
+// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/pools/{pool_id}/scaling (the `ListPoolScaling` operationId).
+func (c *ClientWithResponses) ListPoolScalingWithResponse(ctx context.Context, poolId string, params *ListPoolScalingParams, reqEditors ...RequestEditorFn) (*ListPoolScalingResponse, error) {
+	rsp, err := c.ListPoolScaling(ctx, poolId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPoolScalingResponse(rsp)
 }
 
 // GetPoolThresholdsWithResponse Read the thresholds of a pool
@@ -24345,6 +24667,129 @@ func ParseScalePoolResponse(rsp *http.Response) (*ScalePoolResponse, error) {
 	switch {
 	case rsp.StatusCode == 429:
 		var headers ScalePoolResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPoolScalingResponse parses an HTTP response from a ListPoolScalingWithResponse call
+func ParseListPoolScalingResponse(rsp *http.Response) (*ListPoolScalingResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPoolScalingResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ScalingList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ListPoolScalingResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -108,6 +108,40 @@ func (c *poolsScaleCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
+type poolsScalingCmd struct {
+	onePool
+	paging
+}
+
+// Run lists how a pool was scaled.
+func (c *poolsScalingCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	decisions, err := gather(a, c.paging, func(at place) ([]client.Scaling, *string, bool, error) {
+		l, err := answer[client.ScalingList](api.ListPoolScaling(ctx, c.ID, &client.ListPoolScalingParams{Cursor: at.cursor, Limit: at.limit}))
+		return l.Decisions, l.Pagination.NextCursor, l.Pagination.HasNext, err
+	})
+	if err != nil {
+		return err
+	}
+	return list(a.printer, decisions, []column[client.Scaling]{
+		{"at", false, func(s client.Scaling) any { return s.At }},
+		{"action", false, func(s client.Scaling) any { return s.Action }},
+		{"reason", false, func(s client.Scaling) any { return s.Reason }},
+		{"note", true, func(s client.Scaling) any { return s.Note }},
+		{"working_before", false, func(s client.Scaling) any { return s.WorkingBefore }},
+		{"working_after", false, func(s client.Scaling) any { return s.WorkingAfter }},
+		{"cpu_usage_percent", false, func(s client.Scaling) any { return s.Inputs.CpuUsagePercent }},
+		{"measured_count", true, func(s client.Scaling) any { return s.Inputs.MeasuredCount }},
+		{"standby_count", true, func(s client.Scaling) any { return s.Inputs.StandbyCount }},
+		{"activated", true, func(s client.Scaling) any { return s.Activated }},
+		{"parked", true, func(s client.Scaling) any { return s.Parked }},
+		{"checked_at", true, func(s client.Scaling) any { return s.CheckedAt }},
+	})
+}
+
 type poolsMovesCmd struct {
 	Limit int64 `default:"20" help:"Proposals at most, 1 to 100."`
 	Apply bool  `help:"Make these moves, after asking."`
@@ -178,6 +212,9 @@ func (fleetCmd) Run(ctx context.Context, a *app) error {
 		{"error", false, func(f client.Fleet) any { return f.Nodes.ByStatus.Error }},
 		{"without_pool", false, func(f client.Fleet) any { return f.Nodes.WithoutPool }},
 		{"poot_score", false, func(f client.Fleet) any { return (*points)(f.PootScore) }},
+		{"cpu_usage_percent", false, func(f client.Fleet) any { return f.Usage.CpuUsagePercent }},
+		{"memory_used_bytes", false, func(f client.Fleet) any { return f.Usage.MemoryUsedBytes }},
+		{"memory_total_bytes", false, func(f client.Fleet) any { return f.Usage.MemoryTotalBytes }},
 		{"pools", false, func(f client.Fleet) any { return f.Pools.Total }},
 		{"pools_degraded", false, func(f client.Fleet) any { return f.Pools.Degraded }},
 		{"pools_critical", false, func(f client.Fleet) any { return f.Pools.Critical }},

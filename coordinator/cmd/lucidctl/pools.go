@@ -7,16 +7,17 @@ import (
 )
 
 type poolsCmd struct {
-	List   poolsListCmd   `cmd:"" help:"List pools."`
-	Get    poolsGetCmd    `cmd:"" help:"Show a pool."`
-	Create poolsCreateCmd `cmd:"" help:"Make a pool."`
-	Update poolsUpdateCmd `cmd:"" help:"Change a pool; what is not given stays."`
-	Delete poolsDeleteCmd `cmd:"" help:"Delete an empty pool."`
-	Nodes  poolsNodesCmd  `cmd:"" help:"List a pool's nodes."`
-	Add    poolsAddCmd    `cmd:"" help:"Add a node to a pool."`
-	Remove poolsRemoveCmd `cmd:"" help:"Take a node out of a pool."`
-	Scale  poolsScaleCmd  `cmd:"" help:"Set how many nodes of a pool are at work."`
-	Moves  poolsMovesCmd  `cmd:"" help:"Propose moves between pools."`
+	List    poolsListCmd    `cmd:"" help:"List pools."`
+	Get     poolsGetCmd     `cmd:"" help:"Show a pool."`
+	Create  poolsCreateCmd  `cmd:"" help:"Make a pool."`
+	Update  poolsUpdateCmd  `cmd:"" help:"Change a pool; what is not given stays."`
+	Delete  poolsDeleteCmd  `cmd:"" help:"Delete an empty pool."`
+	Nodes   poolsNodesCmd   `cmd:"" help:"List a pool's nodes."`
+	Add     poolsAddCmd     `cmd:"" help:"Add a node to a pool."`
+	Remove  poolsRemoveCmd  `cmd:"" help:"Take a node out of a pool."`
+	Scale   poolsScaleCmd   `cmd:"" help:"Set how many nodes of a pool are at work."`
+	Scaling poolsScalingCmd `cmd:"" help:"List how a pool was scaled, and why."`
+	Moves   poolsMovesCmd   `cmd:"" help:"Propose moves between pools."`
 }
 
 func poolColumns() []column[client.Pool] {
@@ -37,12 +38,21 @@ func poolColumns() []column[client.Pool] {
 		{"working_count", true, func(p client.Pool) any { return p.WorkingCount }},
 		{"standby_count", true, func(p client.Pool) any { return p.StandbyCount }},
 		{"poot_score", false, func(p client.Pool) any { return points(p.PootScore) }},
+		{"cpu_usage_percent", true, func(p client.Pool) any { return cpuOf(p.Usage) }},
 		{"reward_per_epoch", false, func(p client.Pool) any { return amount(p.Pricing.RewardPerEpoch) }},
 		{"auto_scaling", true, func(p client.Pool) any { return p.AutoScaling.Enabled }},
 		{"description", true, func(p client.Pool) any { return p.Description }},
 		{"created_at", true, func(p client.Pool) any { return p.CreatedAt }},
 		{"updated_at", true, func(p client.Pool) any { return p.UpdatedAt }},
 	}
+}
+
+// cpuOf is nil before the first check.
+func cpuOf(u *client.Usage) *float64 {
+	if u == nil {
+		return nil
+	}
+	return u.CpuUsagePercent
 }
 
 type poolsListCmd struct {

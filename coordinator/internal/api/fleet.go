@@ -22,6 +22,7 @@ type fleetBody struct {
 	Pools     fleetPoolsBody  `json:"pools"`
 	Alerts    fleetAlertsBody `json:"alerts"`
 	PootScore *points         `json:"poot_score" nullable:"true" doc:"Mean of the nodes active or suspended; null without any."`
+	Usage     usageBody       `json:"usage" doc:"Of the nodes that are online."`
 }
 
 type fleetNodesBody struct {
@@ -82,6 +83,7 @@ func shapeFleet(f pool.Fleet, alerts alert.Counts) fleetBody {
 	return fleetBody{
 		Alerts:    fleetAlertsBody(alerts),
 		PootScore: (*points)(f.ScoreNano),
+		Usage:     *shapeUsage(&f.Usage),
 		Nodes: fleetNodesBody{
 			Total: f.Nodes, Online: f.Online, Outside: f.Outside,
 			ByStatus: fleetByStatusBody{
@@ -105,5 +107,6 @@ func exampleFleet() fleetBody {
 	return shapeFleet(pool.Fleet{
 		Nodes: 4, Online: 3, Outside: 1, ByStatus: map[string]int{"active": 3, "pending": 1}, ByType: map[string]int{"worker": 4},
 		ScoreNano: &score, Pools: 1, ByHealth: map[pool.State]int{pool.Healthy: 1}, Places: 100, FreeSeats: 97,
+		Usage: *exampleUsage(),
 	}, alert.Counts{Warning: 1})
 }

@@ -40,7 +40,7 @@ func (s *server) poolNodeOperations() {
 		summary: "Scale a pool",
 		description: "Brings the number of nodes at work (starting or active) to target_nodes: activates nodes on standby, or parks working ones. " +
 			"A node on standby is inactive with status_reason scaled: it stays connected, is not challenged and earns nothing. " +
-			"Other nodes are not touched. When too few are on standby, working_after stays below target_nodes.",
+			"Other nodes are not touched; the cooldown of the pool's own policy begins anew. When too few are on standby, working_after stays below target_nodes.",
 		errors: []fault.Code{fault.PoolNotFound, fault.StateNotAllowed}, request: scaleBody{TargetNodes: 3, Reason: "more sessions expected tonight"},
 		example: scaledBody{
 			PoolID: "pool_default", TargetNodes: 3, WorkingBefore: 2, WorkingAfter: 3, Activated: []string{"node_4f1c2a"}, Parked: []string{},

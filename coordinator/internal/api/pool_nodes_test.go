@@ -204,8 +204,8 @@ func TestFleetSummary(t *testing.T) {
 	w.get("/api/v1/fleet/summary", &got)
 	zero := number(0)
 	wantObject(t, got, object{
-		"poot_score": number(90),
-		"alerts":     object{"warning": zero, "critical": zero, "silenced": zero},
+		"poot_score": number(90), "usage": unmeasured(),
+		"alerts": object{"warning": zero, "critical": zero, "silenced": zero},
 		"nodes": object{
 			"total": number(5), "online": number(4), "without_pool": number(2),
 			"by_status": object{

@@ -27,6 +27,7 @@ type poolBody struct {
 	Placement      poolPlacementBody      `json:"placement"`
 	Pricing        pricingBody            `json:"pricing"`
 	Health         orNull[poolHealthBody] `json:"health" doc:"By the newest check; null before the first."`
+	Usage          orNull[usageBody]      `json:"usage" doc:"Of the nodes at work, by the newest check; null before the first."`
 	CreatedAt      time.Time              `json:"created_at"`
 	UpdatedAt      time.Time              `json:"updated_at"`
 }
@@ -132,12 +133,14 @@ func shapePool(p pool.Pool) poolBody {
 		PoolID: p.ID, Name: p.Name, Description: p.Description, NodeCount: p.NodeCount, OnlineCount: p.OnlineCount,
 		WorkingCount: p.WorkingCount, StandbyCount: p.StandbyCount, MaxNodes: p.MaxNodes, PootScore: points(p.ScoreNano),
 		ResourceLimits: shapePoolLimits(p.Limits),
-		AutoScaling: poolScalingBody{
-			Enabled: p.AutoScaling.Enabled, Policy: poolScalingPolicy(p.AutoScaling.Policy), TargetCPUPercent: p.AutoScaling.TargetCPUPercent,
-		},
-		Placement: poolPlacementBody(p.Wanted), Pricing: pricingBody{usdt(p.RewardPerEpoch)},
-		Health: orNull[poolHealthBody]{shapePoolHealth(p.Health)}, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		AutoScaling:    shapePoolScaling(p.AutoScaling),
+		Placement:      poolPlacementBody(p.Wanted), Pricing: pricingBody{usdt(p.RewardPerEpoch)},
+		Health: orNull[poolHealthBody]{shapePoolHealth(p.Health)}, Usage: orNull[usageBody]{shapeUsage(p.Usage)}, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
+}
+
+func shapePoolScaling(a pool.AutoScaling) poolScalingBody {
+	return poolScalingBody{Enabled: a.Enabled, Policy: poolScalingPolicy(a.Policy), TargetCPUPercent: a.TargetCPUPercent}
 }
 
 func shapePoolHealth(h *pool.Health) *poolHealthBody {
@@ -167,5 +170,6 @@ func examplePool() poolBody {
 			State: pool.Degraded, Reasons: []pool.Reason{pool.ManyOffline, pool.TooFewOnline}, Since: at, CheckedAt: at.Add(time.Minute),
 			Online: 2, Expected: 3, ScoreNano: &score,
 		},
+		Usage: exampleUsage(),
 	})
 }

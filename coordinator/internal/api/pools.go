@@ -50,6 +50,7 @@ func (s *server) poolOperations() {
 	}, s.deletePool)
 	s.poolNodeOperations()
 	s.poolBalanceOperations()
+	s.poolScalingOperations()
 }
 
 type poolListInput struct {

@@ -17,6 +17,7 @@ type Fleet struct {
 	// ScoreNano is the mean of the nodes that have proven themselves (active or
 	// suspended), 1e9 = 100 points; nil without any.
 	ScoreNano *int64
+	Usage     Usage // of the nodes that are online
 
 	Pools     int
 	ByHealth  map[State]int // "" are those that no check has seen yet
@@ -24,7 +25,7 @@ type Fleet struct {
 	FreeSeats int
 }
 
-// Fleet counts nodes and pools by two queries.
+// Fleet counts nodes and pools, and sums what the nodes tell of themselves.
 func (s *Store) Fleet(ctx context.Context) (Fleet, error) {
 	f := Fleet{ByStatus: map[string]int{}, ByType: map[string]int{}, ByHealth: map[State]int{}}
 	q := sqlgen.New(s.pool)
@@ -59,5 +60,6 @@ func (s *Store) Fleet(ctx context.Context) (Fleet, error) {
 		f.Places += int(r.Places)
 		f.FreeSeats += int(r.Places - r.Taken)
 	}
-	return f, nil
+	f.Usage, err = s.fleetUsage(ctx)
+	return f, err
 }

@@ -23,22 +23,34 @@ const (
 	movesAtOnce = 10
 )
 
-// Keeper checks the pools' health and, by policy, moves nodes.
+// Keeper measures the pools, checks their health and, by policy, scales them and
+// moves nodes.
 type Keeper struct {
 	Store   *Store
 	Balance bool // apply move proposals after each check
 	Logger  *slog.Logger
 }
 
-// RunOnce judges every pool, records what changed, tells of it, and applies
-// move proposals where the policy says so.
+// RunOnce measures and judges every pool, records what changed, tells of it, and
+// applies scaling policies, and move proposals where the policy says so.
 func (k *Keeper) RunOnce(ctx context.Context) error {
-	if err := db.InTx(ctx, k.Store.pool, func(tx db.Tx) error { return k.Store.check(ctx, tx) }); err != nil {
+	err := db.InTx(ctx, k.Store.pool, func(tx db.Tx) error {
+		if err := k.Store.measure(ctx, tx); err != nil {
+			return err
+		}
+		return k.Store.check(ctx, tx)
+	})
+	if err != nil {
 		return fmt.Errorf("check the health of the pools: %w", err)
 	}
+	scaled := k.Store.AutoScale(ctx) // moves do not wait for it to succeed
 	if !k.Balance {
-		return nil
+		return scaled
 	}
+	return errors.Join(scaled, k.balance(ctx))
+}
+
+func (k *Keeper) balance(ctx context.Context) error {
 	moves, err := k.Store.Proposals(ctx, movesAtOnce)
 	if err != nil {
 		return err

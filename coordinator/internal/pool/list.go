@@ -45,7 +45,8 @@ func (f Filter) after() (string, error) {
 const (
 	poolColumns = `p.pool_no, p.pool_id, p.version, p.name, p.description, p.max_nodes, p.reward_per_epoch, p.resource_limits,
 		p.auto_scaling, p.node_types, p.regions, p.node_count, m.online, m.working, m.standby, m.score, h.state, h.reasons, h.at,
-		h.checked_at, h.online, h.nodes, h.score, p.created_at, p.updated_at`
+		h.checked_at, h.online, h.nodes, h.score, p.created_at, p.updated_at,
+		u.at, COALESCE(u.measured, 0), u.cpu_percent, u.memory_used_bytes, u.memory_total_bytes, u.disk_used_bytes, u.disk_total_bytes`
 	// What is counted of the members, and the newest health, is asked for the
 	// pools of the page only.
 	poolAside = ` CROSS JOIN LATERAL (
@@ -57,7 +58,8 @@ const (
 		) m
 		LEFT JOIN LATERAL (
 			SELECT * FROM pool_health h WHERE h.pool_no = p.pool_no ORDER BY h.at DESC LIMIT 1
-		) h ON true`
+		) h ON true
+		LEFT JOIN pool_usage u ON u.pool_no = p.pool_no`
 	livePools = " FROM pool p WHERE p.deleted_at IS NULL"
 )
 
@@ -133,6 +135,8 @@ func poolPage(rest string) string {
 func scanPool(row pgx.CollectableRow) (Pool, error) {
 	var p Pool
 	var limits, scaling []byte
+	var measured *time.Time
+	var u Usage
 	var health struct {
 		state         *State
 		reasons       []Reason
@@ -143,9 +147,14 @@ func scanPool(row pgx.CollectableRow) (Pool, error) {
 	err := row.Scan(&p.No, &p.ID, &p.Version, &p.Name, &p.Description, &p.MaxNodes, &p.RewardPerEpoch, &limits,
 		&scaling, &p.Wanted.NodeTypes, &p.Wanted.Regions, &p.NodeCount, &p.OnlineCount, &p.WorkingCount, &p.StandbyCount,
 		&p.ScoreNano, &health.state, &health.reasons, &health.at, &health.checked, &health.online, &health.nodes, &health.score,
-		&p.CreatedAt, &p.UpdatedAt)
+		&p.CreatedAt, &p.UpdatedAt,
+		&measured, &u.Measured, &u.CPUPercent, &u.MemoryUsedBytes, &u.MemoryTotalBytes, &u.DiskUsedBytes, &u.DiskTotalBytes)
 	if err != nil {
 		return p, err
+	}
+	if measured != nil {
+		u.At = *measured
+		p.Usage = &u
 	}
 	if h := health; h.state != nil {
 		p.Health = &Health{

@@ -36,6 +36,7 @@ type Pool struct {
 	StandbyCount int     // parked by scaling
 	ScoreNano    int64   // mean of its nodes, 1e9 = 100 points
 	Health       *Health // nil before the first check
+	Usage        *Usage  // of the nodes at work; nil before the first check
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }

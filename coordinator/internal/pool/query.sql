@@ -145,3 +145,32 @@ LEFT JOIN LATERAL (
 ) h ON true
 WHERE p.deleted_at IS NULL
 GROUP BY 1;
+
+-- name: ScalingPools :many
+SELECT pool_id FROM pool WHERE scales AND deleted_at IS NULL ORDER BY pool_no;
+
+-- name: UsageOf :one
+SELECT measured, cpu_percent FROM pool_usage WHERE pool_no = $1 AND at >= sqlc.arg(not_before)::timestamptz;
+
+-- name: LastScaling :one
+SELECT scaling_no, action, reason FROM pool_scaling WHERE pool_no = $1 ORDER BY scaling_no DESC LIMIT 1;
+
+-- name: ScaledSince :one
+SELECT EXISTS (SELECT FROM pool_scaling WHERE pool_no = $1 AND at > sqlc.arg(since)::timestamptz AND action <> 'hold')::boolean AS scaled;
+
+-- name: InsertScaling :exec
+INSERT INTO pool_scaling (pool_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
+    standby, measured, cpu_percent, policy)
+VALUES ($1, sqlc.arg(at), sqlc.arg(at), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+
+-- name: ConfirmScaling :exec
+UPDATE pool_scaling SET checked_at = $2 WHERE scaling_no = $1;
+
+-- name: Scalings :many
+SELECT scaling_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
+    standby, measured, cpu_percent, policy
+FROM pool_scaling WHERE pool_no = $1 AND (sqlc.arg(before)::bigint = 0 OR scaling_no < sqlc.arg(before)::bigint)
+ORDER BY scaling_no DESC LIMIT sqlc.arg(most);
+
+-- name: ForgetScalings :exec
+DELETE FROM pool_scaling WHERE checked_at < sqlc.arg(before)::timestamptz;

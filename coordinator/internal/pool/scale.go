@@ -44,57 +44,88 @@ func (s *Store) Scale(ctx context.Context, by audit.By, poolID string, target in
 }
 
 func (s *Store) scale(ctx context.Context, tx db.Tx, by audit.By, poolID string, target int, reason string) (Scaled, error) {
-	q := sqlgen.New(tx)
-	known, err := q.PoolNo(ctx, poolID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Scaled{}, unknown(poolID)
-	} else if err != nil {
-		return Scaled{}, err
-	}
-	nodes, err := q.LockScalable(ctx, sqlgen.LockScalableParams{PoolNo: &known.PoolNo, Standby: Standby}) // before the pool, as everywhere
+	l, err := s.lockScaling(ctx, tx, poolID)
 	if err != nil {
 		return Scaled{}, err
 	}
-	row, settings, err := s.lock(ctx, tx, poolID, nil)
-	if err != nil {
-		return Scaled{}, err
-	}
-	if low, high := settings.WorkingBounds(); target < low || target > high {
+	if low, high := l.settings.WorkingBounds(); target < low || target > high {
 		return Scaled{}, fault.New(fault.StateNotAllowed, "pool %s may have %d to %d nodes at work, not %d", poolID, low, high, target).
 			WithFields(fault.Field{Name: "target_nodes", Reason: "is outside the bounds of auto_scaling.policy and max_nodes"})
 	}
-	done, err := s.applyScale(ctx, tx, nodes, target)
+	situation, err := s.situation(ctx, tx, l)
 	if err != nil {
 		return Scaled{}, err
 	}
-	done.Reason = reason
-	record := by.Record("pool.scale", poolID, nil, done).AtTime(s.now())
+	d := Decision{Action: Up, Target: target, Reason: Requested}
+	if target < situation.Working {
+		d.Action = Down
+	}
+	return s.carryOut(ctx, tx, by, l, situation, d, reason)
+}
+
+// scalable is a pool that nobody else changes until the transaction ends, with
+// the nodes that scaling may touch.
+type scalable struct {
+	poolID           string
+	row              sqlgen.LockPoolRow
+	settings         Settings
+	working, standby []sqlgen.LockScalableRow // worthiest first
+}
+
+func (s *Store) lockScaling(ctx context.Context, tx db.Tx, poolID string) (scalable, error) {
+	l := scalable{poolID: poolID}
+	q := sqlgen.New(tx)
+	known, err := q.PoolNo(ctx, poolID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return l, unknown(poolID)
+	} else if err != nil {
+		return l, err
+	}
+	nodes, err := q.LockScalable(ctx, sqlgen.LockScalableParams{PoolNo: &known.PoolNo, Standby: Standby}) // before the pool, as everywhere
+	if err != nil {
+		return l, err
+	}
+	for _, n := range nodes {
+		if n.Status == string(node.Inactive) {
+			l.standby = append(l.standby, n)
+		} else {
+			l.working = append(l.working, n)
+		}
+	}
+	slices.SortFunc(l.working, worthier)
+	slices.SortFunc(l.standby, worthier)
+	l.row, l.settings, err = s.lock(ctx, tx, poolID, nil)
+	return l, err
+}
+
+// carryOut does what was decided, and records, tells and audits it.
+func (s *Store) carryOut(ctx context.Context, tx db.Tx, by audit.By, l scalable, in Situation, d Decision, note string) (Scaled, error) {
+	done, err := s.applyScale(ctx, tx, l, d.Target)
+	if err != nil {
+		return Scaled{}, err
+	}
+	done.Reason = note
+	entry := by.Record("pool.scale", l.poolID, nil, done).AtTime(s.now())
 	if done.Before == done.After {
 		if by.Actor == audit.System { // who looks every minute would fill the log
 			return done, nil
 		}
-		return done, audit.Write(ctx, tx, record)
+		return done, audit.Write(ctx, tx, entry)
 	}
-	c := settings.changed(changedScaled, int(row.NodeCount))
-	c.Working, c.Reason = &done.After, reason
-	if err := publish(ctx, tx, poolID, "", c, s.now()); err != nil {
+	if err := s.record(ctx, tx, by, l, in, d, done); err != nil {
 		return Scaled{}, err
 	}
-	return done, audit.Write(ctx, tx, record)
+	c := l.settings.changed(changedScaled, int(l.row.NodeCount))
+	c.Working, c.Reason = &done.After, note
+	if err := publish(ctx, tx, l.poolID, "", c, s.now()); err != nil {
+		return Scaled{}, err
+	}
+	return done, audit.Write(ctx, tx, entry)
 }
 
-func (s *Store) applyScale(ctx context.Context, tx db.Tx, nodes []sqlgen.LockScalableRow, target int) (Scaled, error) {
-	var working, standby []sqlgen.LockScalableRow
-	for _, n := range nodes {
-		if n.Status == string(node.Inactive) {
-			standby = append(standby, n)
-		} else {
-			working = append(working, n)
-		}
-	}
-	slices.SortFunc(working, worthier)
-	slices.SortFunc(standby, worthier)
-	done := Scaled{Target: target, Before: len(working), After: len(working), Activated: []string{}, Parked: []string{}}
+func (s *Store) applyScale(ctx context.Context, tx db.Tx, l scalable, target int) (Scaled, error) {
+	standby := l.standby
+	done := Scaled{Target: target, Before: len(l.working), After: len(l.working), Activated: []string{}, Parked: []string{}}
 	for len(standby) > 0 && done.After < target {
 		n := standby[0]
 		if err := node.SetStatus(ctx, tx, n.NodeNo, node.Starting, "activated by scaling", s.now()); err != nil {
@@ -103,7 +134,7 @@ func (s *Store) applyScale(ctx context.Context, tx db.Tx, nodes []sqlgen.LockSca
 		standby, done.After, done.Activated = standby[1:], done.After+1, append(done.Activated, n.NodeID)
 	}
 	for done.After > target {
-		n := working[done.After-1]
+		n := l.working[done.After-1]
 		if err := node.Park(ctx, tx, n.NodeNo, Standby, s.now()); err != nil {
 			return Scaled{}, err
 		}

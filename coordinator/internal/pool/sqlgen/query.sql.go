@@ -33,6 +33,20 @@ func (q *Queries) CloseMembership(ctx context.Context, arg CloseMembershipParams
 	return i, err
 }
 
+const confirmScaling = `-- name: ConfirmScaling :exec
+UPDATE pool_scaling SET checked_at = $2 WHERE scaling_no = $1
+`
+
+type ConfirmScalingParams struct {
+	ScalingNo int64
+	CheckedAt time.Time
+}
+
+func (q *Queries) ConfirmScaling(ctx context.Context, arg ConfirmScalingParams) error {
+	_, err := q.db.Exec(ctx, confirmScaling, arg.ScalingNo, arg.CheckedAt)
+	return err
+}
+
 const deletePool = `-- name: DeletePool :exec
 UPDATE pool SET deleted_at = $2::timestamptz, updated_at = $2::timestamptz, version = version + 1
 WHERE pool_no = $1
@@ -144,6 +158,15 @@ func (q *Queries) ForgetHealth(ctx context.Context, before time.Time) error {
 	return err
 }
 
+const forgetScalings = `-- name: ForgetScalings :exec
+DELETE FROM pool_scaling WHERE checked_at < $1::timestamptz
+`
+
+func (q *Queries) ForgetScalings(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, forgetScalings, before)
+	return err
+}
+
 const freePlace = `-- name: FreePlace :one
 UPDATE pool SET node_count = node_count - 1, updated_at = $2 WHERE pool_no = $1
 RETURNING pool_id, name, max_nodes, node_count, reward_per_epoch
@@ -231,6 +254,68 @@ func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
 		arg.At,
 	)
 	return err
+}
+
+const insertScaling = `-- name: InsertScaling :exec
+INSERT INTO pool_scaling (pool_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
+    standby, measured, cpu_percent, policy)
+VALUES ($1, $15, $15, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+`
+
+type InsertScalingParams struct {
+	PoolNo        int32
+	Action        string
+	Reason        string
+	Note          string
+	Actor         string
+	Target        int32
+	WorkingBefore int32
+	WorkingAfter  int32
+	Activated     []string
+	Parked        []string
+	Standby       int32
+	Measured      int32
+	CpuPercent    *float64
+	Policy        []byte
+	At            time.Time
+}
+
+func (q *Queries) InsertScaling(ctx context.Context, arg InsertScalingParams) error {
+	_, err := q.db.Exec(ctx, insertScaling,
+		arg.PoolNo,
+		arg.Action,
+		arg.Reason,
+		arg.Note,
+		arg.Actor,
+		arg.Target,
+		arg.WorkingBefore,
+		arg.WorkingAfter,
+		arg.Activated,
+		arg.Parked,
+		arg.Standby,
+		arg.Measured,
+		arg.CpuPercent,
+		arg.Policy,
+		arg.At,
+	)
+	return err
+}
+
+const lastScaling = `-- name: LastScaling :one
+SELECT scaling_no, action, reason FROM pool_scaling WHERE pool_no = $1 ORDER BY scaling_no DESC LIMIT 1
+`
+
+type LastScalingRow struct {
+	ScalingNo int64
+	Action    string
+	Reason    string
+}
+
+func (q *Queries) LastScaling(ctx context.Context, poolNo int32) (LastScalingRow, error) {
+	row := q.db.QueryRow(ctx, lastScaling, poolNo)
+	var i LastScalingRow
+	err := row.Scan(&i.ScalingNo, &i.Action, &i.Reason)
+	return i, err
 }
 
 const loadMembers = `-- name: LoadMembers :many
@@ -643,6 +728,115 @@ func (q *Queries) PoolsWithRoom(ctx context.Context) ([]PoolsWithRoomRow, error)
 	return items, nil
 }
 
+const scaledSince = `-- name: ScaledSince :one
+SELECT EXISTS (SELECT FROM pool_scaling WHERE pool_no = $1 AND at > $2::timestamptz AND action <> 'hold')::boolean AS scaled
+`
+
+type ScaledSinceParams struct {
+	PoolNo int32
+	Since  time.Time
+}
+
+func (q *Queries) ScaledSince(ctx context.Context, arg ScaledSinceParams) (bool, error) {
+	row := q.db.QueryRow(ctx, scaledSince, arg.PoolNo, arg.Since)
+	var scaled bool
+	err := row.Scan(&scaled)
+	return scaled, err
+}
+
+const scalingPools = `-- name: ScalingPools :many
+SELECT pool_id FROM pool WHERE scales AND deleted_at IS NULL ORDER BY pool_no
+`
+
+func (q *Queries) ScalingPools(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, scalingPools)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var pool_id string
+		if err := rows.Scan(&pool_id); err != nil {
+			return nil, err
+		}
+		items = append(items, pool_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const scalings = `-- name: Scalings :many
+SELECT scaling_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
+    standby, measured, cpu_percent, policy
+FROM pool_scaling WHERE pool_no = $1 AND ($2::bigint = 0 OR scaling_no < $2::bigint)
+ORDER BY scaling_no DESC LIMIT $3
+`
+
+type ScalingsParams struct {
+	PoolNo int32
+	Before int64
+	Most   int32
+}
+
+type ScalingsRow struct {
+	ScalingNo     int64
+	At            time.Time
+	CheckedAt     time.Time
+	Action        string
+	Reason        string
+	Note          string
+	Actor         string
+	Target        int32
+	WorkingBefore int32
+	WorkingAfter  int32
+	Activated     []string
+	Parked        []string
+	Standby       int32
+	Measured      int32
+	CpuPercent    *float64
+	Policy        []byte
+}
+
+func (q *Queries) Scalings(ctx context.Context, arg ScalingsParams) ([]ScalingsRow, error) {
+	rows, err := q.db.Query(ctx, scalings, arg.PoolNo, arg.Before, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ScalingsRow
+	for rows.Next() {
+		var i ScalingsRow
+		if err := rows.Scan(
+			&i.ScalingNo,
+			&i.At,
+			&i.CheckedAt,
+			&i.Action,
+			&i.Reason,
+			&i.Note,
+			&i.Actor,
+			&i.Target,
+			&i.WorkingBefore,
+			&i.WorkingAfter,
+			&i.Activated,
+			&i.Parked,
+			&i.Standby,
+			&i.Measured,
+			&i.CpuPercent,
+			&i.Policy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takePlace = `-- name: TakePlace :one
 UPDATE pool SET node_count = node_count + 1, updated_at = $2 WHERE pool_no = $1 AND deleted_at IS NULL
 RETURNING pool_id, name, max_nodes, node_count, reward_per_epoch
@@ -709,6 +903,27 @@ func (q *Queries) UpdatePool(ctx context.Context, arg UpdatePoolParams) error {
 		arg.At,
 	)
 	return err
+}
+
+const usageOf = `-- name: UsageOf :one
+SELECT measured, cpu_percent FROM pool_usage WHERE pool_no = $1 AND at >= $2::timestamptz
+`
+
+type UsageOfParams struct {
+	PoolNo    int32
+	NotBefore time.Time
+}
+
+type UsageOfRow struct {
+	Measured   int32
+	CpuPercent *float64
+}
+
+func (q *Queries) UsageOf(ctx context.Context, arg UsageOfParams) (UsageOfRow, error) {
+	row := q.db.QueryRow(ctx, usageOf, arg.PoolNo, arg.NotBefore)
+	var i UsageOfRow
+	err := row.Scan(&i.Measured, &i.CpuPercent)
+	return i, err
 }
 
 const vitals = `-- name: Vitals :many

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/sample"
+)
+
+func (s *server) poolScalingOperations() {
+	register(s, operation{
+		id: "listPoolScaling", method: http.MethodGet, path: basePath + "/nodes/pools/{pool_id}/scaling", tag: "pools", role: access.Viewer,
+		summary: "List how a pool was scaled",
+		description: "Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about " +
+			"once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.",
+		errors:  []fault.Code{fault.PoolNotFound},
+		example: scalingListBody{Decisions: []scalingBody{exampleScaling()}, Pagination: pagination{Limit: 20}},
+	}, s.listPoolScaling)
+}
+
+type scalingListInput struct {
+	PoolInput
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
+	Cursor string `query:"cursor" maxLength:"19" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before."`
+}
+
+type scalingListBody struct {
+	Decisions  []scalingBody `json:"decisions" nullable:"false"`
+	Pagination pagination    `json:"pagination"`
+}
+
+type scalingBody struct {
+	At            time.Time         `json:"at"`
+	CheckedAt     time.Time         `json:"checked_at" doc:"When it was last found so."`
+	Action        string            `json:"action" enum:"up,down,hold"`
+	Reason        string            `json:"reason" enum:"requested,below_least,above_most,cpu_high,cpu_low,within_thresholds,cooldown,not_measured,no_standby,at_most,at_least"`
+	Note          *string           `json:"note" doc:"What the operator said who asked for it."`
+	Automatic     bool              `json:"automatic" doc:"By the policy, not by an operator."`
+	TargetNodes   int               `json:"target_nodes"`
+	WorkingBefore int               `json:"working_before" doc:"Nodes starting or active."`
+	WorkingAfter  int               `json:"working_after"`
+	Activated     []string          `json:"activated" nullable:"false" doc:"Ids of nodes."`
+	Parked        []string          `json:"parked" nullable:"false"`
+	Inputs        scalingInputsBody `json:"inputs" doc:"What it was made by."`
+}
+
+type scalingInputsBody struct {
+	StandbyCount    int             `json:"standby_count" doc:"Nodes that scaling had parked."`
+	MeasuredCount   int             `json:"measured_count" doc:"Working nodes whose CPU was known."`
+	CPUUsagePercent figure          `json:"cpu_usage_percent" doc:"Mean of those over five minutes."`
+	AutoScaling     poolScalingBody `json:"auto_scaling"`
+	MaxNodes        int             `json:"max_nodes" doc:"Places of the pool."`
+}
+
+// listPoolScaling asks for one more than it shows: it tells whether a next page exists.
+func (s *server) listPoolScaling(ctx context.Context, in *scalingListInput) (*answer[scalingListBody], error) {
+	before, _ := strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through; "" is 0, the first page
+	list, err := s.Pools.Scalings(ctx, in.PoolID, in.Limit+1, before)
+	if err != nil {
+		return nil, err
+	}
+	where := pagination{Limit: in.Limit, HasPrev: in.Cursor != ""}
+	if len(list) > in.Limit {
+		list = list[:in.Limit]
+		next := strconv.FormatInt(list[in.Limit-1].No, 10)
+		where.HasNext, where.NextCursor = true, &next
+	}
+	return answered(scalingListBody{shape(list, shapeScaling), where})
+}
+
+func shapeScaling(d pool.Scaling) scalingBody {
+	b := scalingBody{
+		At: d.At, CheckedAt: d.CheckedAt, Action: string(d.Decision.Action), Reason: string(d.Decision.Reason),
+		Automatic: d.Decision.Reason != pool.Requested, TargetNodes: d.Decision.Target, WorkingBefore: d.Before, WorkingAfter: d.After,
+		Activated: d.Activated, Parked: d.Parked,
+		Inputs: scalingInputsBody{
+			StandbyCount: d.Standby, MeasuredCount: d.Measured, CPUUsagePercent: orUnknown(d.CPUPercent),
+			AutoScaling: shapePoolScaling(d.Policy.AutoScaling), MaxNodes: d.Policy.Places,
+		},
+	}
+	if !b.Automatic {
+		b.Note = orNil(d.Note)
+	}
+	return b
+}
+
+// orUnknown shows a mean with the digits of what it is of.
+func orUnknown(v *float64) figure {
+	if v == nil {
+		return figure{}
+	}
+	return figure(sample.Number{Value: *v, Known: true})
+}
+
+// usageBody is how busy and full nodes are.
+type usageBody struct {
+	At               time.Time `json:"at"`
+	MeasuredCount    int       `json:"measured_count" doc:"Nodes whose CPU is known."`
+	CPUUsagePercent  figure    `json:"cpu_usage_percent" doc:"Mean of those over five minutes."`
+	MemoryUsedBytes  *int64    `json:"memory_used_bytes" doc:"Sum; null while none has told, and so for each."`
+	MemoryTotalBytes *int64    `json:"memory_total_bytes"`
+	DiskUsedBytes    *int64    `json:"disk_used_bytes"`
+	DiskTotalBytes   *int64    `json:"disk_total_bytes"`
+}
+
+func shapeUsage(u *pool.Usage) *usageBody {
+	if u == nil {
+		return nil
+	}
+	return &usageBody{
+		At: u.At, MeasuredCount: u.Measured, CPUUsagePercent: orUnknown(u.CPUPercent), MemoryUsedBytes: u.MemoryUsedBytes,
+		MemoryTotalBytes: u.MemoryTotalBytes, DiskUsedBytes: u.DiskUsedBytes, DiskTotalBytes: u.DiskTotalBytes,
+	}
+}
+
+func exampleUsage() *pool.Usage {
+	cpu, used, total := 41.5, int64(3<<30), int64(12<<30)
+	return &pool.Usage{
+		At: exampleTime(), Measured: 3, CPUPercent: &cpu, MemoryUsedBytes: &used, MemoryTotalBytes: &total,
+		DiskUsedBytes: &used, DiskTotalBytes: &total,
+	}
+}
+
+func exampleScaling() scalingBody {
+	cpu := 91.5
+	return shapeScaling(pool.Scaling{
+		No: 7, At: exampleTime(), CheckedAt: exampleTime(), Decision: pool.Decision{Action: pool.Up, Target: 3, Reason: pool.BusyCPU}, Actor: "system",
+		Before: 2, After: 3, Activated: []string{"node_4f1c2a"}, Parked: []string{}, Standby: 2, Measured: 2, CPUPercent: &cpu,
+		Policy: pool.Policy{Places: 100, AutoScaling: pool.AutoScaling{Enabled: true, TargetCPUPercent: 70, Policy: pool.ScalingPolicy{
+			ScaleUpThreshold: 80, ScaleDownThreshold: 30, MinNodes: 1, MaxNodes: 100, CooldownMinutes: 5,
+		}}},
+	})
+}

@@ -1,0 +1,146 @@
+package pool
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/pool/sqlgen"
+)
+
+const (
+	// usageLife is how old a measurement may be that scaling acts upon.
+	usageLife = 10 * time.Minute
+	// scalingKept is how long decisions stay on record.
+	scalingKept = 90 * 24 * time.Hour
+)
+
+// situation is all that a decision about a locked pool is made by.
+func (s *Store) situation(ctx context.Context, tx db.Tx, l scalable) (Situation, error) {
+	q, now := sqlgen.New(tx), s.now()
+	in := Situation{Settings: l.settings, Working: len(l.working), Standby: len(l.standby)}
+	usage, err := q.UsageOf(ctx, sqlgen.UsageOfParams{PoolNo: l.row.PoolNo, NotBefore: now.Add(-usageLife)})
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return in, err
+	}
+	in.Measured, in.CPUPercent = int(usage.Measured), usage.CpuPercent
+	cooldown := time.Duration(l.settings.AutoScaling.Policy.CooldownMinutes) * time.Minute
+	scaled, err := q.ScaledSince(ctx, sqlgen.ScaledSinceParams{PoolNo: l.row.PoolNo, Since: now.Add(-cooldown)})
+	in.Cooled = !scaled
+	return in, err
+}
+
+// AutoScale applies the policy of every pool that has one, each in a
+// transaction of its own: one that fails does not keep the others from it.
+func (s *Store) AutoScale(ctx context.Context) error {
+	pools, err := sqlgen.New(s.pool).ScalingPools(ctx)
+	if err != nil {
+		return fmt.Errorf("list the pools that scale: %w", err)
+	}
+	var errs []error
+	for _, id := range pools {
+		err := db.InTx(ctx, s.pool, func(tx db.Tx) error { return s.autoScale(ctx, tx, id) })
+		errs = append(errs, about(err, "scale pool %s by its policy", id))
+	}
+	return errors.Join(append(errs, sqlgen.New(s.pool).ForgetScalings(ctx, s.now().Add(-scalingKept)))...)
+}
+
+func (s *Store) autoScale(ctx context.Context, tx db.Tx, poolID string) error {
+	l, err := s.lockScaling(ctx, tx, poolID)
+	if err != nil || !l.settings.AutoScaling.Enabled {
+		return err
+	}
+	in, err := s.situation(ctx, tx, l)
+	if err != nil {
+		return err
+	}
+	by, d := audit.By{Actor: audit.System}, Decide(in)
+	if d.Action == Hold {
+		done := Scaled{Target: d.Target, Before: in.Working, After: in.Working, Activated: []string{}, Parked: []string{}}
+		return s.record(ctx, tx, by, l, in, d, done)
+	}
+	_, err = s.carryOut(ctx, tx, by, l, in, d, "policy: "+string(d.Reason))
+	return err
+}
+
+// record keeps a decision with what it was made by. A hold for the same reason
+// as before is the same decision.
+func (s *Store) record(ctx context.Context, tx db.Tx, by audit.By, l scalable, in Situation, d Decision, done Scaled) error {
+	q, now := sqlgen.New(tx), s.now()
+	last, err := q.LastScaling(ctx, l.row.PoolNo)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if d.Action == Hold && last.Action == string(Hold) && last.Reason == string(d.Reason) {
+		return q.ConfirmScaling(ctx, sqlgen.ConfirmScalingParams{ScalingNo: last.ScalingNo, CheckedAt: now})
+	}
+	policy, err := json.Marshal(policyOf(in.Settings))
+	if err != nil {
+		return err
+	}
+	return q.InsertScaling(ctx, sqlgen.InsertScalingParams{
+		PoolNo: l.row.PoolNo, At: now, Action: string(d.Action), Reason: string(d.Reason), Note: done.Reason, Actor: by.Actor,
+		Target: int32(d.Target), WorkingBefore: int32(done.Before), WorkingAfter: int32(done.After), Activated: done.Activated, Parked: done.Parked,
+		Standby: int32(in.Standby), Measured: int32(in.Measured), CpuPercent: in.CPUPercent, Policy: policy,
+	})
+}
+
+// Policy is by what a pool was scaled at a time.
+type Policy struct {
+	AutoScaling
+	Places int `json:"max_nodes_of_pool"`
+}
+
+func policyOf(s Settings) Policy { return Policy{s.AutoScaling, s.MaxNodes} }
+
+// Scaling is a decision on record.
+type Scaling struct {
+	No         int64
+	At         time.Time
+	CheckedAt  time.Time // a hold: until when it was so
+	Decision   Decision
+	Note       string // of who asked for it
+	Actor      string
+	Before     int // nodes at work
+	After      int
+	Activated  []string // node ids
+	Parked     []string
+	Standby    int // before it
+	Measured   int
+	CPUPercent *float64
+	Policy     Policy
+}
+
+// Scalings are a pool's decisions of the last 90 days, newest first. before is
+// the No that they precede; 0 begins with the newest.
+func (s *Store) Scalings(ctx context.Context, poolID string, limit int, before int64) ([]Scaling, error) {
+	q := sqlgen.New(s.pool)
+	known, err := q.PoolNo(ctx, poolID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, unknown(poolID)
+	} else if err != nil {
+		return nil, fmt.Errorf("read pool %s: %w", poolID, err)
+	}
+	rows, err := q.Scalings(ctx, sqlgen.ScalingsParams{PoolNo: known.PoolNo, Before: before, Most: int32(limit)})
+	if err != nil {
+		return nil, fmt.Errorf("read how pool %s was scaled: %w", poolID, err)
+	}
+	list := make([]Scaling, len(rows))
+	for i, r := range rows {
+		list[i] = Scaling{
+			No: r.ScalingNo, At: r.At, CheckedAt: r.CheckedAt, Decision: Decision{Action(r.Action), int(r.Target), ScaleReason(r.Reason)},
+			Note: r.Note, Actor: r.Actor, Before: int(r.WorkingBefore), After: int(r.WorkingAfter), Activated: r.Activated, Parked: r.Parked,
+			Standby: int(r.Standby), Measured: int(r.Measured), CPUPercent: r.CpuPercent,
+		}
+		if err := json.Unmarshal(r.Policy, &list[i].Policy); err != nil {
+			return nil, fmt.Errorf("policy of scaling %d: %w", r.ScalingNo, err)
+		}
+	}
+	return list, nil
+}
