@@ -89,15 +89,14 @@ func covers(list span.Set, n int) bool {
 func TestAvailabilityAgainstCounting(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		online, expected, faults := drawSpans(rt, "online"), drawSpans(rt, "expected"), drawSpans(rt, "faults")
+		served := servedMinutes(online, expected, faults)
 		present, total := 0, 0
 		for n := range 100 { // the period
-			fault := covers(faults, n)
-			credit := fault && credited(online, expected, faults, n)
-			if !covers(expected, n) || fault && !credit {
+			if !covers(expected, n) || covers(faults, n) && !served[n] {
 				continue
 			}
 			total++
-			if credit || covers(online, n) {
+			if served[n] || covers(online, n) {
 				present++
 			}
 		}
@@ -111,22 +110,30 @@ func TestAvailabilityAgainstCounting(t *testing.T) {
 	})
 }
 
-// credited tells by counting minutes whether the outage around minute n counts
-// as time online.
-func credited(online, running, faults span.Set, n int) bool {
-	start, end := n, n
-	for covers(faults, start-1) {
-		start--
+// servedMinutes finds minute by minute what counts as online because of our
+// outages: each whole, and the node's way back from it.
+func servedMinutes(online, running, faults span.Set) map[int]bool {
+	served := make(map[int]bool)
+	for start := -40; start < 160; start++ {
+		if !covers(faults, start) || covers(faults, start-1) {
+			continue // no outage begins here
+		}
+		end := start
+		for covers(faults, end) {
+			end++
+		}
+		wasOnline := covers(online, start-1) || covers(online, start) || served[start-1]
+		wasRunning := covers(running, start-1) || covers(running, start)
+		for back := end; back <= end+15 && wasOnline && wasRunning; back++ {
+			if covers(online, back) {
+				for n := start; n < back; n++ {
+					served[n] = true
+				}
+				break
+			}
+		}
 	}
-	for covers(faults, end) {
-		end++
-	}
-	back := false
-	for m := end; m <= end+15; m++ {
-		back = back || covers(online, m)
-	}
-	before := func(list span.Set) bool { return covers(list, start-1) || covers(list, start) }
-	return before(online) && before(running) && back
+	return served
 }
 
 // An outage of ours never lowers a node that was online through it.
