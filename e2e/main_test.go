@@ -53,7 +53,12 @@ type lab struct {
 
 func start(t *testing.T, o harness.Options) *lab {
 	t.Helper()
-	o.Binaries = binaries
+	return startWith(t, binaries, o)
+}
+
+func startWith(t *testing.T, programs harness.Binaries, o harness.Options) *lab {
+	t.Helper()
+	o.Binaries = programs
 	if o.Data == "" {
 		o.Data = dataDir(t)
 	}

@@ -31,10 +31,20 @@ func Build(ctx context.Context, dir string) (Binaries, error) {
 		compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", b.Agent))
 }
 
-func compile(ctx context.Context, module, pkg, out string) error {
+// BuildAgent compiles the agent for another kind of processor (GOARCH=arm64,
+// GOARM=6, ...), as its package does.
+func BuildAgent(ctx context.Context, out string, environ ...string) error {
+	root, err := Repository()
+	if err != nil {
+		return err
+	}
+	return compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", out, environ...)
+}
+
+func compile(ctx context.Context, module, pkg, out string, environ ...string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), environ...)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s in %s: %w\n%s", pkg, module, err, text)
 	}
