@@ -48,7 +48,7 @@ test-long: setup ## every test three times with the race detector, the fault tes
 	$(call each,go test $(TEST_FLAGS) ./...)
 	@sh scripts/setup.sh --mosquitto
 	cd e2e && go test -timeout 60m -run 'TestCrash|TestFleet|TestChurn|TestExternalBroker' -v . -rounds 20 -publishers 64 \
-		-fleet-nodes 1000 -fleet-duration 5m -churn-duration 2m -relay-nodes 300 -relay-duration 3m
+		-fleet-nodes 500 -fleet-rate 5000 -fleet-rounds 20 -churn-duration 2m -relay-nodes 300 -relay-duration 3m
 	cd e2e && go run ./cmd/fleet --self --nodes 10000 --duration 5m --sample-interval 2s --publish-interval 10s \
 		--churn 0.1 --cuts 0.2 --duplicates 0.02 --delays 0.02 --clock-skew 0.05 --cheat clone=20 --cheat alter=20 --cheat sybil=50
 	@FUZZTIME=1m sh scripts/fuzz.sh $(MODULES)

@@ -119,7 +119,7 @@ func TestExternalBroker(t *testing.T) {
 		n := other.count("SELECT count(*) FROM broker_slot")
 		return unless(n == 1, "%d slots", n)
 	})
-	other.awaitSamples()
+	other.awaitAcks(f)
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}

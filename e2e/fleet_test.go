@@ -16,7 +16,8 @@ import (
 
 var (
 	fleetNodes    = flag.Int("fleet-nodes", 50, "simulated nodes in TestFleet")
-	fleetDuration = flag.Duration("fleet-duration", 20*time.Second, "how long they live")
+	fleetRate     = flag.Float64("fleet-rate", 100, "samples a second that they send together")
+	fleetRounds   = flag.Int("fleet-rounds", 1, "how often TestFleet kills the database, and as often the coordinator")
 	churnDuration = flag.Duration("churn-duration", 5*time.Second, "how long each round of TestChurnLeavesNothing lasts")
 )
 
@@ -63,14 +64,26 @@ func TestFleet(t *testing.T) {
 	cheats := map[fleet.Kind]int{
 		fleet.Clone: 2, fleet.Relay: 2, fleet.Shared: 3, fleet.Replay: 2, fleet.Alter: 2, fleet.Copy: 2, fleet.Clock: 2, fleet.Sybil: 4,
 	}
+	interval := time.Duration(float64(*fleetNodes) / *fleetRate * float64(time.Second))
 	f := l.newFleet(fleet.Config{
-		Nodes: *fleetNodes, Duration: *fleetDuration, Seed: 7, Cheats: cheats,
-		SampleInterval: 500 * time.Millisecond, PublishInterval: time.Second,
+		Nodes: *fleetNodes, Duration: time.Hour, Seed: 7, Cheats: cheats, SampleInterval: interval, PublishInterval: 2 * interval,
 		Faults: fleet.Faults{Churn: 1, Cuts: 2, Duplicates: 0.1, Delays: 0.1, ClockSkew: 0.3, Away: time.Second, Delay: 2 * time.Second},
 	})
+	living, stop := context.WithCancel(context.Background())
+	defer stop()
 	ended := make(chan error, 1)
-	go func() { ended <- f.Run(context.Background(), nil) }()
-	l.disturb()
+	go func() { ended <- f.Run(living, nil) }()
+	for range *fleetRounds {
+		l.disturb(f)
+	}
+	l.command()
+	l.await(within(t, patience), "every fault to have happened", func(context.Context) error {
+		p := f.Progress()
+		lies := l.count("SELECT count(*) FROM verdict WHERE result = 'invalid'")
+		return unless(p.Cuts > 0 && p.Restarts > 0 && p.SentAgain > 0 && p.Commands > 0 && p.Answers > uint64(*fleetNodes) && lies > 0,
+			"%+v, %d proofs judged invalid", p, lies)
+	})
+	stop()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
@@ -83,15 +96,12 @@ func TestFleet(t *testing.T) {
 	if err := report.Err(); err != nil {
 		t.Error(err)
 	}
+	t.Logf("%d kills of the database and as many of the coordinator under %.0f samples/s: %d acknowledged, %d missing, %d stored twice",
+		*fleetRounds, report.SamplesPerSecond, report.Total().Acked, report.Total().Missing, report.Total().Twice)
 	total := report.Total()
-	for name, count := range map[string]uint64{
-		"samples acknowledged": total.Acked, "samples refused for their time": total.Letters, "cuts": report.Cuts, "restarts": report.Restarts,
-		"messages sent twice": report.SentAgain, "answers": report.Answers, "commands obeyed": report.Commands,
-		"connections that the other side ended": report.Failed,
-	} {
-		if count == 0 {
-			t.Errorf("%s: none, so nothing was tried", name)
-		}
+	if total.Acked == 0 || total.Letters == 0 || report.Failed == 0 {
+		t.Errorf("%d acknowledged, %d refused for their time, %d connections ended by the other side: something was not tried",
+			total.Acked, total.Letters, report.Failed)
 	}
 	for _, g := range report.Groups {
 		switch {
@@ -104,11 +114,10 @@ func TestFleet(t *testing.T) {
 	l.tamper(f, total)
 }
 
-// disturb kills the database, then the coordinator, and stops a node by
-// command, once samples flow.
-func (l *lab) disturb() {
+// disturb kills the database, then the coordinator, each while samples flow.
+func (l *lab) disturb(f *fleet.Fleet) {
 	l.t.Helper()
-	l.awaitSamples()
+	l.awaitAcks(f)
 	pid, err := l.Database().PID()
 	if err != nil {
 		l.t.Fatal(err)
@@ -116,10 +125,15 @@ func (l *lab) disturb() {
 	if err := harness.Crash(within(l.t, patience), pid); err != nil {
 		l.t.Fatal(err)
 	}
-	l.awaitSamples()
+	l.awaitAcks(f)
 	l.Kill()
 	l.restart()
-	l.awaitSamples()
+	l.awaitAcks(f)
+}
+
+// command has an operator stop a node.
+func (l *lab) command() {
+	l.t.Helper()
 	l.await(within(l.t, patience), "a node to be told to stop", func(ctx context.Context) error {
 		var list struct {
 			Nodes []struct {
@@ -134,14 +148,14 @@ func (l *lab) disturb() {
 	})
 }
 
-// awaitSamples waits until more is stored than when the wait began.
-func (l *lab) awaitSamples() {
+// awaitAcks waits until a second's worth of samples is acknowledged beyond what
+// was when the wait began.
+func (l *lab) awaitAcks(f *fleet.Fleet) {
 	l.t.Helper()
-	const stored = "SELECT count(*) FROM sample"
-	from := l.count(stored)
+	from := f.Progress().Acked
 	l.await(within(l.t, patience), "samples to flow", func(context.Context) error {
-		now := l.count(stored)
-		return unless(now > from+20, "%d stored, %d when the wait began", now, from)
+		now := f.Progress().Acked
+		return unless(float64(now-from) > *fleetRate, "%d acknowledged, %d when the wait began", now, from)
 	})
 }
 

@@ -48,6 +48,10 @@ type Progress struct {
 	Acked     uint64 // samples
 	PerSecond float64
 	Answers   uint64 // challenges answered
+	Cuts      uint64
+	Restarts  uint64
+	SentAgain uint64 // messages, as a fault
+	Commands  uint64 // obeyed
 }
 
 const progressEvery = 5 * time.Second
@@ -75,8 +79,9 @@ func (f *Fleet) Enrol(ctx context.Context) error {
 	return f.enrolMany(ctx)
 }
 
-// Run connects everybody, lets them live for the configured time and ends them
-// in good order. watch names processes whose use is measured meanwhile.
+// Run connects everybody, lets them live for the configured time, or until ctx
+// ends, and ends them in good order. watch names processes whose use is
+// measured meanwhile.
 func (f *Fleet) Run(ctx context.Context, watch map[string]int) error {
 	f.began = time.Now()
 	f.nodes = f.populate()
@@ -89,9 +94,9 @@ func (f *Fleet) Run(ctx context.Context, watch map[string]int) error {
 		begin := f.began.Add(time.Duration(float64(i) / f.config.ConnectRate * float64(time.Second)))
 		running.Go(func() { n.live(living, begin) })
 	}
+	var err error
 	ramp := time.Duration(float64(len(f.nodes)) / f.config.ConnectRate * float64(time.Second))
-	err := sleep(ctx, ramp)
-	if err == nil {
+	if sleep(ctx, ramp) == nil { // else there is nothing to measure
 		err = f.measure(ctx, watch)
 	}
 	end()
@@ -110,9 +115,7 @@ func (f *Fleet) measure(ctx context.Context, watch map[string]int) error {
 		return err
 	}
 	began, acked := time.Now(), f.counts.acked.Load()
-	if err := sleep(ctx, f.config.Duration); err != nil {
-		return err
-	}
+	_ = sleep(ctx, f.config.Duration) // what was measured until then counts
 	f.seconds, f.acked = time.Since(began).Seconds(), f.counts.acked.Load()-acked
 	after, err := lookAt(all)
 	if err != nil {
@@ -137,6 +140,15 @@ func lookAt(all map[string]int) (map[string]harness.Footprint, error) {
 	return looks, nil
 }
 
+// Progress is how far the fleet is now.
+func (f *Fleet) Progress() Progress {
+	c := &f.counts
+	return Progress{
+		Enrolled: int(c.enrolled.Load()), Connected: int(c.connected.Load()), Acked: c.acked.Load(), Answers: c.answers.Load(),
+		Cuts: c.cuts.Load(), Restarts: c.restarts.Load(), SentAgain: c.sentAgain.Load(), Commands: c.commands.Load(),
+	}
+}
+
 // tellProgress tells until it is stopped.
 func (f *Fleet) tellProgress(began time.Time) (stop func()) {
 	done, told := make(chan struct{}), make(chan struct{})
@@ -151,10 +163,7 @@ func (f *Fleet) tellProgress(began time.Time) (stop func()) {
 				return
 			case <-tick.C:
 			}
-			p := Progress{
-				Enrolled: int(f.counts.enrolled.Load()), Connected: int(f.counts.connected.Load()),
-				Acked: f.counts.acked.Load(), Answers: f.counts.answers.Load(),
-			}
+			p := f.Progress()
 			if !began.IsZero() {
 				p.At = time.Since(began)
 			}

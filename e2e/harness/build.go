@@ -41,6 +41,15 @@ func BuildAgent(ctx context.Context, out string, environ ...string) error {
 	return compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", out, environ...)
 }
 
+// BuildTool compiles one of this module's own commands into a file.
+func BuildTool(ctx context.Context, pkg, out string) error {
+	root, err := Repository()
+	if err != nil {
+		return err
+	}
+	return compile(ctx, filepath.Join(root, "e2e"), pkg, out)
+}
+
 func compile(ctx context.Context, module, pkg, out string, environ ...string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = module

@@ -171,13 +171,13 @@ func simulate(ctx context.Context, o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(f.Enrol(ctx)); err != nil {
+	if err := f.Enrol(ctx); err != nil {
 		return err
 	}
 	if err := f.Run(ctx, watch); err != nil {
 		return err
 	}
-	report, err := f.Check(ctx, o.database)
+	report, err := f.Check(context.WithoutCancel(ctx), o.database) // also of a run that Ctrl-C made short
 	if err != nil {
 		return err
 	}
