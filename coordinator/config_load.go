@@ -209,6 +209,10 @@ func (l *loader) secretFile(s *setting, name string, alsoDirect bool) {
 	l.set(s.key(), strings.TrimRight(string(content), "\r\n"), origin)
 }
 
+// clientNames are the variables of lucidctl, which may well stand in the same
+// shell.
+var clientNames = []string{"LUCID_URL", "LUCID_API_KEY", "LUCID_API_KEY_FILE", "LUCID_CA", "LUCID_CA_SHA256"}
+
 // strangers warns of variables that mean nothing here.
 func (l *loader) strangers(vars map[string]string) {
 	replaced := map[string]string{
@@ -217,7 +221,9 @@ func (l *loader) strangers(vars map[string]string) {
 	}
 	names := make([]string, 0, len(vars))
 	for name := range vars {
-		names = append(names, name)
+		if !slices.Contains(clientNames, name) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	for _, name := range names {

@@ -172,7 +172,7 @@ func TestSecretFiles(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	_, origins := mustLoad(t, ProfileDev, "", []string{"LUCID_REDIS_URL=r", "LUCID_MONGODB_URL=m", "LUCID_DATA_DRI=x", "HOME=/"})
+	_, origins := mustLoad(t, ProfileDev, "", []string{"LUCID_REDIS_URL=r", "LUCID_MONGODB_URL=m", "LUCID_DATA_DRI=x", "HOME=/", "LUCID_API_KEY_FILE=k", "LUCID_URL=u"})
 	if len(origins.Warnings) != 3 {
 		t.Fatalf("warnings %q, want 3", origins.Warnings)
 	}

@@ -31,6 +31,15 @@ func Build(ctx context.Context, dir string) (Binaries, error) {
 		compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", b.Agent))
 }
 
+// BuildClient compiles lucidctl into dir.
+func BuildClient(ctx context.Context, dir string) error {
+	root, err := Repository()
+	if err != nil {
+		return err
+	}
+	return compile(ctx, filepath.Join(root, "coordinator"), "./cmd/lucidctl", filepath.Join(dir, "lucidctl"))
+}
+
 // BuildAgent compiles the agent for another kind of processor (GOARCH=arm64,
 // GOARM=6, ...), as its package does.
 func BuildAgent(ctx context.Context, out string, environ ...string) error {
