@@ -10,56 +10,33 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"time"
 
 	"lucid.internal/e2e/harness"
 	"lucid.internal/e2e/packet"
 )
 
-const stopPatience = 30 * time.Second
-
 // measureIngest is the figure of durable ingest: samples acknowledged after
 // their commit, a second, over plain MQTT on loopback.
 func measureIngest(ctx context.Context, o options, binaries harness.Binaries, dir string) (figures []figure, err error) {
-	plain, err := harness.FreeAddr()
+	s, err := openStage(ctx, binaries, filepath.Join(dir, "ingest"))
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(dir, "ingest")
-	pg, err := harness.StartPostgres(ctx, data)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, pg.Stop()) }()
-	// serve, because dev writes a line for every sample.
-	c, err := harness.Start(harness.Options{
-		Binaries: binaries, Data: data, Serve: pg,
-		// All nodes enrol from one address.
-		Env: []string{"LUCID_MQTT_PLAIN_ADDR=" + plain, "LUCID_POOT_CALCULATION_INTERVAL=24h", "LUCID_RATE_ANONYMOUS=0"},
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Kill()
-	if err := c.AwaitReady(ctx); err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, s.close()) }()
 	log.Printf("enrolling %d nodes ...", o.connections)
-	l := load{addr: plain, window: o.window}
-	if l.credentials, err = enrolMany(ctx, c, o.connections); err != nil {
+	l := load{addr: s.plain, window: o.window}
+	if l.credentials, err = enrolMany(ctx, s.Coordinator, o.connections); err != nil {
 		return nil, err
 	}
 	for _, samples := range []int{1, 6} {
 		l.samples = samples
-		f, err := ingestFigure(ctx, o, c, l)
+		f, err := ingestFigure(ctx, o, s.Coordinator, l)
 		if err != nil {
 			return nil, err
 		}
 		figures = append(figures, f)
 	}
-	stopping, cancel := context.WithTimeout(ctx, stopPatience)
-	defer cancel()
-	return figures, c.Stop(stopping)
+	return figures, s.stop(ctx)
 }
 
 // ingestFigure measures one size of message and both of its references.
@@ -99,7 +76,8 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 			thousands(got.PerSecond), 100*got.PerSecond/slower, m.perSample(got.Measured), thousands(float64(got.Acked))),
 		Reference: fmt.Sprintf("broker alone with an empty hook %s/s; COPY of %s of the rows into the same table %s/s",
 			thousands(alone.PerSecond), thousands(float64(rows)), thousands(copied)),
-		Target:  fmt.Sprintf(">= %s/s and >= 30 %% of the slower reference", thousands(target)),
+		// The third comparison that was planned cannot be made from packages.
+		Target:  fmt.Sprintf(">= %s/s and >= 30 %% of the slower reference (not compared with mosquitto, telegraf and PostgreSQL: Debian has no telegraf)", thousands(target)),
 		Met:     judged(got.PerSecond >= target && got.PerSecond >= 0.3*slower),
 		Command: command(o),
 	}, nil

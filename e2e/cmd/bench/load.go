@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -18,7 +19,8 @@ import (
 // them are acknowledged, and send the next. The client shares the machine with
 // what it measures, so every cycle of it counts against the figure.
 type load struct {
-	addr        string // without TLS
+	addr        string
+	tls         *tls.Config // nil: without
 	credentials []packet.Login
 	samples     int // in a message
 	window      int // messages on their way, per connection
@@ -40,13 +42,7 @@ type result struct {
 // time begins and where it ends.
 func (l *load) run(ctx context.Context, duration time.Duration, mark func() error) (result, error) {
 	clients, err := l.connect(ctx)
-	defer func() {
-		for _, c := range clients {
-			if c != nil {
-				c.conn.Close()
-			}
-		}
-	}()
+	defer closeAll(clients)
 	if err != nil {
 		return result{}, err
 	}
@@ -114,7 +110,7 @@ func (l *load) connect(ctx context.Context) ([]*client, error) {
 		running.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			c, err := dial(ctx, l.addr, who)
+			c, err := dial(ctx, l.addr, l.tls, who)
 			if err != nil {
 				errs <- fmt.Errorf("%s: %w", who.ID, err)
 				return
@@ -132,10 +128,12 @@ type client struct {
 	conn  net.Conn
 	topic string
 	acked atomic.Uint64 // samples
+
+	answers []byte
 }
 
-func dial(ctx context.Context, addr string, who packet.Login) (*client, error) {
-	conn, err := packet.Dial(ctx, addr, who)
+func dial(ctx context.Context, addr string, config *tls.Config, who packet.Login) (*client, error) {
+	conn, err := packet.DialTLS(ctx, addr, config, who)
 	return &client{conn: conn, topic: wire.Topic(who.ID, wire.ChannelMetrics)}, err
 }
 
@@ -151,7 +149,6 @@ func (c *client) send(ctx context.Context, samples, window int) error {
 		return err
 	}
 	var packets []byte
-	answers := make([]byte, 4*window)
 	seq := uint64(1)
 	for ctx.Err() == nil {
 		packets = packets[:0]
@@ -159,19 +156,31 @@ func (c *client) send(ctx context.Context, samples, window int) error {
 			packets = text.publish(packets, c.topic, uint16(id+1), seq, time.Now().UnixMilli())
 			seq += uint64(samples)
 		}
-		if _, err := c.conn.Write(packets); err != nil {
+		if err := c.exchange(packets, window); err != nil {
 			return err
-		}
-		if _, err := io.ReadFull(c.conn, answers); err != nil {
-			return err
-		}
-		for id := range window {
-			a := answers[4*id:]
-			if a[0] != 0x40 || a[1] != 2 || int(binary.BigEndian.Uint16(a[2:])) != id+1 {
-				return fmt.Errorf("message %d was answered with % x", id+1, a[:4])
-			}
 		}
 		c.acked.Add(uint64(window * samples))
+	}
+	return nil
+}
+
+// exchange sends messages numbered from 1 and waits for their acknowledgements.
+func (c *client) exchange(packets []byte, messages int) error {
+	if _, err := c.conn.Write(packets); err != nil {
+		return err
+	}
+	if cap(c.answers) < 4*messages {
+		c.answers = make([]byte, 4*messages)
+	}
+	answers := c.answers[:4*messages]
+	if _, err := io.ReadFull(c.conn, answers); err != nil {
+		return err
+	}
+	for id := range messages {
+		a := answers[4*id:]
+		if a[0] != 0x40 || a[1] != 2 || int(binary.BigEndian.Uint16(a[2:])) != id+1 {
+			return fmt.Errorf("message %d was answered with % x", id+1, a[:4])
+		}
 	}
 	return nil
 }

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"lucid.internal/e2e/harness"
+	"lucid.internal/e2e/packet"
+)
+
+// Shape of the figures that depend on how many nodes there are.
+const (
+	manyNodes     = 10_000
+	baselineNodes = 100
+	baselineWatch = 30 * time.Second
+	// idleFor is how long a connection has been silent when it counts as idle:
+	// Go looks for garbage at least every two minutes, and then gives back what
+	// ten thousand logins at once left behind.
+	idleFor = 150 * time.Second
+)
+
+// Targets.
+const (
+	maxIdlePlain       = 30 << 10 // bytes a connection
+	maxIdleTLS         = 60 << 10
+	maxBaselineRSS     = 80 << 20
+	maxBaselinePercent = 2.0
+)
+
+// measureScale is what connections cost: idle ones in memory, a hundred usual
+// ones, and how ingest grows from 1,000 nodes to 10,000.
+func measureScale(ctx context.Context, o options, binaries harness.Binaries, dir string) (figures []figure, err error) {
+	s, err := openStage(ctx, binaries, filepath.Join(dir, "scale"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	few, err := enrolMany(ctx, s.Coordinator, baselineNodes)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.restart(ctx); err != nil {
+		return nil, err
+	}
+	f, err := baselineFigure(ctx, s, few)
+	if err != nil {
+		return nil, err
+	}
+	figures = append(figures, f)
+	log.Printf("enrolling %d nodes ...", manyNodes)
+	many, err := enrolMany(ctx, s.Coordinator, manyNodes)
+	if err != nil {
+		return nil, err
+	}
+	for _, measure := range []func(context.Context, options, *stage, []packet.Login) (figure, error){
+		idlePlainFigure, idleTLSFigure, latencyFigure, growthFigure,
+	} {
+		if err := s.restart(ctx); err != nil {
+			return nil, err
+		}
+		f, err := measure(ctx, o, s, many)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, f)
+	}
+	return figures, s.stop(ctx)
+}
+
+func scaleCommand(o options) string {
+	return fmt.Sprintf("go run ./cmd/bench -only scale -duration %s", o.duration)
+}
+
+// trusting does not ask whose certificate it is: the server is our own child.
+func trusting() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
+
+// baselineFigure is a small fleet that does what agents do: a message of six
+// samples a minute, each at its own moment, over TLS.
+func baselineFigure(ctx context.Context, s *stage, who []packet.Login) (figure, error) {
+	log.Printf("baseline with %d nodes ...", len(who))
+	l := load{addr: s.MQTT, tls: trusting(), credentials: who, samples: 6}
+	var before, after harness.Footprint
+	_, err := l.runPaced(ctx, time.Minute, baselineWatch, func() (err error) {
+		before = after
+		after, err = harness.Look(s.PID())
+		return err
+	})
+	if err != nil {
+		return figure{}, err
+	}
+	u := harness.Between(before, after)
+	return figure{
+		Name:      fmt.Sprintf("coordinator with %d nodes over TLS, each six samples a minute, watched for %s", len(who), baselineWatch),
+		Measured:  u.String(),
+		Reference: "-",
+		Target:    "<= 80 MiB resident, < 2 % of a core",
+		Met:       judged(u.RSS <= maxBaselineRSS && u.CPUPercent < maxBaselinePercent),
+		Command:   scaleCommand(options{duration: baselineWatch}),
+	}, nil
+}
+
+func idlePlainFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
+	return idleFigure(ctx, o, s, load{addr: s.plain, credentials: who}, "without TLS", maxIdlePlain)
+}
+
+func idleTLSFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
+	return idleFigure(ctx, o, s, load{addr: s.MQTT, tls: trusting(), credentials: who}, "over TLS", maxIdleTLS)
+}
+
+// idleFigure connects everybody, and compares the process with itself before.
+func idleFigure(ctx context.Context, o options, s *stage, l load, how string, most uint64) (figure, error) {
+	log.Printf("%d idle connections %s ...", len(l.credentials), how)
+	before, err := harness.Look(s.PID())
+	if err != nil {
+		return figure{}, err
+	}
+	clients, err := l.connect(ctx)
+	defer closeAll(clients)
+	if err != nil {
+		return figure{}, err
+	}
+	if err := pass(ctx, nil, idleFor); err != nil {
+		return figure{}, err
+	}
+	after, err := harness.Look(s.PID())
+	if err != nil {
+		return figure{}, err
+	}
+	each := (after.RSS - min(before.RSS, after.RSS)) / uint64(len(clients))
+	return figure{
+		Name:      fmt.Sprintf("%d connected nodes, %s, idle for %s", len(clients), how, idleFor),
+		Measured:  fmt.Sprintf("%.1f KiB resident a connection (%s in all, %s at most)", float64(each)/1024, harness.MiB(after.RSS), harness.MiB(after.Peak)),
+		Reference: fmt.Sprintf("the same process with none: %s", harness.MiB(before.RSS)),
+		Target:    fmt.Sprintf("<= %d KiB a connection", most>>10),
+		Met:       judged(each <= most),
+		Command:   scaleCommand(o),
+	}, nil
+}
+
+func closeAll(clients []*client) {
+	var all sync.WaitGroup
+	for _, c := range clients {
+		if c != nil {
+			all.Go(func() { _ = c.conn.Close() })
+		}
+	}
+	all.Wait()
+}
+
+// growthFigure is durable ingest with more and more nodes: what a sample costs
+// must stay what it is.
+func growthFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
+	var parts []string
+	for _, nodes := range []int{1000, 5000, manyNodes} {
+		log.Printf("durable ingest from %d nodes ...", nodes)
+		l := load{addr: s.plain, credentials: who[:nodes], samples: 1, window: 1}
+		var m meter
+		got, err := l.run(ctx, o.duration, func() error { return m.read(s.Coordinator) })
+		if err != nil {
+			return figure{}, err
+		}
+		parts = append(parts, fmt.Sprintf("%s nodes: %s samples/s (CPU a sample: %s)",
+			thousands(float64(nodes)), thousands(got.PerSecond), m.perSample(got.Measured)))
+	}
+	return figure{
+		Name:      "growth of durable ingest, one sample a message",
+		Measured:  strings.Join(parts, "; "),
+		Reference: "the smallest of the three",
+		Target:    "the cost of a sample does not depend on the number of nodes",
+		Command:   scaleCommand(o),
+	}, nil
+}
