@@ -235,8 +235,8 @@ func TestSequenceGoesBack(t *testing.T) {
 // nothing in memory: an hour of such churn is as good as none.
 func TestRunsThatComeAndGo(t *testing.T) {
 	pool := dbtest.New(t)
-	var now atomic.Int64
-	store := NewStore(Config{Pool: pool, Now: func() time.Time { return noon.Add(time.Duration(now.Load())) }})
+	clock := clockAt(noon)
+	store := NewStore(Config{Pool: pool, Now: clock.now})
 	in := run(t, IngestConfig{Store: store})
 	nodes, rounds := sendersOn(t, pool, in, 20).nodes, 10
 	if long() {
@@ -263,7 +263,7 @@ func TestRunsThatComeAndGo(t *testing.T) {
 	if n := runtime.NumGoroutine(); n > goroutines+4 { // one of pgx may be about to end
 		t.Errorf("%d goroutines, %d at the beginning", n, goroutines)
 	}
-	now.Store(int64(memoryTime))
+	clock.add(memoryTime)
 	for range 2 { // what is written is forgotten the next time
 		if err := store.FlushLatest(t.Context()); err != nil {
 			t.Fatal(err)

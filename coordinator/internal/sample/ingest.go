@@ -73,6 +73,11 @@ func NewIngest(cfg IngestConfig) (*Ingest, error) {
 		return nil, fmt.Errorf("sample: %w", err)
 	}
 	in := &Ingest{cfg: cfg, store: cfg.Store, count: count}
+	if err := cfg.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "lucid_ingest_waiting_bytes", Help: "Memory of messages that wait for their commit, about.",
+	}, func() float64 { return float64(in.waiting.Load()) })); err != nil {
+		return nil, fmt.Errorf("sample: %w", err)
+	}
 	for range cfg.Writers {
 		in.writers = append(in.writers, newWriter(in))
 	}

@@ -54,8 +54,8 @@ func TestDeadLettersAreBounded(t *testing.T) {
 // gets its acknowledgements; in the next minute it is heard again.
 func TestFloodOfDeadLetters(t *testing.T) {
 	pool := dbtest.New(t)
-	now := noon
-	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }, DeadLetters: LetterLimits{NodePerMinute: 5}})
+	clock := clockAt(noon)
+	store := NewStore(Config{Pool: pool, Now: clock.now, DeadLetters: LetterLimits{NodePerMinute: 5}})
 	in := run(t, IngestConfig{Store: store})
 	bad, good := newNode(t, pool, "bad"), newNode(t, pool, "good")
 	for range 30 {
@@ -67,7 +67,7 @@ func TestFloodOfDeadLetters(t *testing.T) {
 	if all, unkept := testutil.ToFloat64(in.count.letters.WithLabelValues(reasonMalformed)), testutil.ToFloat64(in.count.unkept); all != 31 || unkept != 25 {
 		t.Errorf("%v letters counted, %v of them not kept, want 31 and 25", all, unkept)
 	}
-	now = now.Add(time.Minute)
+	clock.add(time.Minute)
 	mustStore(t, in, bad, []byte("{"))
 	wantCounts(t, pool, 1, 7)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,19 @@ func TestMain(m *testing.M) {
 var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
 
 func atNoon() time.Time { return noon }
+
+// clock is moved by a test while an Ingest reads it.
+type clock struct{ at atomic.Pointer[time.Time] }
+
+func clockAt(at time.Time) *clock {
+	c := new(clock)
+	c.set(at)
+	return c
+}
+
+func (c *clock) now() time.Time      { return *c.at.Load() }
+func (c *clock) set(at time.Time)    { c.at.Store(&at) }
+func (c *clock) add(d time.Duration) { c.set(c.now().Add(d)) }
 
 func ptr[T any](v T) *T { return &v }
 

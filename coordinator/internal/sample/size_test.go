@@ -18,8 +18,8 @@ func TestSizeOfANodeAndDay(t *testing.T) {
 	}
 	const nodes = 8
 	pool := dbtest.New(t)
-	now := noon.Truncate(day)
-	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }})
+	clock := clockAt(noon.Truncate(day))
+	store := NewStore(Config{Pool: pool, Now: clock.now})
 	in := run(t, IngestConfig{Store: store})
 	maintain(t, store)
 	var nodeNos []int32
@@ -31,11 +31,11 @@ func TestSizeOfANodeAndDay(t *testing.T) {
 		for n := range nodes {
 			m := wire.Metrics{V: wire.ProtocolVersion, Run: runs[n]}
 			for i := range uint64(6) {
-				m.Samples = append(m.Samples, sampleAt(minute*6+i+1, now.Add(time.Duration(i)*10*time.Second)))
+				m.Samples = append(m.Samples, sampleAt(minute*6+i+1, clock.now().Add(time.Duration(i)*10*time.Second)))
 			}
 			mustStore(t, in, nodeNos[n], encode(t, m))
 		}
-		now = now.Add(time.Minute)
+		clock.add(time.Minute)
 	}
 	rollUp(t, store)
 	exec(t, pool, "VACUUM")
