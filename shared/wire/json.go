@@ -67,7 +67,7 @@ func readObject[T any](r *reader, into *T, fields []field[T]) {
 		}
 		seen |= 1 << i
 		expected = i + 1
-		if !r.null() {
+		if r.err == nil && !r.null() { // where a value lies is counted out: none is read a second time
 			fields[i].read(r, into)
 		}
 		if r.err != nil {
@@ -99,7 +99,7 @@ func readList[T any](r *reader, room, most int, item func(r *reader, into *T)) [
 		}
 		var zero T
 		list = append(list, zero)
-		if !r.null() {
+		if r.err == nil && !r.null() {
 			item(r, &list[len(list)-1])
 		}
 	}

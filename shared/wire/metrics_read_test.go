@@ -153,10 +153,15 @@ func wantFields[T any](t *testing.T, fields []field[T]) {
 func TestMetricsAreReadMoreStrictly(t *testing.T) {
 	good := `{"v":1,"run":"000000000000000000000000000000ff","samples":[{"seq":1,"at_ms":1767225600000%s}]%s}`
 	for name, c := range map[string]struct{ sample, message, want string }{
-		"a field twice":           {`,"seq":1`, ``, `seq comes twice`},
-		"a part twice":            {`,"cpu":null,"cpu":null`, ``, `cpu comes twice`},
-		"a subject twice":         {`,"absent":{"gpu":"a","gpu":"b"}`, ``, `"gpu" comes twice`},
-		"the same name, escaped":  {``, `,"\u0076":1`, `v comes twice`},
+		"a field twice":          {`,"seq":1`, ``, `seq comes twice`},
+		"a part twice":           {`,"cpu":null,"cpu":null`, ``, `cpu comes twice`},
+		"a subject twice":        {`,"absent":{"gpu":"a","gpu":"b"}`, ``, `"gpu" comes twice`},
+		"the same name, escaped": {``, `,"\u0076":1`, `v comes twice`},
+		// One figure more than a sample has room for.
+		"the last count twice": {`,"gpu":{"memory_used_bytes":1,"memory_total_bytes":1,"memory_total_bytes":1}`, ``, `memory_total_bytes comes twice`},
+		"the last flag twice":  {`,"throttle":{"under_voltage":true,"capped":true,"throttled":true,"soft_limit":true,"soft_limit":true}`, ``, `soft_limit comes twice`},
+		"the last figure twice": {`,"cpu":{"usage_percent":1,"frequency_mhz":1,"temperature_celsius":1},"disk":{"read_iops":1,"write_iops":1,` +
+			`"read_throughput_mbps":1,"write_throughput_mbps":1},"gpu":{"usage_percent":1,"temperature_celsius":1,"temperature_celsius":1}`, ``, `temperature_celsius comes twice`},
 		"nested too deep":         {``, `,"new":` + strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested deeper than 64"},
 		"a name in other letters": {`,"SEQ":7`, ``, ""},
 		"unknown twice":           {`,"new":1,"new":{"a":[1,"x",true,null]}`, ``, ""},
