@@ -46,6 +46,8 @@ func (c *Coordinator) lead(ctx context.Context) {
 	keeper := pool.Keeper{Store: c.Pools, Balance: c.Config.Pool.AutoBalance, Logger: c.Log}
 	start("pool health", c.Config.Pool.HealthInterval, keeper.RunOnce)
 	start("alerts", alertInterval, alert.NewWatch(c.alerts).RunOnce)
+	start("pool summaries", summaryInterval, c.publishSummaries())
+	start("integrations", readerInterval, c.checkReaders)
 	start("webhooks", webhookInterval, c.webhooks.RunOnce)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)

@@ -40,16 +40,17 @@ func (c *Coordinator) newBroker() (*broker.Broker, error) {
 	}
 	return broker.New(broker.Config{
 		Addr: c.Config.MQTT.Addr, TLS: tls, PlainAddr: c.Config.MQTT.PlainAddr,
-		Authenticate:    c.Nodes.Authenticate,
-		OnConnect:       c.onConnect,
-		OnDisconnect:    c.onDisconnect,
-		OnMetrics:       c.onMetrics,
-		OnResponse:      c.onResponse,
-		OnStatus:        c.owed(c.onStatus),
-		OnInfo:          c.owed(c.onInfo),
-		OnCommandResult: c.owed(c.onCommandResult),
-		Logger:          c.Log,
-		Registerer:      c.metrics,
+		Authenticate:       c.Nodes.Authenticate,
+		AuthenticateReader: c.Access.AuthenticateReader,
+		OnConnect:          c.onConnect,
+		OnDisconnect:       c.onDisconnect,
+		OnMetrics:          c.onMetrics,
+		OnResponse:         c.onResponse,
+		OnStatus:           c.owed(c.onStatus),
+		OnInfo:             c.owed(c.onInfo),
+		OnCommandResult:    c.owed(c.onCommandResult),
+		Logger:             c.Log,
+		Registerer:         c.metrics,
 	})
 }
 

@@ -60,3 +60,19 @@ func TestWebhookCommands(t *testing.T) {
 		t.Errorf("%s is still there:\n%s", id, out)
 	}
 }
+
+func TestGrantCommands(t *testing.T) {
+	f := newFleet(t)
+	key := f.made("key_id", "apikeys", "create", "grafana")
+	id := f.made("grant_id", "grants", "add", key, "lucid/v1/pools/+/summary")
+	if out := f.must("grants", "list", key); !strings.Contains(out, id) || !strings.Contains(out, "lucid/v1/pools/+/summary") {
+		t.Errorf("%s", out)
+	}
+	if o := f.run("grants", "add", key, "lucid/v1/#"); o.code != exitUsage || !strings.Contains(o.notes, "filter") {
+		t.Errorf("%+v", o)
+	}
+	f.must("grants", "revoke", key, id)
+	if out := f.must("grants", "list", key, "-o", "csv"); strings.Contains(out, id) {
+		t.Errorf("%s is still there:\n%s", id, out)
+	}
+}

@@ -159,7 +159,7 @@ func TestEveryCommand(t *testing.T) {
 		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
 		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "tokens create", "tokens revoke",
 		"users add", "users disable", "users enable", "users passwd", "login", "logout", "thresholds set", "thresholds remove",
-		"silences create", "silences end", "webhooks create", "webhooks delete", "webhooks test", "webhooks deliveries", "completion", "version",
+		"silences create", "silences end", "webhooks create", "webhooks delete", "webhooks test", "webhooks deliveries", "grants list", "grants add", "grants revoke", "completion", "version",
 	}
 	var c cli
 	parser, err := newParser(&c, terminal{out: new(bytes.Buffer), notes: new(bytes.Buffer)})

@@ -48,6 +48,7 @@ type cli struct {
 	Webhooks    webhooksCmd    `cmd:"" help:"Where alerts are sent."`
 	Events      eventsCmd      `cmd:"" help:"What happens, while it happens."`
 	Apikeys     apikeysCmd     `cmd:"" name:"apikeys" help:"API keys of people and programs."`
+	Grants      grantsCmd      `cmd:"" help:"What API keys may read over MQTT."`
 	Users       usersCmd       `cmd:"" help:"People who log in."`
 	DeadLetters deadLettersCmd `cmd:"" name:"dead-letters" help:"Messages of nodes that are no data."`
 	Audit       auditCmd       `cmd:"" help:"Who changed what."`

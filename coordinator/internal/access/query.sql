@@ -132,3 +132,19 @@ SELECT secret_name, from_at FROM token_signing_key ORDER BY from_at, secret_name
 
 -- name: SessionUser :one
 SELECT u.role, u.disabled_at, s.ended_at FROM login_session s JOIN access_user u USING (user_id) WHERE s.session_id = $1;
+
+-- name: InsertTopicGrant :one
+INSERT INTO mqtt_grant (key_id, filter, created_at) VALUES ($1, $2, $3)
+ON CONFLICT (key_id, filter) DO NOTHING RETURNING grant_no;
+
+-- name: TopicGrants :many
+SELECT grant_no, filter, created_at FROM mqtt_grant WHERE key_id = $1 ORDER BY filter;
+
+-- name: DeleteTopicGrant :one
+DELETE FROM mqtt_grant WHERE key_id = $1 AND grant_no = $2 RETURNING filter;
+
+-- name: LiveFilters :many
+-- What those of the keys may read that are good at the moment.
+SELECT k.key_id, g.filter FROM api_key k JOIN mqtt_grant g USING (key_id)
+WHERE k.key_id = ANY (@key_ids::text[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @at::timestamptz)
+ORDER BY k.key_id, g.filter;

@@ -98,5 +98,6 @@ func by(ctx context.Context) audit.By {
 func (s *server) authOperations() {
 	s.tokenOperations()
 	s.keyOperations()
+	s.grantOperations()
 	s.userOperations()
 }

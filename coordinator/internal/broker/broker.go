@@ -20,6 +20,7 @@ type Broker struct {
 	cfg       Config
 	server    *mqtt.Server
 	sessions  registry
+	readers   readerRegistry
 	listeners []*listener
 	count     *counters
 	ctx       context.Context // of every given function; ends when Close gives up waiting
@@ -42,6 +43,7 @@ func New(cfg Config) (*Broker, error) {
 	b := &Broker{cfg: cfg, count: count, server: mqtt.New(options())}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.sessions.current = make(map[string]*session)
+	b.readers.all = make(map[*session]struct{})
 	if err := b.server.AddHook(&hook{broker: b}, nil); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +37,10 @@ type Config struct {
 	// Unauthorized or Denied refuses the login; any other error tells the node
 	// that the server is unavailable, so it tries again.
 	Authenticate func(ctx context.Context, nodeID string, password []byte) (nodeNo int32, err error)
+	// AuthenticateReader checks the login of an integration (user name key_...)
+	// and gives the topic filters within which it may read. Its errors are as
+	// those of Authenticate. Nil: none may log in.
+	AuthenticateReader func(ctx context.Context, keyID string, password []byte, from netip.Addr) (filters []string, err error)
 	// OnConnect makes the node online and gives its session number; an error
 	// closes the connection.
 	OnConnect func(ctx context.Context, c Client) (session uint64, err error)

@@ -27,12 +27,14 @@ const (
 	badPassword       = "connect_password"
 	loginUnchecked    = "connect_unavailable"
 	notOnline         = "connect_not_online"
+	tooManyTries      = "connect_too_many_tries"
+	tooManyReaders    = "connect_too_many_readers"
 	badPublishTopic   = "publish_topic"
 	badPublishQoS     = "publish_qos"
 	badSubscribeTopic = "subscribe_topic"
 )
 
-var reasons = [...]string{badClientID, badUserName, badWill, badPassword, loginUnchecked, notOnline,
+var reasons = [...]string{badClientID, badUserName, badWill, badPassword, loginUnchecked, notOnline, tooManyTries, tooManyReaders,
 	badPublishTopic, badPublishQoS, badSubscribeTopic}
 
 type outcomes struct{ accepted, ignored, failed prometheus.Counter }

@@ -93,7 +93,7 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 	switch s := sessionOf(cl); {
 	case s == nil:
 		return pk, packets.ErrRejectPacket
-	case !mayPublish(s.client.NodeID, pk.TopicName):
+	case s.reader != nil, !mayPublish(s.client.NodeID, pk.TopicName):
 		reason = badPublishTopic
 	case pk.FixedHeader.Qos != 1:
 		reason = badPublishQoS
@@ -112,7 +112,14 @@ func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 		return false
 	}
 	if write {
-		return mayPublish(s.client.NodeID, topic)
+		return s.reader == nil && mayPublish(s.client.NodeID, topic)
+	}
+	if s.reader != nil {
+		if s.reader.mayRead(topic) {
+			return true
+		}
+		h.refuse(cl, badSubscribeTopic, topic)
+		return false
 	}
 	if maySubscribe(s.client.NodeID, topic) {
 		return true

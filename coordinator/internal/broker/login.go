@@ -37,9 +37,11 @@ func checkConnect(c *packets.ConnectParams) *refusal {
 	return nil
 }
 
-// login checks a CONNECT and gives the connection its session. Integrations
-// with an API key will enter here too, beside nodes.
+// login checks a CONNECT and gives the connection its session.
 func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, error) {
+	if isReader(c) {
+		return b.loginReader(cl, c)
+	}
 	if r := checkConnect(c); r != nil {
 		return nil, r
 	}
@@ -72,7 +74,7 @@ func wrongLogin(err error) bool {
 }
 
 // admit fits the server's client to the session: an id of its own, so that
-// the server never mixes two connections of a node; no will, because finish
+// the server never mixes two connections of one client; no will, because finish
 // sends it; a keep-alive that ends.
 func (b *Broker) admit(cl *mqtt.Client, s *session) {
 	cl.ID = fmt.Sprintf("%s#%d", s.client.NodeID, b.connNo.Add(1))

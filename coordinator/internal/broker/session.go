@@ -17,10 +17,11 @@ var (
 	errOffline = errors.New("node could not be made online")
 )
 
-// session is one connection of a node after its login.
+// session is one connection of a node, or of an integration, after its login.
 type session struct {
 	client Client
 	mqtt   *mqtt.Client
+	reader *reader       // of an integration; nil of a node
 	will   []byte        // its own offline status; nil without one
 	ready  chan struct{} // closed when OnConnect returned, or never will be called
 	online bool          // OnConnect succeeded; only the connection's goroutine uses it
@@ -66,6 +67,10 @@ func (r *registry) get(nodeID string) *session {
 // and OnConnect is called once that of the older one has returned.
 func (b *Broker) establish(s *session) {
 	defer close(s.ready)
+	if s.reader != nil {
+		b.establishReader(s)
+		return
+	}
 	if before := b.sessions.put(s); before != nil {
 		before.mqtt.Stop(packets.ErrSessionTakenOver)
 		select {
@@ -93,6 +98,10 @@ func (b *Broker) finish(s *session, cause error) {
 		s.receipt.wait()
 		if stopped := s.mqtt.StopCause(); stopped != nil {
 			cause = stopped
+		}
+		if s.reader != nil {
+			b.readers.remove(s)
+			return
 		}
 		newest := b.sessions.remove(s)
 		if !s.online {

@@ -174,3 +174,27 @@ ORDER BY scaling_no DESC LIMIT sqlc.arg(most);
 
 -- name: ForgetScalings :exec
 DELETE FROM pool_scaling WHERE checked_at < sqlc.arg(before)::timestamptz;
+
+-- name: Summaries :many
+-- How each live pool is, in short.
+SELECT p.pool_id, p.name, p.max_nodes, p.node_count, m.online, m.working, m.standby, m.score, m.warnings, m.criticals,
+    COALESCE(h.state, '')::text AS state, COALESCE(h.reasons, '{}')::text[] AS reasons
+FROM pool p
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE n.online)::integer AS online,
+        count(*) FILTER (WHERE n.status IN ('starting', 'active'))::integer AS working,
+        count(*) FILTER (WHERE n.status = 'inactive' AND n.status_reason = sqlc.arg(standby)::text)::integer AS standby,
+        COALESCE(avg(n.poot_score), 0)::bigint AS score,
+        COALESCE(sum(f.warnings), 0)::integer AS warnings, COALESCE(sum(f.criticals), 0)::integer AS criticals
+    FROM node n LEFT JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE a.severity = 'warning') AS warnings, count(*) FILTER (WHERE a.severity = 'critical') AS criticals
+        FROM alert a WHERE a.node_no = n.node_no AND a.state = 'firing'
+          AND alert_silenced_by(n.node_no, n.pool_no, n.status, a.kind, sqlc.arg(at)) IS NULL
+    ) f ON true
+    WHERE n.pool_no = p.pool_no
+) m
+LEFT JOIN LATERAL (
+    SELECT state, reasons FROM pool_health WHERE pool_health.pool_no = p.pool_no ORDER BY at DESC LIMIT 1
+) h ON true
+WHERE p.deleted_at IS NULL
+ORDER BY p.pool_no;

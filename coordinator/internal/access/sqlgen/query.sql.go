@@ -55,6 +55,22 @@ func (q *Queries) CountUsers(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const deleteTopicGrant = `-- name: DeleteTopicGrant :one
+DELETE FROM mqtt_grant WHERE key_id = $1 AND grant_no = $2 RETURNING filter
+`
+
+type DeleteTopicGrantParams struct {
+	KeyID   string
+	GrantNo int64
+}
+
+func (q *Queries) DeleteTopicGrant(ctx context.Context, arg DeleteTopicGrantParams) (string, error) {
+	row := q.db.QueryRow(ctx, deleteTopicGrant, arg.KeyID, arg.GrantNo)
+	var filter string
+	err := row.Scan(&filter)
+	return filter, err
+}
+
 const endSession = `-- name: EndSession :execrows
 UPDATE login_session SET ended_at = $2::timestamptz, end_reason = $3::text
 WHERE session_id = $1 AND ended_at IS NULL
@@ -241,6 +257,24 @@ func (q *Queries) InsertSigningKey(ctx context.Context, arg InsertSigningKeyPara
 	return err
 }
 
+const insertTopicGrant = `-- name: InsertTopicGrant :one
+INSERT INTO mqtt_grant (key_id, filter, created_at) VALUES ($1, $2, $3)
+ON CONFLICT (key_id, filter) DO NOTHING RETURNING grant_no
+`
+
+type InsertTopicGrantParams struct {
+	KeyID     string
+	Filter    string
+	CreatedAt time.Time
+}
+
+func (q *Queries) InsertTopicGrant(ctx context.Context, arg InsertTopicGrantParams) (int64, error) {
+	row := q.db.QueryRow(ctx, insertTopicGrant, arg.KeyID, arg.Filter, arg.CreatedAt)
+	var grant_no int64
+	err := row.Scan(&grant_no)
+	return grant_no, err
+}
+
 const insertUser = `-- name: InsertUser :exec
 INSERT INTO access_user (user_id, name, email, role, password_hash, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $6)
@@ -419,6 +453,43 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]AccessU
 			&i.LastLoginAt,
 			&i.DisabledAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const liveFilters = `-- name: LiveFilters :many
+SELECT k.key_id, g.filter FROM api_key k JOIN mqtt_grant g USING (key_id)
+WHERE k.key_id = ANY ($1::text[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2::timestamptz)
+ORDER BY k.key_id, g.filter
+`
+
+type LiveFiltersParams struct {
+	KeyIds []string
+	At     time.Time
+}
+
+type LiveFiltersRow struct {
+	KeyID  string
+	Filter string
+}
+
+// What those of the keys may read that are good at the moment.
+func (q *Queries) LiveFilters(ctx context.Context, arg LiveFiltersParams) ([]LiveFiltersRow, error) {
+	rows, err := q.db.Query(ctx, liveFilters, arg.KeyIds, arg.At)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LiveFiltersRow
+	for rows.Next() {
+		var i LiveFiltersRow
+		if err := rows.Scan(&i.KeyID, &i.Filter); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -645,6 +716,36 @@ func (q *Queries) SigningKeys(ctx context.Context) ([]TokenSigningKey, error) {
 	for rows.Next() {
 		var i TokenSigningKey
 		if err := rows.Scan(&i.SecretName, &i.FromAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const topicGrants = `-- name: TopicGrants :many
+SELECT grant_no, filter, created_at FROM mqtt_grant WHERE key_id = $1 ORDER BY filter
+`
+
+type TopicGrantsRow struct {
+	GrantNo   int64
+	Filter    string
+	CreatedAt time.Time
+}
+
+func (q *Queries) TopicGrants(ctx context.Context, keyID string) ([]TopicGrantsRow, error) {
+	rows, err := q.db.Query(ctx, topicGrants, keyID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TopicGrantsRow
+	for rows.Next() {
+		var i TopicGrantsRow
+		if err := rows.Scan(&i.GrantNo, &i.Filter, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

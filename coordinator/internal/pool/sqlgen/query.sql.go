@@ -837,6 +837,84 @@ func (q *Queries) Scalings(ctx context.Context, arg ScalingsParams) ([]ScalingsR
 	return items, nil
 }
 
+const summaries = `-- name: Summaries :many
+SELECT p.pool_id, p.name, p.max_nodes, p.node_count, m.online, m.working, m.standby, m.score, m.warnings, m.criticals,
+    COALESCE(h.state, '')::text AS state, COALESCE(h.reasons, '{}')::text[] AS reasons
+FROM pool p
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE n.online)::integer AS online,
+        count(*) FILTER (WHERE n.status IN ('starting', 'active'))::integer AS working,
+        count(*) FILTER (WHERE n.status = 'inactive' AND n.status_reason = $1::text)::integer AS standby,
+        COALESCE(avg(n.poot_score), 0)::bigint AS score,
+        COALESCE(sum(f.warnings), 0)::integer AS warnings, COALESCE(sum(f.criticals), 0)::integer AS criticals
+    FROM node n LEFT JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE a.severity = 'warning') AS warnings, count(*) FILTER (WHERE a.severity = 'critical') AS criticals
+        FROM alert a WHERE a.node_no = n.node_no AND a.state = 'firing'
+          AND alert_silenced_by(n.node_no, n.pool_no, n.status, a.kind, $2) IS NULL
+    ) f ON true
+    WHERE n.pool_no = p.pool_no
+) m
+LEFT JOIN LATERAL (
+    SELECT state, reasons FROM pool_health WHERE pool_health.pool_no = p.pool_no ORDER BY at DESC LIMIT 1
+) h ON true
+WHERE p.deleted_at IS NULL
+ORDER BY p.pool_no
+`
+
+type SummariesParams struct {
+	Standby string
+	At      time.Time
+}
+
+type SummariesRow struct {
+	PoolID    string
+	Name      string
+	MaxNodes  int32
+	NodeCount int32
+	Online    int32
+	Working   int32
+	Standby   int32
+	Score     int64
+	Warnings  int32
+	Criticals int32
+	State     string
+	Reasons   []string
+}
+
+// How each live pool is, in short.
+func (q *Queries) Summaries(ctx context.Context, arg SummariesParams) ([]SummariesRow, error) {
+	rows, err := q.db.Query(ctx, summaries, arg.Standby, arg.At)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SummariesRow
+	for rows.Next() {
+		var i SummariesRow
+		if err := rows.Scan(
+			&i.PoolID,
+			&i.Name,
+			&i.MaxNodes,
+			&i.NodeCount,
+			&i.Online,
+			&i.Working,
+			&i.Standby,
+			&i.Score,
+			&i.Warnings,
+			&i.Criticals,
+			&i.State,
+			&i.Reasons,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takePlace = `-- name: TakePlace :one
 UPDATE pool SET node_count = node_count + 1, updated_at = $2 WHERE pool_no = $1 AND deleted_at IS NULL
 RETURNING pool_id, name, max_nodes, node_count, reward_per_epoch
