@@ -4,29 +4,9 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/mochi-mqtt/server/v2/packets"
-
+	"lucid.internal/e2e/packet"
 	"lucid.internal/shared/wire"
 )
-
-// decode reads a PUBLISH packet with the broker's own parser.
-func decode(t *testing.T, raw []byte) packets.Packet {
-	t.Helper()
-	p := packets.Packet{ProtocolVersion: 4}
-	if err := p.FixedHeader.Decode(raw[0]); err != nil {
-		t.Fatal(err)
-	}
-	r := bytes.NewReader(raw[1:])
-	size, _, err := packets.DecodeLength(r)
-	if err != nil || size != r.Len() {
-		t.Fatalf("length %d, %d bytes follow, %v", size, r.Len(), err)
-	}
-	p.FixedHeader.Remaining = size
-	if err := p.PublishDecode(raw[len(raw)-size:]); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 func TestPublishPacket(t *testing.T) {
 	run := wire.NewRunID()
@@ -36,9 +16,10 @@ func TestPublishPacket(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, seq := range []uint64{1, 9, 995, 123_456} {
-			p := decode(t, text.publish(nil, "lucid/v1/nodes/node_a/metrics", 77, seq, 1_800_000_000_000))
-			if p.FixedHeader.Qos != 1 || p.PacketID != 77 || p.TopicName != "lucid/v1/nodes/node_a/metrics" {
-				t.Errorf("packet %+v", p)
+			raw := text.publish(nil, "lucid/v1/nodes/node_a/metrics", 77, seq, 1_800_000_000_000)
+			p, err := packet.NewReader(bytes.NewReader(raw)).Next()
+			if err != nil || p.QoS != 1 || p.ID != 77 || p.Topic != "lucid/v1/nodes/node_a/metrics" {
+				t.Errorf("packet %+v, %v", p, err)
 			}
 			m, err := wire.DecodeMetrics(p.Payload)
 			if err != nil {
