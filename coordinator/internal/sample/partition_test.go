@@ -19,7 +19,7 @@ func partitionsOf(t *testing.T, s *Store) string {
 	return strings.ReplaceAll(strings.Join(names, " "), "sample_202603", "")
 }
 
-func maintain(t *testing.T, s *Store) {
+func maintain(t testing.TB, s *Store) {
 	t.Helper()
 	if err := s.RunOnceMaintain(t.Context()); err != nil {
 		t.Fatal(err)
