@@ -216,3 +216,28 @@ func TestPublish(t *testing.T) {
 		t.Errorf("heard %q", got)
 	}
 }
+
+// A message that nobody can bear must not end the program, nor keep what comes
+// after it from being read.
+func TestPanicDropsTheMessage(t *testing.T) {
+	r := newRig(t)
+	read := make(chan string, 2)
+	r.consume(Subscription{ClientID: "reader", Filters: []string{"a/+"}, Lanes: 1, Handle: func(_ context.Context, m Message) error {
+		if string(m.Payload) == "poison" {
+			panic("what nobody thought of")
+		}
+		read <- string(m.Payload)
+		return nil
+	}})
+	r.awaitSession("reader")
+	r.say("a/1", "poison")
+	r.say("a/1", "bread")
+	select {
+	case got := <-read:
+		if got != "bread" {
+			t.Errorf("read %q", got)
+		}
+	case <-r.ctx.Done():
+		t.Fatal("nothing was read after it")
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +40,7 @@ const (
 // Consume reads until ctx ends, over as many connections as it takes.
 func (b *Bus) Consume(ctx context.Context, s Subscription) {
 	b.keep(ctx, s.ClientID, func() error {
-		r := newReader(ctx, &s)
+		r := newReader(ctx, &s, b.config.Logger)
 		defer r.stop()
 		conn, err := b.open(ctx, r, &s)
 		if err != nil {
@@ -58,7 +60,7 @@ func (b *Bus) Consume(ctx context.Context, s Subscription) {
 // Drain takes what waits in a session whose coordinator is gone, and then ends
 // the session, so that the broker keeps nothing more for it.
 func (b *Bus) Drain(ctx context.Context, s Subscription) error {
-	r := newReader(ctx, &s)
+	r := newReader(ctx, &s, b.config.Logger)
 	defer r.stop()
 	conn, err := b.open(ctx, r, &s)
 	if err != nil {
@@ -101,6 +103,7 @@ func (b *Bus) open(ctx context.Context, r *reader, s *Subscription) (*session, e
 // reader hands the messages of one connection out to lanes.
 type reader struct {
 	subscription *Subscription
+	logger       *slog.Logger
 	ctx          context.Context
 	cancel       context.CancelFunc
 	lanes        []chan delivery
@@ -118,8 +121,8 @@ type delivery struct {
 	ack func()
 }
 
-func newReader(ctx context.Context, s *Subscription) *reader {
-	r := &reader{subscription: s, lanes: make([]chan delivery, max(s.Lanes, 1)), seed: maphash.MakeSeed()}
+func newReader(ctx context.Context, s *Subscription, logger *slog.Logger) *reader {
+	r := &reader{subscription: s, logger: logger, lanes: make([]chan delivery, max(s.Lanes, 1)), seed: maphash.MakeSeed()}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	for i := range r.lanes {
 		r.lanes[i] = make(chan delivery, laneLength)
@@ -154,7 +157,7 @@ func (r *reader) run(lane chan delivery) {
 			if r.ctx.Err() != nil {
 				return
 			}
-			if err := r.subscription.Handle(r.ctx, d.Message); err != nil {
+			if err := r.handle(d.Message); err != nil {
 				r.fail(fmt.Errorf("%s: %w", d.Topic, err))
 				return // what follows in this lane must not overtake it
 			}
@@ -162,6 +165,17 @@ func (r *reader) run(lane chan delivery) {
 			r.taken.Add(1)
 		}
 	}
+}
+
+// handle takes a message. One that makes it panic is dropped: it would come
+// again for ever, and end one coordinator after another.
+func (r *reader) handle(m Message) error {
+	defer func() {
+		if p := recover(); p != nil {
+			r.logger.Error("panic at a message, which is dropped; the others are read on", "topic", m.Topic, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	return r.subscription.Handle(r.ctx, m)
 }
 
 // attach names the connection that a failure ends; a message may have failed
