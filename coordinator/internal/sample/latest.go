@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -122,7 +124,9 @@ func (s *Store) FlushLatest(ctx context.Context) error {
 
 func (s *Store) upsertLatest(ctx context.Context, part map[int32]entry) ([]int32, error) {
 	var p sqlgen.UpsertLatestParams
-	for nodeNo, e := range part {
+	// In one order everywhere, so that two coordinators do not deadlock.
+	for _, nodeNo := range slices.Sorted(maps.Keys(part)) {
+		e := part[nodeNo]
 		body, err := json.Marshal(&e.sample)
 		if err != nil {
 			return nil, err

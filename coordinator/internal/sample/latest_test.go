@@ -1,6 +1,8 @@
 package sample
 
 import (
+	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -80,4 +82,31 @@ func TestLatestMemoryIsBoundedAndSurvivesFailure(t *testing.T) {
 		t.Error("a sample that is written and old stays in memory")
 	}
 	wantLatest(t, store, node, s, noon)
+}
+
+// Behind a shared broker each node's messages go to all coordinators in turn,
+// so that they write the same rows at the same time.
+func TestCoordinatorsWriteTheSameNewestSamples(t *testing.T) {
+	pool := dbtest.New(t)
+	exec(t, pool, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''10ms''', current_database()); END $$`)
+	pool.Reset()
+	first, second := newStore(pool), newStore(pool)
+	var nodes []int32
+	for i := range 200 {
+		nodes = append(nodes, newNode(t, pool, fmt.Sprintf("shared-%d", i)))
+	}
+	for round := range 20 {
+		for _, node := range nodes {
+			e := entry{sample: sampleAt(uint64(round+1), noon.Add(time.Duration(round)*time.Second)), received: noon, runNo: 1}
+			first.latest.put(node, e)
+			second.latest.put(node, e)
+		}
+		errs := make(chan error)
+		for _, s := range []*Store{first, second} {
+			go func() { errs <- s.FlushLatest(t.Context()) }()
+		}
+		if err := errors.Join(<-errs, <-errs); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
 }
