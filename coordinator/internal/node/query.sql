@@ -82,8 +82,10 @@ WHERE node_no = $1 AND to_at IS NULL
 RETURNING to_at::timestamptz;
 
 -- name: LockStatus :one
+-- Not FOR UPDATE: that waits for whoever wrote a row that refers to the node, and
+-- who does so goes on to the node, which a caller may hold already.
 SELECT n.status, n.status_reason, n.proven, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
-FROM node n WHERE n.node_no = $1 FOR UPDATE;
+FROM node n WHERE n.node_no = $1 FOR NO KEY UPDATE;
 
 -- name: UpdateStatus :exec
 UPDATE node SET status = $2, status_reason = $3, updated_at = $4, status_until = $5, version = version + 1 WHERE node_no = $1;

@@ -1,9 +1,11 @@
 package pool_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -185,5 +187,27 @@ func TestUsageOfPoolsAndFleet(t *testing.T) {
 	s.check(pool.Keeper{})
 	if p, err := s.Get(t.Context(), "pool_a"); err != nil || p.Usage.Measured != 0 || p.Usage.CPUPercent != nil || p.Usage.DiskTotalBytes != nil {
 		t.Errorf("usage of silent nodes: %+v %v", p.Usage, err)
+	}
+}
+
+// Whoever has written a row that refers to a node, as a verdict does before it
+// writes the node's score, goes on to the node itself. Scaling has locked it by
+// then and must not wait in turn.
+func TestScalingDoesNotWaitForWhoRefersToANode(t *testing.T) {
+	s := newStage(t)
+	s.filled("pool_a", 10, 1, 3)
+	s.scaling("pool_a")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	verdict, err := s.db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer verdict.Rollback(t.Context())
+	if _, err := verdict.Exec(ctx, "SELECT FROM node WHERE node_id = 'node_3' FOR KEY SHARE"); err != nil { // as a foreign key does
+		t.Fatal(err)
+	}
+	if done, err := s.Scale(ctx, byCLI, "pool_a", 2, "quiet"); err != nil || !slices.Equal(done.Parked, []string{"node_3"}) {
+		t.Errorf("%+v, %v", done, err)
 	}
 }

@@ -782,7 +782,7 @@ func (q *Queries) LockPools(ctx context.Context, poolIds []string) error {
 
 const lockStatus = `-- name: LockStatus :one
 SELECT n.status, n.status_reason, n.proven, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
-FROM node n WHERE n.node_no = $1 FOR UPDATE
+FROM node n WHERE n.node_no = $1 FOR NO KEY UPDATE
 `
 
 type LockStatusRow struct {
@@ -795,6 +795,8 @@ type LockStatusRow struct {
 	PoolID       string
 }
 
+// Not FOR UPDATE: that waits for whoever wrote a row that refers to the node, and
+// who does so goes on to the node, which a caller may hold already.
 func (q *Queries) LockStatus(ctx context.Context, nodeNo int32) (LockStatusRow, error) {
 	row := q.db.QueryRow(ctx, lockStatus, nodeNo)
 	var i LockStatusRow
