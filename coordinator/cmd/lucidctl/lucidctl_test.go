@@ -147,19 +147,24 @@ func TestEveryCommand(t *testing.T) {
 	f := newFleet(t)
 	poolID := f.made("pool_id", "pools", "create", "home", "--reward", "1.500001", "--max-nodes", "10")
 	nodeID := f.made("node_id", "nodes", "create", "attic-pi", "--pool", poolID, "--label", "site=attic")
+	hookID := f.made("webhook_id", "webhooks", "create", "https://ops.example/lucid")
+	f.must("webhooks", "test", hookID)
+	keyID := f.made("key_id", "apikeys", "create", "house")
+	f.must("grants", "add", keyID, "lucid/v1/events/+")
 	f.measure(nodeID, time.Now().Add(-2*time.Minute))
 	reads := map[string][]string{
 		"nodes resources": {nodeID}, "nodes metrics": {nodeID, "cpu"},
 		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
 		"pools nodes": {poolID}, "pools scaling": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
 		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "dead-letters list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
-		"alerts list": nil, "silences list": nil, "thresholds get": nil, "webhooks list": nil,
+		"alerts list": nil, "silences list": nil, "thresholds get": nil, "webhooks list": nil, "webhooks deliveries": {hookID},
+		"grants list": {keyID},
 	}
 	others := []string{ // tested one by one below
 		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
 		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "tokens create", "tokens revoke",
 		"users add", "users disable", "users enable", "users passwd", "login", "logout", "thresholds set", "thresholds remove",
-		"silences create", "silences end", "webhooks create", "webhooks delete", "webhooks test", "webhooks deliveries", "grants list", "grants add", "grants revoke", "completion", "version",
+		"silences create", "silences end", "webhooks create", "webhooks delete", "webhooks test", "grants add", "grants revoke", "completion", "version",
 	}
 	var c cli
 	parser, err := newParser(&c, terminal{out: new(bytes.Buffer), notes: new(bytes.Buffer)})
@@ -347,7 +352,7 @@ func TestFollow(t *testing.T) {
 	if err := f.feed.RunOnce(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for _, format := range []string{"table", "jsonl", "csv"} {
+	for _, format := range []string{"table", "wide", "json", "jsonl", "csv"} {
 		o := f.run("events", "follow", "--last-id", "0", "--count", "1", "-o", format)
 		if o.code != 0 || !strings.Contains(o.out, "pool_") && !strings.Contains(o.out, "node") {
 			t.Errorf("%s: %+v", format, o)

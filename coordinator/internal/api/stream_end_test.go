@@ -45,7 +45,8 @@ func TestStreamsOfOneCallerAreBounded(t *testing.T) {
 	}
 }
 
-// versions of HTTP.
+// A stream is open for longer than any request may take, over both versions of
+// HTTP.
 func TestStreamOutlivesTimeLimits(t *testing.T) {
 	for _, c := range []struct {
 		name   string
