@@ -1684,7 +1684,8 @@ type TopicGrant struct {
 
 // TopicGrantList defines model for TopicGrantList.
 type TopicGrantList struct {
-	Grants []TopicGrant `json:"grants"`
+	Grants     []TopicGrant `json:"grants"`
+	Pagination Pagination   `json:"pagination"`
 }
 
 // UpdateNode defines model for UpdateNode.
@@ -1875,6 +1876,15 @@ type ListSilencesParams struct {
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
+	// Page Page number, from 1.
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Items on a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListTopicGrantsParams defines parameters for ListTopicGrants.
+type ListTopicGrantsParams struct {
 	// Page Page number, from 1.
 	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
 
@@ -2690,12 +2700,12 @@ type ClientInterface interface {
 
 	// ListTopicGrants List what an API key may read over MQTT
 	//
-	// By filter; at most 50.
+	// By filter; a key has at most 50.
 	//
 	// Needs role admin or higher, and a credential that is not bound to nodes.
 	//
 	// Corresponds with GET /api/v1/apikeys/{key_id}/grants (the `ListTopicGrants` operationId).
-	ListTopicGrants(ctx context.Context, keyId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListTopicGrants(ctx context.Context, keyId string, params *ListTopicGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GrantTopicsWithBody Let an API key read topics over MQTT
 	//
@@ -3781,13 +3791,13 @@ func (c *Client) RevokeAPIKey(ctx context.Context, keyId string, reqEditors ...R
 
 // ListTopicGrants List what an API key may read over MQTT
 //
-// By filter; at most 50.
+// By filter; a key has at most 50.
 //
 // Needs role admin or higher, and a credential that is not bound to nodes.
 //
 // Corresponds with GET /api/v1/apikeys/{key_id}/grants (the `ListTopicGrants` operationId).
-func (c *Client) ListTopicGrants(ctx context.Context, keyId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListTopicGrantsRequest(c.Server, keyId)
+func (c *Client) ListTopicGrants(ctx context.Context, keyId string, params *ListTopicGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTopicGrantsRequest(c.Server, keyId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5982,7 +5992,7 @@ func NewRevokeAPIKeyRequest(server string, keyId string) (*http.Request, error) 
 }
 
 // NewListTopicGrantsRequest constructs an http.Request for the ListTopicGrants method
-func NewListTopicGrantsRequest(server string, keyId string) (*http.Request, error) {
+func NewListTopicGrantsRequest(server string, keyId string, params *ListTopicGrantsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6005,6 +6015,45 @@ func NewListTopicGrantsRequest(server string, keyId string) (*http.Request, erro
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -9732,14 +9781,14 @@ type ClientWithResponsesInterface interface {
 
 	// ListTopicGrantsWithResponse List what an API key may read over MQTT
 	//
-	// By filter; at most 50.
+	// By filter; a key has at most 50.
 	//
 	// Needs role admin or higher, and a credential that is not bound to nodes.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/apikeys/{key_id}/grants (the `ListTopicGrants` operationId).
-	ListTopicGrantsWithResponse(ctx context.Context, keyId string, reqEditors ...RequestEditorFn) (*ListTopicGrantsResponse, error)
+	ListTopicGrantsWithResponse(ctx context.Context, keyId string, params *ListTopicGrantsParams, reqEditors ...RequestEditorFn) (*ListTopicGrantsResponse, error)
 
 	// GrantTopicsWithBodyWithResponse Let an API key read topics over MQTT
 	//
@@ -19538,15 +19587,15 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, keyI
 
 // ListTopicGrantsWithResponse List what an API key may read over MQTT
 //
-// By filter; at most 50.
+// By filter; a key has at most 50.
 //
 // Needs role admin or higher, and a credential that is not bound to nodes.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/apikeys/{key_id}/grants (the `ListTopicGrants` operationId).
-func (c *ClientWithResponses) ListTopicGrantsWithResponse(ctx context.Context, keyId string, reqEditors ...RequestEditorFn) (*ListTopicGrantsResponse, error) {
-	rsp, err := c.ListTopicGrants(ctx, keyId, reqEditors...)
+func (c *ClientWithResponses) ListTopicGrantsWithResponse(ctx context.Context, keyId string, params *ListTopicGrantsParams, reqEditors ...RequestEditorFn) (*ListTopicGrantsResponse, error) {
+	rsp, err := c.ListTopicGrants(ctx, keyId, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

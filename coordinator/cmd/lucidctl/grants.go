@@ -25,7 +25,10 @@ type grantedKey struct {
 	KeyID string `arg:"" name:"key_id" help:"Id of the API key."`
 }
 
-type grantsListCmd struct{ grantedKey }
+type grantsListCmd struct {
+	grantedKey
+	paging
+}
 
 // Run lists grants.
 func (c *grantsListCmd) Run(ctx context.Context, a *app) error {
@@ -33,11 +36,14 @@ func (c *grantsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	l, err := answer[client.TopicGrantList](api.ListTopicGrants(ctx, c.KeyID))
+	grants, err := gather(a, c.paging, func(at place) ([]client.TopicGrant, *string, bool, error) {
+		l, err := answer[client.TopicGrantList](api.ListTopicGrants(ctx, c.KeyID, &client.ListTopicGrantsParams{Page: at.page, Limit: at.limit}))
+		return l.Grants, nil, l.Pagination.HasNext, err
+	})
 	if err != nil {
 		return err
 	}
-	return list(a.printer, l.Grants, grantColumns())
+	return list(a.printer, grants, grantColumns())
 }
 
 type grantsAddCmd struct {

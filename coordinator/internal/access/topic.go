@@ -88,7 +88,8 @@ func (s *Store) GrantTopic(ctx context.Context, by audit.By, keyID, filter strin
 		}
 		if i := slices.IndexFunc(there, func(g sqlgen.TopicGrantsRow) bool { return g.Filter == filter }); i >= 0 {
 			grant = grantOf(there[i])
-			return nil
+			same := map[string]string{"filter": filter}
+			return audit.Write(ctx, tx, by.Record("apikey.grant", keyID, same, same))
 		}
 		if len(there) >= mostGrants {
 			return fault.New(fault.StateNotAllowed, "%s has %d grants, which is the most", keyID, len(there))

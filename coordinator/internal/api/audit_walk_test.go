@@ -102,6 +102,10 @@ func (a *auditWalk) auditedAccess() {
 	a.call("logout", "POST /api/v1/auth/logout", `{"refresh_token":"{refresh_token}"}`, 1)
 	a.call("logout", "POST /api/v1/auth/logout", `{"refresh_token":"{refresh_token}"}`, 1)
 	a.call("createAPIKey", "POST /api/v1/apikeys", `{"name":"billing","role":"viewer"}`, 1, "key_id")
+	for range 2 {
+		a.call("grantTopics", "POST /api/v1/apikeys/{key_id}/grants", `{"filter":"lucid/v1/events/+"}`, 1, "grant_id")
+	}
+	a.call("revokeTopicGrant", "DELETE /api/v1/apikeys/{key_id}/grants/{grant_id}", "", 1)
 	a.call("revokeAPIKey", "DELETE /api/v1/apikeys/{key_id}", "", 1)
 	a.call("revokeAPIKey", "DELETE /api/v1/apikeys/{key_id}", "", 1)
 	a.call("createUser", "POST /api/v1/users", `{"name":"bob","role":"viewer","password":"`+password+`"}`, 1, "user_id")

@@ -12,8 +12,9 @@ import (
 func (s *server) grantOperations() {
 	register(s, operation{
 		id: "listTopicGrants", method: http.MethodGet, path: basePath + "/apikeys/{key_id}/grants", tag: "access", role: access.Admin,
-		summary: "List what an API key may read over MQTT", description: "By filter; at most 50.",
-		errors: []fault.Code{fault.OtherNotFound}, example: topicGrantListBody{Grants: []topicGrantBody{exampleGrant()}},
+		summary: "List what an API key may read over MQTT", description: "By filter; a key has at most 50.",
+		errors:  []fault.Code{fault.OtherNotFound},
+		example: topicGrantListBody{Grants: []topicGrantBody{exampleGrant()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listTopicGrants)
 	register(s, operation{
 		id: "grantTopics", method: http.MethodPost, path: basePath + "/apikeys/{key_id}/grants", tag: "access", role: access.Admin,
@@ -35,8 +36,14 @@ type KeyInput struct {
 	KeyID string `path:"key_id" pattern:"^key_[a-zA-Z0-9]+$" maxLength:"64" example:"key_4f1c2a" doc:"Id of the key."`
 }
 
+type topicGrantListInput struct {
+	KeyInput
+	PageInput
+}
+
 type topicGrantListBody struct {
-	Grants []topicGrantBody `json:"grants" nullable:"false"`
+	Grants     []topicGrantBody `json:"grants" nullable:"false"`
+	Pagination pagination       `json:"pagination"`
 }
 
 type topicGrantBody struct {
@@ -54,12 +61,14 @@ type grantTopicsBody struct {
 	Filter string `json:"filter" minLength:"1" maxLength:"256" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"MQTT topic filter; + stands for one level." example:"lucid/v1/pools/+/summary"`
 }
 
-func (s *server) listTopicGrants(ctx context.Context, in *KeyInput) (*answer[topicGrantListBody], error) {
-	grants, err := s.Access.TopicGrants(ctx, in.KeyID)
+func (s *server) listTopicGrants(ctx context.Context, in *topicGrantListInput) (*answer[topicGrantListBody], error) {
+	grants, err := s.Access.TopicGrants(ctx, in.KeyID) // so few that all are read for any page
 	if err != nil {
 		return nil, err
 	}
-	return answered(topicGrantListBody{shape(grants, shapeGrant)})
+	first := min(in.offset(), len(grants))
+	page := grants[first:min(first+in.Limit, len(grants))]
+	return answered(topicGrantListBody{shape(page, shapeGrant), in.of(len(grants))})
 }
 
 func (s *server) grantTopics(ctx context.Context, in *grantTopicsInput) (*answer[topicGrantBody], error) {
