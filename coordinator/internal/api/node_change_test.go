@@ -124,6 +124,13 @@ func TestNodeChangesThatAreRefused(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("bad fields %v, want %v", got, want)
 	}
+	d = w.wantError(w.send(http.MethodPost, nodesPath, `{"name": "new-pi", "node_type": "worker", "hardware_info": {"network": [
+		{"name": "a", "ip": "192.168.1.20"}, {"name": "b", "ip": "999.1.1.1"}, {"name": "c", "ip": "dead.beef"}, {"name": "d", "ip": "2001:db8::1"},
+		{"name": "e", "ip": ":::"}, {"name": "f", "ip": "attic"}, {"name": "g"}]}}`, operator), http.StatusUnprocessableEntity, "LUCID_ERR_1002")
+	got = w.fieldNames(d)
+	if want := []string{"hardware_info.network[1].ip", "hardware_info.network[2].ip", "hardware_info.network[4].ip", "hardware_info.network[5].ip"}; !slices.Equal(got, want) {
+		t.Errorf("bad fields %v, want %v", got, want)
+	}
 	d = w.wantError(w.send(http.MethodPut, nodesPath+n.ID, `{"status": "maintenance", "payout_address": "T1", "location": {"country": "XX"}, "labels": {"a": "ä"}}`,
 		operator), http.StatusUnprocessableEntity, "LUCID_ERR_1002")
 	got = w.fieldNames(d)

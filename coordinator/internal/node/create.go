@@ -45,6 +45,7 @@ func (n New) Check() error {
 	var f findings
 	f.name(n.Name)
 	f.nodeType(n.Type)
+	f.interfaces(n.Hardware.Interfaces)
 	f.location(n.Location)
 	f.configuration(n.Configuration)
 	f.address(n.PayoutAddress)

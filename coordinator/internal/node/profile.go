@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/shared/wire"
 )
 
 // Location is where a node stands, as its operator says.
@@ -104,6 +106,17 @@ func (f *findings) address(v string) {
 	if err := ledger.CheckAddress(v); err != nil {
 		f.badAddress = true
 		f.add("payout_address", "%s", err)
+	}
+}
+
+// interfaces are named as the API names them, in hardware_info.network.
+func (f *findings) interfaces(list []wire.InterfaceInfo) {
+	for i, v := range list {
+		for _, ip := range v.IPs {
+			if a, err := netip.ParseAddr(ip); err != nil || a.Zone() != "" {
+				f.add(fmt.Sprintf("hardware_info.network[%d].ip", i), "is no IPv4 or IPv6 address")
+			}
+		}
 	}
 }
 
