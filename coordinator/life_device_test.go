@@ -112,6 +112,7 @@ type device struct {
 	run   wire.RunID
 	count uint32
 	deaf  atomic.Bool
+	door  net.Addr // of the broker
 
 	client paho.Client
 	conn   net.Conn
@@ -135,7 +136,7 @@ func (l *life) enrol(token string) *device {
 	l.call(http.MethodPost, "/enroll", string(body), http.StatusOK, &identity)
 	root, err := proof.RootFrom(exchange, identity.X25519Public, token, proof.EnrollTranscript(r, &identity))
 	l.must(err)
-	d := &device{life: l, id: identity.NodeID, keys: root.Derive(), sign: sign, ca: x509.NewCertPool(), run: wire.NewRunID()}
+	d := &device{life: l, id: identity.NodeID, keys: root.Derive(), sign: sign, ca: x509.NewCertPool(), run: wire.NewRunID(), door: l.broker.Addr()}
 	d.ca.AppendCertsFromPEM([]byte(identity.CAPEM))
 	return d
 }
@@ -150,7 +151,7 @@ func (d *device) dial() error {
 		SetBinaryWill(wire.Topic(d.id, wire.ChannelStatus), d.status(false), 1, true).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
-			conn, err := tls.Dial("tcp", d.broker.Addr().String(), &tls.Config{RootCAs: d.ca, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13})
+			conn, err := tls.Dial("tcp", d.door.String(), &tls.Config{RootCAs: d.ca, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13})
 			d.conn = conn
 			return conn, err
 		})

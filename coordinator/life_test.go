@@ -1,11 +1,15 @@
 package coordinator
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"lucid.internal/coordinator/internal/broker"
 )
 
 // TestLifeOfANode leads a node from its creation to its deletion by the API,
@@ -63,13 +67,7 @@ func TestNewKeyTakesTheNodeOver(t *testing.T) {
 	before.connect()
 	l.await("active", "proven")
 
-	text, err := l.EnrolFile(t.Context(), EnrolRequest{NodeID: id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, token, _ = strings.Cut(text, `token = "`)
-	token, _, _ = strings.Cut(token, `"`)
-	after := l.enrol(token)
+	after := l.enrol(l.token(id))
 	l.await("starting", "enrolled again")
 	<-before.lost
 	if err := before.dial(); err == nil || !strings.Contains(err.Error(), "not Authorized") {
@@ -77,6 +75,56 @@ func TestNewKeyTakesTheNodeOver(t *testing.T) {
 	}
 	after.connect()
 	l.await("active", "proven")
+}
+
+// The old key's login is checked just before the new enrolment commits, and
+// comes online just after, when there is no connection to close any more.
+func TestNewKeyOvertakesALogin(t *testing.T) {
+	l := newLife(t)
+	id, token := l.create("attic-pi")
+	before := l.enrol(token)
+	config, err := l.brokerConfig()
+	l.must(err)
+	check, checked, replaced := config.Authenticate, make(chan struct{}), make(chan struct{})
+	config.Registerer = nil // the coordinator's own broker has it
+	config.Authenticate = func(ctx context.Context, nodeID string, password []byte) (int32, uint32, error) {
+		defer func() { close(checked); <-replaced }()
+		return check(ctx, nodeID, password)
+	}
+	slow, err := broker.New(config)
+	l.must(err)
+	l.must(slow.Start())
+	t.Cleanup(func() { l.must(slow.Close(context.Background())) })
+
+	before.door = slow.Addr()
+	dialled := make(chan error, 1)
+	go func() { dialled <- before.dial() }()
+	<-checked
+	after := l.enrol(l.token(id))
+	close(replaced)
+	l.must(<-dialled) // the password was right
+	select {
+	case <-before.lost:
+	case <-time.After(10 * time.Second):
+		t.Error("the old key stays connected")
+	}
+	n, err := l.Nodes.Get(t.Context(), id)
+	l.must(err)
+	if n.Online {
+		t.Error("the node is online by its old key")
+	}
+	after.connect()
+	l.await("active", "proven")
+}
+
+// token is one by which a device takes the node over.
+func (l *life) token(id string) string {
+	l.t.Helper()
+	text, err := l.EnrolFile(l.t.Context(), EnrolRequest{NodeID: id})
+	l.must(err)
+	_, text, _ = strings.Cut(text, `token = "`)
+	text, _, _ = strings.Cut(text, `"`)
+	return text
 }
 
 // create makes a node that waits for its device.

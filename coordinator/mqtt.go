@@ -34,11 +34,16 @@ func (c *Coordinator) newTransport() (transport, error) {
 }
 
 func (c *Coordinator) newBroker() (*broker.Broker, error) {
-	tls, err := c.Authority.ServerTLS(c.certificateHosts())
+	config, err := c.brokerConfig()
 	if err != nil {
 		return nil, err
 	}
-	return broker.New(broker.Config{
+	return broker.New(config)
+}
+
+func (c *Coordinator) brokerConfig() (broker.Config, error) {
+	tls, err := c.Authority.ServerTLS(c.certificateHosts())
+	return broker.Config{
 		Addr: c.Config.MQTT.Addr, TLS: tls, PlainAddr: c.Config.MQTT.PlainAddr,
 		Authenticate:       c.Nodes.Authenticate,
 		AuthenticateReader: c.Access.AuthenticateReader,
@@ -51,7 +56,7 @@ func (c *Coordinator) newBroker() (*broker.Broker, error) {
 		OnCommandResult:    c.owed(c.onCommandResult),
 		Logger:             c.Log,
 		Registerer:         c.metrics,
-	})
+	}, err
 }
 
 // owed makes a message that could not be taken a fault of ours: it costs the
@@ -78,7 +83,7 @@ func (c *Coordinator) onMetrics(_ context.Context, n broker.Client, payload []by
 }
 
 func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, error) {
-	session, status, err := c.presence.Connected(ctx, n.NodeNo)
+	session, status, err := c.presence.Connected(ctx, n.NodeNo, n.KeyEpoch)
 	if err != nil {
 		return 0, err
 	}

@@ -214,7 +214,8 @@ func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
 	return err
 }
 
-// client is the node's live connection; session 0 when none is known.
+// client is the node's live connection; session 0 when none is known. Which key
+// it logged in with is the broker's to know, so it is node.AnyKey.
 func (r *remote) client(nodeID string, no int32) broker.Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -277,7 +277,7 @@ func (w *world) createPool(id string, reward ledger.Amount) {
 // its first proof do.
 func (w *world) connect(n node.Node) {
 	w.t.Helper()
-	if _, _, err := node.NewPresence(w.db, w.now).Connected(w.t.Context(), n.No); err != nil {
+	if _, _, err := node.NewPresence(w.db, w.now).Connected(w.t.Context(), n.No, node.AnyKey); err != nil {
 		w.t.Fatal(err)
 	}
 	w.inTx(func(ctx context.Context, tx db.Tx) error {

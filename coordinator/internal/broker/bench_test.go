@@ -16,7 +16,7 @@ func BenchmarkIdleConnections(b *testing.B) {
 	const connections = 2000
 	broker, err := New(Config{
 		PlainAddr:    "127.0.0.1:0",
-		Authenticate: func(context.Context, string, []byte) (int32, error) { return 1, nil },
+		Authenticate: func(context.Context, string, []byte) (int32, uint32, error) { return 1, 0, nil },
 		OnMetrics:    nothing,
 	})
 	if err != nil {

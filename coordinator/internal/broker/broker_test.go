@@ -52,11 +52,11 @@ func start(t *testing.T, change func(*Config)) *rig {
 	cfg := Config{
 		Addr: "127.0.0.1:0",
 		TLS:  &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
-		Authenticate: func(_ context.Context, nodeID string, password []byte) (int32, error) {
+		Authenticate: func(_ context.Context, nodeID string, password []byte) (int32, uint32, error) {
 			if string(password) != "secret" {
-				return 0, fault.New(fault.BadCredentials, "no")
+				return 0, 0, fault.New(fault.BadCredentials, "no")
 			}
-			return int32(nodeID[len(nodeID)-1]), nil
+			return int32(nodeID[len(nodeID)-1]), 3, nil
 		},
 		OnConnect: func(_ context.Context, c Client) (uint64, error) {
 			c.Session = sessions.Add(1)
@@ -180,7 +180,7 @@ func want[T comparable](t *testing.T, what string, got, wanted T) {
 func topic(nodeID string, c wire.Channel) string { return wire.Topic(nodeID, c) }
 
 func TestConfigIsChecked(t *testing.T) {
-	authenticate := func(context.Context, string, []byte) (int32, error) { return 0, nil }
+	authenticate := func(context.Context, string, []byte) (int32, uint32, error) { return 0, 0, nil }
 	metrics := func(context.Context, Client, []byte, func(error)) {}
 	for name, cfg := range map[string]Config{
 		"no address":        {Authenticate: authenticate, OnMetrics: metrics},

@@ -17,9 +17,10 @@ import (
 
 // Client is one connection of a node.
 type Client struct {
-	NodeID  string
-	NodeNo  int32
-	Session uint64 // as OnConnect gave it
+	NodeID   string
+	NodeNo   int32
+	KeyEpoch uint32 // of the key that it logged in with, as Authenticate gave it
+	Session  uint64 // as OnConnect gave it
 }
 
 // ErrIgnore is what OnStatus, OnInfo and OnCommandResult return for a message
@@ -36,13 +37,14 @@ type Config struct {
 	// Authenticate checks a login and changes nothing. Required. A fault of kind
 	// Unauthorized or Denied refuses the login; any other error tells the node
 	// that the server is unavailable, so it tries again.
-	Authenticate func(ctx context.Context, nodeID string, password []byte) (nodeNo int32, err error)
+	Authenticate func(ctx context.Context, nodeID string, password []byte) (nodeNo int32, keyEpoch uint32, err error)
 	// AuthenticateReader checks the login of an integration (user name key_...)
 	// and gives the topic filters within which it may read. Its errors are as
 	// those of Authenticate. Nil: none may log in.
 	AuthenticateReader func(ctx context.Context, keyID string, password []byte, from netip.Addr) (filters []string, err error)
 	// OnConnect makes the node online and gives its session number; an error
-	// closes the connection.
+	// closes the connection. It must refuse a key that was replaced since the
+	// login was checked: whoever replaced it may have found no connection to close.
 	OnConnect func(ctx context.Context, c Client) (session uint64, err error)
 	// OnDisconnect is called once for each OnConnect that succeeded.
 	OnDisconnect func(c Client, reason string)

@@ -10,8 +10,10 @@ import (
 	"time"
 )
 
-func nobody(context.Context, string, []byte) (int32, error) { return 0, errors.New("nobody") }
-func nothing(context.Context, Client, []byte, func(error))  {}
+func nobody(context.Context, string, []byte) (int32, uint32, error) {
+	return 0, 0, errors.New("nobody")
+}
+func nothing(context.Context, Client, []byte, func(error)) {}
 
 // shakyListener fails a few times before each connection it gives.
 type shakyListener struct {

@@ -47,7 +47,9 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
 	defer cancel()
-	nodeNo, err := b.cfg.Authenticate(ctx, c.ClientIdentifier, c.Password)
+	client := Client{NodeID: c.ClientIdentifier}
+	var err error
+	client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
 	switch {
 	case err == nil:
 	case wrongLogin(err):
@@ -57,7 +59,7 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 		return nil, &refusal{packets.ErrServerUnavailable, loginUnchecked}
 	}
 	s := &session{
-		client: Client{NodeID: c.ClientIdentifier, NodeNo: nodeNo},
+		client: client,
 		mqtt:   cl,
 		ready:  make(chan struct{}),
 	}

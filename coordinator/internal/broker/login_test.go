@@ -43,7 +43,7 @@ func TestLogin(t *testing.T) {
 			client, err := r.dial(o)
 			if c.reason == "" {
 				want(t, "error", err, nil)
-				want(t, "node", next(t, r.connected), Client{NodeID: "node_a", NodeNo: 'a', Session: 1})
+				want(t, "node", next(t, r.connected), Client{NodeID: "node_a", NodeNo: 'a', KeyEpoch: 3, Session: 1})
 				client.Disconnect(50) // milliseconds for the goodbye to leave
 				want(t, "end", next(t, r.disconnected), "node_a/1: disconnected by the node")
 				return
@@ -59,7 +59,9 @@ func TestLogin(t *testing.T) {
 
 func TestLoginCannotBeChecked(t *testing.T) {
 	r := start(t, func(c *Config) {
-		c.Authenticate = func(context.Context, string, []byte) (int32, error) { return 0, errors.New("database is down") }
+		c.Authenticate = func(context.Context, string, []byte) (int32, uint32, error) {
+			return 0, 0, errors.New("database is down")
+		}
 	})
 	_, err := r.dial(r.options("node_a"))
 	if !errors.Is(err, answers.ErrorRefusedServerUnavailable) {

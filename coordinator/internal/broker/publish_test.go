@@ -95,7 +95,7 @@ func TestPanicEndsOneConnection(t *testing.T) {
 		c.OnResponse = func(context.Context, Client, []byte, time.Time) { panic("response") }
 		c.OnStatus = func(context.Context, Client, []byte) error { panic("status") }
 		given := c.Authenticate
-		c.Authenticate = func(ctx context.Context, nodeID string, password []byte) (int32, error) {
+		c.Authenticate = func(ctx context.Context, nodeID string, password []byte) (int32, uint32, error) {
 			if nodeID == "node_p" {
 				panic("login")
 			}

@@ -42,7 +42,7 @@ func plainRig(t *testing.T, change func(*Config)) *rig {
 	t.Helper()
 	return start(t, func(c *Config) {
 		c.PlainAddr = "127.0.0.1:0"
-		c.Authenticate = func(context.Context, string, []byte) (int32, error) { return 1, nil }
+		c.Authenticate = func(context.Context, string, []byte) (int32, uint32, error) { return 1, 1, nil }
 		c.OnConnect = func(context.Context, Client) (uint64, error) { return 1, nil }
 		c.OnDisconnect = func(Client, string) {}
 		c.OnMetrics = func(_ context.Context, _ Client, _ []byte, settle func(error)) { settle(nil) }
@@ -59,9 +59,14 @@ func logIn(address net.Addr, nodeID string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c, greet(c, nodeID, "secret")
+}
+
+// greet logs in over a connection, and closes it where that fails.
+func greet(c net.Conn, nodeID, password string) (err error) {
 	_ = c.SetDeadline(time.Now().Add(patience))
 	text := func(s string) string { return string([]byte{0, byte(len(s))}) + s }
-	login := "\x00\x04MQTT\x04\xc2\x00\x3c" + text(nodeID) + text(nodeID) + text("secret")
+	login := "\x00\x04MQTT\x04\xc2\x00\x3c" + text(nodeID) + text(nodeID) + text(password)
 	answer := make([]byte, 4)
 	if _, err = c.Write(append([]byte{0x10, byte(len(login))}, login...)); err == nil {
 		_, err = io.ReadFull(c, answer)
@@ -71,9 +76,8 @@ func logIn(address net.Addr, nodeID string) (net.Conn, error) {
 	}
 	if err != nil {
 		_ = c.Close()
-		return nil, err
 	}
-	return c, nil
+	return err
 }
 
 // publish sends a metrics message at QoS 1 and waits for its acknowledgement.

@@ -134,7 +134,7 @@ func (s *stage) connect(t *testing.T) {
 	t.Helper()
 	s.clock = s.clock.Add(-time.Second)
 	defer func() { s.clock = s.clock.Add(time.Second) }()
-	session, status, err := s.presence.Connected(t.Context(), s.session.NodeNo)
+	session, status, err := s.presence.Connected(t.Context(), s.session.NodeNo, node.AnyKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func TestChangesAreTold(t *testing.T) {
 	w := newWorld(t)
 	no, id := w.enrolled(t, "pi")
 	p := node.NewPresence(w.pool, w.Now)
-	first, _, err := p.Connected(t.Context(), no)
+	first, _, err := p.Connected(t.Context(), no, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestChangesAreTold(t *testing.T) {
 			return node.SetStatus(ctx, tx, no, node.Active, "proven", w.Now())
 		})
 	}
-	second, _, err := p.Connected(t.Context(), no)
+	second, _, err := p.Connected(t.Context(), no, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestChangesAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := p.Connected(t.Context(), no); err != nil {
+	if _, _, err := p.Connected(t.Context(), no, 1); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -37,7 +37,7 @@ func (w *world) tune(r *radio) {
 
 func (w *world) connect(t *testing.T, no int32) uint64 {
 	t.Helper()
-	session, _, err := node.NewPresence(w.pool, func() time.Time { return w.clock }).Connected(t.Context(), no)
+	session, _, err := node.NewPresence(w.pool, func() time.Time { return w.clock }).Connected(t.Context(), no, node.AnyKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestDeletedNodeIsGoneAndItsHistoryStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	password := []byte(root.Derive().MQTTPassword)
-	no, err := w.Authenticate(t.Context(), resp.NodeID, password)
+	no, epoch, err := w.Authenticate(t.Context(), resp.NodeID, password)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,9 +40,9 @@ func TestDeletedNodeIsGoneAndItsHistoryStays(t *testing.T) {
 	if !slices.Equal(r.closed, []string{resp.NodeID}) {
 		t.Errorf("closed the connections of %v", r.closed)
 	}
-	_, err = w.Authenticate(t.Context(), resp.NodeID, password)
+	_, _, err = w.Authenticate(t.Context(), resp.NodeID, password)
 	wantFault(t, err, fault.BadCredentials)
-	if _, _, err := node.NewPresence(w.pool, nil).Connected(t.Context(), no); err == nil {
+	if _, _, err := node.NewPresence(w.pool, nil).Connected(t.Context(), no, epoch); err == nil {
 		t.Error("a login that was checked before the deletion came online after it")
 	}
 	_, err = w.Get(t.Context(), resp.NodeID)

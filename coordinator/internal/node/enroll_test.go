@@ -123,14 +123,14 @@ func TestEnrolledDeviceLogsInWithTheKeysItDerives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	no, err := w.Authenticate(t.Context(), resp.NodeID, []byte(root.Derive().MQTTPassword))
-	if err != nil {
-		t.Fatalf("login: %v", err)
+	no, epoch, err := w.Authenticate(t.Context(), resp.NodeID, []byte(root.Derive().MQTTPassword))
+	if err != nil || epoch != 1 {
+		t.Fatalf("login with key %d: %v", epoch, err)
 	}
-	if _, err := w.Authenticate(t.Context(), resp.NodeID, []byte("guess")); !fault.Has(err, fault.BadCredentials) {
+	if _, _, err := w.Authenticate(t.Context(), resp.NodeID, []byte("guess")); !fault.Has(err, fault.BadCredentials) {
 		t.Errorf("wrong password: %v", err)
 	}
-	if _, err := w.Authenticate(t.Context(), "node_nobody", []byte("guess")); !fault.Has(err, fault.BadCredentials) {
+	if _, _, err := w.Authenticate(t.Context(), "node_nobody", []byte("guess")); !fault.Has(err, fault.BadCredentials) {
 		t.Errorf("unknown node: %v", err)
 	}
 	n, err := w.Get(t.Context(), resp.NodeID)
@@ -223,7 +223,7 @@ func TestTokenBoundToANodeStartsItsNextKeyEpoch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Authenticate(t.Context(), first.NodeID, []byte(root.Derive().MQTTPassword)); !fault.Has(err, fault.BadCredentials) {
+	if _, _, err := w.Authenticate(t.Context(), first.NodeID, []byte(root.Derive().MQTTPassword)); !fault.Has(err, fault.BadCredentials) {
 		t.Errorf("the old key still logs in: %v", err)
 	}
 }

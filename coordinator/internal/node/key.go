@@ -73,18 +73,18 @@ func (s *Store) openKeys(nodeID string, epoch int32, box, device []byte) (Keys, 
 	return Keys{Keys: proof.Key(root).Derive(), NodeID: nodeID, Epoch: uint32(epoch), Device: device}, nil
 }
 
-// Authenticate checks a node's MQTT password and gives its number. It changes
-// nothing. An unknown node and a wrong password are both BadCredentials; any
+// Authenticate checks a node's MQTT password and gives its number and the epoch
+// of its key. It changes nothing. An unknown node and a wrong password are both BadCredentials; any
 // other error is ours.
-func (s *Store) Authenticate(ctx context.Context, nodeID string, password []byte) (int32, error) {
+func (s *Store) Authenticate(ctx context.Context, nodeID string, password []byte) (nodeNo int32, keyEpoch uint32, err error) {
 	no, keys, err := s.LiveKeys(ctx, nodeID)
 	if fault.Has(err, fault.NodeNotFound) {
-		return 0, fault.Wrap(fault.BadCredentials, err, "unknown MQTT login %s", nodeID)
+		return 0, 0, fault.Wrap(fault.BadCredentials, err, "unknown MQTT login %s", nodeID)
 	} else if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if subtle.ConstantTimeCompare(password, []byte(keys.MQTTPassword)) != 1 {
-		return 0, fault.New(fault.BadCredentials, "wrong MQTT password of %s", nodeID)
+		return 0, 0, fault.New(fault.BadCredentials, "wrong MQTT password of %s", nodeID)
 	}
-	return no, nil
+	return no, keys.Epoch, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 )
 
@@ -45,9 +46,13 @@ func NewPresence(pool *db.Pool, now func() time.Time) *Presence {
 	return &Presence{pool: pool, now: now, pending: make(map[int32]departure)}
 }
 
+// AnyKey is the key epoch of a connection at a broker that does not tell it.
+const AnyKey = 0
+
 // Connected marks a node online and gives its session number, which rises with
-// each connection, and its status.
-func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status, error) {
+// each connection, and its status. A login that was checked with a key that was
+// replaced or retired meanwhile is refused as BadCredentials.
+func (p *Presence) Connected(ctx context.Context, nodeNo int32, keyEpoch uint32) (uint64, Status, error) {
 	now := p.now()
 	left, waiting := p.waitingFor(nodeNo)
 	if waiting && left.session == unknownSession {
@@ -65,8 +70,11 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status,
 		var err error
 		row, err = q.Connect(ctx, sqlgen.ConnectParams{NodeNo: nodeNo, At: &now})
 		if errors.Is(err, pgx.ErrNoRows) {
-			return errors.New("it was deleted meanwhile")
+			return fault.New(fault.BadCredentials, "it was deleted after its login was checked")
 		} else if err != nil {
+			return err
+		}
+		if err := stillLive(ctx, q, nodeNo, keyEpoch); err != nil {
 			return err
 		}
 		if err := q.OpenPresence(ctx, sqlgen.OpenPresenceParams{NodeNo: nodeNo, FromAt: now}); err != nil {
@@ -76,14 +84,29 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32) (uint64, Status,
 		return event.Publish(ctx, tx, c.event(row.NodeID, row.PoolID, now))
 	})
 	if err != nil {
-		// The commit may have happened all the same, and the node never come back.
-		p.keep(nodeNo, departure{session: unknownSession, at: now})
+		if !fault.Has(err, fault.BadCredentials) {
+			// The commit may have happened all the same, and the node never come back.
+			p.keep(nodeNo, departure{session: unknownSession, at: now})
+		}
 		return 0, "", fmt.Errorf("mark node %d online: %w", nodeNo, err)
 	}
 	if waiting {
 		p.forget(nodeNo, left)
 	}
 	return uint64(row.SessionNo), Status(row.Status), nil
+}
+
+// stillLive refuses a key that is no more, now that the node's row is locked:
+// an enrolment that commits later finds the connection and closes it.
+func stillLive(ctx context.Context, q *sqlgen.Queries, nodeNo int32, keyEpoch uint32) error {
+	if keyEpoch == AnyKey {
+		return nil
+	}
+	live, err := q.LiveEpoch(ctx, nodeNo)
+	if err == nil && live != int32(keyEpoch) {
+		return fault.New(fault.BadCredentials, "its login was checked with key %d, which was replaced meanwhile", keyEpoch)
+	}
+	return err
 }
 
 // Disconnected marks a node offline unless a newer session has begun; gone

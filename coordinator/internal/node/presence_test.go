@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/wire"
 )
@@ -50,7 +51,7 @@ func TestPresence(t *testing.T) {
 	p := node.NewPresence(w.pool, func() time.Time { return w.clock })
 	connect := func() uint64 {
 		t.Helper()
-		session, _, err := p.Connected(t.Context(), no)
+		session, _, err := p.Connected(t.Context(), no, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,6 +118,52 @@ func TestPresence(t *testing.T) {
 	}
 }
 
+// A login is checked, and its key replaced before it comes online.
+func TestReplacedKeyDoesNotComeOnline(t *testing.T) {
+	w := newWorld(t)
+	no, id := w.enrolled(t, "pi")
+	p := node.NewPresence(w.pool, func() time.Time { return w.clock })
+	w.enroll(t, newDevice(t).request(t, w.token(t, node.Token{NodeNo: &no}), wire.Inventory{Hostname: "pi"}))
+	if _, _, err := p.Connected(t.Context(), no, 1); !fault.Has(err, fault.BadCredentials) {
+		t.Errorf("the old key came online: %v", err)
+	}
+	if n, err := w.Get(t.Context(), id); err != nil || n.Online || p.Waiting() != 0 {
+		t.Errorf("online %t, %d departures wait, %v; want that nothing happened", n.Online, p.Waiting(), err)
+	}
+	if _, _, err := p.Connected(t.Context(), no, 2); err != nil {
+		t.Errorf("the new key: %v", err)
+	}
+}
+
+// The enrolment, maybe another coordinator's, has locked the node and not
+// committed yet when the old key comes online.
+func TestReplacedKeyWaitsForTheEnrolment(t *testing.T) {
+	w := newWorld(t)
+	no, _ := w.enrolled(t, "pi")
+	p := node.NewPresence(w.pool, func() time.Time { return w.clock })
+	connected := make(chan error, 1)
+	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE node SET updated_at = updated_at WHERE node_no = $1`, no)
+		if err == nil {
+			_, err = tx.Exec(t.Context(), `UPDATE node_key SET retired_at = now() WHERE node_no = $1`, no)
+		}
+		go func() {
+			_, _, err := p.Connected(context.WithoutCancel(t.Context()), no, 1)
+			connected <- err
+		}()
+		for waiting := false; err == nil && !waiting; {
+			err = w.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`).Scan(&waiting)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-connected; !fault.Has(err, fault.BadCredentials) {
+		t.Errorf("the old key came online: %v", err)
+	}
+}
+
 // A connection whose commit was not confirmed may be on record or not; if the
 // node does not come back, it must not stay online for ever.
 func TestConnectionThatMayBeOnRecord(t *testing.T) {
@@ -131,25 +178,25 @@ func TestConnectionThatMayBeOnRecord(t *testing.T) {
 		}
 		return n.Online
 	}
-	if _, _, err := node.NewPresence(w.pool, now).Connected(t.Context(), no); err != nil { // what was committed
+	if _, _, err := node.NewPresence(w.pool, now).Connected(t.Context(), no, 1); err != nil { // what was committed
 		t.Fatal(err)
 	}
 	p := node.NewPresence(w.pool, now)
 	w.clock = zero.Add(5 * time.Second)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := p.Connected(cancelled, no); err == nil || p.Waiting() != 1 { // what was not confirmed
+	if _, _, err := p.Connected(cancelled, no, 1); err == nil || p.Waiting() != 1 { // what was not confirmed
 		t.Fatalf("%d wait, %v", p.Waiting(), err)
 	}
 	w.clock = zero.Add(9 * time.Second)
 	if err := p.Flush(t.Context()); err != nil || online() {
 		t.Errorf("after the flush: online %v, %v", online(), err)
 	}
-	if _, _, err := p.Connected(cancelled, no); err == nil {
+	if _, _, err := p.Connected(cancelled, no, 1); err == nil {
 		t.Fatal("connected without a database")
 	}
 	w.clock = zero.Add(20 * time.Second)
-	if _, _, err := p.Connected(t.Context(), no); err != nil {
+	if _, _, err := p.Connected(t.Context(), no, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Flush(t.Context()); err != nil || !online() || p.Waiting() != 0 {

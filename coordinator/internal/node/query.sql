@@ -134,6 +134,10 @@ UPDATE node SET online = true, session_no = session_no + 1, last_heartbeat = sql
 WHERE node_no = $1 AND deleted_at IS NULL RETURNING session_no, status, status_reason, node_id,
     coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id;
 
+-- name: LiveEpoch :one
+-- Asked once the node's row is locked, so that an enrolment that held the lock is seen.
+SELECT coalesce(max(key_epoch), 0)::integer FROM node_key WHERE node_no = $1 AND retired_at IS NULL;
+
 -- name: OpenPresence :exec
 INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 

@@ -45,7 +45,7 @@ func TestReadsSeeWhatOthersWrite(t *testing.T) {
 			return db.InTx(t.Context(), pool, func(tx db.Tx) error { return node.SetScore(t.Context(), tx, made.No, 7) })
 		}, func(n node.Node) bool { return n.ScoreNano == 7 }},
 		{"connection", func() (err error) {
-			session, _, err = presence.Connected(t.Context(), made.No)
+			session, _, err = presence.Connected(t.Context(), made.No, node.AnyKey)
 			return err
 		}, func(n node.Node) bool { return n.Online && n.OnlineSince.Equal(now) && n.LastHeartbeat.Equal(now) }},
 		{"sample", func() error {

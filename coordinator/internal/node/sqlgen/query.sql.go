@@ -656,6 +656,18 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 	return items, nil
 }
 
+const liveEpoch = `-- name: LiveEpoch :one
+SELECT coalesce(max(key_epoch), 0)::integer FROM node_key WHERE node_no = $1 AND retired_at IS NULL
+`
+
+// Asked once the node's row is locked, so that an enrolment that held the lock is seen.
+func (q *Queries) LiveEpoch(ctx context.Context, nodeNo int32) (int32, error) {
+	row := q.db.QueryRow(ctx, liveEpoch, nodeNo)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const liveKey = `-- name: LiveKey :one
 SELECT n.node_no, n.node_id, n.status, k.key_epoch, k.root_box, k.device_public
 FROM node n JOIN node_key k USING (node_no)
