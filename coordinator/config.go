@@ -72,6 +72,9 @@ type MQTTConfig struct {
 	Addr      string `toml:"addr" env:"LUCID_MQTT_ADDR" default:":8883" dev:"127.0.0.1:8883" help:"TLS address of the broker, host:port."`
 	PlainAddr string `toml:"plain_addr" env:"LUCID_MQTT_PLAIN_ADDR" help:"Second address without TLS, loopback only. Empty: none."`
 
+	RateConnect     int `toml:"rate_connect" env:"LUCID_MQTT_RATE_CONNECT" default:"1000" dev:"0" help:"Connections a minute from one address (IPv6: network of 64 bits) to the broker's TLS address; 0: any number."`
+	RateFailedLogin int `toml:"rate_failed_login" env:"LUCID_MQTT_RATE_FAILED_LOGIN" default:"20" dev:"0" help:"Wrong MQTT passwords a minute from one; then only nodes that logged in from there before are checked. 0: any number."`
+
 	Broker         string `toml:"broker" env:"LUCID_MQTT_BROKER" default:"embedded" help:"embedded: this coordinator is the broker. external: another one is, which several coordinators share; nodes are told to find it at the port of addr. docs/broker.md."`
 	BrokerURL      string `toml:"broker_url" env:"LUCID_MQTT_BROKER_URL" help:"Where coordinators find an external broker: ssl://host:port, or tcp://host:port on loopback."`
 	BrokerPassword Secret `toml:"broker_password" env:"LUCID_MQTT_BROKER_PASSWORD" help:"Password of the coordinators at an external broker; their user is lucid-coordinator."`

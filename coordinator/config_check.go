@@ -149,6 +149,8 @@ func (l *loader) checkBroker() {
 func (l *loader) checkMQTT() {
 	c := &l.config
 	l.checkBroker()
+	l.between("mqtt.rate_connect", c.MQTT.RateConnect, 0, maxRate)
+	l.between("mqtt.rate_failed_login", c.MQTT.RateFailedLogin, 0, maxRate)
 	host, port, ok := splitAddr(c.MQTT.Addr)
 	l.require(ok, "mqtt.addr", "%q is not host:port", c.MQTT.Addr)
 	l.require(!ok || port == 0 || port != c.API.Port || !sameHost(host, c.API.Host), "mqtt.addr",

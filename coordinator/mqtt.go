@@ -45,6 +45,7 @@ func (c *Coordinator) brokerConfig() (broker.Config, error) {
 	tls, err := c.Authority.ServerTLS(c.certificateHosts())
 	return broker.Config{
 		Addr: c.Config.MQTT.Addr, TLS: tls, PlainAddr: c.Config.MQTT.PlainAddr,
+		ConnectRate: c.Config.MQTT.RateConnect, FailedLoginRate: c.Config.MQTT.RateFailedLogin,
 		Authenticate:       c.Nodes.Authenticate,
 		AuthenticateReader: c.Access.AuthenticateReader,
 		OnConnect:          c.onConnect,

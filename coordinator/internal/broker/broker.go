@@ -23,6 +23,7 @@ type Broker struct {
 	readers   readerRegistry
 	listeners []*listener
 	count     *counters
+	gate      *gate
 	ctx       context.Context // of every given function; ends when Close gives up waiting
 	cancel    context.CancelFunc
 	connNo    atomic.Uint64
@@ -40,7 +41,7 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	b := &Broker{cfg: cfg, count: count, server: mqtt.New(options())}
+	b := &Broker{cfg: cfg, count: count, gate: newGate(&cfg), server: mqtt.New(options())}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.sessions.current = make(map[string]*session)
 	b.readers.all = make(map[*session]struct{})

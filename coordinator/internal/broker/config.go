@@ -34,6 +34,11 @@ type Config struct {
 	TLS       *tls.Config // required with Addr
 	PlainAddr string      // without TLS; loopback only; "" for none
 
+	// What one network may do on the TLS address; 0: any number. A node that is
+	// kept out is told that the server is unavailable, or nothing at all.
+	ConnectRate     int // connections a minute
+	FailedLoginRate int // wrong passwords a minute; then only nodes known from there are checked
+
 	// Authenticate checks a login and changes nothing. Required. A fault of kind
 	// Unauthorized or Denied refuses the login; any other error tells the node
 	// that the server is unavailable, so it tries again.

@@ -3,6 +3,7 @@ package broker
 import (
 	"crypto/tls"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -13,6 +14,7 @@ type conn struct {
 	net.Conn          // TLS or raw
 	raw      net.Conn // what is closed
 	timeout  time.Duration
+	network  netip.Addr // what it counts as; not valid: not limited
 	session  atomic.Pointer[session]
 }
 

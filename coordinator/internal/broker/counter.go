@@ -24,6 +24,7 @@ const (
 	badClientID       = "connect_client_id"
 	badUserName       = "connect_user_name"
 	badWill           = "connect_will"
+	tooManyConnects   = "connect_rate"
 	badPassword       = "connect_password"
 	loginUnchecked    = "connect_unavailable"
 	notOnline         = "connect_not_online"
@@ -34,7 +35,7 @@ const (
 	badSubscribeTopic = "subscribe_topic"
 )
 
-var reasons = [...]string{badClientID, badUserName, badWill, badPassword, loginUnchecked, notOnline, tooManyTries, tooManyReaders,
+var reasons = [...]string{badClientID, badUserName, badWill, tooManyConnects, badPassword, loginUnchecked, notOnline, tooManyTries, tooManyReaders,
 	badPublishTopic, badPublishQoS, badSubscribeTopic}
 
 type outcomes struct{ accepted, ignored, failed prometheus.Counter }

@@ -94,6 +94,14 @@ func (l *listener) isClosed() bool {
 // start serves one connection on its own goroutine.
 func (l *listener) start(raw net.Conn, establish listeners.EstablishFn) {
 	c := newConn(raw, l.tls, l.broker.cfg.WriteTimeout)
+	if l.tls != nil { // else it comes from this machine, maybe for all nodes
+		c.network = networkOf(raw)
+	}
+	if !l.broker.gate.mayConnect(c.network) {
+		l.broker.count.refused[tooManyConnects].Inc()
+		_ = raw.Close()
+		return
+	}
 	// Holds until the login is done; then the keep-alive sets the deadlines.
 	_ = raw.SetDeadline(time.Now().Add(l.broker.cfg.ConnectTimeout))
 	l.mu.Lock()

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -48,10 +50,14 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
 	defer cancel()
 	client := Client{NodeID: c.ClientIdentifier}
-	var err error
-	client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
+	err := b.gate.login(ctx, caller{networkOfClient(cl), client.NodeID}, func() (err error) {
+		client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
+		return err
+	})
 	switch {
 	case err == nil:
+	case errors.Is(err, errFailedBefore):
+		return nil, &refusal{packets.ErrServerUnavailable, tooManyTries}
 	case wrongLogin(err):
 		return nil, &refusal{packets.ErrBadUsernameOrPassword, badPassword}
 	default:
@@ -68,6 +74,13 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 		s.will = c.WillPayload
 	}
 	return s, nil
+}
+
+func networkOfClient(cl *mqtt.Client) netip.Addr {
+	if c, ok := cl.Net.Conn.(*conn); ok {
+		return c.network
+	}
+	return netip.Addr{}
 }
 
 func wrongLogin(err error) bool {

@@ -50,7 +50,7 @@ func startOwn(ctx context.Context, o *options) (_ *own, err error) {
 		Binaries: binaries, Data: data, Serve: s.postgres,
 		Env: []string{
 			// All nodes call from one address, and with one key.
-			"LUCID_RATE_ANONYMOUS=0", "LUCID_RATE_USER=0", "LUCID_RATE_SERVICE=0", "LUCID_LOG_LEVEL=WARN",
+			"LUCID_RATE_ANONYMOUS=0", "LUCID_RATE_USER=0", "LUCID_RATE_SERVICE=0", "LUCID_MQTT_RATE_CONNECT=0", "LUCID_MQTT_RATE_FAILED_LOGIN=0", "LUCID_LOG_LEVEL=WARN",
 			"LUCID_MQTT_PLAIN_ADDR=" + plain, fmt.Sprint("LUCID_POOT_DIFFICULTY=", o.difficulty),
 			fmt.Sprint("LUCID_POOT_CALCULATION_INTERVAL=", o.interval),
 		},
