@@ -18,7 +18,8 @@ func oddities() []string {
 	return []string{
 		"", " ", "0", "-1", "1e9", "NaN", "true", "null", "[]", "{}", "%", "\x00", "\xff\xfe", "\u202e", "𝕊", "é", "'", "\"", "\\", "`",
 		"' OR 1=1 --", "'; DROP TABLE node; --", "$1", "../../etc/passwd", "..%2f..", "node_a/../b", "node_\x00", "node_'", "pool_%25",
-		"9223372036854775807", "9223372036854775808", "99999999999999999999999999", "MTIgMjAyNg", "MTIgaW5maW5pdHk", "MTIgMjAyNi0wMS0wMQ",
+		"9223372036854775807", "9223372036854775808", "99999999999999999999999999", "MTIgMjAyNg",
+		"Y3JlYXRlZF9hdCBERVNDIDEyIDIwMjY", "Y3JlYXRlZF9hdCBERVNDIDEyIGluZmluaXR5", "Y3JlYXRlZF9hdCBERVNDIDEyIDIwMjYtMDEtMDE", // cursors of the newest nodes
 		strings.Repeat("a", 5000), strings.Repeat("%00", 50), "node_" + strings.Repeat("x", 59), "a,b,c", "<script>", "\r\nX-Evil: 1",
 	}
 }

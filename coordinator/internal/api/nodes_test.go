@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/wire"
@@ -179,6 +180,13 @@ func TestNodePages(t *testing.T) {
 		}
 		if len(seen) != total || p.NextCursor != nil {
 			t.Errorf("%s by cursors gives %v, want all %d", query, seen, total)
+		}
+	}
+	_, p := w.names("?limit=2")
+	for _, other := range []string{"sort=updated_at", "sort=name", "sort=last_heartbeat", "order=asc"} { // where it is no place
+		a := w.send(http.MethodGet, nodesPath+"?"+other+"&cursor="+*p.NextCursor, "", as(w.keys[access.Viewer]))
+		if d := w.wantError(a, http.StatusUnprocessableEntity, "LUCID_ERR_1002"); d.Details[0].Name != "cursor" {
+			t.Errorf("%s: %+v", other, d)
 		}
 	}
 }

@@ -48,17 +48,23 @@ func (k *sortKey) text(kind string) string {
 // timeFormat is a timestamptz in the server's ISO style, in UTC.
 const timeFormat = "2006-01-02 15:04:05.999999+00"
 
-func encodeCursor(key string, nodeNo int32) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(int(nodeNo)) + " " + key))
+// encodeCursor names the ordering too: a place in one is none in another.
+func encodeCursor(ordering, key string, nodeNo int32) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(ordering + " " + strconv.Itoa(int(nodeNo)) + " " + key))
 }
 
-// decodeCursor refuses what would make Postgres fail to read the key as kind.
-func decodeCursor(s, kind string) (*cursor, bool) {
+// decodeCursor refuses a cursor of another ordering, and what would make
+// Postgres fail to read the key as kind.
+func decodeCursor(s, ordering, kind string) (*cursor, bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return nil, false
 	}
-	number, key, ok := strings.Cut(string(raw), " ")
+	place, ok := strings.CutPrefix(string(raw), ordering+" ")
+	if !ok {
+		return nil, false
+	}
+	number, key, ok := strings.Cut(place, " ")
 	no, err := strconv.ParseInt(number, 10, 32)
 	if !ok || err != nil || !utf8.ValidString(key) || strings.ContainsRune(key, 0) {
 		return nil, false

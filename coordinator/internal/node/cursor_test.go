@@ -15,7 +15,7 @@ func TestOddTimesInCursors(t *testing.T) {
 		"2026-05-04 12:00:00+00", "2026-05-04 12:00:00.123456+05:30", "2026-05-04 12:00:00,5+00", "2026-05-04 12:00:00+23",
 		"2026-05-04 12:00:00.1234567891234+00", "0000-01-01 00:00:00+00", "0001-01-01 00:00:00+14", "9999-12-31 23:59:59-12", "infinity", "",
 	} {
-		_, _, _, err := w.List(t.Context(), node.Filter{Limit: 1, After: base64.RawURLEncoding.EncodeToString([]byte("1 " + key))})
+		_, _, _, err := w.List(t.Context(), node.Filter{Limit: 1, After: base64.RawURLEncoding.EncodeToString([]byte("created_at DESC 1 " + key))})
 		if err != nil && !fault.Has(err, fault.Validation) {
 			t.Errorf("%q: %v", key, err)
 		}

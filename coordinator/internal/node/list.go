@@ -57,7 +57,7 @@ func (s *Store) List(ctx context.Context, f Filter) (nodes []Listed, total int, 
 	more := len(page) > f.Limit
 	if more {
 		page = page[:f.Limit]
-		next = encodeCursor(last.text(q.sort.kind), page[f.Limit-1].no)
+		next = encodeCursor(q.ordering(), last.text(q.sort.kind), page[f.Limit-1].no)
 	}
 	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(page), More: more, Cursor: f.After != ""},
 		"SELECT count(*) FROM node n"+q.where(), q.args...)
@@ -141,9 +141,9 @@ func newListQuery(f Filter) (*listQuery, error) {
 		q.add("n.search LIKE $%d", "%"+likeLiteral(strings.ToLower(f.Query))+"%", true)
 	}
 	if f.After != "" {
-		if q.after, ok = decodeCursor(f.After, q.sort.kind); !ok {
+		if q.after, ok = decodeCursor(f.After, q.ordering(), q.sort.kind); !ok {
 			return nil, fault.New(fault.Validation, "unreadable cursor").
-				WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave"})
+				WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave, in the same sort and order"})
 		}
 	}
 	return q, nil
@@ -160,6 +160,9 @@ func (q *listQuery) add(condition string, arg any, wanted bool) {
 func likeLiteral(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }
+
+// ordering is what the list's cursors are of.
+func (q *listQuery) ordering() string { return q.sort.column + " " + q.order }
 
 func (q *listQuery) where() string {
 	return " WHERE " + strings.Join(q.conditions, " AND ")
