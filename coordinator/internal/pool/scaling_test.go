@@ -211,3 +211,26 @@ func TestScalingDoesNotWaitForWhoRefersToANode(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 }
+
+// A machine may say what it likes, up to 2^63-1: no other pool's health and
+// scaling, nor the fleet's summary, may fail by it.
+func TestUsageBeyondAllBounds(t *testing.T) {
+	s := newStage(t)
+	s.filled("pool_a", 10, 1, 2)
+	s.busy(40)
+	s.exec("UPDATE sample_1m SET memory_total_bytes_last = 9223372036854775807 WHERE node_no = 1")
+	s.check(pool.Keeper{})
+	p, err := s.Get(t.Context(), "pool_a")
+	if err != nil || p.Usage == nil {
+		t.Fatal(p.Usage, err)
+	}
+	f, err := s.Fleet(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range []pool.Usage{*p.Usage, f.Usage} {
+		if *u.MemoryTotalBytes != math.MaxInt64 || *u.MemoryUsedBytes != 200 {
+			t.Errorf("%d of %d bytes of memory", *u.MemoryUsedBytes, *u.MemoryTotalBytes)
+		}
+	}
+}

@@ -34,8 +34,12 @@ const (
 			SELECT s.memory_used_bytes_last, s.memory_total_bytes_last, s.disk_used_bytes_last, s.disk_total_bytes_last
 			FROM sample_1m s WHERE s.node_no = n.node_no AND s.at >= $1 ORDER BY s.at DESC LIMIT 1
 		) e ON true`
-	sumOfUsage = `count(m.cpu)::integer, avg(m.cpu)::float8, sum(e.memory_used_bytes_last)::bigint,
-		sum(e.memory_total_bytes_last)::bigint, sum(e.disk_used_bytes_last)::bigint, sum(e.disk_total_bytes_last)::bigint`
+	// sumOfUsage leaves out of a sum what is beyond 2^63-1: one machine may say that much.
+	sumOfUsage = `count(m.cpu)::integer, avg(m.cpu)::float8,
+		(sum(e.memory_used_bytes_last) - greatest(sum(e.memory_used_bytes_last) - 9223372036854775807, 0))::bigint,
+		(sum(e.memory_total_bytes_last) - greatest(sum(e.memory_total_bytes_last) - 9223372036854775807, 0))::bigint,
+		(sum(e.disk_used_bytes_last) - greatest(sum(e.disk_used_bytes_last) - 9223372036854775807, 0))::bigint,
+		(sum(e.disk_total_bytes_last) - greatest(sum(e.disk_total_bytes_last) - 9223372036854775807, 0))::bigint`
 
 	measureUsage = `INSERT INTO pool_usage (pool_no, at, measured, cpu_percent, memory_used_bytes, memory_total_bytes, disk_used_bytes, disk_total_bytes)
 		SELECT p.pool_no, $2, ` + sumOfUsage + `
