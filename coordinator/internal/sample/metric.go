@@ -99,7 +99,11 @@ func rollupColumns() (names, values []string) {
 		if !m.lastOnly {
 			for _, aggregate := range []string{"min", "avg", "max"} {
 				names = append(names, m.column+"_"+aggregate)
-				values = append(values, fmt.Sprintf("%s(s.%s)::%s", aggregate, m.column, kind))
+				value := fmt.Sprintf("%s(s.%s)", aggregate, m.column)
+				if aggregate == "avg" && !m.whole { // of a mean that a real cannot hold Postgres makes an error, not 0
+					value = fmt.Sprintf("(CASE WHEN abs(%[1]s) < 1e-37 THEN 0 ELSE %[1]s END)", value)
+				}
+				values = append(values, value+"::"+kind)
 			}
 		}
 		names, values = append(names, m.column+"_last"), append(values, "l."+m.column)

@@ -311,3 +311,23 @@ func (s *script) olderVersion() {
 		node, r.id.String(), int64(r.seq), at)
 	s.must(err)
 }
+
+// A node may send figures that are smaller than any machine's; their mean is
+// smaller still, and must not keep all nodes from being rolled up.
+func TestRollupOfTheLeastFigures(t *testing.T) {
+	pool := dbtest.New(t)
+	store := NewStore(Config{Pool: pool, Now: func() time.Time { return noon.Add(2 * time.Hour) }})
+	in := run(t, IngestConfig{Store: store})
+	node, id := newNode(t, pool, "least"), wire.NewRunID()
+	var samples []wire.Sample
+	for seq, usage := range []float64{1e-45, 0, 0, 1e-30} {
+		s := sampleAt(uint64(seq+1), noon.Add(time.Duration(seq)*20*time.Second))
+		s.CPU.UsagePercent = &usage
+		samples = append(samples, s)
+	}
+	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: id, Samples: samples}))
+	rollUp(t, store)
+	if got := value[string](t, pool, "SELECT string_agg(cpu_usage_percent_avg::text, ' ' ORDER BY at) FROM sample_1m"); got != "0 1e-30" {
+		t.Errorf("means are %q", got)
+	}
+}
