@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,11 +39,39 @@ func Open(ctx context.Context, url string) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connection pool for %s: %w", place(config.ConnConfig), err)
 	}
-	if err := pool.Ping(ctx); err != nil {
+	version, err := serverVersion(ctx, pool)
+	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("database %s does not answer: %w", place(config.ConnConfig), err)
 	}
+	if err := checkServer(version); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("database %s: %w", place(config.ConnConfig), err)
+	}
 	return pool, nil
+}
+
+// leastServer is the first version of Postgres that has what the schema uses
+// (UNIQUE NULLS NOT DISTINCT).
+const leastServer = 15
+
+// serverVersion is what the server says when a connection begins.
+func serverVersion(ctx context.Context, pool *Pool) (string, error) {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Release()
+	return conn.Conn().PgConn().ParameterStatus("server_version"), conn.Ping(ctx)
+}
+
+// checkServer refuses a version such as "13.22 (Debian 13.22-0+deb11u1)".
+func checkServer(version string) error {
+	digits := version[:len(version)-len(strings.TrimLeft(version, "0123456789"))]
+	if major, err := strconv.Atoi(digits); err == nil && major < leastServer {
+		return fmt.Errorf("PostgreSQL %d or newer is needed, this is %s", leastServer, version)
+	}
+	return nil // a name that says no number is somebody's own build
 }
 
 func tune(config *pgxpool.Config, url string) {
