@@ -92,6 +92,9 @@ func (b *Broker) Start() error {
 		b.closeListeners()
 		return fmt.Errorf("broker: %w", err)
 	}
+	for _, l := range b.listeners {
+		<-l.serving // from here on Close waits for it
+	}
 	b.started.Store(true)
 	return nil
 }

@@ -246,6 +246,22 @@ func TestCloseWithClients(t *testing.T) {
 	want(t, "publish after close", r.Publish("x", nil, 0, false) == nil, false)
 }
 
+// Close waits for what serves a listener, however soon it follows Start: so
+// that has begun when Start returns.
+func TestCloseRightAfterStart(t *testing.T) {
+	for range 100 {
+		b, err := New(Config{PlainAddr: "127.0.0.1:0", Authenticate: nobody, OnMetrics: nothing})
+		want(t, "new", err, nil)
+		want(t, "start", b.Start(), nil)
+		select {
+		case <-b.listeners[0].serving:
+		default:
+			t.Error("Close would not wait for the listener")
+		}
+		want(t, "close", b.Close(t.Context()), nil)
+	}
+}
+
 func TestCloseDoesNotWaitForEver(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	r := start(t, func(c *Config) {

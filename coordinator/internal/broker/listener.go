@@ -28,6 +28,7 @@ type listener struct {
 	tls     *tls.Config
 	broker  *Broker
 	failure atomic.Pointer[error] // last accept error, until one succeeds
+	serving chan struct{}         // closed when Serve began
 	closed  chan struct{}
 	once    sync.Once
 	wg      sync.WaitGroup // connections, and Serve itself
@@ -39,8 +40,8 @@ type listener struct {
 func newListener(id string, inner net.Listener, config *tls.Config, b *Broker) *listener {
 	return &listener{
 		id: id, inner: inner, tls: config, broker: b,
-		closed: make(chan struct{}),
-		conns:  make(map[*conn]struct{}),
+		serving: make(chan struct{}), closed: make(chan struct{}),
+		conns: make(map[*conn]struct{}),
 	}
 }
 
@@ -49,10 +50,11 @@ func (l *listener) Address() string         { return l.inner.Addr().String() }
 func (l *listener) Protocol() string        { return l.inner.Addr().Network() }
 func (l *listener) Init(*slog.Logger) error { return nil }
 
-// Serve accepts until the listener is closed.
+// Serve accepts until the listener is closed. It is called once.
 func (l *listener) Serve(establish listeners.EstablishFn) {
 	l.wg.Add(1)
 	defer l.wg.Done()
+	close(l.serving)
 	delay := firstAcceptDelay
 	for {
 		raw, err := l.inner.Accept()
