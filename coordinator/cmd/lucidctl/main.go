@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
 )
 
 // version is set by the build.
@@ -89,9 +90,11 @@ func realTerminal() terminal {
 	}
 }
 
+// isTerminal asks for what only a terminal has: /dev/null, which cron gives, is
+// a character device too.
 func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // ended is how kong's own end of the program, after --help, gets to run.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,25 @@ func TestValues(t *testing.T) {
 	}
 	if got := people.text(amount("12.419999"), true); got != "12.419999" {
 		t.Errorf("in detail %s", got)
+	}
+}
+
+func TestNobodyReadsDevNull(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if isTerminal(null) {
+		t.Error(os.DevNull + " is taken for a terminal")
+	}
+	other, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no terminal to compare with: %v", err)
+	}
+	defer other.Close()
+	if !isTerminal(other) {
+		t.Error("a terminal is not taken for one")
 	}
 }
 
