@@ -3101,7 +3101,7 @@ type ClientInterface interface {
 
 	// ListPoolScaling List how a pool was scaled
 	//
-	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -4582,7 +4582,7 @@ func (c *Client) ScalePool(ctx context.Context, poolId string, body ScalePoolJSO
 
 // ListPoolScaling List how a pool was scaled
 //
-// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //
@@ -10212,7 +10212,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListPoolScalingWithResponse List how a pool was scaled
 	//
-	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -20252,7 +20252,7 @@ func (c *ClientWithResponses) ScalePoolWithResponse(ctx context.Context, poolId 
 
 // ListPoolScalingWithResponse List how a pool was scaled
 //
-// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.
+// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //

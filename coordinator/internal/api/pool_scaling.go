@@ -17,7 +17,7 @@ func (s *server) poolScalingOperations() {
 		id: "listPoolScaling", method: http.MethodGet, path: basePath + "/nodes/pools/{pool_id}/scaling", tag: "pools", role: access.Viewer,
 		summary: "List how a pool was scaled",
 		description: "Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about " +
-			"once a minute, and of operators. What is held for the same reason as before is one decision, seen last at checked_at.",
+			"once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.",
 		errors:  []fault.Code{fault.PoolNotFound},
 		example: scalingListBody{Decisions: []scalingBody{exampleScaling()}, Pagination: pagination{Limit: 20}},
 	}, s.listPoolScaling)
