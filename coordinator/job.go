@@ -88,15 +88,7 @@ func (c *Coordinator) endIfSuperseded(err error) {
 	}
 }
 
+// maintain bounds what grows. Trouble with one thing lets no other grow.
 func (c *Coordinator) maintain(ctx context.Context) error {
-	if err := c.samples.RunOnceMaintain(ctx); err != nil {
-		return err
-	}
-	if err := c.Access.RemoveExpired(ctx); err != nil {
-		return err
-	}
-	if err := c.events.Trim(ctx); err != nil {
-		return err
-	}
-	return c.Nodes.RemoveExpiredTokens(ctx)
+	return errors.Join(c.samples.RunOnceMaintain(ctx), c.Access.RemoveExpired(ctx), c.events.Trim(ctx), c.Nodes.RemoveExpiredTokens(ctx))
 }

@@ -63,7 +63,14 @@ func (f *fleet) node(id string) {
 
 func (f *fleet) sample(id string, s wire.Sample) {
 	f.t.Helper()
-	s.Seq, s.AtMs = 1, f.time.UnixMilli()
+	s.AtMs = f.time.UnixMilli()
+	f.receive(id, s)
+}
+
+// receive takes a sample with its own time in now.
+func (f *fleet) receive(id string, s wire.Sample) {
+	f.t.Helper()
+	s.Seq = 1
 	body, err := json.Marshal(s)
 	if err != nil {
 		f.t.Fatal(err)
@@ -81,6 +88,17 @@ func (f *fleet) leaves(id string) {
 	f.t.Helper()
 	f.exec(`UPDATE node SET online = false WHERE node_id = $1`, id)
 	f.exec(`INSERT INTO node_presence SELECT node_no, $2::timestamptz - interval '1 hour', $2 FROM node WHERE node_id = $1`, id, f.time)
+}
+
+// verdict judges the first node now.
+func (f *fleet) verdict(result string) {
+	f.t.Helper()
+	f.exec(`INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, state)
+		VALUES (gen_random_uuid(), 1, 1, 1, $1, $1::timestamptz + interval '1 s', $1::timestamptz + interval '2 s', '', 'judged')`, f.time)
+	f.exec(`INSERT INTO verdict (challenge_id, node_no, at, result, rule_version)
+		SELECT challenge_id, 1, $1, $2, 1 FROM challenge WHERE issued_at = $1`, f.time, result)
+	f.exec(`INSERT INTO score (node_no, reputation_a, reputation_b, timely_a, timely_b, verdicts, score, confidence, factors, rule_version, calculated_at)
+		VALUES (1, 0, 0, 0, 0, 1, 0, 0, '{}', 1, $1) ON CONFLICT (node_no) DO UPDATE SET calculated_at = excluded.calculated_at`, f.time)
 }
 
 func (f *fleet) run() {
@@ -248,12 +266,7 @@ func TestProofFailuresAlert(t *testing.T) {
 	verdict := func(result string) {
 		t.Helper()
 		f.time = f.time.Add(5 * time.Minute)
-		f.exec(`INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, state)
-			VALUES (gen_random_uuid(), 1, 1, 1, $1, $1::timestamptz + interval '1 s', $1::timestamptz + interval '2 s', '', 'judged')`, f.time)
-		f.exec(`INSERT INTO verdict (challenge_id, node_no, at, result, rule_version)
-			SELECT challenge_id, 1, $1, $2, 1 FROM challenge WHERE issued_at = $1`, f.time, result)
-		f.exec(`INSERT INTO score (node_no, reputation_a, reputation_b, timely_a, timely_b, verdicts, score, confidence, factors, rule_version, calculated_at)
-			VALUES (1, 0, 0, 0, 0, 1, 0, 0, '{}', 1, $1) ON CONFLICT (node_no) DO UPDATE SET calculated_at = excluded.calculated_at`, f.time)
+		f.verdict(result)
 		f.run()
 	}
 	verdict("valid")
