@@ -7,16 +7,26 @@ import "net/netip"
 // receivers often stand there. What a cloud's machines are told by link-local
 // and like addresses (keys, among other things) may not.
 func allowed(a netip.Addr, linkLocal bool) bool {
-	a = a.Unmap().WithZone("")
-	if nat64 := netip.MustParsePrefix("64:ff9b::/96"); nat64.Contains(a) {
-		b := a.As16()
-		a = netip.AddrFrom4([4]byte(b[12:]))
-	}
+	a = within(a.Unmap().WithZone(""))
 	switch {
 	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return false
-	case a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{100, 100, 100, 200}), a == netip.MustParseAddr("fd00:ec2::254"):
+	case a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{100, 100, 100, 200}), a == netip.MustParseAddr("fd00:ec2::254"),
+		a == netip.AddrFrom4([4]byte{168, 63, 129, 16}), a == netip.AddrFrom4([4]byte{192, 0, 0, 192}):
 		return linkLocal
 	}
 	return true
+}
+
+// within is the IPv4 address that an IPv6 one leads to: by NAT64 (RFC 6052 and
+// 8215) or 6to4 (RFC 3056).
+func within(a netip.Addr) netip.Addr {
+	b := a.As16()
+	switch {
+	case netip.MustParsePrefix("64:ff9b::/96").Contains(a), netip.MustParsePrefix("64:ff9b:1::/48").Contains(a):
+		return netip.AddrFrom4([4]byte(b[12:]))
+	case netip.MustParsePrefix("2002::/16").Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return a
 }

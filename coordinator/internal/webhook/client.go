@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -47,10 +49,10 @@ func newClient(linkLocal bool) *http.Client {
 
 // post sends a body. status is 0 without an answer; problem says what was wrong
 // with the attempt, "" when nothing was.
-func (s *Store) post(ctx context.Context, url string, header map[string]string, body []byte) (status int, problem string) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+func (s *Store) post(ctx context.Context, target string, header map[string]string, body []byte) (status int, problem string) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return 0, shorten(err.Error())
+		return 0, problemOf(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "lucid-coordinator/"+s.cfg.Version)
@@ -59,7 +61,7 @@ func (s *Store) post(ctx context.Context, url string, header map[string]string, 
 	}
 	response, err := s.client.Do(r)
 	if err != nil {
-		return 0, shorten(strings.ReplaceAll(err.Error(), url, "it")) // a URL may hold a secret
+		return 0, problemOf(err)
 	}
 	defer response.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
@@ -70,6 +72,14 @@ func (s *Store) post(ctx context.Context, url string, header map[string]string, 
 		return response.StatusCode, "it redirects, which is not followed; give the webhook its final address"
 	}
 	return response.StatusCode, shorten(fmt.Sprintf("answered %d %s", response.StatusCode, text))
+}
+
+// problemOf says what was wrong without the URL, which may hold a secret.
+func problemOf(err error) string {
+	if about, is := errors.AsType[*url.Error](err); is {
+		err = about.Err
+	}
+	return shorten(err.Error())
 }
 
 // shorten makes a text from outside fit to be kept and shown.

@@ -86,7 +86,8 @@ func TestAllowed(t *testing.T) {
 		"169.254.169.254": {false, true}, "::ffff:169.254.169.254": {false, true}, "64:ff9b::a9fe:a9fe": {false, true},
 		"fe80::1": {false, true}, "fe80::1%eth0": {false, true}, "fd00:ec2::254": {false, true}, "100.100.100.200": {false, true},
 		"0.0.0.0": {false, false}, "::": {false, false}, "224.0.0.1": {false, false}, "ff02::1": {false, false}, "255.255.255.255": {false, false},
-		"64:ff9b::e000:1": {false, false},
+		"64:ff9b::e000:1": {false, false}, "168.63.129.16": {false, true}, "192.0.0.192": {false, true},
+		"2002:a9fe:a9fe::1": {false, true}, "64:ff9b:1::a9fe:a9fe": {false, true}, "2002:cb00:7107::1": {true, true},
 	} {
 		a := netip.MustParseAddr(address)
 		if got := [2]bool{allowed(a, false), allowed(a, true)}; got != want {

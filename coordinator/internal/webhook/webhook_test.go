@@ -311,6 +311,16 @@ func TestForbiddenAddressIsNotDialled(t *testing.T) {
 	}
 }
 
+// The client writes a URL in its own way, which may differ from what was given.
+func TestProblemHoldsNoURL(t *testing.T) {
+	s := NewStore(Config{})
+	for _, url := range []string{"http://127.0.0.1:1/hunter2", "HTTP://127.0.0.1:1/hunter2", "http://127.0.0.1:1/a b/hunter2", `http://127.0.0.1:1/"?t=hunter2`} {
+		if _, problem := s.post(t.Context(), url, nil, nil); problem == "" || strings.Contains(problem, "hunter2") {
+			t.Errorf("%s: %q", url, problem)
+		}
+	}
+}
+
 func TestCreateIsChecked(t *testing.T) {
 	o := newOffice(t)
 	for name, n := range map[string]New{
