@@ -34,9 +34,12 @@ ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at;
 
 -- name: RenewPast :exec
 -- A moment that passed while the node was away is drawn anew; one still to
--- come stays.
-INSERT INTO challenge_schedule (node_no, next_at) VALUES ($1, sqlc.arg(next_at))
-ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at WHERE challenge_schedule.next_at <= sqlc.arg(at)::timestamptz;
+-- come stays. So does one that came while it was there: whoever connects anew
+-- more often than we look would never be asked.
+INSERT INTO challenge_schedule AS s (node_no, next_at) VALUES ($1, sqlc.arg(next_at))
+ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at
+WHERE s.next_at <= sqlc.arg(at)::timestamptz AND NOT COALESCE((
+    SELECT p.to_at IS NULL OR p.to_at > s.next_at FROM node_presence p WHERE p.node_no = s.node_no AND p.from_at <= s.next_at ORDER BY p.from_at DESC LIMIT 1), false);
 
 -- name: Find :one
 SELECT c.*, v.result, v.reason, v.at AS judged_at, v.response

@@ -384,3 +384,22 @@ func TestWhoIsChallengedWhen(t *testing.T) {
 	setStatus(node.Suspended, "score: reputation 0.89")
 	s.round(t) // suspended by its score: that is how it comes back
 }
+
+// Who connects anew more often than the referee looks must not escape: a moment
+// that came while the node was there stands.
+func TestConnectingAnewEscapesNoChallenge(t *testing.T) {
+	s := newStage(t)
+	s.answer(t, s.solve(t, s.round(t), nil))
+	s.setStatus(t, node.Active, "")
+	s.clock = s.clock.Add(5*time.Minute + 2*time.Second) // its moment came two seconds ago
+	s.connect(t)                                         // in place of the connection before
+	s.answer(t, s.solve(t, s.round(t), nil))
+
+	s.clock = s.clock.Add(5*time.Minute + 100*time.Millisecond)
+	if _, err := s.presence.Disconnected(t.Context(), s.session.NodeNo, s.session.Number); err != nil {
+		t.Fatal(err)
+	}
+	s.clock = s.clock.Add(2 * time.Second)
+	s.connect(t)
+	s.round(t)
+}

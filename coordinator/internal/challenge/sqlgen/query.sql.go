@@ -281,8 +281,10 @@ func (q *Queries) NodeIDs(ctx context.Context, nodeNo int32) (NodeIDsRow, error)
 }
 
 const renewPast = `-- name: RenewPast :exec
-INSERT INTO challenge_schedule (node_no, next_at) VALUES ($1, $2)
-ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at WHERE challenge_schedule.next_at <= $3::timestamptz
+INSERT INTO challenge_schedule AS s (node_no, next_at) VALUES ($1, $2)
+ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at
+WHERE s.next_at <= $3::timestamptz AND NOT COALESCE((
+    SELECT p.to_at IS NULL OR p.to_at > s.next_at FROM node_presence p WHERE p.node_no = s.node_no AND p.from_at <= s.next_at ORDER BY p.from_at DESC LIMIT 1), false)
 `
 
 type RenewPastParams struct {
@@ -292,7 +294,8 @@ type RenewPastParams struct {
 }
 
 // A moment that passed while the node was away is drawn anew; one still to
-// come stays.
+// come stays. So does one that came while it was there: whoever connects anew
+// more often than we look would never be asked.
 func (q *Queries) RenewPast(ctx context.Context, arg RenewPastParams) error {
 	_, err := q.db.Exec(ctx, renewPast, arg.NodeNo, arg.NextAt, arg.At)
 	return err
