@@ -1,6 +1,9 @@
 package webhook
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // allowed reports whether webhooks may be sent to an address. This machine and
 // private networks may be reached, since only admins make webhooks and
@@ -11,8 +14,7 @@ func allowed(a netip.Addr, linkLocal bool) bool {
 	switch {
 	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return false
-	case a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{100, 100, 100, 200}), a == netip.MustParseAddr("fd00:ec2::254"),
-		a == netip.AddrFrom4([4]byte{168, 63, 129, 16}), a == netip.AddrFrom4([4]byte{192, 0, 0, 192}):
+	case a.IsLinkLocalUnicast(), slices.ContainsFunc(ofClouds(), func(p netip.Prefix) bool { return p.Contains(a) }):
 		return linkLocal
 	}
 	return true
@@ -29,4 +31,18 @@ func within(a netip.Addr) netip.Addr {
 		return netip.AddrFrom4([4]byte(b[2:6]))
 	}
 	return a
+}
+
+// ofClouds are addresses, beside link-local ones, at which clouds give their
+// machines keys.
+func ofClouds() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("fd00:ec2::/32"),          // Amazon: metadata, and EKS at ::23
+		netip.MustParsePrefix("fd20:ce::254/128"),       // Google
+		netip.MustParsePrefix("168.63.129.16/32"),       // Azure
+		netip.MustParsePrefix("100.100.100.200/32"),     // Alibaba
+		netip.MustParsePrefix("192.0.0.192/32"),         // Oracle
+		netip.MustParsePrefix("fd00:c1::a9fe:a9fe/128"), // Oracle
+		netip.MustParsePrefix("fd00:42::42/128"),        // Scaleway
+	}
 }

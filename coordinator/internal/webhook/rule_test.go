@@ -85,6 +85,7 @@ func TestAllowed(t *testing.T) {
 		"203.0.113.7": {true, true}, "10.0.0.7": {true, true}, "127.0.0.1": {true, true}, "::1": {true, true}, "fd12::1": {true, true},
 		"169.254.169.254": {false, true}, "::ffff:169.254.169.254": {false, true}, "64:ff9b::a9fe:a9fe": {false, true},
 		"fe80::1": {false, true}, "fe80::1%eth0": {false, true}, "fd00:ec2::254": {false, true}, "100.100.100.200": {false, true},
+		"fd00:ec2::23": {false, true}, "fd20:ce::254": {false, true}, "fd00:c1::a9fe:a9fe": {false, true},
 		"0.0.0.0": {false, false}, "::": {false, false}, "224.0.0.1": {false, false}, "ff02::1": {false, false}, "255.255.255.255": {false, false},
 		"64:ff9b::e000:1": {false, false}, "168.63.129.16": {false, true}, "192.0.0.192": {false, true},
 		"2002:a9fe:a9fe::1": {false, true}, "64:ff9b:1::a9fe:a9fe": {false, true}, "2002:cb00:7107::1": {true, true},
