@@ -2,6 +2,8 @@ package alert
 
 import (
 	"time"
+
+	"lucid.internal/coordinator/internal/span"
 )
 
 // watched is what is known of a node when its alerts are judged.
@@ -91,7 +93,8 @@ func (s step) alert(at time.Time) Alert {
 	}
 	switch s.change {
 	case Fired:
-		a.FiredAt = &at
+		fired := span.Latest(at, a.StartedAt) // which a clock that was ahead may have written
+		a.FiredAt = &fired
 	case Ended, Dismissed:
 		a.Severity, a.ResolvedAt = s.before.track.Severity(), &at
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -37,10 +38,11 @@ type Watch struct {
 	samples    time.Time // newest receipt that was seen
 	verdicts   time.Time
 	thresholds thresholds
+	lags       map[int32]lag // of the nodes' newest samples
 }
 
 // NewWatch makes a Watch over the store's tables.
-func NewWatch(s *Store) *Watch { return &Watch{store: s} }
+func NewWatch(s *Store) *Watch { return &Watch{store: s, lags: make(map[int32]lag)} }
 
 // RunOnce looks at what is newest of every node, writes what changed with its
 // events, and hands over what is to be told.
@@ -81,13 +83,13 @@ func (w *Watch) look(ctx context.Context) ([]step, error) {
 		if err := w.observeSamples(ctx, q, nodes, now); err != nil {
 			return err
 		}
-		if err := w.observeVerdicts(ctx, q, nodes); err != nil {
+		if err := w.observeVerdicts(ctx, q, nodes, now); err != nil {
 			return err
 		}
 		if err := w.store.observePresence(ctx, tx, nodes, now); err != nil {
 			return err
 		}
-		open, err := readOpen(ctx, q)
+		open, err := readOpen(ctx, q, now)
 		if err != nil {
 			return err
 		}
@@ -157,10 +159,12 @@ func (n *watched) see(k Kind, o Observation) {
 }
 
 func (w *Watch) observeSamples(ctx context.Context, q *sqlgen.Queries, nodes map[int32]*watched, now time.Time) error {
+	w.samples = span.Earliest(w.samples, now) // a clock that was ahead has been set right
 	rows, err := q.NewSamples(ctx, span.Latest(w.samples.Add(-overlap), now.Add(-freshness)))
 	if err != nil {
 		return err
 	}
+	maps.DeleteFunc(w.lags, func(no int32, _ lag) bool { return nodes[no] == nil })
 	for _, r := range rows {
 		w.samples = span.Latest(w.samples, r.ReceivedAt)
 		n := nodes[r.NodeNo]
@@ -171,6 +175,10 @@ func (w *Watch) observeSamples(ctx context.Context, q *sqlgen.Queries, nodes map
 		if err := json.Unmarshal(r.Body, &s); err != nil {
 			return fmt.Errorf("newest sample of %s: %w", n.id, err)
 		}
+		late := w.lags[r.NodeNo].next(r.ReceivedAt, r.ReceivedAt.Sub(time.UnixMilli(s.AtMs)))
+		if w.lags[r.NodeNo] = late; late.moving {
+			continue
+		}
 		for k, o := range observe(&s, r.ReceivedAt) {
 			n.see(k, o)
 		}
@@ -178,7 +186,8 @@ func (w *Watch) observeSamples(ctx context.Context, q *sqlgen.Queries, nodes map
 	return nil
 }
 
-func (w *Watch) observeVerdicts(ctx context.Context, q *sqlgen.Queries, nodes map[int32]*watched) error {
+func (w *Watch) observeVerdicts(ctx context.Context, q *sqlgen.Queries, nodes map[int32]*watched, now time.Time) error {
+	w.verdicts = span.Earliest(w.verdicts, now)
 	rows, err := q.NewVerdicts(ctx, w.verdicts.Add(-overlap))
 	if err != nil {
 		return err
@@ -221,7 +230,7 @@ func (s *Store) observePresence(ctx context.Context, tx db.Tx, nodes map[int32]*
 
 func (n *watched) offline() bool { return n.expected && !n.online && !n.left.IsZero() }
 
-func readOpen(ctx context.Context, q *sqlgen.Queries) (map[int32]map[Kind]standing, error) {
+func readOpen(ctx context.Context, q *sqlgen.Queries, now time.Time) (map[int32]map[Kind]standing, error) {
 	rows, err := q.OpenAlerts(ctx)
 	if err != nil {
 		return nil, err
@@ -232,6 +241,9 @@ func readOpen(ctx context.Context, q *sqlgen.Queries) (map[int32]map[Kind]standi
 			no: r.AlertNo, nodeID: r.NodeID, nodeName: r.Name, startedAt: r.StartedAt, firedAt: r.FiredAt, told: r.ToldAt != nil,
 			last: Observation{At: r.ObservedAt, Value: r.Value, Detail: r.Detail}, threshold: r.Threshold,
 			track: Track{WarningSince: orZero(r.WarningSince), CriticalSince: orZero(r.CriticalSince), ObservedAt: r.ObservedAt},
+		}
+		if r.ObservedAt.After(now) { // by a clock of ours that was ahead: only whether it fires is known
+			st.track = Track{ObservedAt: now.Add(-freshness)}
 		}
 		if State(r.State) == Firing {
 			st.track.Firing = Severity(r.Severity)

@@ -73,7 +73,7 @@ func (b *batch) add(s *step, now time.Time) {
 // as it is.
 func (s *step) untold() *bool {
 	untold := s.change != Ended || s.before.told
-	if s.change == "" {
+	if s.change == "" || s.change == Began {
 		return nil
 	}
 	return &untold
