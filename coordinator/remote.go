@@ -79,11 +79,16 @@ func (r *remote) Addr() net.Addr { return nil }
 func (r *remote) Close(context.Context) error { return nil }
 
 // Disconnect cannot be asked of another's broker. The node's messages are
-// refused once its number is no longer known.
+// refused once its number is no longer known, and it counts as gone.
 func (r *remote) Disconnect(nodeID, reason string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	s, live := r.sessions[nodeID]
+	delete(r.sessions, nodeID)
 	delete(r.known, nodeID)
+	r.mu.Unlock()
+	if live {
+		r.c.onDisconnect(s.client, reason)
+	}
 	r.c.Log.Info("node is to be disconnected: give its broker new passwords (broker mosquitto-config)", "node_id", nodeID, "reason", reason)
 }
 
@@ -206,6 +211,10 @@ func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
 		err = r.c.onCommandResult(ctx, client, m.Payload)
 	case wire.ChannelResponse:
 		r.c.onResponse(ctx, client, m.Payload, m.Received)
+	}
+	if fault.Has(err, fault.BadCredentials) { // deleted since it was looked up: nothing is taken of it
+		r.Disconnect(nodeID, err.Error())
+		return nil
 	}
 	r.c.notTaken(err)
 	if errors.Is(err, broker.ErrIgnore) {
