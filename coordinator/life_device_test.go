@@ -112,7 +112,9 @@ type device struct {
 	run   wire.RunID
 	count uint32
 	deaf  atomic.Bool
-	door  net.Addr // of the broker
+	door  net.Addr      // of the broker
+	alive time.Duration // keepalive that it promises
+	mute  atomic.Bool   // what it sends gets lost, its keepalive too
 
 	client paho.Client
 	conn   net.Conn
@@ -136,7 +138,7 @@ func (l *life) enrol(token string) *device {
 	l.call(http.MethodPost, "/enroll", string(body), http.StatusOK, &identity)
 	root, err := proof.RootFrom(exchange, identity.X25519Public, token, proof.EnrollTranscript(r, &identity))
 	l.must(err)
-	d := &device{life: l, id: identity.NodeID, keys: root.Derive(), sign: sign, ca: x509.NewCertPool(), run: wire.NewRunID(), door: l.broker.Addr()}
+	d := &device{life: l, id: identity.NodeID, keys: root.Derive(), sign: sign, ca: x509.NewCertPool(), run: wire.NewRunID(), door: l.broker.Addr(), alive: 30 * time.Second}
 	d.ca.AppendCertsFromPEM([]byte(identity.CAPEM))
 	return d
 }
@@ -147,13 +149,13 @@ func (d *device) dial() error {
 	lost := make(chan error, 1)
 	d.lost = lost
 	options := paho.NewClientOptions().AddBroker("tcp://broker").SetClientID(d.id).SetUsername(d.id).SetPassword(d.keys.MQTTPassword).
-		SetCleanSession(true).SetAutoReconnect(false).SetProtocolVersion(4).SetOrderMatters(false).SetConnectTimeout(10*time.Second).
+		SetCleanSession(true).SetAutoReconnect(false).SetProtocolVersion(4).SetOrderMatters(false).SetConnectTimeout(10*time.Second).SetKeepAlive(d.alive).
 		SetBinaryWill(wire.Topic(d.id, wire.ChannelStatus), d.status(false), 1, true).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 			conn, err := tls.Dial("tcp", d.door.String(), &tls.Config{RootCAs: d.ca, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS13})
 			d.conn = conn
-			return conn, err
+			return lossy{conn, &d.mute}, err
 		})
 	d.client = paho.NewClient(options)
 	return done(d.client.Connect())
@@ -167,6 +169,19 @@ func (d *device) connect() {
 	d.must(done(client.Subscribe(wire.Topic(d.id, wire.ChannelCommand), 1, d.obey)))
 	d.must(done(client.Subscribe(wire.Topic(d.id, wire.ChannelChallenge), 0, d.prove)))
 	d.must(done(client.Publish(wire.Topic(d.id, wire.ChannelStatus), 1, true, d.status(true))))
+}
+
+// lossy loses what is written while lost is set.
+type lossy struct {
+	net.Conn
+	lost *atomic.Bool
+}
+
+func (c lossy) Write(b []byte) (int, error) {
+	if c.lost.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
 }
 
 // cut ends the connection as a power cut does, without a word.

@@ -58,6 +58,20 @@ func TestLifeOfANode(t *testing.T) {
 	l.call(http.MethodGet, path, "", http.StatusNotFound, nil)
 }
 
+// TestSilentNodeIsOffline: the connection stands, and nothing comes over it.
+// The keepalive that the device promised, 1 s, passes one and a half times.
+func TestSilentNodeIsOffline(t *testing.T) {
+	l := newLife(t)
+	_, token := l.create("attic-pi")
+	d := l.enrol(token)
+	l.await("starting", "enrolled")
+	d.alive = time.Second
+	d.connect()
+	d.mute.Store(true)
+	l.await("starting", "enrolled", online)
+	l.await("starting", "enrolled", offline)
+}
+
 // A key that an operator's token replaced is no way back, and its connection
 // ends at once.
 func TestNewKeyTakesTheNodeOver(t *testing.T) {

@@ -36,6 +36,37 @@ func countCodes(answers []answerOf) map[string]int {
 	return counts
 }
 
+// TestDeletionDuringStart sends both at once, many times: whichever is first,
+// the node ends deleted and nothing of it waits.
+func TestDeletionDuringStart(t *testing.T) {
+	w := newWorld(t)
+	w.createPool("pool_one", 0)
+	for i := range 10 {
+		n := w.enrol(fmt.Sprintf("pi-%d", i), "pool_one")
+		path := "/api/v1/nodes/" + n.ID
+		w.connect(n)
+		if a := w.send(http.MethodPut, path, `{"status": "inactive"}`, as(w.keys[access.Operator])); a.StatusCode != http.StatusOK {
+			t.Fatalf("set aside: %d %s", a.StatusCode, a.body)
+		}
+		answers := together(2, func(i int) answerOf {
+			if i == 0 {
+				return w.send(http.MethodPost, path+"/start", "", as(w.keys[access.Operator]))
+			}
+			return w.send(http.MethodDelete, path, "", as(w.keys[access.Admin]))
+		})
+		if start := answers[0].StatusCode; start != http.StatusAccepted && start != http.StatusNotFound {
+			t.Errorf("start: %d %s", start, answers[0].body)
+		}
+		if a := answers[1]; a.StatusCode != http.StatusNoContent {
+			t.Errorf("delete: %d %s", a.StatusCode, a.body)
+		}
+		w.wantError(w.send(http.MethodGet, path, "", as(w.keys[access.Viewer])), http.StatusNotFound, "LUCID_ERR_4001")
+	}
+	if n := w.count("SELECT count(*) FROM node_command WHERE state = 'open'"); n != 0 {
+		t.Errorf("%d commands wait for deleted nodes", n)
+	}
+}
+
 func TestTwoHundredJoinsLeaveAHundred(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Timeout = time.Minute })
 	w.fleet(200)
