@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/shared/wire"
 )
 
@@ -126,7 +127,7 @@ func copyGroup(b *testing.B, pool *db.Pool, group []byte) (rows int64) {
 // benchPool is on a server of its own, with today's partitions.
 func benchPool(b *testing.B) *db.Pool {
 	b.Helper()
-	_, pool := ownServer(b, ownDir(b), nil)
+	_, pool := dbtest.Own(b, dbtest.OwnDir(b), nil)
 	if err := newStore(pool).RunOnceMaintain(b.Context()); err != nil {
 		b.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func sendersOn(t *testing.T, pool *db.Pool, in *Ingest, count int) *senders {
 // The whole server is halted: nothing answers, nothing is refused. Nothing may
 // be acknowledged, and when it goes on everything is stored once.
 func TestServerHalts(t *testing.T) {
-	server, pool := ownServer(t, ownDir(t), nil)
+	server, pool := dbtest.Own(t, dbtest.OwnDir(t), nil)
 	cfg, halt, messages := IngestConfig{Store: newStore(pool), Wait: 100 * time.Millisecond}, 500*time.Millisecond, 20
 	if long() {
 		cfg.Wait, halt, messages = 0, time.Minute, 200
@@ -136,7 +136,7 @@ func TestDiskIsFull(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT TESTED: a full disk. It takes a small tmpfs, which only root can mount: run the tests as root.")
 	}
-	dir := ownDir(t)
+	dir := dbtest.OwnDir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=160m,mode=0755"); err != nil {
 		t.Skipf("NOT TESTED: a full disk. A tmpfs cannot be mounted here: %v", err)
 	}
@@ -145,7 +145,7 @@ func TestDiskIsFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	_, pool := ownServer(t, dir, map[string]string{"min_wal_size": "32MB", "max_wal_size": "48MB", "wal_recycle": "off"})
+	_, pool := dbtest.Own(t, dir, map[string]string{"min_wal_size": "32MB", "max_wal_size": "48MB", "wal_recycle": "off"})
 	in := run(t, IngestConfig{Store: newStore(pool)})
 	maintain(t, in.store)
 	s := sendersOn(t, pool, in, 20)
@@ -154,7 +154,7 @@ func TestDiskIsFull(t *testing.T) {
 	fill(t, ballast)
 	messages := 400 // some ten megabytes of rows and log
 	if long() {
-		messages = 2000
+		messages = 1200 // until noon: what is later would lie too far ahead
 	}
 	s.send(t, messages)
 	t.Log(<-s.failed)

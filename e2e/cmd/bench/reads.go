@@ -69,33 +69,34 @@ func (r read) figure() figure {
 // parseReads takes the figures out of what go test prints.
 func parseReads(text string) (reads []read) {
 	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		name, is := strings.CutPrefix(fields[0], "BenchmarkLoad/")
+		name, by := parseFigures(line)
+		name, is := strings.CutPrefix(name, "BenchmarkLoad/")
 		if !is {
 			continue
 		}
-		if i := strings.LastIndexByte(name, '-'); i >= 0 { // the number of cores
-			name = name[:i]
-		}
-		r := read{name: name}
-		for i := 2; i+1 < len(fields); i += 2 {
-			value, err := strconv.ParseFloat(fields[i], 64)
-			if err != nil {
-				break
-			}
-			switch fields[i+1] {
-			case "requests/s":
-				r.rate = value
-			case "%-of-SELECT-1":
-				r.share = value
-			case "p99-ms":
-				r.p99Ms = value
-			}
-		}
-		reads = append(reads, r)
+		reads = append(reads, read{name, by["requests/s"], by["%-of-SELECT-1"], by["p99-ms"]})
 	}
 	return reads
+}
+
+// parseFigures reads a line of go test: which benchmark, without the number of
+// cores behind it, and its figures by their unit.
+func parseFigures(line string) (name string, by map[string]float64) {
+	fields := strings.Fields(line)
+	if len(fields) < 2 || !strings.HasPrefix(fields[0], "Benchmark") {
+		return "", nil
+	}
+	name = fields[0]
+	if i := strings.LastIndexByte(name, '-'); i >= 0 {
+		name = name[:i]
+	}
+	by = make(map[string]float64)
+	for i := 2; i+1 < len(fields); i += 2 {
+		value, err := strconv.ParseFloat(fields[i], 64)
+		if err != nil {
+			break
+		}
+		by[fields[i+1]] = value
+	}
+	return name, by
 }
