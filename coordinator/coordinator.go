@@ -54,6 +54,7 @@ type Coordinator struct {
 	referee   *challenge.Referee
 	closer    *payout.Closer
 	round     *payout.Round
+	pace      *pace
 	broker    transport
 	remote    *remote // the same, when the broker is not ours; else nil
 
@@ -77,6 +78,7 @@ func New(f *Foundation, o Options) (*Coordinator, error) {
 	if err := errors.Join(c.buildRooms(), c.buildMoney()); err != nil {
 		return nil, err
 	}
+	c.pace = newPace(c.metrics, c.now)
 	var err error
 	if c.broker, err = c.newTransport(); err != nil {
 		return nil, err

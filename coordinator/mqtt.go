@@ -111,6 +111,9 @@ func (c *Coordinator) onDisconnect(n broker.Client, reason string) {
 }
 
 func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload []byte, received time.Time) {
+	if !c.pace.hears(n.NodeNo, wire.ChannelResponse) {
+		return
+	}
 	session := challenge.Session{NodeNo: n.NodeNo, NodeID: n.NodeID, Number: n.Session}
 	if err := c.referee.Answer(ctx, session, payload, received); err != nil {
 		// The challenge stays open and ends as void.
@@ -120,6 +123,9 @@ func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload [
 }
 
 func (c *Coordinator) onStatus(ctx context.Context, n broker.Client, payload []byte) error {
+	if !c.pace.hears(n.NodeNo, wire.ChannelStatus) {
+		return broker.ErrIgnore
+	}
 	status, err := wire.DecodeStatus(payload)
 	if err != nil {
 		return c.reject(ctx, n, wire.ChannelStatus, err, payload)
@@ -128,6 +134,9 @@ func (c *Coordinator) onStatus(ctx context.Context, n broker.Client, payload []b
 }
 
 func (c *Coordinator) onInfo(ctx context.Context, n broker.Client, payload []byte) error {
+	if !c.pace.hears(n.NodeNo, wire.ChannelInfo) {
+		return broker.ErrIgnore
+	}
 	info, err := wire.DecodeInfo(payload)
 	if err != nil {
 		return c.reject(ctx, n, wire.ChannelInfo, err, payload)
@@ -136,6 +145,9 @@ func (c *Coordinator) onInfo(ctx context.Context, n broker.Client, payload []byt
 }
 
 func (c *Coordinator) onCommandResult(ctx context.Context, n broker.Client, payload []byte) error {
+	if !c.pace.hears(n.NodeNo, wire.ChannelCommandResult) {
+		return broker.ErrIgnore
+	}
 	result, err := wire.DecodeCommandResult(payload)
 	if err != nil {
 		return c.reject(ctx, n, wire.ChannelCommandResult, err, payload)

@@ -252,6 +252,8 @@ func (r *remote) takeStatus(ctx context.Context, client broker.Client, payload [
 		r.forget(client.NodeID)
 		r.c.onDisconnect(client, "its status says so")
 		return nil
+	case !r.c.pace.hears(client.NodeNo, wire.ChannelStatus):
+		return nil // it ends no session: an end is always heard
 	case !same:
 		if client.Session, err = r.c.onConnect(ctx, client); err != nil {
 			return err

@@ -183,12 +183,25 @@ func (s *Store) countFailure(ctx context.Context, tx db.Tx, t trier, requestID s
 	if err := q.LockAttempts(ctx, sqlgen.LockAttemptsParams{Who: t.account[:], Until: until}); err != nil {
 		return err
 	}
-	target := "unknown"
-	if t.known {
-		target = t.user.UserID
+	return recordLock(ctx, tx, t, requestID, map[string]any{"failed_logins": count, "until": until, "at_home": t.atHome})
+}
+
+// recordLock writes that an account is locked. For a name that does not exist
+// it takes the same steps and takes them back: strangers must neither learn
+// that nor fill a log that is never shortened.
+func recordLock(ctx context.Context, tx db.Tx, t trier, requestID string, after any) error {
+	step, err := tx.Begin(ctx)
+	if err != nil {
+		return err
 	}
 	by := audit.By{Actor: audit.System, RequestID: requestID}
-	return audit.Write(ctx, tx, by.Record("user.lock", target, nil, map[string]any{"failed_logins": count, "until": until, "at_home": t.atHome}))
+	if err := audit.Write(ctx, step, by.Record("user.lock", t.user.UserID, nil, after)); err != nil {
+		return err // the whole transaction ends with it
+	}
+	if !t.known {
+		return step.Rollback(ctx)
+	}
+	return step.Commit(ctx)
 }
 
 func ignoreNoRows(err error) error {

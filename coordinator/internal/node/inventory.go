@@ -73,5 +73,8 @@ func (s *Store) SetAgent(ctx context.Context, nodeNo int32, session uint64, stat
 	if err != nil || waiting == 0 {
 		return err
 	}
-	return s.sendCommands(ctx)
+	// What another node was not sent is no trouble of this one; it is tried
+	// again every second.
+	_ = s.sendCommands(ctx)
+	return nil
 }

@@ -47,6 +47,9 @@ CREATE TABLE enrolment_use (
 );
 
 -- +goose Down
+-- An older program would take a token that was revoked, or used in part, for
+-- one that is good.
+DELETE FROM enrolment_token WHERE used_at IS NULL AND (revoked_at IS NOT NULL OR uses > 1);
 DROP TABLE enrolment_use;
 DROP INDEX enrolment_token_created_at;
 ALTER TABLE enrolment_token DROP COLUMN token_id, DROP COLUMN uses, DROP COLUMN revoked_at;
