@@ -99,6 +99,9 @@ func TestSlotWithoutHolderIsClaimedFirst(t *testing.T) {
 	first := hold(t, pool, nothing)
 	one := <-first.slot
 	first.leave()
+	// The server lets go of the lock when it sees that the connection has ended.
+	awaitRow(t, pool, `SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 	again := hold(t, pool, nothing)
 	if slot := <-again.slot; slot != one {
 		t.Errorf("slot %d was claimed, want %d", slot, one)
