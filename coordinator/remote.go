@@ -113,11 +113,10 @@ func (r *remote) metrics(slot int32) bus.Subscription {
 	}
 }
 
-// lead reads what only the leader reads.
+// lead reads what only the leader reads. Called again after the lease was away,
+// it goes on with the sessions that it knew: had another coordinator led in
+// between, this one would end.
 func (r *remote) lead(ctx context.Context) error {
-	r.mu.Lock()
-	clear(r.sessions) // EndAll ended them; statuses are retained and tell who is there
-	r.mu.Unlock()
 	s := bus.Subscription{ClientID: "lucid-leader", Lanes: leaderLanes, Handle: r.takeAsLeader}
 	for _, channel := range []wire.Channel{wire.ChannelStatus, wire.ChannelInfo, wire.ChannelResponse, wire.ChannelCommandResult} {
 		s.Filters = append(s.Filters, wire.Topic("+", channel))
