@@ -68,7 +68,10 @@ func options() *mqtt.Options {
 		Capabilities:           limits,
 		Logger:                 slog.New(slog.DiscardHandler),
 		SysTopicResendInterval: sysTopicSeconds,
-		InlineClient:           true, // Publish
+		// A message of one sample fits. A longer one is read straight to where it
+		// belongs, so that more would only be memory that every connection holds.
+		ClientNetReadBufferSize: 1 << 10,
+		InlineClient:            true, // Publish
 	}
 }
 
