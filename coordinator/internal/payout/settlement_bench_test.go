@@ -3,6 +3,7 @@ package payout_test
 import (
 	"context"
 	"flag"
+	"math"
 	"testing"
 	"time"
 
@@ -34,13 +35,16 @@ func settlement(b *testing.B, pools int) *world {
 	w.exec("ALTER TABLE score_change DROP CONSTRAINT score_change_verdict_no_fkey") // the verdicts are not read
 	w.exec(`INSERT INTO score_change (node_no, verdict_no, at, before, after, factors, reason)
 		SELECT node_no, node_no, $1, 0, score, factors, 'valid' FROM score`, ten)
+	// As in most epochs, all have earned before.
+	w.exec("INSERT INTO account (kind, owner) SELECT 'payable', node_id FROM node")
+	w.exec("INSERT INTO account (kind, owner, min_balance) SELECT 'pool_expense', pool_id, $1 FROM pool", int64(math.MinInt64))
 	w.exec("VACUUM ANALYZE")
 	return w
 }
 
 // BenchmarkSettlement closes an epoch of every pool, beside an INSERT ... SELECT
-// of the rows that this wrote, into tables with the same columns and indexes.
-// Balances, which are updated, are no rows of it. Of a million nodes:
+// of the rows that this wrote, updated balances among them, into tables with the same
+// columns and indexes. Of a million nodes:
 //
 //	go test ./internal/payout -run '^$' -bench Settlement -benchtime 1x -settled-pools 10000
 func BenchmarkSettlement(b *testing.B) {
