@@ -191,7 +191,7 @@ func (s *Store) deliver(ctx context.Context, w sqlgen.Webhook, secret []byte) (m
 		return false, nil
 	}
 	result := judge(status, at.Sub(d.CreatedAt))
-	return result != again, s.record(ctx, w, d.DeliveryNo, result, status, problem)
+	return result == delivered || result == refused, s.record(ctx, w, d.DeliveryNo, result, status, problem)
 }
 
 // record notes how an attempt ended.
@@ -211,17 +211,33 @@ func (s *Store) record(ctx context.Context, w sqlgen.Webhook, deliveryNo int64, 
 			}
 			return s.failed(ctx, q, w, problem, now)
 		}
-		state := map[verdict]string{delivered: "delivered", refused: "failed"}[result]
+		state := map[verdict]string{delivered: "delivered", refused: "failed", expired: "failed"}[result]
 		end := sqlgen.EndDeliveryParams{DeliveryNo: deliveryNo, State: state, Status: answered, LastError: problem, At: now}
 		if err := q.EndDelivery(ctx, end); err != nil {
 			return err
 		}
-		if result == refused {
+		switch result {
+		case expired:
+			return s.expire(ctx, q, w, problem, now)
+		case refused:
 			s.cfg.Logger.Warn("a delivery is given up", "webhook_id", w.WebhookID, "problem", problem)
 			return q.Failed(ctx, sqlgen.FailedParams{WebhookID: w.WebhookID, LastError: problem, At: now, NextAt: now})
 		}
 		return q.Succeeded(ctx, sqlgen.SucceededParams{WebhookID: w.WebhookID, At: now, NextAt: now})
 	})
+}
+
+// expire gives up everything that is too old, so that a receiver that fails is
+// not asked once for each.
+func (s *Store) expire(ctx context.Context, q *sqlgen.Queries, w sqlgen.Webhook, problem string, now time.Time) error {
+	others, err := q.ExpireDeliveries(ctx, sqlgen.ExpireDeliveriesParams{
+		WebhookID: w.WebhookID, LastError: problem, At: now, MadeBefore: now.Add(-giveUp),
+	})
+	if err != nil {
+		return err
+	}
+	s.cfg.Logger.Warn("deliveries are given up", "webhook_id", w.WebhookID, "deliveries", others+1, "problem", problem)
+	return s.failed(ctx, q, w, problem, now)
 }
 
 func (s *Store) failed(ctx context.Context, q *sqlgen.Queries, w sqlgen.Webhook, problem string, now time.Time) error {

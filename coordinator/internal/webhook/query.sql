@@ -39,6 +39,10 @@ WHERE webhook_id = $1 AND state = 'open' ORDER BY delivery_no LIMIT 1;
 UPDATE webhook_delivery SET state = $2, attempts = attempts + 1, status = $3, last_error = $4, ended_at = @at::timestamptz
 WHERE delivery_no = $1 AND state = 'open';
 
+-- name: ExpireDeliveries :execrows
+UPDATE webhook_delivery SET state = 'failed', last_error = $2, ended_at = @at::timestamptz
+WHERE webhook_id = $1 AND state = 'open' AND created_at <= @made_before;
+
 -- name: RetryDelivery :exec
 UPDATE webhook_delivery SET attempts = attempts + 1, status = $2, last_error = $3 WHERE delivery_no = $1 AND state = 'open';
 

@@ -44,6 +44,7 @@ const (
 	delivered verdict = iota
 	again             // later
 	refused           // never
+	expired           // never, nor what is as old
 )
 
 // judge reads an answer's status; 0 is none. What the receiver finds wrong with
@@ -55,7 +56,7 @@ func judge(status int, age time.Duration) verdict {
 	case status >= 400 && status < 500 && status != 401 && status != 403 && status != 404 && status != 408 && status != 425 && status != 429:
 		return refused
 	case age >= giveUp:
-		return refused
+		return expired
 	}
 	return again
 }

@@ -48,7 +48,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{200, 0, delivered}, {204, 48 * time.Hour, delivered}, {0, 0, again}, {301, 0, again}, {500, 0, again}, {503, 23 * time.Hour, again},
 		{400, 0, refused}, {410, 0, refused}, {422, 0, refused}, {401, 0, again}, {404, 0, again}, {429, 0, again}, {408, 0, again},
-		{500, 24 * time.Hour, refused}, {0, 25 * time.Hour, refused}, {404, 24 * time.Hour, refused},
+		{500, 24 * time.Hour, expired}, {0, 25 * time.Hour, expired}, {404, 24 * time.Hour, expired}, {400, 25 * time.Hour, refused},
 	} {
 		if got := judge(c.status, c.age); got != c.want {
 			t.Errorf("%d after %s: %d, want %d", c.status, c.age, got, c.want)

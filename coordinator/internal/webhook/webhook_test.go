@@ -256,6 +256,36 @@ func TestDeliveryIsGivenUpAfterADay(t *testing.T) {
 	}
 }
 
+// What is too old is given up together: one try a time says that the receiver
+// still fails, and it is left in peace as before.
+func TestReceiverThatFailsForDaysIsLeftInPeace(t *testing.T) {
+	o, r := newOffice(t), newReceiver(t)
+	e, _ := o.make(New{Type: Signed, URL: r.URL})
+	r.answer = func(w http.ResponseWriter, _ int) { w.WriteHeader(http.StatusInternalServerError) }
+	for range 20 {
+		o.enqueue(overheated())
+	}
+	o.run()
+	o.time = o.time.Add(23 * time.Hour)
+	o.enqueue(overheated())
+	o.time = o.time.Add(2 * time.Hour)
+	o.run()
+	o.run()
+	if len(r.got) != 2 {
+		t.Errorf("%d tries, want 2", len(r.got))
+	}
+	states := map[string]int{}
+	for _, d := range o.deliveries(e.ID) {
+		states[d.State]++
+	}
+	if states["failed"] != 20 || states["open"] != 1 {
+		t.Errorf("%v, want 20 given up and the young one open", states)
+	}
+	if e := o.endpoint(); e.Failures != 2 {
+		t.Errorf("%d failures in a row, want 2", e.Failures)
+	}
+}
+
 func TestRedirectIsNotFollowed(t *testing.T) {
 	o, r, elsewhere := newOffice(t), newReceiver(t), newReceiver(t)
 	e, _ := o.make(New{Type: Signed, URL: r.URL})

@@ -177,6 +177,31 @@ func (q *Queries) EndDelivery(ctx context.Context, arg EndDeliveryParams) error 
 	return err
 }
 
+const expireDeliveries = `-- name: ExpireDeliveries :execrows
+UPDATE webhook_delivery SET state = 'failed', last_error = $2, ended_at = $3::timestamptz
+WHERE webhook_id = $1 AND state = 'open' AND created_at <= $4
+`
+
+type ExpireDeliveriesParams struct {
+	WebhookID  string
+	LastError  string
+	At         time.Time
+	MadeBefore time.Time
+}
+
+func (q *Queries) ExpireDeliveries(ctx context.Context, arg ExpireDeliveriesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, expireDeliveries,
+		arg.WebhookID,
+		arg.LastError,
+		arg.At,
+		arg.MadeBefore,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const failed = `-- name: Failed :exec
 UPDATE webhook SET failures = failures + 1, failed_at = $3::timestamptz, last_error = $2, next_at = $4 WHERE webhook_id = $1
 `
