@@ -18,11 +18,12 @@ import (
 //
 // The first fault stays in err; from then on every method does nothing.
 type reader struct {
-	b     []byte
-	at    int // what is before it has been read
-	depth int
-	err   error
-	parts *measured // of the sample that is being read
+	b      []byte
+	at     int // what is before it has been read
+	number int // where the number begins that was read last
+	depth  int
+	err    error
+	parts  *measured // of the sample that is being read
 }
 
 // maxDepth is far above what any message has.
@@ -261,81 +262,91 @@ func (r *reader) skip() {
 	case 'n':
 		r.null()
 	default:
-		r.number()
+		r.readNumber()
 	}
 }
 
-// number is a number as it stands in the message.
+// number is a number as it stands in the message, whose bytes are r.number to
+// r.at. It has no more fields than Go keeps in registers.
 type number struct {
-	token    []byte
 	mantissa uint64 // all digits before an exponent, if they are at most 19
-	digits   int
-	decimals int // of them, after the point
+	digits   int    // math.MaxInt with an exponent
+	decimals int    // of them, after the point
 	negative bool
-	integer  bool // neither point nor exponent
 }
 
-func (r *reader) number() number {
+func (r *reader) readNumber() (n number) {
 	if r.err != nil {
-		return number{}
+		return n
 	}
 	r.peek()
-	n, start := number{integer: true}, r.at
+	r.number = r.at
 	if n.negative = r.at < len(r.b) && r.b[r.at] == '-'; n.negative {
 		r.at++
 	}
 	first := r.at
-	r.digits(&n)
-	whole := r.at - first
-	ok := whole == 1 || whole > 1 && r.b[first] != '0'
+	n.mantissa, n.digits = r.digits(0)
+	ok := n.digits == 1 || n.digits > 1 && r.b[first] != '0'
 	if r.at < len(r.b) && r.b[r.at] == '.' {
 		r.at++
-		n.decimals = r.digits(&n)
-		n.integer, ok = false, ok && n.decimals > 0
+		n.mantissa, n.decimals = r.digits(n.mantissa)
+		n.digits += n.decimals
+		ok = ok && n.decimals > 0
 	}
 	if r.at < len(r.b) && r.b[r.at]|0x20 == 'e' {
-		r.at++
-		if r.at < len(r.b) && (r.b[r.at] == '+' || r.b[r.at] == '-') {
-			r.at++
-		}
-		n.integer, ok = false, ok && r.digits(&n) > 0
+		ok = r.exponent() && ok
 		n.digits = math.MaxInt // the mantissa says nothing any more
 	}
 	if !ok {
 		r.fail("want a number")
 	}
-	n.token = r.b[start:r.at]
 	return n
 }
 
-func (r *reader) digits(n *number) (count int) {
-	for ; r.at < len(r.b) && r.b[r.at] >= '0' && r.b[r.at] <= '9'; r.at++ {
-		n.mantissa = n.mantissa*10 + uint64(r.b[r.at]-'0')
-		count++
+// digits reads on in a number of which before has been read.
+func (r *reader) digits(before uint64) (mantissa uint64, count int) {
+	mantissa = before
+	for i, c := range r.b[r.at:] {
+		if c < '0' || c > '9' {
+			r.at += i
+			return mantissa, i
+		}
+		mantissa = mantissa*10 + uint64(c-'0')
 	}
-	n.digits += count
-	return count
+	count = len(r.b) - r.at
+	r.at = len(r.b)
+	return mantissa, count
+}
+
+// exponent passes over one, and reports whether it has digits.
+func (r *reader) exponent() bool {
+	r.at++
+	if r.at < len(r.b) && (r.b[r.at] == '+' || r.b[r.at] == '-') {
+		r.at++
+	}
+	_, count := r.digits(0)
+	return count > 0
 }
 
 const maxExactDigits = 19 // below 2^64 whatever they are
 
 func (r *reader) unsigned() uint64 {
-	n := r.number()
-	if r.err != nil || n.integer && !n.negative && n.digits <= maxExactDigits {
+	n := r.readNumber()
+	if r.err != nil || n.decimals == 0 && !n.negative && n.digits <= maxExactDigits {
 		return n.mantissa
 	}
-	v, err := strconv.ParseUint(string(n.token), 10, 64)
-	r.refuse(n, err, "a whole number from 0 to 2^64-1")
+	v, err := strconv.ParseUint(string(r.b[r.number:r.at]), 10, 64)
+	r.refuse(err, "a whole number from 0 to 2^64-1")
 	return v
 }
 
 func (r *reader) signed() int64 {
-	n := r.number()
-	if r.err != nil || n.integer && !n.negative && n.digits < maxExactDigits {
+	n := r.readNumber()
+	if r.err != nil || n.decimals == 0 && !n.negative && n.digits < maxExactDigits {
 		return int64(n.mantissa)
 	}
-	v, err := strconv.ParseInt(string(n.token), 10, 64)
-	r.refuse(n, err, "a whole number of 64 bits")
+	v, err := strconv.ParseInt(string(r.b[r.number:r.at]), 10, 64)
+	r.refuse(err, "a whole number of 64 bits")
 	return v
 }
 
@@ -343,7 +354,7 @@ func (r *reader) signed() int64 {
 // exact too (W. D. Clinger, "How to Read Floating Point Numbers Accurately").
 // All else is for strconv.
 func (r *reader) float() float64 {
-	n := r.number()
+	n := r.readNumber()
 	if r.err != nil {
 		return 0
 	}
@@ -354,15 +365,15 @@ func (r *reader) float() float64 {
 		}
 		return v
 	}
-	v, err := strconv.ParseFloat(string(n.token), 64)
-	r.refuse(n, err, "a number that 64 bits hold")
+	v, err := strconv.ParseFloat(string(r.b[r.number:r.at]), 64)
+	r.refuse(err, "a number that 64 bits hold")
 	return v
 }
 
 // refuse does not repeat a number of thousands of digits.
-func (r *reader) refuse(n number, err error, want string) {
+func (r *reader) refuse(err error, want string) {
 	if errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange) {
-		r.fail("%.30s is not %s", n.token, want)
+		r.fail("%.30s is not %s", r.b[r.number:r.at], want)
 	}
 }
 
