@@ -402,6 +402,40 @@ func TestMaintenanceIsSilent(t *testing.T) {
 	f.want("told when it ends", f.told, "node_a sd_errors firing warning")
 }
 
+// A node's own daily window silences it, where the node is, also over midnight.
+func TestMaintenanceWindow(t *testing.T) {
+	f := newFleet(t)
+	f.node("node_a")
+	noon := time.Date(2026, 6, 15, 12, 0, 0, 0, time.UTC) // 14:00 in Graz
+	for _, c := range []struct {
+		name, start, end, zone string
+		silent                 bool
+	}{
+		{"holds noon", "11:00", "13:00", "", true},
+		{"begins with noon", "12:00", "13:00", "", true},
+		{"ends with noon", "11:00", "12:00", "", false},
+		{"another time of day", "02:00", "04:00", "", false},
+		{"over midnight, holds noon", "10:00", "03:00", "", true},
+		{"over midnight, without noon", "22:00", "03:00", "", false},
+		{"where the node is", "13:30", "14:30", "Europe/Vienna", true},
+		{"not where the node is", "11:00", "13:00", "Europe/Vienna", false},
+		{"a zone that the server does not know", "11:00", "13:00", "Mars/Olympus", true},
+	} {
+		f.exec(fmt.Sprintf(`UPDATE node SET configuration = '{"maintenance_window": {"start": %q, "end": %q}}',
+			location = jsonb_strip_nulls(jsonb_build_object('timezone', NULLIF('%s', '')))`, c.start, c.end, c.zone))
+		var by *string
+		err := f.db.QueryRow(t.Context(), "SELECT alert_silenced_by(node_no, pool_no, status, 'cpu', $1) FROM node", noon).Scan(&by)
+		if err != nil || (by != nil) != c.silent {
+			t.Errorf("%s: silenced by %v, %v; want silent: %v", c.name, by, err, c.silent)
+		}
+	}
+	f.exec("UPDATE node SET configuration = '{}'")
+	var silent bool
+	if err := f.db.QueryRow(t.Context(), "SELECT in_maintenance_window(node_no, $1) FROM node", noon).Scan(&silent); err != nil || silent {
+		t.Errorf("without a window: %v, %v", silent, err)
+	}
+}
+
 // The end of an alert that nobody was told of is not told.
 func TestEndOfUntoldIsNotTold(t *testing.T) {
 	f := newFleet(t)
