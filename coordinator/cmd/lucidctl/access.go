@@ -82,16 +82,16 @@ type apikeysRevokeCmd struct {
 
 // Run revokes an API key, after asking.
 func (c *apikeysRevokeCmd) Run(ctx context.Context, a *app) error {
-	return a.revoke(c.ID, func(api *client.Client) error { return done(api.RevokeAPIKey(ctx, c.ID)) })
+	return a.revoke(ctx, c.ID, func(api *client.Client) error { return done(api.RevokeAPIKey(ctx, c.ID)) })
 }
 
 // revoke asks, revokes and says so.
-func (a *app) revoke(id string, do func(*client.Client) error) error {
+func (a *app) revoke(ctx context.Context, id string, do func(*client.Client) error) error {
 	api, err := a.api()
 	if err != nil {
 		return err
 	}
-	if err := a.confirm("Revoke %s?", id); err != nil {
+	if err := a.confirm(ctx, "Revoke %s?", id); err != nil {
 		return err
 	}
 	if err := do(api); err != nil {

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"lucid.internal/coordinator/client"
@@ -203,7 +200,7 @@ func (c *nodesDeleteCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.confirm("Delete node %s? Its keys are revoked for good.", c.ID); err != nil {
+	if err := a.confirm(ctx, "Delete node %s? Its keys are revoked for good.", c.ID); err != nil {
 		return err
 	}
 	if err := done(api.DeleteNode(ctx, c.ID, nil)); err != nil {
@@ -268,20 +265,4 @@ func labelText(labels map[string]string) any {
 	}
 	text, _ := json.Marshal(labels) // strings, in the order of their keys
 	return string(text)
-}
-
-// confirm asks before what cannot be undone.
-func (a *app) confirm(format string, args ...any) error {
-	if a.cli.Yes {
-		return nil
-	}
-	if a.cli.NoInput || !a.inIsTerminal {
-		return usage("there is nobody to ask: give --yes to go ahead")
-	}
-	fmt.Fprintf(a.notes, format+" [y/N] ", args...)
-	line, _ := bufio.NewReader(a.in).ReadString('\n') // an end of input is a no
-	if word := strings.ToLower(strings.TrimSpace(line)); word != "y" && word != "yes" {
-		return fmt.Errorf("not confirmed; nothing was changed")
-	}
-	return nil
 }

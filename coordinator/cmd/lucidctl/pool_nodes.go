@@ -72,7 +72,7 @@ func (c *poolsRemoveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.confirm("Take %s out of %s?", c.NodeID, c.PoolID); err != nil {
+	if err := a.confirm(ctx, "Take %s out of %s?", c.NodeID, c.PoolID); err != nil {
 		return err
 	}
 	if err := done(api.RemovePoolNode(ctx, c.PoolID, c.NodeID)); err != nil {
@@ -171,7 +171,7 @@ func (c *poolsMovesCmd) Run(ctx context.Context, a *app) error {
 // apply makes the moves that were proposed just now. One that is not possible
 // any more leaves the others as they are, and the command failed.
 func (c *poolsMovesCmd) apply(ctx context.Context, a *app, api *client.Client, moves []client.Move) error {
-	if err := a.confirm("Make %d moves?", len(moves)); err != nil {
+	if err := a.confirm(ctx, "Make %d moves?", len(moves)); err != nil {
 		return err
 	}
 	m, err := answer[client.Moved](api.ApplyPoolMoves(ctx, client.ApplyMoves{Moves: moves}))

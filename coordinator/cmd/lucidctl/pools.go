@@ -171,7 +171,7 @@ func (c *poolsDeleteCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.confirm("Delete pool %s?", c.ID); err != nil {
+	if err := a.confirm(ctx, "Delete pool %s?", c.ID); err != nil {
 		return err
 	}
 	if err := done(api.DeletePool(ctx, c.ID, nil)); err != nil {

@@ -139,7 +139,7 @@ type loginCmd struct {
 
 // Run keeps the session.
 func (c *loginCmd) Run(ctx context.Context, a *app) error {
-	password, err := a.password(c.PasswordStdin, "Password")
+	password, err := a.password(ctx, c.PasswordStdin, "Password")
 	if err != nil {
 		return err
 	}

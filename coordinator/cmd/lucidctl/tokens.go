@@ -78,5 +78,5 @@ type tokensRevokeCmd struct {
 
 // Run revokes an enrolment token, after asking.
 func (c *tokensRevokeCmd) Run(ctx context.Context, a *app) error {
-	return a.revoke(c.ID, func(api *client.Client) error { return done(api.RevokeEnrolmentToken(ctx, c.ID)) })
+	return a.revoke(ctx, c.ID, func(api *client.Client) error { return done(api.RevokeEnrolmentToken(ctx, c.ID)) })
 }

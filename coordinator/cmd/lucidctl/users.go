@@ -59,7 +59,7 @@ func (c *usersAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	password, err := a.newPassword(c.PasswordStdin)
+	password, err := a.newPassword(ctx, c.PasswordStdin)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ type usersDisableCmd struct{ oneUser }
 
 // Run disables a user, after asking.
 func (c *usersDisableCmd) Run(ctx context.Context, a *app) error {
-	if err := a.confirm("Disable %s?", c.ID); err != nil {
+	if err := a.confirm(ctx, "Disable %s?", c.ID); err != nil {
 		return err
 	}
 	disabled := true
@@ -114,7 +114,7 @@ type usersPasswdCmd struct {
 
 // Run sets a user's password.
 func (c *usersPasswdCmd) Run(ctx context.Context, a *app) error {
-	password, err := a.newPassword(c.PasswordStdin)
+	password, err := a.newPassword(ctx, c.PasswordStdin)
 	if err != nil {
 		return err
 	}

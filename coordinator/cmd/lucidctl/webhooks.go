@@ -135,7 +135,7 @@ func (c *webhooksDeleteCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.confirm("Delete %s? What was not delivered is given up.", c.ID); err != nil {
+	if err := a.confirm(ctx, "Delete %s? What was not delivered is given up.", c.ID); err != nil {
 		return err
 	}
 	if err := done(api.DeleteWebhook(ctx, c.ID)); err != nil {
