@@ -206,6 +206,31 @@ func TestDiskFails(t *testing.T) {
 	}
 }
 
+// TestDiskFailsAtItsLimit: what lies on a disk that is full by its limit goes
+// only for what was written in its place.
+func TestDiskFailsAtItsLimit(t *testing.T) {
+	dir := t.TempDir()
+	q := queue(t, dir, 0, 2*smallRecord)
+	play(t, q, "p1 s p2 s p3")
+	inTheWay := filepath.Join(dir, "node_test", "0000000000000002-1-1.spool")
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Spill(); err == nil {
+		t.Fatal("a segment was written over a folder")
+	}
+	if s := q.Stats(); s.Messages != 3 || s.DroppedSamples != 0 {
+		t.Errorf("after a write that failed %+v, want all three", s)
+	}
+	play(t, q, "s") // under the next number
+	if s := q.Stats(); s.Messages != 2 || s.DroppedSamples != 1 || s.DiskBytes > 2*smallRecord {
+		t.Errorf("after a write that worked %+v, want two within the limit", s)
+	}
+	if got := take(t, q); got != "2 3" {
+		t.Errorf("%q came, want 2 3", got)
+	}
+}
+
 // TestWhileSpilling lets three goroutines do what the agent's do, and checks
 // that everything comes once and in order. The race detector looks on.
 func TestWhileSpilling(t *testing.T) {

@@ -49,7 +49,7 @@ type Config struct {
 	MemoryBytes int    // most that waits in memory; default 1 MiB
 	Dir         string // folder for what waits long; "" keeps all in memory
 	NodeID      string // whose messages these are; required with Dir
-	DiskBytes   int64  // most on disk; default 64 MiB
+	DiskBytes   int64  // most on disk, but while a spill is written; default 64 MiB
 	Logger      *slog.Logger
 	Now         func() time.Time
 }
@@ -278,7 +278,9 @@ func (q *Queue) Waited() time.Duration {
 }
 
 // Spill moves what waits in memory to the disk, in one write. After an error
-// everything is where it was. Without a disk it does nothing.
+// everything is where it was: the oldest segments make room only once the new
+// one is written, so that for this moment there is more than DiskBytes.
+// Without a disk it does nothing.
 func (q *Queue) Spill() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -293,8 +295,8 @@ func (q *Queue) Spill() error {
 	q.spilling, q.accepted = true, 0
 	defer func() { q.spilling = false }()
 	s, records, content := q.gather()
-	if err := q.makeRoom(s.bytes); err != nil {
-		return err
+	if s.bytes > q.config.DiskBytes {
+		return fmt.Errorf("spool: %d bytes never fit into %d", s.bytes, q.config.DiskBytes)
 	}
 	q.mu.Unlock()
 	err := q.disk.write(s, content)
@@ -303,6 +305,7 @@ func (q *Queue) Spill() error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	q.moved(s, records)
+	q.makeRoom()
 	return nil
 }
 
@@ -328,12 +331,10 @@ func (q *Queue) gather() (segment, []record, []byte) {
 	return s, records, content
 }
 
-// makeRoom drops the oldest segments until size more bytes fit.
-func (q *Queue) makeRoom(size int64) error {
-	if size > q.config.DiskBytes {
-		return fmt.Errorf("spool: %d bytes never fit into %d", size, q.config.DiskBytes)
-	}
-	for len(q.segments) > 0 && q.diskBytes()+size > q.config.DiskBytes {
+// makeRoom drops the oldest segments until the others fit. The newest fits
+// alone.
+func (q *Queue) makeRoom() {
+	for len(q.segments) > 1 && q.diskBytes() > q.config.DiskBytes {
 		s, lost := q.segments[0], q.segments[0].samples
 		if q.opened != nil {
 			lost = samplesOf(q.opened)
@@ -346,7 +347,6 @@ func (q *Queue) makeRoom(size int64) error {
 		q.opened, q.segments = nil, q.segments[1:]
 		q.remove(s)
 	}
-	return nil
 }
 
 // moved takes the records that were written out of memory. Some of them, or
