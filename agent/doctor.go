@@ -3,9 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
+	"strings"
+	"time"
 
 	"lucid.internal/agent/internal/doctor"
 	"lucid.internal/agent/internal/identity"
+	"lucid.internal/agent/internal/link"
 )
 
 // Finding is what one check of the doctor found.
@@ -25,6 +28,9 @@ func Examine(ctx context.Context, config Config) ([]Finding, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
 	look := doctor.Config{Root: config.Root, Servers: config.Servers, Folder: config.StateDir, Now: config.Now}
 	id, err := identity.Load(config.StateDir)
 	switch {
@@ -39,5 +45,21 @@ func Examine(ctx context.Context, config Config) ([]Finding, error) {
 			Remedy: "run this as lucid-agent or root; if the file is damaged, enrol again with a new enroll.toml"}
 		return append([]Finding{found}, doctor.Examine(ctx, look)...), nil
 	}
-	return doctor.Examine(ctx, look), nil
+	findings := doctor.Examine(ctx, look)
+	if found, refused := refusedLogin(config); refused {
+		findings = append(findings, found)
+	}
+	return findings, nil
+}
+
+// refusedLogin tells what the running agent was told last, which is not tried
+// here: a second login would end the agent's own.
+func refusedLogin(config Config) (found Finding, refused bool) {
+	r, err := ReadReport(config.StatusFile)
+	if err != nil || r.Connected || !r.Running(config.Now()) || !strings.Contains(r.LastError, link.ErrUnknown.Error()) {
+		return Finding{}, false
+	}
+	return Finding{Check: "login", Level: FindingProblem,
+		Found:  "the coordinator at " + r.Server + " does not know this node or its keys any more",
+		Remedy: "if the node was not deleted on purpose, enrol again with a new enroll.toml"}, true
 }

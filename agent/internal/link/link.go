@@ -39,6 +39,10 @@ const (
 // side may have it or not.
 var ErrLost = errors.New("not acknowledged")
 
+// ErrUnknown is a login that was refused for who it is. Only another enrolment
+// helps.
+var ErrUnknown = errors.New("the coordinator does not know this node or its keys any more: enrol again with a new enroll.toml")
+
 // Message came from the coordinator on one of the node's channels.
 type Message struct {
 	Channel  wire.Channel

@@ -231,7 +231,7 @@ func TestRefusedConnections(t *testing.T) {
 			c.TLS = f.authority.Server(f.t, "127.0.0.1")
 			c.TLS.MinVersion, c.TLS.MaxVersion = 0x0303, 0x0303
 		}, nil, "protocol version"},
-		{"wrong password", nil, func(c *Config) { c.Password = "wrong" }, "log in"},
+		{"wrong password", nil, func(c *Config) { c.Password = "wrong" }, "does not know this node or its keys any more: enrol again"},
 		{"forbidden subscription", func(_ *fixture, c *coordtest.BrokerConfig) {
 			c.Forbid = func(topic string) bool { return strings.HasSuffix(topic, "/config") }
 		}, nil, "refuses to let node_abc read lucid/v1/nodes/node_abc/config"},

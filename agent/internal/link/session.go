@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"lucid.internal/shared/wire"
 )
@@ -86,6 +87,9 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 	switch err := token.Error(); {
 	case refused != nil:
 		return nil, refused
+	case errors.Is(err, packets.ErrorRefusedNotAuthorised), errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword):
+		s.unhook()
+		return nil, fmt.Errorf("log in at %s: %w", server, ErrUnknown)
 	case err != nil:
 		s.unhook()
 		return nil, fmt.Errorf("log in at %s: %w", server, err)

@@ -12,6 +12,7 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 
+	"lucid.internal/coordinator/internal/limit"
 	"lucid.internal/shared/wire"
 )
 
@@ -24,7 +25,8 @@ type Broker struct {
 	listeners []*listener
 	count     *counters
 	gate      *gate
-	ctx       context.Context // of every given function; ends when Close gives up waiting
+	refusals  *limit.Limiter[struct{}] // that the log told of
+	ctx       context.Context          // of every given function; ends when Close gives up waiting
 	cancel    context.CancelFunc
 	connNo    atomic.Uint64
 	started   atomic.Bool
@@ -41,7 +43,7 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	b := &Broker{cfg: cfg, count: count, gate: newGate(&cfg), server: mqtt.New(options())}
+	b := &Broker{cfg: cfg, count: count, gate: newGate(&cfg), refusals: limit.New[struct{}](1), server: mqtt.New(options())}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.sessions.current = make(map[string]*session)
 	b.readers.all = make(map[*session]struct{})

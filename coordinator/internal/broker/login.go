@@ -22,6 +22,10 @@ type refusal struct {
 
 func (r *refusal) Error() string { return "CONNECT refused: " + r.reason }
 
+// refusalsTold is how many wrong logins a minute the log tells of; the counter
+// has them all.
+const refusalsTold = 30
+
 // checkConnect is everything about a CONNECT that needs no secret: the client
 // id is the user name is a node id, and the will is absent or exactly the
 // node's own status at QoS 1, retained, at once. The server sends a will
@@ -59,6 +63,9 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 	case errors.Is(err, errFailedBefore):
 		return nil, &refusal{packets.ErrServerUnavailable, tooManyTries}
 	case wrongLogin(err):
+		if b.refusals.Take(struct{}{}, refusalsTold, b.cfg.Now()).Allowed {
+			b.cfg.Logger.Warn("MQTT login refused: no such node, or not its keys", "node", client.NodeID, "remote", cl.Net.Remote)
+		}
 		return nil, &refusal{packets.ErrBadUsernameOrPassword, badPassword}
 	default:
 		b.cfg.Logger.Error("MQTT login could not be checked", "node", c.ClientIdentifier, "error", err)

@@ -1,9 +1,13 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	answers "github.com/eclipse/paho.mqtt.golang/packets"
@@ -55,6 +59,22 @@ func TestLogin(t *testing.T) {
 			want(t, "calls of OnConnect", len(r.connected), 0)
 		})
 	}
+}
+
+// A wrong login is told of by name, and a flood of them does not fill the log.
+func TestRefusedLoginIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	now := time.Now()
+	r := start(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Now = func() time.Time { return now }
+	})
+	for range refusalsTold + 2 {
+		if _, err := r.dial(r.options("node_gone").SetPassword("guess")); err == nil {
+			t.Fatal("logged in")
+		}
+	}
+	want(t, "lines", strings.Count(log.String(), "MQTT login refused: no such node, or not its keys\" node=node_gone"), refusalsTold)
 }
 
 func TestLoginCannotBeChecked(t *testing.T) {
