@@ -40,13 +40,15 @@ type cli struct {
 	Broker     brokerCmd     `cmd:"" help:"A broker that is not the coordinator's own."`
 	Config     configCmd     `cmd:"" help:"Settings."`
 	Version    versionCmd    `cmd:"" help:"Show the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
 	var c cli
-	parser := kong.Must(&c, kong.Name("lucid-coordinator"), kong.UsageOnError(),
+	parser := kong.Must(&c, kong.Name("lucid-coordinator"), kong.UsageOnError(), kong.Vars{"version": "lucid-coordinator " + version},
 		kong.Description("Coordinator of a fleet of Lucid nodes. Every setting can also stand in a file or the environment: see `config print`."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}))
 	selected, err := parser.Parse(args)

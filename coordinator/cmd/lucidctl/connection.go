@@ -46,6 +46,14 @@ func (c *connection) fillIn(getenv func(string) string) {
 	}
 }
 
+// explain adds what to do to an error that does not tell it.
+func (c *connection) explain(err error) error {
+	if _, is := errors.AsType[x509.UnknownAuthorityError](err); is && c.CA == "" && c.CASHA256 == "" {
+		return fmt.Errorf("%w\n  if it is the project's own CA: give --ca-sha256 (ca_sha256 of any enroll.toml) or --ca FILE", err)
+	}
+	return err
+}
+
 // wrongUse is an error of whoever typed the command.
 type wrongUse struct{ error }
 

@@ -45,6 +45,8 @@ func TestTrust(t *testing.T) {
 	} {
 		if o := f.as("key", append(c.flags, "pools", "list", "-o", "json")...); o.code != c.want {
 			t.Errorf("%s: exit code %d, want %d: %s", name, o.code, c.want, o.notes)
+		} else if strings.Contains(o.notes, "--ca-sha256 (ca_sha256 of any enroll.toml)") != (name == "neither") {
+			t.Errorf("%s: %s", name, o.notes)
 		}
 	}
 }

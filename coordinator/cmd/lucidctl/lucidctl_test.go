@@ -268,6 +268,7 @@ func TestExitCodes(t *testing.T) {
 		"nothing listens there":  {f.at(terminal{}, "--url", "http://127.0.0.1:1", "--key", "x", "nodes", "list"), exitFailed},
 		"help":                   {f.run("nodes", "--help"), 0},
 		"version":                {f.run("version"), 0},
+		"version by flag":        {f.at(terminal{}, "--version"), 0},
 		"a server of other kind": {f.at(terminal{}, "--url", f.url+"/elsewhere", "--key", "x", "nodes", "list"), exitFailed},
 	} {
 		if c.got.code != c.want {
@@ -309,8 +310,12 @@ func TestSession(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("the session can be read by others: %v %v", info, err)
 	}
-	if o := f.at(terminal{}, "whoami", "-o", "csv"); o.code != 0 || !strings.Contains(o.out, "user_") || !strings.Contains(o.out, ",operator,") {
+	if o := f.at(terminal{}, "whoami", "-o", "csv"); o.code != 0 || !strings.Contains(o.out, "user_") || !strings.Contains(o.out, ",operator,") || !strings.Contains(o.out, ",token_expires_at\n") {
 		t.Errorf("%+v", o)
+	}
+	// The token for which a key is exchanged is nobody's concern.
+	if out := f.must("whoami", "-o", "json") + f.must("whoami"); !strings.Contains(out, `"role": "admin"`) || strings.Contains(strings.ToLower(out), "expires") {
+		t.Errorf("of a key: %s", out)
 	}
 	// A token near its end is replaced, once.
 	a := &app{terminal: terminal{configFolder: f.home, now: time.Now}, cli: &cli{}}

@@ -35,6 +35,8 @@ type cli struct {
 	Yes     bool   `short:"y" help:"Do not ask before something is deleted."`
 	NoInput bool   `help:"Never ask; fail where an answer would be needed."`
 
+	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
+
 	Nodes       nodesCmd       `cmd:"" help:"Nodes."`
 	Pools       poolsCmd       `cmd:"" help:"Pools."`
 	Tokens      tokensCmd      `cmd:"" help:"Enrolment tokens, with which devices become nodes."`
@@ -101,7 +103,7 @@ func isTerminal(f *os.File) bool {
 type ended int
 
 func newParser(c *cli, t terminal) (*kong.Kong, error) {
-	return kong.New(c, kong.Name("lucidctl"), kong.Writers(t.out, t.notes), kong.Exit(func(code int) { panic(ended(code)) }),
+	return kong.New(c, kong.Name("lucidctl"), kong.Vars{"version": "lucidctl " + version}, kong.Writers(t.out, t.notes), kong.Exit(func(code int) { panic(ended(code)) }),
 		kong.Description("A fleet of Lucid nodes from the shell. Exit codes: 0 done, 1 failed, 2 usage, 4 not allowed."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}))
 }
@@ -134,7 +136,7 @@ func run(ctx context.Context, args []string, t terminal) (code int) {
 	if err == nil || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return 0
 	}
-	fmt.Fprintln(t.notes, "lucidctl:", err)
+	fmt.Fprintln(t.notes, "lucidctl:", c.explain(err))
 	return exitCode(err)
 }
 

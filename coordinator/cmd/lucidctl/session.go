@@ -202,19 +202,22 @@ type whoamiCmd struct{}
 
 // identity is what the coordinator wrote into a token for this credential.
 type identity struct {
-	URL       string    `json:"url"`
-	ID        string    `json:"id"`
-	Role      string    `json:"role"`
-	ExpiresAt time.Time `json:"token_expires_at"`
+	URL       string     `json:"url"`
+	ID        string     `json:"id"`
+	Role      string     `json:"role"`
+	ExpiresAt *time.Time `json:"token_expires_at,omitempty"` // of a session only: a key's token lives for this one question
 }
 
-func identityColumns() []column[identity] {
-	return []column[identity]{
+func (i identity) columns() []column[identity] {
+	columns := []column[identity]{
 		{"id", false, func(i identity) any { return i.ID }},
 		{"role", false, func(i identity) any { return i.Role }},
 		{"url", false, func(i identity) any { return i.URL }},
-		{"token_expires_at", false, func(i identity) any { return i.ExpiresAt }},
 	}
+	if i.ExpiresAt != nil {
+		columns = append(columns, column[identity]{"token_expires_at", false, func(i identity) any { return i.ExpiresAt }})
+	}
+	return columns
 }
 
 // Run asks the coordinator, for which a key is exchanged for a token.
@@ -228,7 +231,8 @@ func (whoamiCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	var token string
-	if a.cli.Key == "" && a.cli.KeyFile == "" {
+	hasSession := a.cli.Key == "" && a.cli.KeyFile == ""
+	if hasSession {
 		if token, err = a.sessionToken(ctx); err != nil {
 			return err
 		}
@@ -245,7 +249,10 @@ func (whoamiCmd) Run(ctx context.Context, a *app) error {
 	if err := i.read(token); err != nil {
 		return err
 	}
-	return show(a.printer, i, identityColumns())
+	if !hasSession {
+		i.ExpiresAt = nil
+	}
+	return show(a.printer, i, i.columns())
 }
 
 // read takes the claims as the coordinator wrote them: it gave the token itself.
@@ -266,6 +273,7 @@ func (i *identity) read(token string) error {
 	if err != nil {
 		return fmt.Errorf("the coordinator's token could not be read: %w", err)
 	}
-	i.ID, i.Role, i.ExpiresAt = claims.Subject, claims.Role, time.Unix(claims.Expires, 0).UTC()
+	expiresAt := time.Unix(claims.Expires, 0).UTC()
+	i.ID, i.Role, i.ExpiresAt = claims.Subject, claims.Role, &expiresAt
 	return nil
 }
