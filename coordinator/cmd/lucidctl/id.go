@@ -31,7 +31,7 @@ func (o nodeOfPool) Validate() error {
 }
 
 // Validate checks the user's id.
-func (o oneUser) Validate() error { return wantID(o.ID, "user", "users") }
+func (c oneUser) Validate() error { return wantID(c.ID, "user", "users") }
 
 // Validate checks the key's id.
 func (c *apikeysRevokeCmd) Validate() error { return wantID(c.ID, "key", "apikeys") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"lucid.internal/coordinator/client"
@@ -77,8 +78,16 @@ func (c *nodesMetricsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkField(m.DataPoints); err != nil {
+		return err
+	}
+	buckets := m.DataPoints
+	if f := a.cli.Output; f == "table" || f == "wide" { // people need no rows of the time before the first sample
+		first := slices.IndexFunc(buckets, func(p client.DataPoint) bool { return p.Figures != nil })
+		buckets = buckets[max(first, 0):]
+	}
 	rows := []measured{}
-	for _, p := range m.DataPoints {
+	for _, p := range buckets {
 		rows = append(rows, c.rowsOf(p)...)
 	}
 	return list(a.printer, rows, []column[measured]{
@@ -91,6 +100,22 @@ func (c *nodesMetricsCmd) Run(ctx context.Context, a *app) error {
 		{"last", false, func(m measured) any { return m.Last }},
 		{"samples", true, func(m measured) any { return m.Samples }},
 	})
+}
+
+// checkField refuses a figure that no bucket has, when there is anything at all.
+func (c *nodesMetricsCmd) checkField(buckets []client.DataPoint) error {
+	there := map[string]bool{}
+	for _, p := range buckets {
+		if p.Figures != nil {
+			for field := range *p.Figures {
+				there[field] = true
+			}
+		}
+	}
+	if c.Field == "" || len(there) == 0 || there[c.Field] {
+		return nil
+	}
+	return usage("--field %s: %s has no such figure in this time; there are %s", c.Field, c.Of, strings.Join(slices.Sorted(maps.Keys(there)), ", "))
 }
 
 // rowsOf gives a row a figure, and one for a gap.

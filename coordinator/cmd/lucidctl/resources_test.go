@@ -58,6 +58,16 @@ func TestMetricsAreListedByBucket(t *testing.T) {
 	if out != want {
 		t.Errorf("printed\n%swant\n%s", out, want)
 	}
+	// A table begins with the first sample; of a time without any it shows the gaps.
+	table := f.must("nodes", "metrics", nodeID, "memory", "--field", "used_bytes", "--granularity", "1m",
+		"--start", at.Add(-time.Minute).Format(time.RFC3339), "--end", at.Add(2*time.Minute).Format(time.RFC3339))
+	if lines := strings.Split(table, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[1], at.Format(time.RFC3339)) {
+		t.Errorf("table:\n%s", table)
+	}
+	o := f.run("nodes", "metrics", nodeID, "memory", "--field", "bogus", "--granularity", "1m")
+	if o.code != exitUsage || !strings.Contains(o.notes, "there are ") || !strings.Contains(o.notes, "used_bytes") {
+		t.Errorf("no such field: %+v", o)
+	}
 	if out := f.must("nodes", "resources", nodeID); !strings.Contains(out, "MEMORY USED PERCENT") || !strings.Contains(out, "25") {
 		t.Errorf("resources:\n%s", out)
 	}
