@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -101,19 +102,49 @@ func (f *Foundation) EnsurePool(ctx context.Context, id, name string, reward *US
 	return err == nil, err
 }
 
-// CheckAddresses tells of an address that is taken before anything is started.
-func CheckAddresses(c Config) error {
+// CheckFree tells before anything is started that the data folder is in use,
+// or else that an address is taken.
+func CheckFree(c Config) error {
+	if c.Database.ConnString() == "" {
+		if err := cluster.CheckFree(c.DataDir); err != nil {
+			return err
+		}
+	}
 	for _, a := range []struct{ what, address, flag string }{{"API", c.API.Addr(), "--http"}, {"MQTT", c.MQTT.Addr, "--mqtt"}} {
 		l, err := net.Listen("tcp", a.address)
 		switch {
 		case errors.Is(err, syscall.EADDRINUSE):
-			return fmt.Errorf("%s address %s is taken by another program; stop that or choose another with %s", a.what, a.address, a.flag)
+			return fmt.Errorf("%s address %s is taken by another program; stop that or choose another with %s,\n"+
+				"or through make: make run RUN_FLAGS=\"--http 127.0.0.1:8096 --mqtt 127.0.0.1:8884\"", a.what, a.address, a.flag)
 		case err != nil:
 			return fmt.Errorf("%s cannot listen on %s: %w; choose another address with %s", a.what, a.address, err, a.flag)
 		}
 		_ = l.Close()
 	}
 	return nil
+}
+
+// NodeGone reports whether the node of an agent's identity file was deleted, or
+// never was in this database. No file is no node yet.
+func (f *Foundation) NodeGone(ctx context.Context, identity string) (bool, error) {
+	text, err := os.ReadFile(identity)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	var known struct {
+		NodeID string `json:"node_id"`
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &known)
+	}
+	if err != nil {
+		return false, fmt.Errorf("identity of the local agent: %s: %w", identity, err)
+	}
+	_, err = f.Nodes.Get(ctx, known.NodeID)
+	if fault.Has(err, fault.NodeNotFound) {
+		return true, nil
+	}
+	return false, err
 }
 
 // CheckPayoutAddress tells what is wrong with a TRON address.

@@ -62,7 +62,7 @@ func (c *devCmd) Run(ctx context.Context) (err error) {
 	}
 	defer closeLog()
 
-	if err := coordinator.CheckAddresses(config); err != nil {
+	if err := coordinator.CheckFree(config); err != nil {
 		return err
 	}
 	if config.Database.ConnString() == "" {
@@ -162,8 +162,8 @@ func (c *devCmd) runFleet(ctx context.Context, f *coordinator.Foundation, agent 
 	case <-program.Serving():
 	}
 	c.banner(f, agent)
-	if enrolled := exists(filepath.Join(c.Data, "agent", "state", "identity.json")); agent != "" {
-		c.payoutNote(enrolled)
+	if agent != "" {
+		c.agentNotes(ctx, f, log)
 	}
 	fmt.Printf("Samples, proofs and earnings follow. Ctrl-C stops everything.\n\n")
 	context.AfterFunc(ctx, func() { fmt.Println("\nStopping ...") })
@@ -203,6 +203,20 @@ Lucid is up. Data: %s
 		}
 		fmt.Printf("  No agent runs here; enrol one: lucid-coordinator token create --data %s%s\n", c.Data, bound)
 	}
+}
+
+// agentNotes say what the local agent's identity means for it.
+func (c *devCmd) agentNotes(ctx context.Context, f *coordinator.Foundation, log *slog.Logger) {
+	identity := filepath.Join(c.Data, "agent", "state", "identity.json")
+	gone, err := f.NodeGone(ctx, identity)
+	switch {
+	case err != nil: // the agent says what it makes of it
+		log.Warn("the local agent's node could not be looked up", "error", err)
+	case gone:
+		fmt.Printf("  Agent      This machine's node was deleted; remove %s to make a new one\n", filepath.Join(c.Data, "agent"))
+		return
+	}
+	c.payoutNote(exists(identity))
 }
 
 // payoutNote says when no payout will ever be made, which no line below would.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -183,14 +184,23 @@ func TestStopWithoutPatienceIsSaidAndRecovers(t *testing.T) {
 func TestASecondInstanceIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
+	if err := CheckFree(dir); err != nil {
+		t.Errorf("nobody has the folder: %v", err)
+	}
 	first := begin(t, config(dir))
+	inUse := fmt.Sprintf("in use by process %d:", os.Getpid())
 	_, err := Start(t.Context(), config(dir))
-	wantError(t, err, dir, "in use by process", "--data")
+	wantError(t, err, dir, inUse, "--data")
+	wantError(t, CheckFree(dir), dir, inUse, "--data")
 	if got := read(t, first.URL(), "SELECT 'alive'"); got != "alive" {
 		t.Error("the first was disturbed")
 	}
 	if _, err := os.Stat(first.socket); err != nil {
 		t.Error("the second took the first's socket away")
+	}
+	stop(t, first)
+	if err := CheckFree(dir); err != nil {
+		t.Errorf("nobody has the folder any more: %v", err)
 	}
 }
 

@@ -22,16 +22,13 @@ const socketPrefix = "lucid-pg-"
 // lockDir keeps a second coordinator off the same folder. The kernel drops the
 // lock when we die, however we die.
 func lockDir(dir string) (*os.File, error) {
-	path := filepath.Join(dir, "postgres.lock")
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(lockFile(dir), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock of the data folder: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := io.ReadAll(io.LimitReader(file, 20))
+	if err := take(file, dir); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("data folder %s is in use by process %s: stop it, or choose another folder with --data",
-			dir, strings.TrimSpace(string(holder)))
+		return nil, err
 	}
 	err = file.Truncate(0)
 	if err == nil {
@@ -43,6 +40,32 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	return file, nil
 }
+
+// take locks the file, or says who has it.
+func take(file *os.File, dir string) error {
+	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		return nil
+	}
+	holder, _ := io.ReadAll(io.LimitReader(file, 20))
+	return fmt.Errorf("data folder %s is in use by process %s: stop it, or choose another folder with --data",
+		dir, strings.TrimSpace(string(holder)))
+}
+
+// CheckFree tells when another process has the folder. It makes and keeps
+// nothing: only Start makes sure.
+func CheckFree(dir string) error {
+	file, err := os.Open(lockFile(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("lock of the data folder: %w", err)
+	}
+	defer file.Close() // and with it the lock
+	return take(file, dir)
+}
+
+func lockFile(dir string) string { return filepath.Join(dir, "postgres.lock") }
 
 // makeData runs initdb once. It works in a folder beside the real one that is
 // renamed when complete, so a crash leaves no half-made cluster.
