@@ -58,26 +58,52 @@ func (s *Slots) claim(ctx context.Context) (*pgx.Conn, int32, error) {
 			return conn, slot, err
 		}
 	}
-	var slot int32
-	if err := s.lease.config.Pool.QueryRow(ctx, "INSERT INTO broker_slot DEFAULT VALUES RETURNING slot_no").Scan(&slot); err != nil {
-		return nil, 0, fmt.Errorf("new slot: %w", err)
+	return s.add(ctx)
+}
+
+// add makes a new number and takes it. It is locked before it can be seen:
+// else another coordinator would take it for one whose holder is gone.
+func (s *Slots) add(ctx context.Context) (conn *pgx.Conn, slot int32, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("new slot: %w", err)
+		}
+	}()
+	pool := s.lease.config.Pool
+	if err := pool.QueryRow(ctx, "SELECT nextval(pg_get_serial_sequence('broker_slot', 'slot_no'))").Scan(&slot); err != nil {
+		return nil, 0, err
 	}
-	conn, err := s.try(ctx, slot)
-	if err == nil && conn == nil {
-		err = fmt.Errorf("slot %d was taken at once", slot)
+	conn, held, err := s.lock(ctx, slot)
+	if err == nil && !held {
+		err = fmt.Errorf("somebody holds number %d, which is new", slot)
+	}
+	if err == nil {
+		_, err = pool.Exec(ctx, "INSERT INTO broker_slot (slot_no) OVERRIDING SYSTEM VALUE VALUES ($1)", slot)
+	}
+	if err != nil && conn != nil {
+		s.lease.drop(conn)
+		conn = nil
 	}
 	return conn, slot, err
+}
+
+// lock asks for a number's lock, without waiting. The connection holds it.
+func (s *Slots) lock(ctx context.Context, slot int32) (conn *pgx.Conn, held bool, err error) {
+	name := "slot " + strconv.Itoa(int(slot))
+	if conn, err = s.lease.connect(ctx, name); err != nil {
+		return nil, false, err
+	}
+	held, err = s.lease.try(ctx, conn, name)
+	return conn, held, err
 }
 
 // try takes a number, without waiting; a nil connection means that somebody has
 // it.
 func (s *Slots) try(ctx context.Context, slot int32) (*pgx.Conn, error) {
-	name := "slot " + strconv.Itoa(int(slot))
-	conn, err := s.lease.connect(ctx, name)
-	if err != nil {
+	conn, held, err := s.lock(ctx, slot)
+	if conn == nil {
 		return nil, err
 	}
-	held, err := s.lease.try(ctx, conn, name)
 	if held { // and nobody forgot it just before
 		err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM broker_slot WHERE slot_no = $1)", slot).Scan(&held)
 	}
