@@ -43,8 +43,9 @@ type Listed struct {
 }
 
 // List reads one page of nodes, how many there are in all, and the cursor of
-// the next page ("" at the end). The total is at most a second old. What the
-// nodes point to is shared and must not be changed.
+// the next page ("" at the end). The total, and heartbeats unless the list is
+// ordered by them, are at most a second old. What the nodes point to is shared
+// and must not be changed.
 func (s *Store) List(ctx context.Context, f Filter) (nodes []Listed, total int, next string, err error) {
 	q, err := newListQuery(f)
 	if err != nil {
@@ -89,10 +90,13 @@ func (s *Store) see(ctx context.Context, q *listQuery) (page []seen, last sortKe
 	page = make([]seen, 0, q.filter.Limit+1)
 	var one seen
 	var key sortKey
-	into := []any{&one.no, (*uint32)(&one.version), &one.heard, key.dest(q.sort.kind)}
+	into := []any{&one.no, (*uint32)(&one.version), key.dest(q.sort.kind)}
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return nil, last, err
+		}
+		if q.sort.table == "h" {
+			one.heard = key.at
 		}
 		if page = append(page, one); len(page) == q.filter.Limit {
 			last = key
@@ -169,7 +173,7 @@ func (q *listQuery) where() string {
 }
 
 // page asks for one row more than the limit, which tells whether a next page
-// exists. Rows that are only skipped are not joined.
+// exists.
 func (q *listQuery) page() (string, []any) {
 	key, no := q.sort.table+"."+q.sort.column, q.sort.table+".node_no"
 	conditions, args, offset := q.conditions, q.args, q.filter.Offset
@@ -184,10 +188,7 @@ func (q *listQuery) page() (string, []any) {
 	if q.sort.table == "h" {
 		return q.pageByHeartbeat(conditions, order), args
 	}
-	return fmt.Sprintf(`SELECT n.node_no, n.version, h.at, n.key FROM (
-			SELECT n.node_no, n.xmin AS version, %s AS key FROM node n WHERE %s %s
-		) n JOIN node_heartbeat h USING (node_no) ORDER BY n.key %s, n.node_no %s`,
-		key, strings.Join(conditions, " AND "), order, q.order, q.order), args
+	return fmt.Sprintf("SELECT n.node_no, n.xmin, %s FROM node n WHERE %s %s", key, strings.Join(conditions, " AND "), order), args
 }
 
 // pageByHeartbeat goes along the heartbeats, which only nodes have that exist.
@@ -196,6 +197,6 @@ func (q *listQuery) pageByHeartbeat(conditions []string, order string) string {
 	if len(q.conditions) == 1 { // no filter
 		from, conditions = "node_heartbeat h", append([]string{"true"}, conditions[1:]...)
 	}
-	return fmt.Sprintf(`SELECT h.node_no, n.xmin, h.at, h.at FROM (SELECT h.node_no, h.at FROM %s WHERE %s %s) h
+	return fmt.Sprintf(`SELECT h.node_no, n.xmin, h.at FROM (SELECT h.node_no, h.at FROM %s WHERE %s %s) h
 		JOIN node n USING (node_no) ORDER BY h.at %s, h.node_no %s`, from, strings.Join(conditions, " AND "), order, q.order, q.order)
 }

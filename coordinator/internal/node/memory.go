@@ -12,6 +12,9 @@ const (
 	// its version is. Versions are unique but for a server that was set back to
 	// an earlier state of its data.
 	rememberFor = time.Minute
+	// heardFor is how old a heartbeat in a list may be: to join a page with them
+	// costs as much as to find the page.
+	heardFor = time.Second
 )
 
 // version of a row of table node: the transaction that wrote it (xmin). The
@@ -32,13 +35,18 @@ type remembered struct {
 	version version
 	node    *Node
 	until   time.Time
+	heard   heartbeat
 }
+
+// heartbeat is when a node was last heard, as it was read.
+type heartbeat struct{ at, read time.Time }
 
 func newMemory() *memory { return &memory{rows: map[int32]remembered{}} }
 
-// fill sets each row that is remembered as it was seen, and gives the
-// numbers of the others.
-func (m *memory) fill(rows []*Node, all []seen, now time.Time) (missing []int32) {
+// fill sets each row that is remembered as it was seen, and the heartbeats that
+// were not, and gives the numbers of the rows and of the heartbeats that are
+// not remembered.
+func (m *memory) fill(rows []*Node, all []seen, now time.Time) (missing, unheard []int32) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for i := range all {
@@ -48,17 +56,36 @@ func (m *memory) fill(rows []*Node, all []seen, now time.Time) (missing []int32)
 			continue
 		}
 		rows[i] = r.node
+		switch age := now.Sub(r.heard.read); {
+		case !all[i].heard.IsZero():
+		case age >= 0 && age < heardFor:
+			all[i].heard = r.heard.at
+		default:
+			unheard = append(unheard, all[i].no)
+		}
 	}
-	return missing
+	return missing, unheard
 }
 
-func (m *memory) put(n *Node, v version, now time.Time) {
+// hear notes heartbeats of rows that are remembered.
+func (m *memory) hear(at map[int32]time.Time, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for no, t := range at {
+		if r, known := m.rows[no]; known {
+			r.heard = heartbeat{t, now}
+			m.rows[no] = r
+		}
+	}
+}
+
+func (m *memory) put(n *Node, v version, heard, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, known := m.rows[n.No]; !known && len(m.rows) >= maxRemembered {
 		m.makeRoom(now)
 	}
-	m.rows[n.No] = remembered{v, n, now.Add(rememberFor)}
+	m.rows[n.No] = remembered{v, n, now.Add(rememberFor), heartbeat{heard, now}}
 }
 
 // makeRoom forgets what is old, and one more at random if nothing is.

@@ -16,8 +16,10 @@ const (
 	nodeColumns = `n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, ''),
 		n.inventory, n.location, n.configuration, n.labels, n.version, n.payout_address, n.poot_score, n.online, n.agent_version,
 		o.from_at, n.created_at, n.updated_at`
-	readRows = "SELECT n.xmin, " + nodeColumns + ` FROM node n LEFT JOIN pool p USING (pool_no)
+	readRows = "SELECT n.xmin, h.at, " + nodeColumns + ` FROM node n JOIN node_heartbeat h USING (node_no) LEFT JOIN pool p USING (pool_no)
 		LEFT JOIN node_presence o ON o.node_no = n.node_no AND o.to_at IS NULL WHERE n.node_no = ANY($1) AND n.deleted_at IS NULL`
+	readHeartbeats = "SELECT node_no, at FROM node_heartbeat WHERE node_no = ANY($1)"
+
 	seeOne = `SELECT n.node_no, n.xmin, h.at, EXISTS (SELECT FROM alert a WHERE a.node_no = n.node_no AND a.state <> 'resolved') FROM node n JOIN node_heartbeat h USING (node_no)
 		WHERE n.node_id = $1 AND n.deleted_at IS NULL`
 )
@@ -26,7 +28,7 @@ const (
 type seen struct {
 	no      int32
 	version version
-	heard   time.Time // epoch: never
+	heard   time.Time // epoch: never; zero: not read
 	alerted bool
 }
 
@@ -53,7 +55,7 @@ func (s *Store) Get(ctx context.Context, nodeID string) (Node, error) {
 
 // heartbeat is nil for a node that was never heard.
 func (s *seen) heartbeat() *time.Time {
-	if s.heard.Unix() == 0 {
+	if s.heard.Unix() <= 0 {
 		return nil
 	}
 	return &s.heard
@@ -64,13 +66,15 @@ func errUnknown(nodeID string) error { return fault.New(fault.NodeNotFound, "no 
 // recall gives the rows of the nodes that were seen: from memory, and in one
 // query those that are new. Such a row may be newer still than what was seen; it
 // is nil when the node is gone meanwhile. Rows are shared: nobody changes them.
+// Heartbeats that were not read are set, and may be heardFor old.
 func (s *Store) recall(ctx context.Context, all []seen) ([]*Node, error) {
 	rows, now := make([]*Node, len(all)), s.Now()
-	missing := s.memory.fill(rows, all, now)
-	if len(missing) == 0 {
-		return rows, nil
+	missing, unheard := s.memory.fill(rows, all, now)
+	heard := map[int32]time.Time{}
+	read, err := s.readRows(ctx, missing, heard, now)
+	if err == nil {
+		err = s.readHeartbeats(ctx, unheard, heard, now)
 	}
-	read, err := s.readRows(ctx, missing, now)
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +82,41 @@ func (s *Store) recall(ctx context.Context, all []seen) ([]*Node, error) {
 		if rows[i] == nil {
 			rows[i] = read[all[i].no]
 		}
+		if all[i].heard.IsZero() {
+			all[i].heard = heard[all[i].no]
+		}
 	}
 	return rows, nil
 }
 
-// readRows reads whole rows and remembers them.
-func (s *Store) readRows(ctx context.Context, nos []int32, now time.Time) (map[int32]*Node, error) {
+// readHeartbeats reads when nodes were last heard, into heard.
+func (s *Store) readHeartbeats(ctx context.Context, nos []int32, heard map[int32]time.Time, now time.Time) error {
+	if len(nos) == 0 {
+		return nil
+	}
+	rows, err := s.Pool.Query(ctx, readHeartbeats, nos)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var no int32
+		var at time.Time
+		if err := rows.Scan(&no, &at); err != nil {
+			return err
+		}
+		heard[no] = at
+	}
+	s.memory.hear(heard, now)
+	return rows.Err()
+}
+
+// readRows reads whole rows, and into heard when they were last heard, and
+// remembers both.
+func (s *Store) readRows(ctx context.Context, nos []int32, heard map[int32]time.Time, now time.Time) (map[int32]*Node, error) {
+	if len(nos) == 0 {
+		return nil, nil
+	}
 	rows, err := s.Pool.Query(ctx, readRows, nos)
 	if err != nil {
 		return nil, err
@@ -92,20 +125,21 @@ func (s *Store) readRows(ctx context.Context, nos []int32, now time.Time) (map[i
 	read := make(map[int32]*Node, len(nos))
 	for rows.Next() {
 		var v version
-		n, err := scanNode(rows, &v)
+		var at time.Time
+		n, err := scanNode(rows, &v, &at)
 		if err != nil {
 			return nil, err
 		}
 		n.Memo = new(Memo)
-		s.memory.put(&n, v, now)
-		read[n.No] = &n
+		s.memory.put(&n, v, at, now)
+		read[n.No], heard[n.No] = &n, at
 	}
 	return read, rows.Err()
 }
 
-func scanNode(row pgx.Row, v *version) (n Node, err error) {
+func scanNode(row pgx.Row, v *version, heard *time.Time) (n Node, err error) {
 	var inventory, location, configuration, labels []byte
-	err = row.Scan((*uint32)(v), &n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.StatusUntil, &n.PoolID,
+	err = row.Scan((*uint32)(v), heard, &n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.StatusUntil, &n.PoolID,
 		&inventory, &location, &configuration, &labels, &n.Version, &n.PayoutAddress, &n.ScoreNano, &n.Online, &n.AgentVersion,
 		&n.OnlineSince, &n.CreatedAt, &n.UpdatedAt)
 	if err != nil {
