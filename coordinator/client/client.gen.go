@@ -11019,6 +11019,8 @@ type CreateSilenceResponse struct {
 	JSON403 *Problem
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *Problem
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -11062,6 +11064,11 @@ func (r CreateSilenceResponse) GetJSON403() *Problem {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r CreateSilenceResponse) GetJSON404() *Problem {
 	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreateSilenceResponse) GetJSON409() *Problem {
+	return r.JSON409
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -21373,6 +21380,13 @@ func ParseCreateSilenceResponse(rsp *http.Response) (*CreateSilenceResponse, err
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest Problem

@@ -15,8 +15,12 @@ import (
 	"lucid.internal/coordinator/internal/fault"
 )
 
-// maxSilence bounds a silence: one that is forgotten must end.
-const maxSilence = 365 * 24 * time.Hour
+const (
+	// maxSilence bounds a silence: one that is forgotten must end.
+	maxSilence = 365 * 24 * time.Hour
+	// mostSilences are held against every alert.
+	mostSilences = 1000
+)
 
 // Silence is a time in which alerts are shown but not delivered. A node in
 // maintenance needs none.
@@ -87,6 +91,11 @@ func (s *Store) Silence(ctx context.Context, by audit.By, n NewSilence) (Silence
 	made := Silence{Scope: n.Scope, Kind: n.Kind, Starts: n.Starts, Ends: n.Ends, Reason: n.Reason, Author: by.Actor, CreatedAt: now}
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		q := sqlgen.New(tx)
+		if live, err := q.CountSilences(ctx, sqlgen.CountSilencesParams{At: now, ActiveOnly: true}); err != nil {
+			return err
+		} else if live >= mostSilences {
+			return fault.New(fault.StateNotAllowed, "there are %d silences that have not ended; end one first, or silence a pool", live)
+		}
 		at, err := n.Scope.find(ctx, q)
 		if err != nil {
 			return err

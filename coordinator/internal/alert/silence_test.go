@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/shared/wire"
 )
 
@@ -145,5 +146,20 @@ func TestSilenceIsChecked(t *testing.T) {
 	}
 	if err := f.EndSilence(t.Context(), operator, "silence_99"); err == nil {
 		t.Error("an unknown silence ended")
+	}
+}
+
+// Every alert is held against every silence that has not ended.
+func TestSilencesAreBounded(t *testing.T) {
+	f := newFleet(t)
+	f.exec(`INSERT INTO alert_silence (starts_at, ends_at, reason, author, created_at)
+		SELECT $1, $1::timestamptz + interval '1 hour', 'many', 'user_1', $1 FROM generate_series(1, $2)`, f.time, mostSilences)
+	one := NewSilence{Ends: f.time.Add(time.Hour), Reason: "one more"}
+	if _, err := f.Silence(t.Context(), operator, one); !fault.Has(err, fault.StateNotAllowed) {
+		t.Errorf("got %v", err)
+	}
+	f.exec("UPDATE alert_silence SET ends_at = $1 WHERE silence_no = 1", f.time)
+	if _, err := f.Silence(t.Context(), operator, one); err != nil {
+		t.Errorf("after one ended: %v", err)
 	}
 }

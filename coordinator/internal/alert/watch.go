@@ -172,8 +172,9 @@ func (w *Watch) observeSamples(ctx context.Context, q *sqlgen.Queries, nodes map
 			continue
 		}
 		var s wire.Sample
-		if err := json.Unmarshal(r.Body, &s); err != nil {
-			return fmt.Errorf("newest sample of %s: %w", n.id, err)
+		if err := json.Unmarshal(r.Body, &s); err != nil { // the others must not go unwatched for it
+			w.store.cfg.Logger.Error("the newest sample of a node cannot be read, so nothing in it can raise an alert", "node_id", n.id, "error", err)
+			continue
 		}
 		late := w.lags[r.NodeNo].next(r.ReceivedAt, r.ReceivedAt.Sub(time.UnixMilli(s.AtMs)))
 		if w.lags[r.NodeNo] = late; late.moving {

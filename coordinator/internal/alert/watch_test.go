@@ -204,3 +204,18 @@ func TestSwitchedOffAndDeletedEndAlerts(t *testing.T) {
 		}
 	}
 }
+
+func TestUnreadableSampleStopsNoOtherNode(t *testing.T) {
+	f := newFleet(t)
+	f.node("node_a")
+	f.node("node_b")
+	for range 30 {
+		f.cpu("node_a", 99)
+		f.cpu("node_b", 99)
+		f.exec("UPDATE sample_latest l SET body = '[]' FROM node n WHERE n.node_no = l.node_no AND n.node_id = 'node_a'")
+		f.after(time.Minute)
+	}
+	if open := f.list(Filter{}); len(open) != 1 || open[0].NodeID != "node_b" {
+		t.Errorf("%+v", open)
+	}
+}

@@ -23,7 +23,7 @@ func (s *server) silenceOperations() {
 		status: http.StatusCreated, summary: "Silence alerts",
 		description: "For a time, the alerts of a node, a pool or the fleet are shown as silenced and not delivered to webhooks. What still fires when " +
 			"the silence ends is delivered then. A node in maintenance is silent by itself.",
-		errors: []fault.Code{fault.NodeNotFound, fault.PoolNotFound}, example: exampleSilence(),
+		errors: []fault.Code{fault.NodeNotFound, fault.PoolNotFound, fault.StateNotAllowed}, example: exampleSilence(),
 		request: newSilenceBody{
 			NodeID: "node_4f1c2a", StartsAt: instant{exampleEnd().Add(-2 * time.Hour)}, EndsAt: instant{exampleEnd()}, Reason: "moving the rack",
 		},

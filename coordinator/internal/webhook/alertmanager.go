@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"time"
@@ -53,14 +54,20 @@ func (s *Store) push(ctx context.Context, w sqlgen.Webhook) error {
 	if len(chunks) == 0 { // that it takes nothing tells that it is there
 		chunks = [][]postable{{}}
 	}
+	limited, cancel := context.WithTimeout(ctx, s.pushLimit)
+	defer cancel()
 	for _, some := range chunks {
 		body, err := json.Marshal(some)
 		if err != nil {
 			return err
 		}
-		if _, problem := s.post(ctx, target, nil, body); ctx.Err() != nil {
+		_, problem := s.post(limited, target, nil, body)
+		switch {
+		case ctx.Err() != nil:
 			return nil //nolint:nilerr // we are stopping: nothing is known of the attempt
-		} else if problem != "" {
+		case limited.Err() != nil:
+			return s.failed(ctx, q, w, fmt.Sprintf("took longer than %s for %d alerts", s.pushLimit, len(alerts)), now)
+		case problem != "":
 			return s.failed(ctx, q, w, problem, now)
 		}
 	}

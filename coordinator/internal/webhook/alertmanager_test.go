@@ -72,6 +72,22 @@ func TestAlertmanagerIsToldHowThingsStand(t *testing.T) {
 	}
 }
 
+// Many alerts are told in several requests, which may take as long together as
+// one may alone.
+func TestSlowAlertmanagerIsLeft(t *testing.T) {
+	o, r := newOffice(t), newReceiver(t)
+	o.make(New{Type: Alertmanager, URL: r.URL})
+	o.firing("node_a", "offline", "critical")
+	o.pushLimit, o.client.Timeout = 50*time.Millisecond, 0 // that of each request
+	left := make(chan struct{})
+	r.answer = func(http.ResponseWriter, int) { <-left }
+	o.run()
+	close(left)
+	if e := o.endpoint(); e.Failures != 1 || e.LastError != "took longer than 50ms for 1 alerts" {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestAlertmanagerIsNotToldOfSilencedAlerts(t *testing.T) {
 	o, r := newOffice(t), newReceiver(t)
 	o.make(New{Type: Alertmanager, URL: r.URL, MinSeverity: "critical"})

@@ -12,6 +12,9 @@ SELECT count(*) FROM webhook WHERE deleted_at IS NULL;
 -- Those that are told by deliveries.
 SELECT webhook_id, kinds, min_severity FROM webhook WHERE deleted_at IS NULL AND type = 'webhook';
 
+-- name: IsLive :one
+SELECT EXISTS (SELECT FROM webhook WHERE webhook_id = $1 AND deleted_at IS NULL);
+
 -- name: Lock :one
 SELECT * FROM webhook WHERE webhook_id = $1 AND deleted_at IS NULL FOR UPDATE;
 

@@ -76,6 +76,8 @@ type Config struct {
 type Store struct {
 	cfg    Config
 	client *http.Client
+	// pushLimit bounds all that an Alertmanager is told at once: others wait.
+	pushLimit time.Duration
 }
 
 // NewStore makes a Store.
@@ -86,7 +88,7 @@ func NewStore(c Config) *Store {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Store{cfg: c, client: newClient(c.AllowLinkLocal)}
+	return &Store{cfg: c, client: newClient(c.AllowLinkLocal), pushLimit: timeLimit}
 }
 
 func (s *Store) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Microsecond) }
@@ -203,10 +205,12 @@ func (s *Store) Delete(ctx context.Context, by audit.By, id string) error {
 func lock(ctx context.Context, q *sqlgen.Queries, id string) (sqlgen.Webhook, error) {
 	row, err := q.Lock(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return row, fault.New(fault.OtherNotFound, "no webhook %s", id)
+		return row, unknown(id)
 	}
 	return row, err
 }
+
+func unknown(id string) error { return fault.New(fault.OtherNotFound, "no webhook %s", id) }
 
 // List gives a page of endpoints, newest first, and how many there are.
 func (s *Store) List(ctx context.Context, limit, offset int) ([]Endpoint, int, error) {

@@ -287,6 +287,17 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) 
 	return err
 }
 
+const isLive = `-- name: IsLive :one
+SELECT EXISTS (SELECT FROM webhook WHERE webhook_id = $1 AND deleted_at IS NULL)
+`
+
+func (q *Queries) IsLive(ctx context.Context, webhookID string) (bool, error) {
+	row := q.db.QueryRow(ctx, isLive, webhookID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const live = `-- name: Live :many
 SELECT webhook_id, type, url, kinds, min_severity, secret_box, created_at, next_at, failures, succeeded_at, failed_at, last_error, deleted_at FROM webhook WHERE deleted_at IS NULL ORDER BY created_at DESC, webhook_id LIMIT $2 OFFSET $1
 `
