@@ -19,6 +19,7 @@ import (
 
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/job"
 	"lucid.internal/coordinator/internal/node"
@@ -52,7 +53,7 @@ type Coordinator struct {
 	alerts    *alert.Store
 	webhooks  *webhook.Store
 	referee   *challenge.Referee
-	closer    *payout.Closer
+	closer    *epoch.Closer
 	round     *payout.Round
 	pace      *pace
 	broker    transport

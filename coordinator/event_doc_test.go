@@ -9,6 +9,7 @@ import (
 
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
@@ -33,10 +34,10 @@ func TestEventExamples(t *testing.T) {
 			ChallengeID: "018e0000-0000-7000-8000-00000000002a", Result: challenge.Valid, AnsweredMs: &answered, RuleVersion: challenge.RuleVersion,
 		}},
 		{Kind: event.Score, Body: score.Changed{Before: 987_000_000, After: 987_654_321, Verdicts: 200, Reason: "valid"}},
-		{Kind: event.Payout, Body: payout.Earned{
+		{Kind: event.Payout, Body: epoch.Earned{
 			Change: "earned", Share: ledger.Amount(1_250_000), Payable: ledger.Amount(9_750_000), EpochEnd: at,
 		}},
-		{Kind: event.Payout, Body: payout.Released{Change: "released", Amount: ledger.Amount(3_000_000)}},
+		{Kind: event.Payout, Body: epoch.Released{Change: "released", Amount: ledger.Amount(3_000_000)}},
 		{Kind: event.Payout, Body: payout.Changed{
 			Change: payout.Pending, PayoutID: "payout_7c9e", Amount: ledger.USDT(10), Fee: ledger.Amount(100_000), NetAmount: ledger.Amount(9_900_000),
 		}},

@@ -2,8 +2,8 @@ package coordinator
 
 import (
 	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/ledger"
-	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/shared/wire"
 )
 
@@ -12,7 +12,7 @@ type (
 	Sample   = wire.Sample
 	Verdict  = challenge.Verdict
 	Standing = challenge.Standing
-	Earning  = payout.Earning
+	Earning  = epoch.Earning
 	USDT     = ledger.Amount
 )
 

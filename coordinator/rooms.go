@@ -15,6 +15,7 @@ import (
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/outage"
@@ -94,28 +95,29 @@ func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Sta
 // buildMoney makes what turns scores and presence into earnings and payouts.
 func (c *Coordinator) buildMoney() (err error) {
 	e, p := c.Config.Epoch, c.Config.Payout
-	config := payout.Config{
-		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, OnPayout: c.observer.Payout,
-		Epoch: e.Length, Grace: e.Grace, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
+	c.round, err = payout.NewRound(payout.Config{
+		Pool: c.DB, OnPayout: c.observer.Payout, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
 		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
 		Now: c.now, Logger: c.Log,
-	}
-	c.closer, err = payout.NewCloser(config)
+	})
 	if err != nil {
 		return err
 	}
-	c.round, err = payout.NewRound(config)
+	c.closer, err = epoch.NewCloser(epoch.Config{
+		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, AfterClosing: c.round.RunOnce,
+		Epoch: e.Length, Grace: e.Grace, Now: c.now, Logger: c.Log,
+	})
 	return err
 }
 
-func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]payout.ScoreAt, error) {
+func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
 	scores, err := c.scores.AsOf(ctx, tx, nodeNos, at)
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[int32]payout.ScoreAt, len(scores))
+	all := make(map[int32]epoch.ScoreAt, len(scores))
 	for no, s := range scores {
-		all[no] = payout.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+		all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
 	}
 	return all, nil
 }
@@ -139,7 +141,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Webhooks: c.webhooks, Payouts: c.Payouts(),
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Payouts: c.Payouts(),
 		Audit: c.Audit, Events: c.events,
 		Checks:  c.checks(),
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/user"
@@ -17,7 +16,6 @@ import (
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
-	"lucid.internal/coordinator/internal/span"
 )
 
 // shell types commands beside a database of its own.
@@ -84,7 +82,7 @@ func (s shell) payouts(many int) {
 			s.Fatal(err)
 		}
 	}
-	round, err := payout.NewRound(payout.Config{Pool: s.db, ScoreAsOf: everybodyIsGood, FaultWindows: noFaults})
+	round, err := payout.NewRound(payout.Config{Pool: s.db})
 	if err == nil {
 		err = round.RunOnce(s.Context())
 	}
@@ -92,16 +90,6 @@ func (s shell) payouts(many int) {
 		s.Fatal(err)
 	}
 }
-
-func everybodyIsGood(_ context.Context, _ db.Tx, nodeNos []int32, _ time.Time) (map[int32]payout.ScoreAt, error) {
-	all := map[int32]payout.ScoreAt{}
-	for _, no := range nodeNos {
-		all[no] = payout.ScoreAt{Vetted: true}
-	}
-	return all, nil
-}
-
-func noFaults(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, nil }
 
 // TestEveryChangingCommandIsAudited types every command. One that changes
 // something leaves an entry of its own, by the name of who typed it. Whoever

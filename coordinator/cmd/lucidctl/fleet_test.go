@@ -18,6 +18,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
@@ -60,7 +61,7 @@ func newFleet(t *testing.T) *fleet {
 	}
 	feed := event.NewFeed(event.Config{Pool: database})
 	handler, err := api.New(api.Config{
-		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Payouts: payout.NewStore(database, time.Now),
+		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payout.NewStore(database, time.Now),
 		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
 		Alerts: alert.NewStore(alert.Config{Pool: database}), Webhooks: webhook.NewStore(webhook.Config{Pool: database, Box: seal.New(proof.Key{1})}),
 		Nodes: node.NewStore(node.Config{

@@ -24,6 +24,7 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
@@ -52,6 +53,7 @@ type Config struct {
 	Scores   *score.Store
 	Alerts   *alert.Store
 	Webhooks *webhook.Store
+	Epochs   *epoch.Store
 	Payouts  *payout.Store
 	Audit    *audit.Log
 	Events   *event.Feed

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
-	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/score"
 )
 
@@ -56,7 +56,7 @@ func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[ea
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.Payouts.Earnings(ctx, n.No, in.Limit)
+	e, err := s.Epochs.Earnings(ctx, n.No, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[ea
 	return answered(shapeEarnings(n.ID, e, factors))
 }
 
-func shapeEarnings(nodeID string, e payout.Earnings, factors []*score.Factors) earningsBody {
+func shapeEarnings(nodeID string, e epoch.Earnings, factors []*score.Factors) earningsBody {
 	b := earningsBody{
 		NodeID: nodeID, Currency: "USDT", Payable: usdt(e.Payable), Held: usdt(e.Held), InFlight: usdt(e.InFlight), Paid: usdt(e.Paid),
 		Epochs: shape(e.Epochs, shapeEpoch),
@@ -80,7 +80,7 @@ func shapeEarnings(nodeID string, e payout.Earnings, factors []*score.Factors) e
 	return b
 }
 
-func shapeEpoch(l payout.Line) epochBody {
+func shapeEpoch(l epoch.Line) epochBody {
 	return epochBody{
 		PoolID: l.PoolID, StartsAt: l.StartsAt, EndsAt: l.EndsAt, PoolReward: usdt(l.Reward), Share: usdt(l.Share), Destination: l.Destination,
 		MemberSeconds: seconds(l.MemberMs), CreditedSeconds: seconds(l.CreditedMs), PootScore: points(l.ScoreNano),
@@ -89,11 +89,11 @@ func shapeEpoch(l payout.Line) epochBody {
 }
 
 func exampleEarnings() earningsBody {
-	return shapeEarnings("node_4f1c2a", payout.Earnings{
-		Payable: 4_250_000, Paid: ledger.USDT(99) / 10, Epochs: []payout.Line{{
+	return shapeEarnings("node_4f1c2a", epoch.Earnings{
+		Payable: 4_250_000, Paid: ledger.USDT(99) / 10, Epochs: []epoch.Line{{
 			PoolID: "pool_default", StartsAt: exampleTime(), EndsAt: exampleTime().Add(time.Hour), Reward: ledger.USDT(3) / 2, Share: 750_000,
-			Destination: payout.DestinationPayable, MemberMs: 3_600_000, CreditedMs: 3_540_500, ScoreNano: 987_654_321,
-			Reasons: []string{payout.ReasonOffline},
+			Destination: epoch.DestinationPayable, MemberMs: 3_600_000, CreditedMs: 3_540_500, ScoreNano: 987_654_321,
+			Reasons: []string{epoch.ReasonOffline},
 		}},
 	}, []*score.Factors{{Reputation: score.One, Timeliness: score.One, Availability: 987_654_321, Quality: score.One}})
 }

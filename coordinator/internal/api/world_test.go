@@ -24,6 +24,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
@@ -108,7 +109,7 @@ func (w *world) config() Config {
 		w.t.Fatal(err)
 	}
 	return Config{
-		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Payouts: payout.NewStore(w.db, w.now),
+		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payout.NewStore(w.db, w.now),
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
 		Webhooks: webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
 		Alerts:   alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
@@ -349,13 +350,17 @@ func (w *world) ingest(n node.Node, s wire.Sample) {
 func (w *world) closeEpoch() {
 	w.t.Helper()
 	w.advance(w.now().Truncate(time.Hour).Add(time.Hour + 3*time.Minute).Sub(w.now()))
-	closer, err := payout.NewCloser(payout.Config{
-		Pool: w.db, Now: w.now,
-		ScoreAsOf: func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]payout.ScoreAt, error) {
+	round, err := payout.NewRound(payout.Config{Pool: w.db, Now: w.now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	closer, err := epoch.NewCloser(epoch.Config{
+		Pool: w.db, Now: w.now, AfterClosing: round.RunOnce,
+		ScoreAsOf: func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
 			scores, err := w.Scores.AsOf(ctx, tx, nodeNos, at)
-			all := map[int32]payout.ScoreAt{}
+			all := map[int32]epoch.ScoreAt{}
 			for no, s := range scores {
-				all[no] = payout.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+				all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
 			}
 			return all, err
 		},

@@ -1,6 +1,6 @@
-// Package payout owns what nodes earn and are paid: epochs, statements of who
-// earned what and why, and payouts with their life cycle.
+// Package payout owns how nodes are paid what they earned: payouts with their
+// life cycle, and the round that makes them.
 //
 // It must never move money except through an entry of the ledger in the same
-// transaction, and never close an epoch twice or change a closed one.
+// transaction.
 package payout

@@ -43,13 +43,13 @@ func (r *Round) RunOnce(ctx context.Context) error {
 	for i, p := range payees {
 		nodeNos[i] = p.NodeNo
 	}
-	scores, err := r.cfg.scoresNow(ctx, nodeNos)
+	held, err := r.cfg.Held(ctx, nodeNos)
 	if err != nil {
-		return err
+		return fmt.Errorf("ask who is held: %w", err)
 	}
 	var errs []error
 	for _, p := range payees {
-		if scores[p.NodeNo].Held {
+		if held[p.NodeNo] {
 			continue
 		}
 		if err := ledger.CheckAddress(p.PayoutAddress); err != nil {

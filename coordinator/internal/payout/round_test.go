@@ -2,12 +2,12 @@ package payout_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 
-	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
 )
@@ -39,7 +39,7 @@ func (w *world) only(nodeNo int32) payout.Payout {
 
 func TestRoundPaysFromTheThresholdOn(t *testing.T) {
 	w := newWorld(t)
-	reached, below := w.addNode("node_reached", 0, ten), w.addNode("node_below", 0, ten)
+	reached, below := w.addNode("node_reached"), w.addNode("node_below")
 	w.earn("node_reached", ledger.USDT(10))
 	w.earn("node_below", ledger.USDT(10)-1)
 	w.round()
@@ -60,12 +60,12 @@ func TestRoundPaysFromTheThresholdOn(t *testing.T) {
 
 func TestRoundLeavesOut(t *testing.T) {
 	w := newWorld(t)
-	w.addNode("node_without_address", 0, ten)
+	w.addNode("node_without_address")
 	w.exec(`UPDATE node SET payout_address = ''`)
-	w.addNode("node_mistyped", 0, ten)
+	w.addNode("node_mistyped")
 	w.exec(`UPDATE node SET payout_address = 'TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u' WHERE node_id = 'node_mistyped'`)
-	w.score(w.addNode("node_suspect", 0, ten), payout.ScoreAt{Vetted: true, Held: true})
-	live := w.addNode("node_live", 0, ten)
+	w.held[w.addNode("node_suspect")] = true
+	live := w.addNode("node_live")
 	w.earn("node_live", ledger.USDT(10))
 	w.round()
 	if p := w.only(live); p.Amount != ledger.USDT(10) {
@@ -74,7 +74,7 @@ func TestRoundLeavesOut(t *testing.T) {
 	for _, id := range []string{"node_without_address", "node_mistyped", "node_suspect"} {
 		w.earn(id, ledger.USDT(50))
 	}
-	w.addNode("node_ok", 0, ten)
+	w.addNode("node_ok")
 	w.earn("node_ok", ledger.USDT(50))
 	w.post(ledger.Accrue("more", ten, "pool_gift", []ledger.Share{{NodeID: "node_live", Amount: ledger.USDT(30)}}, 0))
 	var log bytes.Buffer
@@ -106,7 +106,7 @@ func TestFees(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			no := w.addNode("node_a", 0, ten)
+			no := w.addNode("node_a")
 			w.earn("node_a", c.gross)
 			w.round(c.change)
 			if p := w.only(no); p.Amount != c.gross || p.Fee != c.fee || p.NetAmount != c.gross-c.fee {
@@ -119,7 +119,7 @@ func TestFees(t *testing.T) {
 
 func TestRoundPaysNoMoreThanTheMost(t *testing.T) {
 	w := newWorld(t)
-	no := w.addNode("node_rich", 0, ten)
+	no := w.addNode("node_rich")
 	w.earn("node_rich", ledger.USDT(10_000)+5)
 	w.round()
 	if p := w.only(no); p.Amount != ledger.USDT(10_000) {
@@ -131,7 +131,7 @@ func TestRoundPaysNoMoreThanTheMost(t *testing.T) {
 func TestConcurrentRounds(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []string{"node_a", "node_b", "node_c"} {
-		w.addNode(id, 0, ten)
+		w.addNode(id)
 		w.earn(id, ledger.USDT(40))
 	}
 	round, err := payout.NewRound(w.config())
@@ -154,11 +154,58 @@ func TestConcurrentRounds(t *testing.T) {
 	w.wantSound()
 }
 
+// The server ends our connection where a payout is stored, and at the commit
+// itself. Nothing of the attempt stays; the next round makes the one payout.
+func TestRoundKilledMidway(t *testing.T) {
+	for name, trigger := range map[string]string{
+		"insert": "TRIGGER zz_kill AFTER INSERT ON payout",
+		"entry":  "TRIGGER zz_kill AFTER INSERT ON entry",
+		"commit": "CONSTRAINT TRIGGER zz_kill AFTER INSERT ON payout DEFERRABLE INITIALLY DEFERRED",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			no := w.addNode("node_a")
+			w.earn("node_a", ledger.USDT(12))
+			w.exec(`CREATE FUNCTION kill() RETURNS trigger LANGUAGE plpgsql AS
+				$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$`)
+			w.exec("CREATE " + trigger + " FOR EACH ROW EXECUTE FUNCTION kill()")
+			round, err := payout.NewRound(w.config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := round.RunOnce(t.Context()); err == nil {
+				t.Fatal("the connection was not ended")
+			}
+			if n := w.count("payout"); n != 0 {
+				t.Fatalf("left behind: %d payouts", n)
+			}
+			w.wantBalance(ledger.KindPayable, "node_a", ledger.USDT(12))
+			w.exec("DROP FUNCTION kill CASCADE")
+			w.round()
+			if p := w.only(no); p.NetAmount != 11_880_000 {
+				t.Errorf("net amount %s", p.NetAmount)
+			}
+			w.wantBalance(ledger.KindInFlight, "node_a", 11_880_000)
+			w.wantBalance(ledger.KindPayable, "node_a", 0)
+			w.wantSound()
+		})
+	}
+}
+
+func ExampleConfig() {
+	_, err := payout.NewRound(payout.Config{FeeBasisPoints: 10_000, Threshold: 5})
+	fmt.Println(err)
+	// Output:
+	// payout: Pool is required
+	// payout: the fee of 10000 basis points is not from 0 to 9999
+	// payout: the threshold 0.000005 must lie from the least payout 1 to the most 10000
+}
+
 func TestListPages(t *testing.T) {
 	w := newWorld(t)
 	store := payout.NewStore(w.pool, nil)
-	no := w.addNode("node_a", 0, ten)
-	w.addNode("node_other", 0, ten)
+	no := w.addNode("node_a")
+	w.addNode("node_other")
 	w.earn("node_other", ledger.USDT(10))
 	w.earn("node_a", ledger.USDT(10))
 	for range 4 {
@@ -194,8 +241,5 @@ func TestListPages(t *testing.T) {
 	same("status and cursor", w.listed(no, payout.Filter{Status: payout.Cancelled, Before: all[3].No}), all[4:])
 	if _, total, err := store.List(t.Context(), no, payout.Filter{Status: payout.Cancelled, Limit: 1, Before: all[3].No}); err != nil || total != 4 {
 		t.Errorf("total %d, %v; want all 4 whatever the cursor", total, err)
-	}
-	if _, err := store.Earnings(t.Context(), 999, 0); !fault.Has(err, fault.NodeNotFound) {
-		t.Errorf("earnings of nobody: %v", err)
 	}
 }

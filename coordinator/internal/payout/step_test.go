@@ -12,7 +12,7 @@ import (
 // pending is a store and the id of a pending payout of 10 USDT to node_a.
 func pending(w *world) (store *payout.Store, nodeNo int32, id string) {
 	w.t.Helper()
-	nodeNo = w.addNode("node_a", 0, ten)
+	nodeNo = w.addNode("node_a")
 	w.earn("node_a", ledger.USDT(10))
 	w.round()
 	return payout.NewStore(w.pool, w.config().Now), nodeNo, w.only(nodeNo).ID
@@ -41,7 +41,7 @@ func refuse(t *testing.T, code fault.Code) func(payout.Payout, error) {
 
 func TestCompletedPayout(t *testing.T) {
 	w := newWorld(t)
-	store, no, id := pending(w)
+	store, _, id := pending(w)
 	ctx := t.Context()
 	refuse(t, fault.PayoutNotFound)(store.Start(ctx, byTest, "payout_unknown"))
 	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "tx"))
@@ -57,10 +57,9 @@ func TestCompletedPayout(t *testing.T) {
 	}
 	refuse(t, fault.StateNotAllowed)(store.Fail(ctx, byTest, id, "late"))
 	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "other"))
-	earnings, err := store.Earnings(ctx, no, 0)
-	if err != nil || earnings.Paid != 9_900_000 || earnings.InFlight != 0 || earnings.Payable != 0 || earnings.Held != 0 {
-		t.Errorf("%+v, %v", earnings, err)
-	}
+	w.wantBalance(ledger.KindPaidOut, "node_a", 9_900_000)
+	w.wantBalance(ledger.KindInFlight, "node_a", 0)
+	w.wantBalance(ledger.KindPayable, "node_a", 0)
 	w.wantBalance(ledger.KindFeeIncome, "", 100_000)
 	w.wantBalance(ledger.KindFeePending, "", 0)
 	w.wantSound()
@@ -127,7 +126,7 @@ func TestRetryNeedsTheMoneyAndTheTurn(t *testing.T) {
 // The database itself keeps a payout on its way.
 func TestDatabaseRefusesOtherSteps(t *testing.T) {
 	w := newWorld(t)
-	w.addNode("node_a", 0, ten)
+	w.addNode("node_a")
 	w.earn("node_a", ledger.USDT(10))
 	w.round()
 	for sql, want := range map[string]string{

@@ -20,14 +20,14 @@ const (
 // settled is what the coordinator's BenchmarkSettlement reports.
 type settled struct{ rate, rows, rowRate, times float64 }
 
-// measureSettlement runs the payout room's own benchmark: enrolling a million
+// measureSettlement runs the epoch room's own benchmark: enrolling a million
 // nodes and waiting an hour for their epoch would measure something else.
 func measureSettlement(ctx context.Context, _ options, _ harness.Binaries, _ string) ([]figure, error) {
 	root, err := harness.Repository()
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"test", "./internal/payout", "-run", "^$", "-bench", "^BenchmarkSettlement$", "-benchtime", "1x", "-timeout", "2h",
+	args := []string{"test", "./internal/epoch", "-run", "^$", "-bench", "^BenchmarkSettlement$", "-benchtime", "1x", "-timeout", "2h",
 		"-settled-pools", strconv.Itoa(settledPools)}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(root, "coordinator")

@@ -8,12 +8,6 @@ import (
 	"time"
 )
 
-type NodePresence struct {
-	NodeNo int32
-	FromAt time.Time
-	ToAt   *time.Time
-}
-
 type Payout struct {
 	PayoutNo        int64
 	PayoutID        string

@@ -8,8 +8,6 @@ package sqlgen
 import (
 	"context"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 const allPayouts = `-- name: AllPayouts :many
@@ -86,36 +84,6 @@ func (q *Queries) CountPayouts(ctx context.Context, arg CountPayoutsParams) (int
 	return count, err
 }
 
-const insertEpoch = `-- name: InsertEpoch :one
-INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (pool_no, starts_at) DO NOTHING
-RETURNING epoch_no
-`
-
-type InsertEpochParams struct {
-	PoolNo   int32
-	StartsAt time.Time
-	EndsAt   time.Time
-	Reward   int64
-	EntryID  *uuid.UUID
-	ClosedAt time.Time
-}
-
-func (q *Queries) InsertEpoch(ctx context.Context, arg InsertEpochParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertEpoch,
-		arg.PoolNo,
-		arg.StartsAt,
-		arg.EndsAt,
-		arg.Reward,
-		arg.EntryID,
-		arg.ClosedAt,
-	)
-	var epoch_no int64
-	err := row.Scan(&epoch_no)
-	return epoch_no, err
-}
-
 const insertPayout = `-- name: InsertPayout :one
 INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
@@ -146,68 +114,6 @@ func (q *Queries) InsertPayout(ctx context.Context, arg InsertPayoutParams) (int
 	var payout_no int64
 	err := row.Scan(&payout_no)
 	return payout_no, err
-}
-
-const lines = `-- name: Lines :many
-SELECT l.epoch_no, pool.pool_id, e.starts_at, e.ends_at, e.reward, l.member_ms, l.credited_ms, l.score, l.factors,
-    l.weight, l.share, l.destination, l.reasons
-FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool USING (pool_no)
-WHERE l.node_no = $1 ORDER BY l.epoch_no DESC LIMIT $2
-`
-
-type LinesParams struct {
-	NodeNo int32
-	Most   int32
-}
-
-type LinesRow struct {
-	EpochNo     int64
-	PoolID      string
-	StartsAt    time.Time
-	EndsAt      time.Time
-	Reward      int64
-	MemberMs    int64
-	CreditedMs  int64
-	Score       int64
-	Factors     []byte
-	Weight      int64
-	Share       int64
-	Destination string
-	Reasons     []string
-}
-
-func (q *Queries) Lines(ctx context.Context, arg LinesParams) ([]LinesRow, error) {
-	rows, err := q.db.Query(ctx, lines, arg.NodeNo, arg.Most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []LinesRow
-	for rows.Next() {
-		var i LinesRow
-		if err := rows.Scan(
-			&i.EpochNo,
-			&i.PoolID,
-			&i.StartsAt,
-			&i.EndsAt,
-			&i.Reward,
-			&i.MemberMs,
-			&i.CreditedMs,
-			&i.Score,
-			&i.Factors,
-			&i.Weight,
-			&i.Share,
-			&i.Destination,
-			&i.Reasons,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const lockPayout = `-- name: LockPayout :one
@@ -247,91 +153,6 @@ func (q *Queries) LockPayout(ctx context.Context, payoutID string) (LockPayoutRo
 		&i.NodeID,
 	)
 	return i, err
-}
-
-const memberships = `-- name: Memberships :many
-SELECT m.node_no, node.node_id, m.from_at, m.to_at
-FROM pool_membership m JOIN node USING (node_no)
-WHERE m.pool_no = $1 AND m.from_at < $2 AND (m.to_at IS NULL OR m.to_at > $3)
-ORDER BY m.node_no, m.from_at
-`
-
-type MembershipsParams struct {
-	PoolNo int32
-	Until  time.Time
-	Since  *time.Time
-}
-
-type MembershipsRow struct {
-	NodeNo int32
-	NodeID string
-	FromAt time.Time
-	ToAt   *time.Time
-}
-
-func (q *Queries) Memberships(ctx context.Context, arg MembershipsParams) ([]MembershipsRow, error) {
-	rows, err := q.db.Query(ctx, memberships, arg.PoolNo, arg.Until, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []MembershipsRow
-	for rows.Next() {
-		var i MembershipsRow
-		if err := rows.Scan(
-			&i.NodeNo,
-			&i.NodeID,
-			&i.FromAt,
-			&i.ToAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const nodeID = `-- name: NodeID :one
-SELECT node_id FROM node WHERE node_no = $1
-`
-
-func (q *Queries) NodeID(ctx context.Context, nodeNo int32) (string, error) {
-	row := q.db.QueryRow(ctx, nodeID, nodeNo)
-	var node_id string
-	err := row.Scan(&node_id)
-	return node_id, err
-}
-
-const nodesByID = `-- name: NodesByID :many
-SELECT node_no, node_id FROM node WHERE node_id = ANY($1::text[]) ORDER BY node_no
-`
-
-type NodesByIDRow struct {
-	NodeNo int32
-	NodeID string
-}
-
-func (q *Queries) NodesByID(ctx context.Context, nodeIds []string) ([]NodesByIDRow, error) {
-	rows, err := q.db.Query(ctx, nodesByID, nodeIds)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []NodesByIDRow
-	for rows.Next() {
-		var i NodesByIDRow
-		if err := rows.Scan(&i.NodeNo, &i.NodeID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const payees = `-- name: Payees :many
@@ -473,138 +294,6 @@ func (q *Queries) Payouts(ctx context.Context, arg PayoutsParams) ([]PayoutsRow,
 			&i.Payout.CreatedAt,
 			&i.Payout.UpdatedAt,
 			&i.NodeID,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const pool = `-- name: Pool :one
-SELECT pool.pool_no, pool.pool_id, pool.reward_per_epoch, pool.created_at, pool.deleted_at,
-    coalesce((SELECT ends_at FROM epoch WHERE epoch.pool_no = pool.pool_no ORDER BY starts_at DESC LIMIT 1), 'epoch')::timestamptz AS last_end
-FROM pool WHERE pool.pool_no = $1
-`
-
-type PoolRow struct {
-	PoolNo         int32
-	PoolID         string
-	RewardPerEpoch int64
-	CreatedAt      time.Time
-	DeletedAt      *time.Time
-	LastEnd        time.Time
-}
-
-// last_end is the end of the last closed epoch; 1970 when there is none.
-func (q *Queries) Pool(ctx context.Context, poolNo int32) (PoolRow, error) {
-	row := q.db.QueryRow(ctx, pool, poolNo)
-	var i PoolRow
-	err := row.Scan(
-		&i.PoolNo,
-		&i.PoolID,
-		&i.RewardPerEpoch,
-		&i.CreatedAt,
-		&i.DeletedAt,
-		&i.LastEnd,
-	)
-	return i, err
-}
-
-const poolNos = `-- name: PoolNos :many
-SELECT pool_no FROM pool p
-WHERE deleted_at IS NULL OR deleted_at > coalesce((SELECT e.ends_at FROM epoch e WHERE e.pool_no = p.pool_no ORDER BY e.starts_at DESC LIMIT 1),
-    '-infinity')
-ORDER BY pool_no
-`
-
-// A deleted pool has epochs to close until the one in which it ended is.
-func (q *Queries) PoolNos(ctx context.Context) ([]int32, error) {
-	rows, err := q.db.Query(ctx, poolNos)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int32
-	for rows.Next() {
-		var pool_no int32
-		if err := rows.Scan(&pool_no); err != nil {
-			return nil, err
-		}
-		items = append(items, pool_no)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const presences = `-- name: Presences :many
-SELECT node_no, from_at, to_at FROM node_presence
-WHERE node_no = ANY($1::integer[]) AND from_at <= $2 AND (to_at IS NULL OR to_at >= $3)
-`
-
-type PresencesParams struct {
-	NodeNos []int32
-	Until   time.Time
-	Since   *time.Time
-}
-
-func (q *Queries) Presences(ctx context.Context, arg PresencesParams) ([]NodePresence, error) {
-	rows, err := q.db.Query(ctx, presences, arg.NodeNos, arg.Until, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []NodePresence
-	for rows.Next() {
-		var i NodePresence
-		if err := rows.Scan(&i.NodeNo, &i.FromAt, &i.ToAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const states = `-- name: States :many
-SELECT node_no, status, from_at, to_at FROM node_state
-WHERE node_no = ANY($1::integer[]) AND from_at <= $2 AND (to_at IS NULL OR to_at >= $3)
-`
-
-type StatesParams struct {
-	NodeNos []int32
-	Until   time.Time
-	Since   *time.Time
-}
-
-type StatesRow struct {
-	NodeNo int32
-	Status string
-	FromAt time.Time
-	ToAt   *time.Time
-}
-
-func (q *Queries) States(ctx context.Context, arg StatesParams) ([]StatesRow, error) {
-	rows, err := q.db.Query(ctx, states, arg.NodeNos, arg.Until, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []StatesRow
-	for rows.Next() {
-		var i StatesRow
-		if err := rows.Scan(
-			&i.NodeNo,
-			&i.Status,
-			&i.FromAt,
-			&i.ToAt,
 		); err != nil {
 			return nil, err
 		}

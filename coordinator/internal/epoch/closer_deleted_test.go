@@ -1,4 +1,4 @@
-package payout_test
+package epoch_test
 
 import (
 	"testing"

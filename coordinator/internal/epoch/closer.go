@@ -1,4 +1,4 @@
-package payout
+package epoch
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/epoch/sqlgen"
 	"lucid.internal/coordinator/internal/ledger"
-	"lucid.internal/coordinator/internal/payout/sqlgen"
 	"lucid.internal/coordinator/internal/span"
 )
 
@@ -20,22 +20,21 @@ import (
 // entry each. Several closers may run at once; one of them closes an epoch.
 type Closer struct {
 	cfg     Config
-	round   *Round
 	settled atomic.Bool // what a crash may have left between two steps is done
 }
 
 // NewCloser makes a Closer; it lists every fault of cfg.
 func NewCloser(cfg Config) (*Closer, error) {
-	round, err := NewRound(cfg)
+	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	return &Closer{cfg: round.cfg, round: round}, nil
+	return &Closer{cfg: cfg}, nil
 }
 
 // RunOnce closes what is due in every pool, oldest first. When it closed
 // something, it releases the held earnings of nodes whose vetting has ended
-// and runs the payout round. A pool that fails does not stop the others.
+// and calls Config.AfterClosing. A pool that fails does not stop the others.
 func (c *Closer) RunOnce(ctx context.Context) error {
 	pools, err := sqlgen.New(c.cfg.Pool).PoolNos(ctx)
 	if err != nil {
@@ -56,7 +55,7 @@ func (c *Closer) RunOnce(ctx context.Context) error {
 		}
 	}
 	if closedAny || !c.settled.Load() {
-		err := errors.Join(c.release(ctx), c.round.RunOnce(ctx))
+		err := errors.Join(c.release(ctx), c.cfg.AfterClosing(ctx))
 		c.settled.Store(err == nil)
 		errs = append(errs, err)
 	}

@@ -1,4 +1,4 @@
-package payout_test
+package epoch_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/node"
-	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/score"
 )
 
@@ -46,14 +46,14 @@ func settlement(b *testing.B, pools int) *world {
 // of the rows that this wrote, updated balances among them, into tables with the same
 // columns and indexes. Of a million nodes:
 //
-//	go test ./internal/payout -run '^$' -bench Settlement -benchtime 1x -settled-pools 10000
+//	go test ./internal/epoch -run '^$' -bench Settlement -benchtime 1x -settled-pools 10000
 func BenchmarkSettlement(b *testing.B) {
 	w := settlement(b, *settledPools)
 	scores, err := score.NewStore(score.Config{Pool: w.pool, SetNodeScore: node.SetScore})
 	if err != nil {
 		b.Fatal(err)
 	}
-	closer := w.closer(func(c *payout.Config) { c.ScoreAsOf, c.OnEarning = asOf(scores), nil })
+	closer := w.closer(func(c *epoch.Config) { c.ScoreAsOf, c.OnEarning = asOf(scores), nil })
 	began, epochs := time.Now(), 0
 	for b.Loop() {
 		epochs++
@@ -77,12 +77,12 @@ func BenchmarkSettlement(b *testing.B) {
 }
 
 // asOf reads scores as the coordinator does.
-func asOf(scores *score.Store) func(context.Context, db.Tx, []int32, time.Time) (map[int32]payout.ScoreAt, error) {
-	return func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]payout.ScoreAt, error) {
+func asOf(scores *score.Store) func(context.Context, db.Tx, []int32, time.Time) (map[int32]epoch.ScoreAt, error) {
+	return func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
 		found, err := scores.AsOf(ctx, tx, nodeNos, at)
-		all := make(map[int32]payout.ScoreAt, len(found))
+		all := make(map[int32]epoch.ScoreAt, len(found))
 		for no, s := range found {
-			all[no] = payout.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+			all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
 		}
 		return all, err
 	}

@@ -1,4 +1,4 @@
-package payout
+package epoch
 
 import (
 	"context"
@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/epoch/sqlgen"
+	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/ledger"
-	"lucid.internal/coordinator/internal/payout/sqlgen"
 )
 
 // release makes the held earnings of every node payable whose vetting has
@@ -62,7 +63,7 @@ func Release(ctx context.Context, tx db.Tx, nodeID string, at time.Time) (ledger
 	if _, err = ledger.Post(ctx, tx, ledger.Release(nodeID+"/"+at.UTC().Format(time.RFC3339Nano), at, nodeID, amount)); err != nil {
 		return 0, err
 	}
-	return amount, publish(ctx, tx, nodeID, "", Released{Change: "released", Amount: amount}, at)
+	return amount, event.Publish(ctx, tx, event.Event{Kind: event.Payout, NodeID: nodeID, Body: Released{Change: "released", Amount: amount}, At: at})
 }
 
 func (c Config) scoresNow(ctx context.Context, nodeNos []int32) (scores map[int32]ScoreAt, err error) {

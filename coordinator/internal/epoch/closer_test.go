@@ -1,4 +1,4 @@
-package payout_test
+package epoch_test
 
 import (
 	"context"
@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/epoch"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
-	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/span"
 )
 
@@ -48,14 +49,17 @@ func TestEpochIsPaidByEvidence(t *testing.T) {
 	}
 	w.wantSound()
 
-	earnings, err := payout.NewStore(w.pool, nil).Earnings(t.Context(), half, 0)
+	earnings, err := epoch.NewStore(w.pool).Earnings(t.Context(), half, 0)
 	if err != nil || earnings.Payable != 3_000_000 || len(earnings.Epochs) != 1 {
 		t.Fatalf("earnings of the half: %+v, %v", earnings, err)
 	}
+	if _, err := epoch.NewStore(w.pool).Earnings(t.Context(), 999, 0); !fault.Has(err, fault.NodeNotFound) {
+		t.Errorf("earnings of nobody: %v", err)
+	}
 	l := earnings.Epochs[0]
 	if l.PoolID != "pool_a" || l.MemberMs != 1_800_000 || l.CreditedMs != 1_800_000 || l.ScoreNano != perfect ||
-		l.Weight != perfect*1_800_000 || l.Share != 3_000_000 || l.Reward != 9_000_000 || l.Destination != payout.DestinationPayable ||
-		!slices.Equal(l.Reasons, []string{payout.ReasonPartial}) || string(l.Factors) != `{"reputation": 1}` || !l.EndsAt.Equal(at(60)) {
+		l.Weight != perfect*1_800_000 || l.Share != 3_000_000 || l.Reward != 9_000_000 || l.Destination != epoch.DestinationPayable ||
+		!slices.Equal(l.Reasons, []string{epoch.ReasonPartial}) || string(l.Factors) != `{"reputation": 1}` || !l.EndsAt.Equal(at(60)) {
 		t.Errorf("statement line: %+v", l)
 	}
 }
@@ -67,7 +71,7 @@ func TestUnearnedRewardIsUnallocated(t *testing.T) {
 	free := w.addPool("pool_free", 0, at(0))
 	w.exec(`UPDATE node_presence SET to_at = $2 WHERE node_no = $1`, w.addNode("node_gone", offline, at(-60)), at(-1))
 	w.addNode("node_unpaid", free, at(-60))
-	w.score(w.addNode("node_bad", offline, at(-60)), payout.ScoreAt{Vetted: true})
+	w.score(w.addNode("node_bad", offline, at(-60)), epoch.ScoreAt{Vetted: true})
 	w.run(w.closer())
 	w.wantBalance(ledger.KindUnallocated, "pool_empty", 5)
 	w.wantBalance(ledger.KindUnallocated, "pool_offline", 7)
@@ -91,7 +95,7 @@ func TestCatchUpIsBoundedAndInOrder(t *testing.T) {
 	w := newWorld(t)
 	poolNo := w.addPool("pool_a", 100, at(0))
 	w.addNode("node_a", poolNo, at(0))
-	closer := w.closer(func(c *payout.Config) { c.CatchUp = 2 })
+	closer := w.closer(func(c *epoch.Config) { c.CatchUp = 2 })
 	w.setNow(at(5*60 + 2))
 	for i, want := range []int{2, 4, 5, 5} {
 		w.run(closer)
@@ -147,7 +151,7 @@ func TestConcurrentClosers(t *testing.T) {
 func TestKilledMidway(t *testing.T) {
 	for _, where := range []string{
 		"AFTER INSERT ON epoch", "AFTER INSERT ON statement_line", "AFTER INSERT ON entry", "AFTER INSERT ON posting",
-		"AFTER UPDATE ON account", "AFTER INSERT ON payout", "DEFERRED ON epoch", "DEFERRED ON entry", "DEFERRED ON payout",
+		"AFTER UPDATE ON account", "DEFERRED ON epoch", "DEFERRED ON entry",
 	} {
 		t.Run(where, func(t *testing.T) {
 			w := newWorld(t)
@@ -163,18 +167,16 @@ func TestKilledMidway(t *testing.T) {
 			if err := closer.RunOnce(t.Context()); err == nil {
 				t.Fatal("the connection was not ended")
 			}
-			paying := strings.HasSuffix(where, "payout") // the epoch stands by then
-			if epochs, entries := w.count("epoch"), w.count("entry"); (epochs != 0 || entries != 0) != paying || w.count("payout") != 0 {
-				t.Fatalf("left behind: %d epochs, %d entries, %d payouts", epochs, entries, w.count("payout"))
+			if epochs, entries := w.count("epoch"), w.count("entry"); epochs != 0 || entries != 0 {
+				t.Fatalf("left behind: %d epochs, %d entries", epochs, entries)
 			}
 			w.wantSound()
 			w.exec("DROP FUNCTION kill CASCADE")
 			w.run(closer)
-			if epochs, payouts := w.count("epoch"), w.count("payout"); epochs != 1 || payouts != 1 {
-				t.Errorf("after the next run: %d epochs, %d payouts", epochs, payouts)
+			if n := w.count("epoch"); n != 1 {
+				t.Errorf("after the next run: %d epochs", n)
 			}
-			w.wantBalance(ledger.KindInFlight, "node_a", 11_880_000)
-			w.wantBalance(ledger.KindPayable, "node_a", 0)
+			w.wantBalance(ledger.KindPayable, "node_a", ledger.USDT(12))
 			w.wantSound()
 		})
 	}
@@ -262,27 +264,24 @@ func TestFaultThatBeganInAnEarlierEpoch(t *testing.T) {
 	}
 }
 
-// Payouts follow an epoch at once; a run that closes nothing makes none.
-func TestRoundFollowsAnEpoch(t *testing.T) {
+// What follows earnings, payouts, does so at once; a run that closes nothing
+// causes none.
+func TestEpochIsFollowedUp(t *testing.T) {
 	w := newWorld(t)
 	w.addPool("pool_a", 0, at(60))
-	w.addNode("node_first", 0, at(0))
-	w.earn("node_first", ledger.USDT(10))
 	closer := w.closer()
-	w.run(closer) // the first run of a process does what a crash may have left
-	if n := w.count("payout"); n != 1 {
-		t.Errorf("%d payouts after the first run", n)
-	}
-	w.addNode("node_second", 0, at(0))
-	w.earn("node_second", ledger.USDT(10))
-	w.run(closer)
-	if n := w.count("payout"); n != 1 {
-		t.Errorf("%d payouts after a run without an epoch", n)
-	}
-	w.setNow(at(122))
-	w.run(closer)
-	if n := w.count("payout"); n != 2 {
-		t.Errorf("%d payouts after the epoch", n)
+	for _, step := range []struct {
+		minute float64
+		want   int
+	}{
+		{63, 1}, // the first run of a process does what a crash may have left
+		{64, 1}, {122, 2}, {123, 2},
+	} {
+		w.setNow(at(step.minute))
+		w.run(closer)
+		if w.followed != step.want {
+			t.Errorf("followed up %d times at minute %v, want %d", w.followed, step.minute, step.want)
+		}
 	}
 }
 
@@ -291,8 +290,8 @@ func TestPoolThatFailsDoesNotStopOthers(t *testing.T) {
 	bad := w.addNode("node_bad", w.addPool("pool_bad", 100, at(0)), at(0))
 	w.addNode("node_good", w.addPool("pool_good", 100, at(0)), at(0))
 	scores, broken := w.config().ScoreAsOf, errors.New("scores are broken")
-	closer := w.closer(func(c *payout.Config) {
-		c.ScoreAsOf = func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]payout.ScoreAt, error) {
+	closer := w.closer(func(c *epoch.Config) {
+		c.ScoreAsOf = func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
 			if slices.Contains(nodeNos, bad) {
 				return nil, broken
 			}
@@ -312,7 +311,7 @@ func TestUnrecordedFaultsKeepEpochsOpen(t *testing.T) {
 	w := newWorld(t)
 	w.addPool("pool_a", 100, at(0))
 	unsettled := errors.New("the heartbeat is behind")
-	closer := w.closer(func(c *payout.Config) {
+	closer := w.closer(func(c *epoch.Config) {
 		c.FaultWindows = func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, unsettled }
 	})
 	if err := closer.RunOnce(t.Context()); !errors.Is(err, unsettled) || w.count("epoch") != 0 {
@@ -324,8 +323,8 @@ func TestVettingHoldsAndReleases(t *testing.T) {
 	w := newWorld(t)
 	poolNo := w.addPool("pool_a", ledger.USDT(24), at(0))
 	fresh, suspect := w.addNode("node_fresh", poolNo, at(0)), w.addNode("node_suspect", poolNo, at(0))
-	w.score(fresh, payout.ScoreAt{ScoreNano: perfect})
-	w.score(suspect, payout.ScoreAt{ScoreNano: perfect, Vetted: true, Held: true})
+	w.score(fresh, epoch.ScoreAt{ScoreNano: perfect})
+	w.score(suspect, epoch.ScoreAt{ScoreNano: perfect, Vetted: true, Held: true})
 	closer := w.closer()
 	w.run(closer)
 	w.wantBalance(ledger.KindHeld, "node_fresh", ledger.USDT(12))
@@ -333,12 +332,11 @@ func TestVettingHoldsAndReleases(t *testing.T) {
 	if got := query[string](w, `SELECT string_agg(destination || reasons[1], ' ' ORDER BY node_no) FROM statement_line`); got != "heldnew heldheld" {
 		t.Errorf("lines %q", got)
 	}
-	w.score(fresh, payout.ScoreAt{ScoreNano: perfect, Vetted: true})
+	w.score(fresh, epoch.ScoreAt{ScoreNano: perfect, Vetted: true})
 	w.setNow(at(122))
 	w.run(closer)
 	w.wantBalance(ledger.KindHeld, "node_fresh", 0)
-	w.wantBalance(ledger.KindPayable, "node_fresh", 0)
-	w.wantBalance(ledger.KindInFlight, "node_fresh", 23_760_000) // released and paid at once
+	w.wantBalance(ledger.KindPayable, "node_fresh", ledger.USDT(24))
 	w.wantBalance(ledger.KindHeld, "node_suspect", ledger.USDT(24))
 	w.wantSound()
 }
@@ -364,11 +362,10 @@ func TestClosedIsClosed(t *testing.T) {
 }
 
 func ExampleConfig() {
-	_, err := payout.NewCloser(payout.Config{Epoch: 7 * time.Minute, FeeBasisPoints: 10_000, Threshold: 5})
+	_, err := epoch.NewCloser(epoch.Config{Epoch: 7 * time.Minute, Grace: -time.Second})
 	fmt.Println(err)
 	// Output:
-	// payout: Pool, ScoreAsOf and FaultWindows are required
-	// payout: a day must hold a whole number of epochs of at least 1s, not of 7m0s
-	// payout: the fee of 10000 basis points is not from 0 to 9999
-	// payout: the threshold 0.000005 must lie from the least payout 1 to the most 10000
+	// epoch: Pool, ScoreAsOf and FaultWindows are required
+	// epoch: a day must hold a whole number of epochs of at least 1s, not of 7m0s
+	// epoch: the grace time -1s is negative
 }

@@ -1,11 +1,11 @@
-package payout
+package epoch
 
 import (
 	"context"
 	"fmt"
 	"time"
 
-	"lucid.internal/coordinator/internal/payout/sqlgen"
+	"lucid.internal/coordinator/internal/epoch/sqlgen"
 	"lucid.internal/coordinator/internal/span"
 )
 
