@@ -51,6 +51,8 @@ func TestCommandLine(t *testing.T) {
 		{"doctor --state-dir " + dir + "/none", 1, "is not there", ""},
 		{"doctor --json --state-dir " + dir + "/none", 1, `"check": "clock"`, ""},
 		{"doctor --server here", 2, "", `servers: "here" is not host:port`},
+		{"sign --state-dir " + dir + "/none", 2, "", "--payout-address is missing"},
+		{"sign --payout-address T1 --state-dir " + dir + "/none", 1, "", "this machine is not enrolled: no identity in " + dir + "/none"},
 		{"status --status-file " + dir + "/none", 3, "", "no agent is running"},
 		{"status --status-file " + bad, 1, "", "invalid character"},
 	} {

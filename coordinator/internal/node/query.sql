@@ -251,3 +251,12 @@ SELECT DISTINCT ON (n.node_no) n.node_id, k.key_epoch, k.root_box, k.device_publ
 FROM node n JOIN node_key k USING (node_no)
 WHERE n.deleted_at IS NULL AND k.retired_at IS NULL
 ORDER BY n.node_no, k.key_epoch DESC;
+
+-- name: LockSigner :one
+SELECT n.node_no, n.signed_change_ms, k.device_public
+FROM node n JOIN node_key k USING (node_no)
+WHERE n.node_id = $1 AND n.deleted_at IS NULL AND k.retired_at IS NULL
+ORDER BY k.key_epoch DESC LIMIT 1 FOR NO KEY UPDATE OF n;
+
+-- name: SetSignedChange :exec
+UPDATE node SET signed_change_ms = $2 WHERE node_no = $1;

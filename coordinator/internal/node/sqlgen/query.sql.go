@@ -792,6 +792,26 @@ func (q *Queries) LockPools(ctx context.Context, poolIds []string) error {
 	return err
 }
 
+const lockSigner = `-- name: LockSigner :one
+SELECT n.node_no, n.signed_change_ms, k.device_public
+FROM node n JOIN node_key k USING (node_no)
+WHERE n.node_id = $1 AND n.deleted_at IS NULL AND k.retired_at IS NULL
+ORDER BY k.key_epoch DESC LIMIT 1 FOR NO KEY UPDATE OF n
+`
+
+type LockSignerRow struct {
+	NodeNo         int32
+	SignedChangeMs int64
+	DevicePublic   []byte
+}
+
+func (q *Queries) LockSigner(ctx context.Context, nodeID string) (LockSignerRow, error) {
+	row := q.db.QueryRow(ctx, lockSigner, nodeID)
+	var i LockSignerRow
+	err := row.Scan(&i.NodeNo, &i.SignedChangeMs, &i.DevicePublic)
+	return i, err
+}
+
 const lockStatus = `-- name: LockStatus :one
 SELECT n.status, n.status_reason, n.proven, n.online, n.deleted_at, n.node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = n.pool_no), '')::text AS pool_id
 FROM node n WHERE n.node_no = $1 FOR NO KEY UPDATE
@@ -1210,6 +1230,20 @@ type SetScoreParams struct {
 
 func (q *Queries) SetScore(ctx context.Context, arg SetScoreParams) error {
 	_, err := q.db.Exec(ctx, setScore, arg.NodeNo, arg.PootScore)
+	return err
+}
+
+const setSignedChange = `-- name: SetSignedChange :exec
+UPDATE node SET signed_change_ms = $2 WHERE node_no = $1
+`
+
+type SetSignedChangeParams struct {
+	NodeNo         int32
+	SignedChangeMs int64
+}
+
+func (q *Queries) SetSignedChange(ctx context.Context, arg SetSignedChangeParams) error {
+	_, err := q.db.Exec(ctx, setSignedChange, arg.NodeNo, arg.SignedChangeMs)
 	return err
 }
 
