@@ -108,12 +108,20 @@ type AuditList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
+// Board defines model for Board.
+type Board struct {
+	FanRpm     *float64 `json:"fan_rpm"`
+	InputVolts *float64 `json:"input_volts"`
+	PowerWatts *float64 `json:"power_watts"`
+}
+
 // CPU defines model for CPU.
 type CPU struct {
 	Cores              int64      `json:"cores"`
 	FrequencyMhz       *float64   `json:"frequency_mhz"`
 	LoadAverage        *[]float64 `json:"load_average"`
 	PerCore            *[]float64 `json:"per_core"`
+	PressurePercent    *float64   `json:"pressure_percent,omitempty"`
 	TemperatureCelsius *float64   `json:"temperature_celsius"`
 	UsagePercent       *float64   `json:"usage_percent"`
 }
@@ -388,10 +396,13 @@ type Detail struct {
 type Disk struct {
 	Filesystems         *[]Filesystem `json:"filesystems"`
 	FreeBytes           int64         `json:"free_bytes"`
+	PressurePercent     *float64      `json:"pressure_percent,omitempty"`
 	ReadIops            *float64      `json:"read_iops"`
 	ReadThroughputMbps  *float64      `json:"read_throughput_mbps"`
+	StalledPercent      *float64      `json:"stalled_percent,omitempty"`
 	TotalBytes          int64         `json:"total_bytes"`
 	UsedBytes           int64         `json:"used_bytes"`
+	WornPercent         *float64      `json:"worn_percent,omitempty"`
 	WriteIops           *float64      `json:"write_iops"`
 	WriteThroughputMbps *float64      `json:"write_throughput_mbps"`
 }
@@ -541,12 +552,13 @@ type Field struct {
 
 // Filesystem defines model for Filesystem.
 type Filesystem struct {
-	ErrorsCount *int64 `json:"errors_count,omitempty"`
-	FreeBytes   int64  `json:"free_bytes"`
-	Mount       string `json:"mount"`
-	ReadOnly    bool   `json:"read_only"`
-	TotalBytes  int64  `json:"total_bytes"`
-	UsedBytes   int64  `json:"used_bytes"`
+	ErrorsCount        *int64 `json:"errors_count,omitempty"`
+	FreeBytes          int64  `json:"free_bytes"`
+	LifetimeWriteBytes *int64 `json:"lifetime_write_bytes,omitempty"`
+	Mount              string `json:"mount"`
+	ReadOnly           bool   `json:"read_only"`
+	TotalBytes         int64  `json:"total_bytes"`
+	UsedBytes          int64  `json:"used_bytes"`
 }
 
 // Fleet defines model for Fleet.
@@ -617,6 +629,7 @@ type FleetPools struct {
 
 // GPU defines model for GPU.
 type GPU struct {
+	FrequencyMhz       *float64 `json:"frequency_mhz,omitempty"`
 	MemoryTotalBytes   *int64   `json:"memory_total_bytes"`
 	MemoryUsedBytes    *int64   `json:"memory_used_bytes"`
 	TemperatureCelsius *float64 `json:"temperature_celsius"`
@@ -697,9 +710,13 @@ type History struct {
 
 // Interface defines model for Interface.
 type Interface struct {
-	BytesIn  int64  `json:"bytes_in"`
-	BytesOut int64  `json:"bytes_out"`
-	Name     string `json:"name"`
+	BytesIn        int64    `json:"bytes_in"`
+	BytesOut       int64    `json:"bytes_out"`
+	CarrierChanges *int64   `json:"carrier_changes,omitempty"`
+	Name           string   `json:"name"`
+	Quality        *float64 `json:"quality,omitempty"`
+	SignalDbm      *float64 `json:"signal_dbm,omitempty"`
+	SpeedMbps      *float64 `json:"speed_mbps,omitempty"`
 }
 
 // Jwk defines model for Jwk.
@@ -824,13 +841,16 @@ type MaintenanceWindowInput struct {
 
 // Memory defines model for Memory.
 type Memory struct {
-	AvailableBytes int64 `json:"available_bytes"`
-	CachedBytes    int64 `json:"cached_bytes"`
-	FreeBytes      int64 `json:"free_bytes"`
-	SwapTotalBytes int64 `json:"swap_total_bytes"`
-	SwapUsedBytes  int64 `json:"swap_used_bytes"`
-	TotalBytes     int64 `json:"total_bytes"`
-	UsedBytes      int64 `json:"used_bytes"`
+	AvailableBytes  int64    `json:"available_bytes"`
+	CachedBytes     int64    `json:"cached_bytes"`
+	FreeBytes       int64    `json:"free_bytes"`
+	PressurePercent *float64 `json:"pressure_percent,omitempty"`
+	StalledPercent  *float64 `json:"stalled_percent,omitempty"`
+	SwapTotalBytes  int64    `json:"swap_total_bytes"`
+	SwapUsedBytes   int64    `json:"swap_used_bytes"`
+	TotalBytes      int64    `json:"total_bytes"`
+	UsedBytes       int64    `json:"used_bytes"`
+	Zram            *Zram    `json:"zram,omitempty"`
 }
 
 // MemoryHardware defines model for MemoryHardware.
@@ -1382,18 +1402,24 @@ type ResourceSummary struct {
 // Resources defines model for Resources.
 type Resources struct {
 	// Absent Subject and why the machine cannot give it.
-	Absent  map[string]string `json:"absent"`
-	Cpu     *CPU              `json:"cpu"`
-	Disk    *Disk             `json:"disk"`
-	Gpu     *GPU              `json:"gpu"`
-	Memory  *Memory           `json:"memory"`
-	Network *Network          `json:"network"`
-	NodeId  string            `json:"node_id"`
+	Absent map[string]string `json:"absent"`
+
+	// Board The fan, and the power supply of a Raspberry Pi 5.
+	Board   *Board   `json:"board"`
+	Cpu     *CPU     `json:"cpu"`
+	Disk    *Disk    `json:"disk"`
+	Gpu     *GPU     `json:"gpu"`
+	Memory  *Memory  `json:"memory"`
+	Network *Network `json:"network"`
+	NodeId  string   `json:"node_id"`
 
 	// Range null without time_range.
 	Range      *TimeRange `json:"range"`
 	ReceivedAt time.Time  `json:"received_at"`
-	Timestamp  time.Time  `json:"timestamp"`
+
+	// Throttle What the firmware of a Raspberry Pi holds back.
+	Throttle  *Throttle `json:"throttle"`
+	Timestamp time.Time `json:"timestamp"`
 }
 
 // Scale defines model for Scale.
@@ -1643,6 +1669,15 @@ type ThresholdsAnswer struct {
 	} `json:"thresholds"`
 }
 
+// Throttle defines model for Throttle.
+type Throttle struct {
+	Capped             *bool  `json:"capped"`
+	SoftLimit          *bool  `json:"soft_limit"`
+	Throttled          *bool  `json:"throttled"`
+	UnderVoltage       *bool  `json:"under_voltage"`
+	UnderVoltageEvents *int64 `json:"under_voltage_events,omitempty"`
+}
+
 // TimeRange defines model for TimeRange.
 type TimeRange struct {
 	// EndTime End of the newest bucket that is over.
@@ -1830,6 +1865,13 @@ type WebhookList struct {
 // WebhookTest defines model for WebhookTest.
 type WebhookTest struct {
 	WebhookId string `json:"webhook_id"`
+}
+
+// Zram defines model for Zram.
+type Zram struct {
+	DataBytes   int64 `json:"data_bytes"`
+	MemoryBytes int64 `json:"memory_bytes"`
+	PackedBytes int64 `json:"packed_bytes"`
 }
 
 // ListAlertsParams defines parameters for ListAlerts.

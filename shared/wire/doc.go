@@ -14,6 +14,7 @@ package wire
 //	1  status, info, metrics, challenge, response, verdict, command, config; enrolment
 //	1  metrics/ack added, for brokers that are not the coordinator's own: a node that does
 //	   not know it is told nothing there, and an older coordinator's broker refuses it
+//	1  metrics: pressure, zram, wear, links, the GPU's clock, throttle's events, board
 const ProtocolVersion = 1
 
 // Limits that both sides keep. A message beyond one of them is refused.

@@ -60,8 +60,9 @@ type Sample struct {
 	Disk    *Disk    `json:"disk"`
 	Network *Network `json:"network"`
 	GPU     *GPU     `json:"gpu"`
-	// Throttle came after the others: older agents do not send it.
+	// What follows came after the others: older agents do not send it.
 	Throttle *Throttle         `json:"throttle,omitempty"`
+	Board    *Board            `json:"board,omitempty"`
 	Absent   map[string]string `json:"absent,omitempty"` // subject -> reason
 }
 
@@ -73,6 +74,9 @@ type CPU struct {
 	LoadAverage        [3]float64 `json:"load_average"` // 1, 5, 15 minutes
 	TemperatureCelsius *float64   `json:"temperature_celsius"`
 	PerCore            []float64  `json:"per_core"` // percent
+	// PressurePercent is the share of the last 10 s in which some task waited
+	// for a processor (pressure stall information of the kernel).
+	PressurePercent *float64 `json:"pressure_percent,omitempty"`
 }
 
 // Memory in bytes.
@@ -84,6 +88,19 @@ type Memory struct {
 	CachedBytes    uint64 `json:"cached_bytes"`
 	SwapTotalBytes uint64 `json:"swap_total_bytes"`
 	SwapUsedBytes  uint64 `json:"swap_used_bytes"`
+	// PressurePercent and StalledPercent are the shares of the last 10 s in
+	// which some task, and all of them, waited for memory.
+	PressurePercent *float64 `json:"pressure_percent,omitempty"`
+	StalledPercent  *float64 `json:"stalled_percent,omitempty"`
+	Zram            *Zram    `json:"zram,omitempty"`
+}
+
+// Zram is the swap that is packed into memory, all devices together: what was
+// put there, what it is packed to, and the memory that this takes.
+type Zram struct {
+	DataBytes   uint64 `json:"data_bytes"`
+	PackedBytes uint64 `json:"packed_bytes"`
+	MemoryBytes uint64 `json:"memory_bytes"`
 }
 
 // Disk sums the real filesystems; rates are per second since the sample
@@ -97,6 +114,13 @@ type Disk struct {
 	ReadThroughputMBps  *float64     `json:"read_throughput_mbps"`
 	WriteThroughputMBps *float64     `json:"write_throughput_mbps"`
 	Filesystems         []Filesystem `json:"filesystems"`
+	// PressurePercent and StalledPercent are the shares of the last 10 s in
+	// which some task, and all of them, waited for input or output.
+	PressurePercent *float64 `json:"pressure_percent,omitempty"`
+	StalledPercent  *float64 `json:"stalled_percent,omitempty"`
+	// WornPercent is how much of its expected life an eMMC has used at most,
+	// told in steps of ten; above 100 when it is past it. SD cards do not tell.
+	WornPercent *float64 `json:"worn_percent,omitempty"`
 }
 
 // Filesystem is one mounted, real filesystem.
@@ -109,6 +133,9 @@ type Filesystem struct {
 	// ErrorsCount is how many errors ext4 has noted since its last check;
 	// nil where the filesystem keeps no count.
 	ErrorsCount *uint64 `json:"errors_count,omitempty"`
+	// LifetimeWriteBytes is what was written to the filesystem since it was
+	// made, which ext4 counts.
+	LifetimeWriteBytes *uint64 `json:"lifetime_write_bytes,omitempty"`
 }
 
 // Network sums the interfaces; counters rise from the machine's boot.
@@ -127,6 +154,14 @@ type Interface struct {
 	Name     string `json:"name"`
 	BytesIn  uint64 `json:"bytes_in"`
 	BytesOut uint64 `json:"bytes_out"`
+	// SpeedMbps is of a link that is up by cable; CarrierChanges counts how
+	// often the link came or went since the machine's boot.
+	SpeedMbps      *float64 `json:"speed_mbps,omitempty"`
+	CarrierChanges *uint64  `json:"carrier_changes,omitempty"`
+	// SignalDBm and Quality (as the driver counts it, mostly of 70) are of a
+	// wireless link that is up.
+	SignalDBm *float64 `json:"signal_dbm,omitempty"`
+	Quality   *float64 `json:"quality,omitempty"`
 }
 
 // GPU in percent, bytes, degrees Celsius.
@@ -135,6 +170,7 @@ type GPU struct {
 	MemoryUsedBytes    *uint64  `json:"memory_used_bytes"`
 	MemoryTotalBytes   *uint64  `json:"memory_total_bytes"`
 	TemperatureCelsius *float64 `json:"temperature_celsius"`
+	FrequencyMHz       *float64 `json:"frequency_mhz,omitempty"`
 }
 
 // Throttle is what the firmware of a Raspberry Pi holds back at this moment,
@@ -144,6 +180,17 @@ type Throttle struct {
 	Capped       *bool `json:"capped"`        // the ARM frequency is capped
 	Throttled    *bool `json:"throttled"`     // the clock is throttled
 	SoftLimit    *bool `json:"soft_limit"`    // the soft temperature limit is active
+	// UnderVoltageEvents counts how often under-voltage began since the agent
+	// started.
+	UnderVoltageEvents *uint64 `json:"under_voltage_events,omitempty"`
+}
+
+// Board is what the machine tells of itself beside its chips: the fan, and the
+// power supply of a Raspberry Pi 5.
+type Board struct {
+	FanRPM     *float64 `json:"fan_rpm"`
+	InputVolts *float64 `json:"input_volts"` // of the 5 V supply
+	PowerWatts *float64 `json:"power_watts"` // of all rails behind the power chip, without what it loses itself
 }
 
 // DecodeMetrics parses and checks a metrics payload. The error says what is

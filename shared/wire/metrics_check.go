@@ -32,7 +32,7 @@ func (s *Sample) check() error {
 			return err
 		}
 	}
-	return cmp.Or(s.CPU.check(), s.Memory.check(), s.Disk.check(), s.Network.check(), s.GPU.check())
+	return cmp.Or(s.CPU.check(), s.Memory.check(), s.Disk.check(), s.Network.check(), s.GPU.check(), s.Throttle.check(), s.Board.check())
 }
 
 func (c *CPU) check() error {
@@ -46,6 +46,7 @@ func (c *CPU) check() error {
 		inRange("cpu.usage_percent", c.UsagePercent, 0, 100),
 		inRange("cpu.frequency_mhz", c.FrequencyMHz, 0, 1e6),
 		inRange("cpu.temperature_celsius", c.TemperatureCelsius, -100, 300),
+		inRange("cpu.pressure_percent", c.PressurePercent, 0, 100),
 		atMost("cpu.per_core", len(c.PerCore), MaxListItems),
 	); err != nil {
 		return err
@@ -74,7 +75,20 @@ func (m *Memory) check() error {
 		upTo("memory.available_bytes", m.AvailableBytes, m.TotalBytes),
 		upTo("memory.cached_bytes", m.CachedBytes, m.TotalBytes),
 		upTo("memory.swap_total_bytes", m.SwapTotalBytes, math.MaxInt64),
-		upTo("memory.swap_used_bytes", m.SwapUsedBytes, m.SwapTotalBytes))
+		upTo("memory.swap_used_bytes", m.SwapUsedBytes, m.SwapTotalBytes),
+		inRange("memory.pressure_percent", m.PressurePercent, 0, 100),
+		inRange("memory.stalled_percent", m.StalledPercent, 0, 100),
+		m.Zram.check())
+}
+
+func (z *Zram) check() error {
+	if z == nil {
+		return nil
+	}
+	return cmp.Or(
+		upTo("memory.zram.data_bytes", z.DataBytes, math.MaxInt64),
+		upTo("memory.zram.packed_bytes", z.PackedBytes, math.MaxInt64),
+		upTo("memory.zram.memory_bytes", z.MemoryBytes, math.MaxInt64))
 }
 
 func (d *Disk) check() error {
@@ -89,6 +103,9 @@ func (d *Disk) check() error {
 		inRange("disk.write_iops", d.WriteIOPS, 0, 1e9),
 		inRange("disk.read_throughput_mbps", d.ReadThroughputMBps, 0, 1e9),
 		inRange("disk.write_throughput_mbps", d.WriteThroughputMBps, 0, 1e9),
+		inRange("disk.pressure_percent", d.PressurePercent, 0, 100),
+		inRange("disk.stalled_percent", d.StalledPercent, 0, 100),
+		inRange("disk.worn_percent", d.WornPercent, 0, 200),
 		atMost("disk.filesystems", len(d.Filesystems), MaxListItems),
 	); err != nil {
 		return err
@@ -101,6 +118,7 @@ func (d *Disk) check() error {
 			upTo("disk.filesystems.used_bytes", f.UsedBytes, f.TotalBytes),
 			upTo("disk.filesystems.free_bytes", f.FreeBytes, f.TotalBytes),
 			upToKnown("disk.filesystems.errors_count", f.ErrorsCount, math.MaxInt64),
+			upToKnown("disk.filesystems.lifetime_write_bytes", f.LifetimeWriteBytes, math.MaxInt64),
 		); err != nil {
 			return err
 		}
@@ -129,6 +147,10 @@ func (n *Network) check() error {
 			text("network.interfaces.name", f.Name),
 			upTo("network.interfaces.bytes_in", f.BytesIn, math.MaxInt64),
 			upTo("network.interfaces.bytes_out", f.BytesOut, math.MaxInt64),
+			inRange("network.interfaces.speed_mbps", f.SpeedMbps, 0, 1e7),
+			upToKnown("network.interfaces.carrier_changes", f.CarrierChanges, math.MaxInt64),
+			inRange("network.interfaces.signal_dbm", f.SignalDBm, -256, 256),
+			inRange("network.interfaces.quality", f.Quality, 0, 256),
 		); err != nil {
 			return err
 		}
@@ -147,5 +169,23 @@ func (g *GPU) check() error {
 	}
 	return cmp.Or(
 		inRange("gpu.usage_percent", g.UsagePercent, 0, 100),
-		inRange("gpu.temperature_celsius", g.TemperatureCelsius, -100, 300))
+		inRange("gpu.temperature_celsius", g.TemperatureCelsius, -100, 300),
+		inRange("gpu.frequency_mhz", g.FrequencyMHz, 0, 1e6))
+}
+
+func (t *Throttle) check() error {
+	if t == nil {
+		return nil
+	}
+	return upToKnown("throttle.under_voltage_events", t.UnderVoltageEvents, math.MaxInt64)
+}
+
+func (b *Board) check() error {
+	if b == nil {
+		return nil
+	}
+	return cmp.Or(
+		inRange("board.fan_rpm", b.FanRPM, 0, 1e6),
+		inRange("board.input_volts", b.InputVolts, 0, 1000),
+		inRange("board.power_watts", b.PowerWatts, 0, 1e6))
 }

@@ -9,8 +9,10 @@ type measured struct {
 	network  Network
 	gpu      GPU
 	throttle Throttle
-	figures  [9]float64 // the optional ones of all parts; a field comes only once
-	counts   [2]uint64
+	zram     Zram
+	board    Board
+	figures  [19]float64 // the optional ones of all parts; a field comes only once
+	counts   [3]uint64
 	flags    [4]bool
 	used     struct{ figures, counts, flags int }
 }
@@ -80,6 +82,7 @@ var sampleFields = [...]field[Sample]{
 		s.Throttle = &r.parts.throttle
 		readObject(r, s.Throttle, throttleFields[:])
 	}},
+	{"board", func(r *reader, s *Sample) { s.Board = &r.parts.board; readObject(r, s.Board, boardFields[:]) }},
 	{"absent", readAbsent},
 }
 
@@ -109,6 +112,7 @@ var cpuFields = [...]field[CPU]{
 	{"per_core", func(r *reader, c *CPU) {
 		c.PerCore = readList(r, 4, MaxListItems, func(r *reader, v *float64) { *v = r.float() })
 	}},
+	{"pressure_percent", func(r *reader, c *CPU) { c.PressurePercent = r.figure() }},
 }
 
 // readLoad takes the first three; what an array lacks is 0.
@@ -133,6 +137,15 @@ var memoryFields = [...]field[Memory]{
 	{"cached_bytes", func(r *reader, m *Memory) { m.CachedBytes = r.unsigned() }},
 	{"swap_total_bytes", func(r *reader, m *Memory) { m.SwapTotalBytes = r.unsigned() }},
 	{"swap_used_bytes", func(r *reader, m *Memory) { m.SwapUsedBytes = r.unsigned() }},
+	{"pressure_percent", func(r *reader, m *Memory) { m.PressurePercent = r.figure() }},
+	{"stalled_percent", func(r *reader, m *Memory) { m.StalledPercent = r.figure() }},
+	{"zram", func(r *reader, m *Memory) { m.Zram = &r.parts.zram; readObject(r, m.Zram, zramFields[:]) }},
+}
+
+var zramFields = [...]field[Zram]{
+	{"data_bytes", func(r *reader, z *Zram) { z.DataBytes = r.unsigned() }},
+	{"packed_bytes", func(r *reader, z *Zram) { z.PackedBytes = r.unsigned() }},
+	{"memory_bytes", func(r *reader, z *Zram) { z.MemoryBytes = r.unsigned() }},
 }
 
 var diskFields = [...]field[Disk]{
@@ -146,6 +159,9 @@ var diskFields = [...]field[Disk]{
 	{"filesystems", func(r *reader, d *Disk) {
 		d.Filesystems = readList(r, 1, MaxListItems, func(r *reader, f *Filesystem) { readObject(r, f, filesystemFields[:]) })
 	}},
+	{"pressure_percent", func(r *reader, d *Disk) { d.PressurePercent = r.figure() }},
+	{"stalled_percent", func(r *reader, d *Disk) { d.StalledPercent = r.figure() }},
+	{"worn_percent", func(r *reader, d *Disk) { d.WornPercent = r.figure() }},
 }
 
 var filesystemFields = [...]field[Filesystem]{
@@ -155,6 +171,7 @@ var filesystemFields = [...]field[Filesystem]{
 	{"free_bytes", func(r *reader, f *Filesystem) { f.FreeBytes = r.unsigned() }},
 	{"read_only", func(r *reader, f *Filesystem) { f.ReadOnly = r.truth() }},
 	{"errors_count", func(r *reader, f *Filesystem) { f.ErrorsCount = new(r.unsigned()) }},
+	{"lifetime_write_bytes", func(r *reader, f *Filesystem) { f.LifetimeWriteBytes = new(r.unsigned()) }},
 }
 
 var networkFields = [...]field[Network]{
@@ -173,6 +190,10 @@ var interfaceFields = [...]field[Interface]{
 	{"name", func(r *reader, f *Interface) { f.Name = string(r.text()) }},
 	{"bytes_in", func(r *reader, f *Interface) { f.BytesIn = r.unsigned() }},
 	{"bytes_out", func(r *reader, f *Interface) { f.BytesOut = r.unsigned() }},
+	{"speed_mbps", func(r *reader, f *Interface) { f.SpeedMbps = new(r.float()) }},
+	{"carrier_changes", func(r *reader, f *Interface) { f.CarrierChanges = new(r.unsigned()) }},
+	{"signal_dbm", func(r *reader, f *Interface) { f.SignalDBm = new(r.float()) }},
+	{"quality", func(r *reader, f *Interface) { f.Quality = new(r.float()) }},
 }
 
 var gpuFields = [...]field[GPU]{
@@ -180,6 +201,7 @@ var gpuFields = [...]field[GPU]{
 	{"memory_used_bytes", func(r *reader, g *GPU) { g.MemoryUsedBytes = r.count() }},
 	{"memory_total_bytes", func(r *reader, g *GPU) { g.MemoryTotalBytes = r.count() }},
 	{"temperature_celsius", func(r *reader, g *GPU) { g.TemperatureCelsius = r.figure() }},
+	{"frequency_mhz", func(r *reader, g *GPU) { g.FrequencyMHz = r.figure() }},
 }
 
 var throttleFields = [...]field[Throttle]{
@@ -187,4 +209,11 @@ var throttleFields = [...]field[Throttle]{
 	{"capped", func(r *reader, t *Throttle) { t.Capped = r.flag() }},
 	{"throttled", func(r *reader, t *Throttle) { t.Throttled = r.flag() }},
 	{"soft_limit", func(r *reader, t *Throttle) { t.SoftLimit = r.flag() }},
+	{"under_voltage_events", func(r *reader, t *Throttle) { t.UnderVoltageEvents = r.count() }},
+}
+
+var boardFields = [...]field[Board]{
+	{"fan_rpm", func(r *reader, b *Board) { b.FanRPM = r.figure() }},
+	{"input_volts", func(r *reader, b *Board) { b.InputVolts = r.figure() }},
+	{"power_watts", func(r *reader, b *Board) { b.PowerWatts = r.figure() }},
 }

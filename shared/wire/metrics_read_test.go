@@ -132,6 +132,8 @@ func TestEveryFieldIsRead(t *testing.T) {
 	wantFields(t, interfaceFields[:])
 	wantFields(t, gpuFields[:])
 	wantFields(t, throttleFields[:])
+	wantFields(t, zramFields[:])
+	wantFields(t, boardFields[:])
 }
 
 func wantFields[T any](t *testing.T, fields []field[T]) {
@@ -158,10 +160,12 @@ func TestMetricsAreReadMoreStrictly(t *testing.T) {
 		"a subject twice":        {`,"absent":{"gpu":"a","gpu":"b"}`, ``, `"gpu" comes twice`},
 		"the same name, escaped": {``, `,"\u0076":1`, `v comes twice`},
 		// One figure more than a sample has room for.
-		"the last count twice": {`,"gpu":{"memory_used_bytes":1,"memory_total_bytes":1,"memory_total_bytes":1}`, ``, `memory_total_bytes comes twice`},
+		"the last count twice": {`,"gpu":{"memory_used_bytes":1,"memory_total_bytes":1},"throttle":{"under_voltage_events":1,"under_voltage_events":1}`, ``, `under_voltage_events comes twice`},
 		"the last flag twice":  {`,"throttle":{"under_voltage":true,"capped":true,"throttled":true,"soft_limit":true,"soft_limit":true}`, ``, `soft_limit comes twice`},
-		"the last figure twice": {`,"cpu":{"usage_percent":1,"frequency_mhz":1,"temperature_celsius":1},"disk":{"read_iops":1,"write_iops":1,` +
-			`"read_throughput_mbps":1,"write_throughput_mbps":1},"gpu":{"usage_percent":1,"temperature_celsius":1,"temperature_celsius":1}`, ``, `temperature_celsius comes twice`},
+		"the last figure twice": {`,"cpu":{"usage_percent":1,"frequency_mhz":1,"temperature_celsius":1,"pressure_percent":1},` +
+			`"memory":{"pressure_percent":1,"stalled_percent":1},"disk":{"read_iops":1,"write_iops":1,"read_throughput_mbps":1,` +
+			`"write_throughput_mbps":1,"pressure_percent":1,"stalled_percent":1,"worn_percent":1},"gpu":{"usage_percent":1,` +
+			`"temperature_celsius":1,"frequency_mhz":1},"board":{"fan_rpm":1,"input_volts":1,"power_watts":1,"power_watts":1}`, ``, `power_watts comes twice`},
 		"nested too deep":         {``, `,"new":` + strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested deeper than 64"},
 		"a name in other letters": {`,"SEQ":7`, ``, ""},
 		"unknown twice":           {`,"new":1,"new":{"a":[1,"x",true,null]}`, ``, ""},

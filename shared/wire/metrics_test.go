@@ -16,14 +16,17 @@ func goodMetrics() *Metrics {
 	full := Sample{
 		Seq: 7, AtMs: 1_767_225_600_000,
 		CPU: &CPU{UsagePercent: f(12.5), Cores: 4, FrequencyMHz: f(1800), LoadAverage: [3]float64{0.1, 0.2, 0.3},
-			TemperatureCelsius: f(48.3), PerCore: []float64{1, 2, 3, 100}},
-		Memory: &Memory{TotalBytes: 100, UsedBytes: 40, FreeBytes: 60, AvailableBytes: 50, CachedBytes: 10, SwapTotalBytes: 9, SwapUsedBytes: 9},
+			TemperatureCelsius: f(48.3), PerCore: []float64{1, 2, 3, 100}, PressurePercent: f(1.5)},
+		Memory: &Memory{TotalBytes: 100, UsedBytes: 40, FreeBytes: 60, AvailableBytes: 50, CachedBytes: 10, SwapTotalBytes: 9, SwapUsedBytes: 9,
+			PressurePercent: f(0.5), StalledPercent: f(0), Zram: &Zram{DataBytes: 30, PackedBytes: 10, MemoryBytes: 11}},
 		Disk: &Disk{TotalBytes: 1000, UsedBytes: 400, FreeBytes: 600, ReadIOPS: f(1), WriteIOPS: f(2), ReadThroughputMBps: f(0.5),
-			WriteThroughputMBps: f(0), Filesystems: []Filesystem{{Mount: "/", TotalBytes: 1000, UsedBytes: 400, FreeBytes: 600, ReadOnly: true, ErrorsCount: u(3)}}},
-		Network: &Network{Interfaces: []Interface{{Name: "eth0", BytesIn: 1, BytesOut: 2}}, TotalBytesIn: 1, TotalBytesOut: 2,
+			WriteThroughputMBps: f(0), Filesystems: []Filesystem{{Mount: "/", TotalBytes: 1000, UsedBytes: 400, FreeBytes: 600, ReadOnly: true, ErrorsCount: u(3), LifetimeWriteBytes: u(9)}},
+			PressurePercent: f(2), StalledPercent: f(1), WornPercent: f(20)},
+		Network: &Network{Interfaces: []Interface{{Name: "eth0", BytesIn: 1, BytesOut: 2, SpeedMbps: f(1000), CarrierChanges: u(3), SignalDBm: f(-51), Quality: f(59)}}, TotalBytesIn: 1, TotalBytesOut: 2,
 			PacketsIn: 3, PacketsOut: 4, ErrorsIn: 5, ErrorsOut: 6},
-		GPU:      &GPU{UsagePercent: f(0), MemoryUsedBytes: u(1), MemoryTotalBytes: u(2), TemperatureCelsius: f(50)},
-		Throttle: &Throttle{UnderVoltage: new(true), Capped: new(false), Throttled: new(true), SoftLimit: new(false)},
+		GPU:      &GPU{UsagePercent: f(0), MemoryUsedBytes: u(1), MemoryTotalBytes: u(2), TemperatureCelsius: f(50), FrequencyMHz: f(500)},
+		Throttle: &Throttle{UnderVoltage: new(true), Capped: new(false), Throttled: new(true), SoftLimit: new(false), UnderVoltageEvents: u(2)},
+		Board:    &Board{FanRPM: f(2500), InputVolts: f(5.1), PowerWatts: f(3.2)},
 	}
 	empty := Sample{Seq: 8, AtMs: 1_767_225_602_000, Absent: map[string]string{"gpu": "no GPU", "disk": "permission denied"}}
 	return &Metrics{V: 1, Run: RunID{0xab, 15: 0xcd}, Samples: []Sample{full, empty}}
@@ -109,6 +112,22 @@ func TestDecodeMetrics(t *testing.T) {
 		{"gpu usage", "samples.0.gpu.usage_percent", 101, "gpu.usage_percent"},
 		{"gpu heat", "samples.0.gpu.temperature_celsius", 301, "gpu.temperature_celsius"},
 		{"gpu memory", "samples.0.gpu.memory_used_bytes", above, "gpu.memory_bytes"},
+		{"gpu clock", "samples.0.gpu.frequency_mhz", -1, "gpu.frequency_mhz"},
+		{"cpu pressure", "samples.0.cpu.pressure_percent", 101, "cpu.pressure_percent"},
+		{"memory pressure", "samples.0.memory.pressure_percent", -1, "memory.pressure_percent"},
+		{"memory stalled", "samples.0.memory.stalled_percent", 101, "memory.stalled_percent"},
+		{"zram", "samples.0.memory.zram.packed_bytes", above, "memory.zram.packed_bytes"},
+		{"disk pressure", "samples.0.disk.pressure_percent", 101, "disk.pressure_percent"},
+		{"disk worn", "samples.0.disk.worn_percent", 201, "disk.worn_percent"},
+		{"written", "samples.0.disk.filesystems.0.lifetime_write_bytes", above, "lifetime_write_bytes"},
+		{"link speed", "samples.0.network.interfaces.0.speed_mbps", -1, "speed_mbps"},
+		{"signal", "samples.0.network.interfaces.0.signal_dbm", -300, "signal_dbm"},
+		{"quality", "samples.0.network.interfaces.0.quality", 300, "quality"},
+		{"carrier", "samples.0.network.interfaces.0.carrier_changes", above, "carrier_changes"},
+		{"events", "samples.0.throttle.under_voltage_events", above, "under_voltage_events"},
+		{"fan", "samples.0.board.fan_rpm", -1, "board.fan_rpm"},
+		{"supply", "samples.0.board.input_volts", 1001, "board.input_volts"},
+		{"power", "samples.0.board.power_watts", -1, "board.power_watts"},
 	})
 }
 

@@ -24,9 +24,10 @@ func TestResources(t *testing.T) {
 	usage := 12.5
 	w.ingest(n, wire.Sample{
 		Seq: 1, AtMs: w.now().Add(-1500 * time.Millisecond).UnixMilli(),
-		CPU:    &wire.CPU{UsagePercent: &usage, Cores: 2, LoadAverage: [3]float64{1, .5, .25}, PerCore: []float64{25, 0}},
-		Memory: &wire.Memory{TotalBytes: 1 << 40, UsedBytes: 1 << 39},
-		Absent: map[string]string{"gpu": "none"},
+		CPU:      &wire.CPU{UsagePercent: &usage, Cores: 2, LoadAverage: [3]float64{1, .5, .25}, PerCore: []float64{25, 0}},
+		Memory:   &wire.Memory{TotalBytes: 1 << 40, UsedBytes: 1 << 39},
+		Throttle: &wire.Throttle{UnderVoltage: new(true), UnderVoltageEvents: new(uint64(2))},
+		Absent:   map[string]string{"gpu": "none"},
 	})
 	var got object
 	w.get(path, &got)
@@ -42,7 +43,8 @@ func TestResources(t *testing.T) {
 			"available_bytes": json.Number("0"), "cached_bytes": json.Number("0"), "swap_total_bytes": json.Number("0"),
 			"swap_used_bytes": json.Number("0"),
 		},
-		"disk": nil, "network": nil, "gpu": nil, "absent": object{"gpu": "none"}, "range": nil,
+		"disk": nil, "network": nil, "gpu": nil, "board": nil, "absent": object{"gpu": "none"}, "range": nil,
+		"throttle": object{"under_voltage": true, "capped": nil, "throttled": nil, "soft_limit": nil, "under_voltage_events": json.Number("2")},
 	})
 }
 

@@ -27,7 +27,7 @@ func (s *server) resourceMetricOperations() {
 
 type metricsInput struct {
 	NodeInput
-	MetricType  string              `query:"metric_type" required:"true" enum:"cpu,memory,disk,network,gpu" doc:"Which figures."`
+	MetricType  string              `query:"metric_type" required:"true" enum:"cpu,memory,disk,network,gpu,throttle,board" doc:"Which figures."`
 	Granularity string              `query:"granularity" enum:"1m,5m,15m,1h" doc:"Length of the buckets; without it the finest that gives at most 500 points and is still kept."`
 	StartTime   optional[time.Time] `query:"start_time" doc:"Beginning, inclusive; without it an hour before end_time."`
 	EndTime     optional[time.Time] `query:"end_time" doc:"End, exclusive; without it now."`
@@ -35,7 +35,7 @@ type metricsInput struct {
 
 type resourceMetricsBody struct {
 	NodeID        string          `json:"node_id"`
-	MetricType    string          `json:"metric_type" enum:"cpu,memory,disk,network,gpu"`
+	MetricType    string          `json:"metric_type" enum:"cpu,memory,disk,network,gpu,throttle,board"`
 	Granularity   string          `json:"granularity" enum:"1m,5m,15m,1h"`
 	StartTime     time.Time       `json:"start_time" doc:"Beginning of the first bucket."`
 	EndTime       time.Time       `json:"end_time" doc:"End of the last bucket."`

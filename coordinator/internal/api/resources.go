@@ -32,13 +32,15 @@ type ReadingBody struct {
 
 type resourcesBody struct {
 	ReadingBody
-	CPU     orNull[wire.CPU]      `json:"cpu"`
-	Memory  orNull[wire.Memory]   `json:"memory"`
-	Disk    orNull[wire.Disk]     `json:"disk"`
-	Network orNull[wire.Network]  `json:"network"`
-	GPU     orNull[wire.GPU]      `json:"gpu"`
-	Absent  map[string]string     `json:"absent" doc:"Subject and why the machine cannot give it."`
-	Range   orNull[timeRangeBody] `json:"range" doc:"null without time_range."`
+	CPU      orNull[wire.CPU]      `json:"cpu"`
+	Memory   orNull[wire.Memory]   `json:"memory"`
+	Disk     orNull[wire.Disk]     `json:"disk"`
+	Network  orNull[wire.Network]  `json:"network"`
+	GPU      orNull[wire.GPU]      `json:"gpu"`
+	Throttle orNull[wire.Throttle] `json:"throttle" doc:"What the firmware of a Raspberry Pi holds back."`
+	Board    orNull[wire.Board]    `json:"board" doc:"The fan, and the power supply of a Raspberry Pi 5."`
+	Absent   map[string]string     `json:"absent" doc:"Subject and why the machine cannot give it."`
+	Range    orNull[timeRangeBody] `json:"range" doc:"null without time_range."`
 }
 
 type resourcesInput struct {
@@ -94,7 +96,7 @@ func shapeResources(r reading) resourcesBody {
 	}
 	return resourcesBody{
 		ReadingBody: r.ReadingBody, CPU: orNull[wire.CPU]{v.CPU}, Memory: orNull[wire.Memory]{v.Memory}, Disk: orNull[wire.Disk]{v.Disk},
-		Network: orNull[wire.Network]{v.Network}, GPU: orNull[wire.GPU]{v.GPU}, Absent: absent, Range: r.over,
+		Network: orNull[wire.Network]{v.Network}, GPU: orNull[wire.GPU]{v.GPU}, Throttle: orNull[wire.Throttle]{v.Throttle}, Board: orNull[wire.Board]{v.Board}, Absent: absent, Range: r.over,
 	}
 }
 
@@ -115,7 +117,8 @@ func exampleReading() reading {
 		Network: &wire.Network{
 			Interfaces: []wire.Interface{{Name: "eth0", BytesIn: 123456, BytesOut: 65432}}, TotalBytesIn: 123456, TotalBytesOut: 65432,
 		},
-		Absent: map[string]string{"gpu": "no counters on this machine"},
+		Throttle: &wire.Throttle{UnderVoltage: new(false), Capped: new(false), Throttled: new(false), SoftLimit: new(false), UnderVoltageEvents: new(uint64(0))},
+		Absent:   map[string]string{"gpu": "no counters on this machine", "board": "it tells of no fan and no power chip"},
 	}
 	return reading{ReadingBody: shapeReading("node_4f1c2a", v, exampleTime().Add(time.Second)), sample: v}
 }

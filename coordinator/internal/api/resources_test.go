@@ -19,11 +19,13 @@ func charted(t *testing.T) (*world, node.Node, string) {
 	for minute, usage := range map[int]float64{10: 10, 9: 20, 7: 60.5} {
 		w.ingest(n, wire.Sample{
 			Seq: 1, AtMs: w.now().Add(-time.Duration(minute)*time.Minute + time.Second).UnixMilli(),
-			CPU:     &wire.CPU{UsagePercent: &usage, Cores: 4, PerCore: []float64{}},
-			Memory:  &wire.Memory{TotalBytes: 4 << 30, UsedBytes: 1 << 30},
-			Disk:    &wire.Disk{TotalBytes: 1000, UsedBytes: 125, Filesystems: []wire.Filesystem{}},
-			Network: &wire.Network{TotalBytesIn: uint64(10-minute) * 7_500_000, Interfaces: []wire.Interface{}},
-			Absent:  map[string]string{"gpu": "none"},
+			CPU:      &wire.CPU{UsagePercent: &usage, Cores: 4, PerCore: []float64{}, PressurePercent: new(0.5)},
+			Memory:   &wire.Memory{TotalBytes: 4 << 30, UsedBytes: 1 << 30, PressurePercent: new(1.5)},
+			Disk:     &wire.Disk{TotalBytes: 1000, UsedBytes: 125, Filesystems: []wire.Filesystem{}, PressurePercent: new(2.5)},
+			Network:  &wire.Network{TotalBytesIn: uint64(10-minute) * 7_500_000, Interfaces: []wire.Interface{}},
+			Throttle: &wire.Throttle{UnderVoltage: new(minute == 9), Throttled: new(true)},
+			Board:    &wire.Board{FanRPM: new(2500.0), InputVolts: new(5.125), PowerWatts: new(3.5)},
+			Absent:   map[string]string{"gpu": "none"},
 		})
 	}
 	if err := w.Samples.RunOnceRollup(t.Context()); err != nil {
@@ -117,8 +119,19 @@ func TestResourceRange(t *testing.T) {
 	})
 	wantObject(t, figures["cpu"].(object)["usage_percent"].(object), stats("10", "30.166666", "60.5", "60.5"))
 	wantObject(t, figures["network"].(object)["in_mbps"].(object), stats("1", "1", "1", ""))
-	if len(figures) != 5 {
+	if len(figures) != 7 {
 		t.Errorf("subjects %v", figures)
+	}
+	for subject, want := range map[string]map[string]object{
+		"cpu": {"pressure_percent": stats("0.5", "0.5", "0.5", "0.5")}, "memory": {"pressure_percent": stats("1.5", "1.5", "1.5", "1.5")},
+		"disk":     {"pressure_percent": stats("2.5", "2.5", "2.5", "2.5")},
+		"throttle": {"under_voltage": stats("0", "0.33333334", "1", "0"), "throttled": stats("1", "1", "1", "1")}, // shares of the time
+		"board": {"fan_rpm": stats("2500", "2500", "2500", "2500"), "input_volts": stats("5.125", "5.125", "5.125", "5.125"),
+			"power_watts": stats("3.5", "3.5", "3.5", "3.5")},
+	} {
+		for field, stats := range want {
+			wantObject(t, figures[subject].(object)[field].(object), stats)
+		}
 	}
 	for timeRange, granularity := range map[string]string{"6h": "1m", "24h": "5m", "7d": "1h", "30d": "1h"} {
 		got = nil

@@ -20,6 +20,8 @@ var columns = [...]string{
 	"network_bytes_in", "network_bytes_out", "network_packets_in", "network_packets_out",
 	"network_errors_in", "network_errors_out",
 	"gpu_usage_percent", "gpu_memory_used_bytes", "gpu_memory_total_bytes", "gpu_temperature_celsius",
+	"gpu_frequency_mhz", "cpu_pressure_percent", "memory_pressure_percent", "disk_pressure_percent",
+	"throttle_under_voltage", "throttle_throttled", "board_fan_rpm", "board_input_volts", "board_power_watts",
 	"chain", "digest",
 }
 
@@ -49,6 +51,9 @@ func (c *copyBuffer) row(nodeNo int32, runNo int64, s *wire.Sample, chain, diges
 	c.disk(s.Disk)
 	c.network(s.Network)
 	c.gpu(s.GPU)
+	c.pressure(s)
+	c.throttle(s.Throttle)
+	c.board(s.Board)
 	c.bytes(chain)
 	c.bytes(digest)
 }
@@ -98,13 +103,50 @@ func (c *copyBuffer) network(n *wire.Network) {
 
 func (c *copyBuffer) gpu(g *wire.GPU) {
 	if g == nil {
-		c.nulls(4)
+		c.nulls(5)
 		return
 	}
 	c.real(g.UsagePercent)
 	c.optional(g.MemoryUsedBytes)
 	c.optional(g.MemoryTotalBytes)
 	c.real(g.TemperatureCelsius)
+	c.real(g.FrequencyMHz)
+}
+
+func (c *copyBuffer) pressure(s *wire.Sample) {
+	var cpu, memory, disk *float64
+	if s.CPU != nil {
+		cpu = s.CPU.PressurePercent
+	}
+	if s.Memory != nil {
+		memory = s.Memory.PressurePercent
+	}
+	if s.Disk != nil {
+		disk = s.Disk.PressurePercent
+	}
+	c.real(cpu)
+	c.real(memory)
+	c.real(disk)
+}
+
+// throttle writes 1 and 0, so that a mean is a share of the time.
+func (c *copyBuffer) throttle(t *wire.Throttle) {
+	if t == nil {
+		c.nulls(2)
+		return
+	}
+	c.flag(t.UnderVoltage)
+	c.flag(t.Throttled)
+}
+
+func (c *copyBuffer) board(b *wire.Board) {
+	if b == nil {
+		c.nulls(3)
+		return
+	}
+	c.real(b.FanRPM)
+	c.real(b.InputVolts)
+	c.real(b.PowerWatts)
 }
 
 func (c *copyBuffer) nulls(n int) {
@@ -140,6 +182,18 @@ func (c *copyBuffer) real(v *float64) {
 	}
 	c.b = binary.BigEndian.AppendUint32(c.b, 4)
 	c.b = binary.BigEndian.AppendUint32(c.b, math.Float32bits(float32(*v)))
+}
+
+func (c *copyBuffer) flag(v *bool) {
+	if v == nil {
+		c.nulls(1)
+		return
+	}
+	set := 0.0
+	if *v {
+		set = 1
+	}
+	c.real(&set)
 }
 
 func (c *copyBuffer) bytes(v []byte) {

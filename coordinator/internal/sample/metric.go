@@ -11,15 +11,17 @@ type Subject string
 
 // The subjects.
 const (
-	CPU     Subject = "cpu"
-	Memory  Subject = "memory"
-	Disk    Subject = "disk"
-	Network Subject = "network"
-	GPU     Subject = "gpu"
+	CPU      Subject = "cpu"
+	Memory   Subject = "memory"
+	Disk     Subject = "disk"
+	Network  Subject = "network"
+	GPU      Subject = "gpu"
+	Throttle Subject = "throttle"
+	Board    Subject = "board"
 )
 
 // Subjects lists them as samples do.
-func Subjects() []Subject { return []Subject{CPU, Memory, Disk, Network, GPU} }
+func Subjects() []Subject { return []Subject{CPU, Memory, Disk, Network, GPU, Throttle, Board} }
 
 // metric is one figure of a sample as the rollups keep it.
 type metric struct {
@@ -53,12 +55,14 @@ func metrics() []metric {
 		level(CPU, "frequency_mhz", "cpu_frequency_mhz"),
 		level(CPU, "temperature_celsius", "cpu_temperature_celsius"),
 		level(CPU, "load_1m", "cpu_load_1m"),
+		level(CPU, "pressure_percent", "cpu_pressure_percent"),
 		last(CPU, "load_5m", "cpu_load_5m"),
 		last(CPU, "load_15m", "cpu_load_15m"),
 		last(CPU, "cores", "cpu_cores"),
 		bytes(Memory, "used_bytes", "memory_used_bytes"),
 		bytes(Memory, "available_bytes", "memory_available_bytes"),
 		bytes(Memory, "swap_used_bytes", "swap_used_bytes"),
+		level(Memory, "pressure_percent", "memory_pressure_percent"),
 		last(Memory, "total_bytes", "memory_total_bytes"),
 		last(Memory, "free_bytes", "memory_free_bytes"),
 		last(Memory, "cached_bytes", "memory_cached_bytes"),
@@ -68,6 +72,7 @@ func metrics() []metric {
 		level(Disk, "write_iops", "disk_write_iops"),
 		level(Disk, "read_throughput_mbps", "disk_read_mbps"),
 		level(Disk, "write_throughput_mbps", "disk_write_mbps"),
+		level(Disk, "pressure_percent", "disk_pressure_percent"),
 		last(Disk, "total_bytes", "disk_total_bytes"),
 		last(Disk, "free_bytes", "disk_free_bytes"),
 		counter("total_bytes_in", "network_bytes_in", "in_mbps", 8e-6),
@@ -77,9 +82,15 @@ func metrics() []metric {
 		counter("errors_in", "network_errors_in", "errors_in_per_second", 1),
 		counter("errors_out", "network_errors_out", "errors_out_per_second", 1),
 		level(GPU, "usage_percent", "gpu_usage_percent"),
+		level(GPU, "frequency_mhz", "gpu_frequency_mhz"),
 		bytes(GPU, "memory_used_bytes", "gpu_memory_used_bytes"),
 		level(GPU, "temperature_celsius", "gpu_temperature_celsius"),
 		last(GPU, "memory_total_bytes", "gpu_memory_total_bytes"),
+		level(Throttle, "under_voltage", "throttle_under_voltage"), // 1 and 0: the mean is a share of the time
+		level(Throttle, "throttled", "throttle_throttled"),
+		level(Board, "fan_rpm", "board_fan_rpm"),
+		level(Board, "input_volts", "board_input_volts"),
+		level(Board, "power_watts", "board_power_watts"),
 	}
 }
 
