@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/user"
 	"strconv"
-	"strings"
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
@@ -82,11 +81,15 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 	if err != nil {
 		return "", err
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Enrols one device once, until %s. Keep it secret until then.\n", time.Now().Add(r.Life).UTC().Format(time.RFC3339))
-	fmt.Fprintf(&b, "coordinator = %q\nca_sha256 = %q\nenrolment_key = %q\ntoken = %q\n", f.URL(), f.Authority.Pin(), f.EnrolmentKey(), text)
+	file := f.enrolFile(text, f.now().Add(r.Life))
 	if r.PayoutAddress != "" {
-		fmt.Fprintf(&b, "payout_address = %q\n", r.PayoutAddress)
+		file += fmt.Sprintf("payout_address = %q\n", r.PayoutAddress)
 	}
-	return b.String(), nil
+	return file, nil
+}
+
+// enrolFile is the text of the enroll.toml for a token.
+func (f *Foundation) enrolFile(token string, expires time.Time) string {
+	return fmt.Sprintf("# Enrols a device until %s. Keep it secret until then.\ncoordinator = %q\nca_sha256 = %q\nenrolment_key = %q\ntoken = %q\n",
+		expires.UTC().Format(time.RFC3339), f.URL(), f.Authority.Pin(), f.EnrolmentKey(), token)
 }

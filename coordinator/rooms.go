@@ -142,7 +142,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
 		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Payouts: c.Payouts(),
-		Audit: c.Audit, Events: c.events,
+		Audit: c.Audit, Events: c.events, EnrolFile: c.enrolFile,
 		Checks:  c.checks(),
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},
 		Origins: c.Config.API.CORSOrigins, Hosts: c.trustedHosts(), Proxies: c.Config.API.TrustedProxies,

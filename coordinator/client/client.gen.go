@@ -228,7 +228,10 @@ type CreatePool struct {
 // CreatedEnrolmentToken defines model for CreatedEnrolmentToken.
 type CreatedEnrolmentToken struct {
 	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
+
+	// EnrollToml The whole enroll.toml of such a device, with the token in it.
+	EnrollToml string    `json:"enroll_toml"`
+	ExpiresAt  time.Time `json:"expires_at"`
 
 	// NodeIds Nodes that it is for, or has brought in.
 	NodeIds []string `json:"node_ids"`
@@ -465,7 +468,9 @@ type EnrollRequest struct {
 
 // Enrolment defines model for Enrolment.
 type Enrolment struct {
-	ExpiresAt time.Time `json:"expires_at"`
+	// EnrollToml The device's whole enroll.toml, with the token in it.
+	EnrollToml string    `json:"enroll_toml"`
+	ExpiresAt  time.Time `json:"expires_at"`
 
 	// Token For the device's enroll.toml. Shown only now; it enrols one device, once.
 	Token string `json:"token"`

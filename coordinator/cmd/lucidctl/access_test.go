@@ -29,6 +29,37 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// A token can be had once only, so its file is made before it is.
+func TestTokenGoesIntoItsFile(t *testing.T) {
+	f := newFleet(t)
+	for name, args := range map[string][]string{"token": {"tokens", "create"}, "node": {"nodes", "create", "attic-pi"}, "JSON": {"tokens", "create", "-o", "json"}} {
+		file := filepath.Join(t.TempDir(), "enroll.toml")
+		args = append(args, "--file", file)
+		o := f.run(args...)
+		text, err := os.ReadFile(file)
+		if token := strings.TrimSpace(strings.TrimPrefix(string(text), "token = ")); o.code != 0 || strings.Contains(o.out+o.notes, token) {
+			t.Errorf("%s: %+v", name, o)
+		}
+		info, _ := os.Stat(file)
+		if err != nil || !strings.HasPrefix(string(text), "token = enroll_") || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %q %v, %v", name, text, info.Mode(), err)
+		}
+		if o = f.run(args...); o.code != exitFailed || !strings.Contains(o.notes, "no token is made") {
+			t.Errorf("%s, its file there already: %+v", name, o)
+		}
+		if again, _ := os.ReadFile(file); string(again) != string(text) {
+			t.Errorf("%s: the file became %q", name, again)
+		}
+	}
+	refused := filepath.Join(t.TempDir(), "enroll.toml")
+	if o := f.run("tokens", "create", "--life", "200h", "--file", refused); o.code != exitUsage {
+		t.Errorf("%+v", o)
+	}
+	if _, err := os.Stat(refused); !os.IsNotExist(err) {
+		t.Errorf("a refused token left %v", err)
+	}
+}
+
 func TestUsers(t *testing.T) {
 	f := newFleet(t)
 	typed := func(text string, args ...string) outcome {

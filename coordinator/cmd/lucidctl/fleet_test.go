@@ -68,6 +68,7 @@ func newFleet(t *testing.T) *fleet {
 			Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 			Join: pool.Join, Leave: pool.Leave, Now: time.Now,
 		}),
+		EnrolFile: func(token string, _ time.Time) string { return "token = " + token + "\n" },
 	})
 	if err != nil {
 		t.Fatal(err)

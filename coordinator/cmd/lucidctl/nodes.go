@@ -134,6 +134,7 @@ type nodesCreateCmd struct {
 	Pool          string            `placeholder:"POOL_ID" help:"Pool that it joins (default: by assignment)."`
 	PayoutAddress string            `placeholder:"ADDRESS" help:"TRON address that its earnings are paid to."`
 	Label         map[string]string `placeholder:"KEY=VALUE" help:"Label; may be given several times."`
+	enrolFile
 }
 
 // Run makes a node.
@@ -146,11 +147,17 @@ func (c *nodesCreateCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Label) > 0 {
 		body.Labels = &c.Label
 	}
-	n, err := answer[client.CreatedNode](api.CreateNode(ctx, nil, body))
+	var n client.CreatedNode
+	err = c.write(a, func() (string, error) {
+		n, err = answer[client.CreatedNode](api.CreateNode(ctx, nil, body))
+		return n.Enrolment.EnrollToml, err
+	})
 	if err != nil {
 		return err
 	}
-	a.note("the token is shown only now; put it into the device's enroll.toml")
+	if c.File != "" {
+		n.Enrolment.Token, n.Enrolment.EnrollToml = "", ""
+	}
 	return show(a.printer, n, []column[client.CreatedNode]{
 		{"node_id", false, func(n client.CreatedNode) any { return n.Node.NodeId }},
 		{"name", false, func(n client.CreatedNode) any { return n.Node.Name }},

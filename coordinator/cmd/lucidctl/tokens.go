@@ -48,6 +48,7 @@ type tokensCreateCmd struct {
 	Node string        `placeholder:"NODE_ID" help:"Enrol this node again instead of making a new one."`
 	Uses int64         `default:"1" help:"Devices that it may bring in, 1 to 100."`
 	Life time.Duration `default:"24h" help:"How long it may be used, at most 168h."`
+	enrolFile
 }
 
 // Run makes an enrolment token.
@@ -58,11 +59,17 @@ func (c *tokensCreateCmd) Run(ctx context.Context, a *app) error {
 	}
 	until := a.now().Add(c.Life)
 	body := client.NewEnrolmentToken{PoolId: given(c.Pool), NodeName: given(c.Name), NodeId: given(c.Node), Uses: &c.Uses, ExpiresAt: &until}
-	t, err := answer[client.CreatedEnrolmentToken](api.CreateEnrolmentToken(ctx, body))
+	var t client.CreatedEnrolmentToken
+	err = c.write(a, func() (string, error) {
+		t, err = answer[client.CreatedEnrolmentToken](api.CreateEnrolmentToken(ctx, body))
+		return t.EnrollToml, err
+	})
 	if err != nil {
 		return err
 	}
-	a.note("the token is shown only now; put it into the device's enroll.toml")
+	if c.File != "" {
+		t.Token, t.EnrollToml = "", ""
+	}
 	return show(a.printer, t, []column[client.CreatedEnrolmentToken]{
 		{"token_id", false, func(t client.CreatedEnrolmentToken) any { return t.TokenId }},
 		{"pool_id", false, func(t client.CreatedEnrolmentToken) any { return t.PoolId }},

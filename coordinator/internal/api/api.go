@@ -58,6 +58,9 @@ type Config struct {
 	Audit    *audit.Log
 	Events   *event.Feed
 
+	// EnrolFile gives the text of the enroll.toml that a device enrols with.
+	EnrolFile func(token string, expires time.Time) string
+
 	Limits  Limits         // of requests; default none
 	Origins []string       // whose pages may read answers, as browsers write them: https://name[:port]; default none
 	Hosts   []string       // names that requests may be for, AnyHost among them for all; default all
@@ -98,8 +101,8 @@ func New(c Config) (http.Handler, error) {
 func newServer(c Config) (*server, error) {
 	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
 	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil ||
-		s.Audit == nil || s.Events == nil {
-		return nil, errors.New("api: Access and all stores are required")
+		s.Audit == nil || s.Events == nil || s.EnrolFile == nil {
+		return nil, errors.New("api: Access, all stores and EnrolFile are required")
 	}
 	s.meter = newMeter()
 	if err := s.Metrics.Register(s.meter); err != nil {

@@ -32,7 +32,7 @@ func (s *server) enrolTokenOperations() {
 			"without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.",
 		errors:  []fault.Code{fault.PoolNotFound, fault.NodeNotFound},
 		request: newEnrolmentTokenBody{PoolID: "pool_home", Uses: 1},
-		example: createdEnrolmentTokenBody{EnrolmentTokenBody: exampleEnrolmentToken(), Token: "enroll_ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+		example: createdEnrolmentTokenBody{EnrolmentTokenBody: exampleEnrolmentToken(), Token: exampleEnrolmentText, EnrollTOML: exampleEnrollTOML},
 	}, s.createEnrolmentToken)
 	register(s, operation{
 		id: "revokeEnrolmentToken", method: http.MethodDelete, path: enrolmentTokensPath + "/{token_id}", tag: "enrolment", role: access.Operator,
@@ -41,6 +41,12 @@ func (s *server) enrolTokenOperations() {
 		errors:      []fault.Code{fault.OtherNotFound},
 	}, s.revokeEnrolmentToken)
 }
+
+const (
+	exampleEnrolmentText = "enroll_ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	exampleEnrollTOML    = "# Enrols a device until 2026-11-23T12:00:00Z. Keep it secret until then.\ncoordinator = \"https://lucid.example:8095\"\n" +
+		"ca_sha256 = \"5d2c3a0e...\"\nenrolment_key = \"mZ3x...\"\ntoken = \"" + exampleEnrolmentText + "\"\n"
+)
 
 // EnrolmentTokenBody shows an enrolment token. It is exported since huma looks
 // into exported embedded fields only.
@@ -59,7 +65,8 @@ type EnrolmentTokenBody struct {
 
 type createdEnrolmentTokenBody struct {
 	EnrolmentTokenBody
-	Token string `json:"token" doc:"The token. Shown only now."`
+	Token      string `json:"token" doc:"The token. Shown only now."`
+	EnrollTOML string `json:"enroll_toml" doc:"The whole enroll.toml of such a device, with the token in it."`
 }
 
 type enrolmentTokenListBody struct {
@@ -127,7 +134,7 @@ func (s *server) createEnrolmentToken(ctx context.Context, in *newEnrolmentToken
 	if err != nil {
 		return nil, err
 	}
-	return answered(createdEnrolmentTokenBody{s.shapeEnrolmentToken(made), text})
+	return answered(createdEnrolmentTokenBody{s.shapeEnrolmentToken(made), text, s.EnrolFile(text, made.ExpiresAt)})
 }
 
 type enrolmentTokenInput struct {

@@ -107,7 +107,7 @@ func (s *server) createNode(ctx context.Context, in *createNodeInput) (*tagged[c
 	if err != nil {
 		return nil, err
 	}
-	return answeredTagged(createdNodeBody{shapeNode(made), enrolmentBody{enrolment.Token, enrolment.Expires}}, made.Version)
+	return answeredTagged(createdNodeBody{shapeNode(made), enrolmentBody{enrolment.Token, enrolment.Expires, s.EnrolFile(enrolment.Token, enrolment.Expires)}}, made.Version)
 }
 
 type updateNodeInput struct {

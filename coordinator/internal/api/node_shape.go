@@ -129,8 +129,9 @@ type createdNodeBody struct {
 }
 
 type enrolmentBody struct {
-	Token     string    `json:"token" doc:"For the device's enroll.toml. Shown only now; it enrols one device, once."`
-	ExpiresAt time.Time `json:"expires_at"`
+	Token      string    `json:"token" doc:"For the device's enroll.toml. Shown only now; it enrols one device, once."`
+	ExpiresAt  time.Time `json:"expires_at"`
+	EnrollTOML string    `json:"enroll_toml" doc:"The device's whole enroll.toml, with the token in it."`
 }
 
 type startedBody struct {
@@ -168,5 +169,5 @@ func exampleCreated() createdNodeBody {
 	row := exampleNodeRow()
 	row.Status, row.Online, row.AgentVersion, row.ScoreNano, row.LastHeartbeat, row.OnlineSince = node.Pending, false, "", 0, nil, nil
 	row.Inventory = wire.Inventory{}
-	return createdNodeBody{shapeNode(row), enrolmentBody{"enroll_K5TQ7ZJ3V2M4XR6WYB1C8DNFHA", exampleTime().Add(24 * time.Hour)}}
+	return createdNodeBody{shapeNode(row), enrolmentBody{exampleEnrolmentText, exampleTime().Add(24 * time.Hour), exampleEnrollTOML}}
 }

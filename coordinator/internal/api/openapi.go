@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
@@ -20,6 +22,7 @@ func Document() ([]byte, error) {
 	s, err := newServer(Config{
 		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
 		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Epochs: new(epoch.Store), Payouts: new(payout.Store), Audit: new(audit.Log), Events: new(event.Feed),
+		EnrolFile: func(string, time.Time) string { return "" },
 	})
 	if err != nil {
 		return nil, err

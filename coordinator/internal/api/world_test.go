@@ -118,7 +118,8 @@ func (w *world) config() Config {
 			Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 			Join: pool.Join, Leave: pool.Leave, Now: w.now,
 		}),
-		Version: "1.2.3", Now: w.now,
+		EnrolFile: func(token string, expires time.Time) string { return token + " until " + expires.Format(time.RFC3339) },
+		Version:   "1.2.3", Now: w.now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
