@@ -40,7 +40,7 @@ type NewPool = pool.New
 type PayoutStatus = payout.Status
 
 // Payouts are the payouts of all nodes.
-func (f *Foundation) Payouts() *payout.Store { return payout.NewStore(f.DB, f.now) }
+func (f *Foundation) Payouts() *payout.Store { return f.payouts }
 
 // EnrolRequest says for what a token is made. Empty strings set no bound.
 type EnrolRequest struct {

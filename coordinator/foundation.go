@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -20,6 +21,7 @@ import (
 	"lucid.internal/coordinator/internal/authority"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/shared/proof"
@@ -38,6 +40,7 @@ type Foundation struct {
 	Pools     *pool.Store
 	Audit     *audit.Log
 
+	payouts      *payout.Store
 	secrets      *seal.Store
 	box          *seal.Box
 	puzzleKey    proof.Key
@@ -114,7 +117,17 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 		nodes.Assign = pool.Assign
 	}
 	f.Nodes = node.NewStore(nodes)
-	return nil
+	return f.openPayouts()
+}
+
+func (f *Foundation) openPayouts() (err error) {
+	p := f.Config.Payout
+	f.payouts, err = payout.NewStore(payout.Config{
+		Pool: f.DB, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
+		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
+		Now: f.now, Logger: f.Log,
+	})
+	return err
 }
 
 // masterKey is the key that was set, else the one in the data folder, which is

@@ -1,7 +1,6 @@
 package coordinator
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -94,15 +93,8 @@ func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Sta
 
 // buildMoney makes what turns scores and presence into earnings and payouts.
 func (c *Coordinator) buildMoney() (err error) {
-	e, p := c.Config.Epoch, c.Config.Payout
-	c.round, err = payout.NewRound(payout.Config{
-		Pool: c.DB, OnPayout: c.observer.Payout, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
-		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
-		Now: c.now, Logger: c.Log,
-	})
-	if err != nil {
-		return err
-	}
+	e := c.Config.Epoch
+	c.round = payout.NewRound(c.payouts, c.observer.Payout)
 	c.closer, err = epoch.NewCloser(epoch.Config{
 		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, AfterClosing: c.round.RunOnce,
 		Epoch: e.Length, Grace: e.Grace, Now: c.now, Logger: c.Log,

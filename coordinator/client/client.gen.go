@@ -1059,6 +1059,9 @@ type Node struct {
 	Online        bool       `json:"online"`
 	PayoutAddress *string    `json:"payout_address"`
 
+	// PayoutAddressFrom When the address was changed: from when it is paid to, 72 hours later. Until then the one before it is. null: it never was, or was taken back.
+	PayoutAddressFrom *time.Time `json:"payout_address_from"`
+
 	// PoolId null outside a pool.
 	PoolId    *string     `json:"pool_id"`
 	PootScore json.Number `json:"poot_score"`

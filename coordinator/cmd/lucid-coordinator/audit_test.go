@@ -82,9 +82,9 @@ func (s shell) payouts(many int) {
 			s.Fatal(err)
 		}
 	}
-	round, err := payout.NewRound(payout.Config{Pool: s.db})
+	store, err := payout.NewStore(payout.Config{Pool: s.db})
 	if err == nil {
-		err = round.RunOnce(s.Context())
+		err = payout.NewRound(store, nil).RunOnce(s.Context())
 	}
 	if err != nil {
 		s.Fatal(err)

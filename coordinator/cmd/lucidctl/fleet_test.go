@@ -59,9 +59,13 @@ func newFleet(t *testing.T) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
+	payouts, err := payout.NewStore(payout.Config{Pool: database})
+	if err != nil {
+		t.Fatal(err)
+	}
 	feed := event.NewFeed(event.Config{Pool: database})
 	handler, err := api.New(api.Config{
-		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payout.NewStore(database, time.Now),
+		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payouts,
 		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
 		Alerts: alert.NewStore(alert.Config{Pool: database}), Webhooks: webhook.NewStore(webhook.Config{Pool: database, Box: seal.New(proof.Key{1})}),
 		Nodes: node.NewStore(node.Config{

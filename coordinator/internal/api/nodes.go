@@ -115,6 +115,7 @@ type nodeBody struct {
 	Labels        map[string]string `json:"labels"`
 	AgentVersion  *string           `json:"agent_version"`
 	PayoutAddress *string           `json:"payout_address"`
+	PayoutFrom    *time.Time        `json:"payout_address_from" doc:"When the address was changed: from when it is paid to, 72 hours later. Until then the one before it is. null: it never was, or was taken back."`
 	PootScore     points            `json:"poot_score"`
 	LastHeartbeat *time.Time        `json:"last_heartbeat" doc:"When the node was last heard; null before its first connection."`
 	CreatedAt     time.Time         `json:"created_at"`
@@ -126,7 +127,7 @@ func shapeNode(n node.Node) nodeBody {
 		NodeID: n.ID, Name: n.Name, Status: string(n.Status), StatusReason: orNil(n.StatusReason), StatusUntil: n.StatusUntil, Online: n.Online,
 		NodeType: n.Type, PoolID: orNil(n.PoolID), HardwareInfo: shapeHardware(n.Inventory),
 		Location: shapeLocation(n.Location), Configuration: shapeConfiguration(n.Configuration), Labels: n.Labels, AgentVersion: orNil(n.AgentVersion),
-		PayoutAddress: orNil(n.PayoutAddress), PootScore: points(n.ScoreNano), LastHeartbeat: n.LastHeartbeat,
+		PayoutAddress: orNil(n.PayoutAddress), PayoutFrom: n.AddressDue, PootScore: points(n.ScoreNano), LastHeartbeat: n.LastHeartbeat,
 		CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
 	}
 }

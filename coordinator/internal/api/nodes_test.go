@@ -31,7 +31,7 @@ func TestNodeShapes(t *testing.T) {
 			"max_sessions": nil, "auto_scaling": nil, "maintenance_window": nil,
 			"resource_limits": object{"cpu_percent": nil, "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil},
 		},
-		"pool_id": "pool_home", "agent_version": nil, "payout_address": payoutAddress, "poot_score": json.Number("95"),
+		"pool_id": "pool_home", "agent_version": nil, "payout_address": payoutAddress, "payout_address_from": nil, "poot_score": json.Number("95"),
 		"last_heartbeat": "2026-05-04T12:00:00Z", "created_at": "2026-05-04T12:00:00Z", "updated_at": "2026-05-04T12:00:00Z",
 		"hardware_info": object{
 			"model": "Raspberry Pi 4 Model B Rev 1.4",
@@ -202,7 +202,7 @@ func TestNodeOfWhichLittleIsKnown(t *testing.T) {
 		`"memory":{"total_bytes":null,"type":null},"storage":{"total_bytes":null,"type":null,"interface":null},"gpu":null,"network":[]},` +
 		`"location":{"country":null,"region":null,"city":null,"timezone":null,"coordinates":null},"configuration":{"max_sessions":null,` +
 		`"resource_limits":{"cpu_percent":null,"memory_bytes":null,"disk_bytes":null,"network_mbps":null},"auto_scaling":null,` +
-		`"maintenance_window":null},"labels":{},"agent_version":null,"payout_address":null,` +
+		`"maintenance_window":null},"labels":{},"agent_version":null,"payout_address":null,"payout_address_from":null,` +
 		`"poot_score":0,"last_heartbeat":null,"created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z"}`
 	if string(raw) != want {
 		t.Errorf("got  %s\nwant %s", raw, want)

@@ -108,8 +108,12 @@ func (w *world) config() Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	payouts, err := payout.NewStore(payout.Config{Pool: w.db, Now: w.now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	return Config{
-		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payout.NewStore(w.db, w.now),
+		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts,
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
 		Webhooks: webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
 		Alerts:   alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
@@ -351,10 +355,7 @@ func (w *world) ingest(n node.Node, s wire.Sample) {
 func (w *world) closeEpoch() {
 	w.t.Helper()
 	w.advance(w.now().Truncate(time.Hour).Add(time.Hour + 3*time.Minute).Sub(w.now()))
-	round, err := payout.NewRound(payout.Config{Pool: w.db, Now: w.now})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	round := payout.NewRound(w.Payouts, nil)
 	closer, err := epoch.NewCloser(epoch.Config{
 		Pool: w.db, Now: w.now, AfterClosing: round.RunOnce,
 		ScoreAsOf: func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {

@@ -246,7 +246,7 @@ func boundNode(ctx context.Context, tx db.Tx, nodeNo int32, req *wire.EnrollRequ
 		return "", err
 	}
 	if Status(before.Status) != Pending {
-		return before.NodeID, reenrol(ctx, tx, nodeNo, before, inv, stored, now)
+		return before.NodeID, reenrol(ctx, tx, nodeNo, before, req.PayoutAddress, inv, stored, now)
 	}
 	err = q.FirstEnrolNode(ctx, sqlgen.FirstEnrolNodeParams{
 		NodeNo: nodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now,
@@ -259,9 +259,20 @@ func boundNode(ctx context.Context, tx db.Tx, nodeNo int32, req *wire.EnrollRequ
 }
 
 // reenrol gives a node to the device that shows its operator's token, which may
-// be another board.
-func reenrol(ctx context.Context, tx db.Tx, nodeNo int32, before sqlgen.LockStatusRow, inv *wire.Inventory, stored []byte, now time.Time) error {
-	err := sqlgen.New(tx).ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
+// be another board. The payout address that it brings is a change like any
+// other.
+func reenrol(ctx context.Context, tx db.Tx, nodeNo int32, before sqlgen.LockStatusRow, address string, inv *wire.Inventory, stored []byte, now time.Time) error {
+	q := sqlgen.New(tx)
+	if address != "" {
+		earned, err := q.HasEarned(ctx, nodeNo)
+		if err == nil {
+			err = setAddress(ctx, tx, nodeNo, address, now, earned)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	err := q.ReenrolNode(ctx, sqlgen.ReenrolNodeParams{
 		NodeNo: nodeNo, Inventory: stored, AgentVersion: inv.AgentVersion, UpdatedAt: now, SerialHash: inv.SerialHash,
 	})
 	if next := afterReenrolment(Status(before.Status)); err == nil && next != Status(before.Status) {

@@ -42,6 +42,7 @@ type Node struct {
 	PoolID        string // "" outside a pool
 	Inventory     wire.Inventory
 	PayoutAddress string
+	AddressDue    *time.Time // from when PayoutAddress is paid to; until then the one before it is. Nil: from its beginning
 	Location      Location
 	Configuration Configuration
 	Labels        map[string]string

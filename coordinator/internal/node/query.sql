@@ -184,9 +184,18 @@ SELECT FROM pool WHERE pool_id = ANY(sqlc.arg(pool_ids)::text[]) ORDER BY pool_n
 SELECT pool_no FROM pool WHERE pool_id = $1;
 
 -- name: UpdateNode :exec
-UPDATE node SET name = $2, node_type = $3, payout_address = $4, location = $5, configuration = $6, labels = $7,
+UPDATE node SET name = $2, node_type = $3, location = $4, configuration = $5, labels = $6,
     updated_at = sqlc.arg(at), version = version + 1
 WHERE node_no = $1;
+
+-- name: Payee :one
+SELECT payout_address, payout_address_before, payout_address_due, payout_address_changed_at FROM node WHERE node_no = $1;
+
+-- name: SetPayee :exec
+UPDATE node SET payout_address = $2, payout_address_before = $3, payout_address_due = $4, payout_address_changed_at = $5 WHERE node_no = $1;
+
+-- name: HasEarned :one
+SELECT EXISTS (SELECT FROM account a JOIN node n ON n.node_id = a.owner WHERE n.node_no = $1 AND a.kind IN ('payable', 'held'));
 
 -- name: MoneyMoving :one
 SELECT EXISTS (SELECT FROM payout WHERE node_no = $1 AND status IN ('pending', 'processing'));

@@ -14,7 +14,7 @@ import (
 
 const (
 	nodeColumns = `n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, ''),
-		n.inventory, n.location, n.configuration, n.labels, n.version, n.payout_address, n.poot_score, n.online, n.agent_version,
+		n.inventory, n.location, n.configuration, n.labels, n.version, n.payout_address, n.payout_address_due, n.poot_score, n.online, n.agent_version,
 		o.from_at, n.created_at, n.updated_at`
 	readRows = "SELECT n.xmin, h.at, " + nodeColumns + ` FROM node n JOIN node_heartbeat h USING (node_no) LEFT JOIN pool p USING (pool_no)
 		LEFT JOIN node_presence o ON o.node_no = n.node_no AND o.to_at IS NULL WHERE n.node_no = ANY($1) AND n.deleted_at IS NULL`
@@ -140,7 +140,7 @@ func (s *Store) readRows(ctx context.Context, nos []int32, heard map[int32]time.
 func scanNode(row pgx.Row, v *version, heard *time.Time) (n Node, err error) {
 	var inventory, location, configuration, labels []byte
 	err = row.Scan((*uint32)(v), heard, &n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.StatusUntil, &n.PoolID,
-		&inventory, &location, &configuration, &labels, &n.Version, &n.PayoutAddress, &n.ScoreNano, &n.Online, &n.AgentVersion,
+		&inventory, &location, &configuration, &labels, &n.Version, &n.PayoutAddress, &n.AddressDue, &n.ScoreNano, &n.Online, &n.AgentVersion,
 		&n.OnlineSince, &n.CreatedAt, &n.UpdatedAt)
 	if err != nil {
 		return n, err

@@ -177,9 +177,11 @@ func (s *Store) store(ctx context.Context, tx db.Tx, row sqlgen.LockNodeRow, bef
 	}
 	q := sqlgen.New(tx)
 	err = q.UpdateNode(ctx, sqlgen.UpdateNodeParams{
-		NodeNo: row.NodeNo, Name: after.Name, NodeType: after.Type, PayoutAddress: after.PayoutAddress,
-		Location: d[0], Configuration: d[1], Labels: d[2], At: now,
+		NodeNo: row.NodeNo, Name: after.Name, NodeType: after.Type, Location: d[0], Configuration: d[1], Labels: d[2], At: now,
 	})
+	if err == nil && after.PayoutAddress != before.PayoutAddress {
+		err = setAddress(ctx, tx, row.NodeNo, after.PayoutAddress, now, false)
+	}
 	if err != nil || after.PoolID == before.PoolID {
 		return err
 	}

@@ -7,24 +7,26 @@ import (
 	"fmt"
 	"log/slog"
 	"math/bits"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 )
 
 // NoFee as Config.FeeBasisPoints makes payouts free.
 const NoFee = -1
 
-// Config of a Round. Pool is required; a zero value elsewhere is the default
+// Config of a Store. Pool is required; a zero value elsewhere is the default
 // that stands beside it.
 type Config struct {
 	Pool *db.Pool
 	// Held tells which of the nodes are under suspicion: nothing is paid to them.
 	// Nil: none is.
-	Held func(ctx context.Context, nodeNos []int32) (map[int32]bool, error)
-	// OnPayout is told of every payout that the round made, after its commit.
-	OnPayout func(nodeID, payoutID string, gross, fee ledger.Amount)
+	Held func(ctx context.Context, tx db.Tx, nodeNos []int32) (map[int32]bool, error)
 
 	Threshold ledger.Amount // 10 USDT: gross amount from which the round pays
 	MinPayout ledger.Amount // 1 USDT
@@ -53,10 +55,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Held == nil {
-		c.Held = func(context.Context, []int32) (map[int32]bool, error) { return nil, nil }
-	}
-	if c.OnPayout == nil {
-		c.OnPayout = func(string, string, ledger.Amount, ledger.Amount) {}
+		c.Held = func(context.Context, db.Tx, []int32) (map[int32]bool, error) { return nil, nil }
 	}
 	return c, c.validate()
 }
@@ -76,6 +75,28 @@ func (c Config) validate() error {
 	refuse(c.Threshold < c.MinPayout || c.MaxPayout < c.Threshold,
 		"the threshold %s must lie from the least payout %s to the most %s", c.Threshold, c.MinPayout, c.MaxPayout)
 	return errors.Join(errs...)
+}
+
+// Bounds of texts from outside, in characters.
+const (
+	maxReason      = 500
+	maxTransaction = 128
+)
+
+// checkText refuses a text that is empty, too long, or not to be printed.
+func checkText(field, text string, most int) error {
+	reason := ""
+	switch {
+	case text == "":
+		reason = "is empty"
+	case utf8.RuneCountInString(text) > most:
+		reason = fmt.Sprintf("is longer than %d characters", most)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
+		reason = "holds what cannot be printed"
+	default:
+		return nil
+	}
+	return fault.New(fault.Validation, "%s %s", field, reason).WithFields(fault.Field{Name: field, Reason: reason})
 }
 
 // fee is what a payout of gross costs its node: the percentage, rounded down,

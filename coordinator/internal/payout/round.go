@@ -15,15 +15,18 @@ import (
 )
 
 // Round makes a pending payout for every node that has earned enough.
-type Round struct{ cfg Config }
+type Round struct {
+	cfg  Config
+	made func(nodeID, payoutID string, gross, fee ledger.Amount)
+}
 
-// NewRound makes a Round; it lists every fault of cfg.
-func NewRound(cfg Config) (*Round, error) {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return nil, err
+// NewRound makes a Round of the store's payouts. made, if not nil, is told of
+// every payout after its commit.
+func NewRound(store *Store, made func(nodeID, payoutID string, gross, fee ledger.Amount)) *Round {
+	if made == nil {
+		made = func(string, string, ledger.Amount, ledger.Amount) {}
 	}
-	return &Round{cfg}, nil
+	return &Round{store.cfg, made}
 }
 
 // RunOnce looks at every node whose payable earnings have reached the
@@ -35,7 +38,7 @@ func (r *Round) RunOnce(ctx context.Context) error {
 	if err != nil || len(owners) == 0 {
 		return err
 	}
-	payees, err := sqlgen.New(r.cfg.Pool).Payees(ctx, owners)
+	payees, err := sqlgen.New(r.cfg.Pool).Payees(ctx, sqlgen.PayeesParams{NodeIds: owners, At: r.cfg.Now()})
 	if err != nil {
 		return fmt.Errorf("list nodes to pay: %w", err)
 	}
@@ -43,7 +46,11 @@ func (r *Round) RunOnce(ctx context.Context) error {
 	for i, p := range payees {
 		nodeNos[i] = p.NodeNo
 	}
-	held, err := r.cfg.Held(ctx, nodeNos)
+	var held map[int32]bool
+	err = db.InTx(ctx, r.cfg.Pool, func(tx db.Tx) (err error) {
+		held, err = r.cfg.Held(ctx, tx, nodeNos)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("ask who is held: %w", err)
 	}
@@ -52,11 +59,11 @@ func (r *Round) RunOnce(ctx context.Context) error {
 		if held[p.NodeNo] {
 			continue
 		}
-		if err := ledger.CheckAddress(p.PayoutAddress); err != nil {
+		if err := ledger.CheckAddress(p.Address); err != nil {
 			r.cfg.Logger.Warn("node cannot be paid", "node_id", p.NodeID, "error", err)
 			continue
 		}
-		if err := r.pay(ctx, p.NodeNo, p.NodeID, p.PayoutAddress); err != nil {
+		if err := r.pay(ctx, p.NodeNo, p.NodeID, p.Address); err != nil {
 			errs = append(errs, fmt.Errorf("make a payout for %s: %w", p.NodeID, err))
 		}
 	}
@@ -97,7 +104,7 @@ func (r *Round) pay(ctx context.Context, nodeNo int32, nodeID, address string) e
 	if err == nil && made.PayoutID != "" {
 		r.cfg.Logger.Info("payout pending", "payout_id", made.PayoutID, "node_id", nodeID,
 			"gross_usdt", ledger.Amount(made.Amount), "fee_usdt", ledger.Amount(made.Fee))
-		r.cfg.OnPayout(nodeID, made.PayoutID, ledger.Amount(made.Amount), ledger.Amount(made.Fee))
+		r.made(nodeID, made.PayoutID, ledger.Amount(made.Amount), ledger.Amount(made.Fee))
 	}
 	return err
 }

@@ -14,15 +14,7 @@ import (
 
 func (w *world) round(change ...func(*payout.Config)) {
 	w.t.Helper()
-	cfg := w.config()
-	for _, f := range change {
-		f(&cfg)
-	}
-	round, err := payout.NewRound(cfg)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := round.RunOnce(w.t.Context()); err != nil {
+	if err := payout.NewRound(w.store(change...), nil).RunOnce(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -30,7 +22,7 @@ func (w *world) round(change ...func(*payout.Config)) {
 // only is the one payout of a node.
 func (w *world) only(nodeNo int32) payout.Payout {
 	w.t.Helper()
-	payouts, total, err := payout.NewStore(w.pool, nil).List(w.t.Context(), nodeNo, payout.Filter{})
+	payouts, total, err := w.store().List(w.t.Context(), nodeNo, payout.Filter{})
 	if err != nil || total != 1 || len(payouts) != 1 {
 		w.t.Fatalf("node has %d of %d payouts, %v; want one", len(payouts), total, err)
 	}
@@ -49,7 +41,7 @@ func TestRoundPaysFromTheThresholdOn(t *testing.T) {
 		!strings.HasPrefix(p.ID, "payout_") || len(p.ID) != 27 {
 		t.Errorf("%+v", p)
 	}
-	if _, total, _ := payout.NewStore(w.pool, nil).List(t.Context(), below, payout.Filter{}); total != 0 {
+	if _, total, _ := w.store().List(t.Context(), below, payout.Filter{}); total != 0 {
 		t.Errorf("a node below the threshold has %d payouts", total)
 	}
 	w.wantBalance(ledger.KindPayable, "node_reached", 0)
@@ -134,10 +126,7 @@ func TestConcurrentRounds(t *testing.T) {
 		w.addNode(id)
 		w.earn(id, ledger.USDT(40))
 	}
-	round, err := payout.NewRound(w.config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	round := payout.NewRound(w.store(), nil)
 	var group sync.WaitGroup
 	for range 6 {
 		group.Go(func() {
@@ -169,11 +158,7 @@ func TestRoundKilledMidway(t *testing.T) {
 			w.exec(`CREATE FUNCTION kill() RETURNS trigger LANGUAGE plpgsql AS
 				$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$`)
 			w.exec("CREATE " + trigger + " FOR EACH ROW EXECUTE FUNCTION kill()")
-			round, err := payout.NewRound(w.config())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := round.RunOnce(t.Context()); err == nil {
+			if err := payout.NewRound(w.store(), nil).RunOnce(t.Context()); err == nil {
 				t.Fatal("the connection was not ended")
 			}
 			if n := w.count("payout"); n != 0 {
@@ -193,7 +178,7 @@ func TestRoundKilledMidway(t *testing.T) {
 }
 
 func ExampleConfig() {
-	_, err := payout.NewRound(payout.Config{FeeBasisPoints: 10_000, Threshold: 5})
+	_, err := payout.NewStore(payout.Config{FeeBasisPoints: 10_000, Threshold: 5})
 	fmt.Println(err)
 	// Output:
 	// payout: Pool is required
@@ -203,7 +188,7 @@ func ExampleConfig() {
 
 func TestListPages(t *testing.T) {
 	w := newWorld(t)
-	store := payout.NewStore(w.pool, nil)
+	store := w.store()
 	no := w.addNode("node_a")
 	w.addNode("node_other")
 	w.earn("node_other", ledger.USDT(10))

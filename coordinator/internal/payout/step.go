@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"lucid.internal/coordinator/internal/audit"
@@ -21,87 +22,105 @@ type step struct {
 	flow     func(ref string, at time.Time, nodeID string, net, fee ledger.Amount) ledger.Entry
 }
 
-// Start marks a pending payout as being paid; from now on it cannot be cancelled.
-func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
-	return s.step(ctx, by, payoutID, step{Pending, Processing, fault.StateNotAllowed, nil}, func(p *sqlgen.Payout, at time.Time) {
-		p.ProcessedAt = &at
-	})
-}
-
-// Complete records the transfer that paid it and settles the money.
-func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transactionHash string) (Payout, error) {
-	if transactionHash == "" {
-		return Payout{}, fault.New(fault.Validation, "a completed payout needs the transaction that paid it").
-			WithFields(fault.Field{Name: "transaction_hash", Reason: "is empty"})
+// Settle completes a processing payout within the caller's transaction: the
+// money has left by that transaction, which pays no other payout.
+func Settle(ctx context.Context, tx db.Tx, by audit.By, payoutID, transactionHash string, at time.Time) (Payout, error) {
+	if err := checkText("transaction_hash", transactionHash, maxTransaction); err != nil {
+		return Payout{}, err
 	}
-	return s.step(ctx, by, payoutID, step{Processing, Completed, fault.StateNotAllowed, ledger.Settle}, func(p *sqlgen.Payout, at time.Time) {
+	return move(ctx, tx, by, payoutID, step{Processing, Completed, fault.StateNotAllowed, ledger.Settle}, at, func(p *sqlgen.Payout) error {
 		p.TransactionHash, p.CompletedAt = &transactionHash, &at
+		// The ledger's lock makes all that settle come one after another.
+		other, err := sqlgen.New(tx).PaidBy(ctx, transactionHash)
+		if err == nil {
+			return fault.New(fault.StateNotAllowed, "transaction %s paid %s already; look up which one paid %s", transactionHash, other, payoutID)
+		} else if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
 	})
 }
 
-// Fail gives the money of a payout back to its node. Call it only when it is
-// proven that nothing was or will be sent.
-func (s *Store) Fail(ctx context.Context, by audit.By, payoutID, reason string) (Payout, error) {
-	if reason == "" {
-		return Payout{}, fault.New(fault.Validation, "a failed payout needs a reason").
-			WithFields(fault.Field{Name: "error_message", Reason: "is empty"})
+// Fail gives the money of a processing payout back to its node within the
+// caller's transaction. Call it only when it is proven that nothing was or will
+// be sent.
+func Fail(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, at time.Time) (Payout, error) {
+	if err := checkText("error_message", reason, maxReason); err != nil {
+		return Payout{}, err
 	}
-	return s.step(ctx, by, payoutID, step{Processing, Failed, fault.StateNotAllowed, ledger.Void}, func(p *sqlgen.Payout, _ time.Time) {
+	return move(ctx, tx, by, payoutID, step{Processing, Failed, fault.StateNotAllowed, ledger.Void}, at, func(p *sqlgen.Payout) error {
 		p.ErrorMessage = &reason
+		return nil
 	})
 }
 
-// Cancel gives the money of a pending payout back to its node.
-func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
-	return s.step(ctx, by, payoutID, step{Pending, Cancelled, fault.NotCancellable, ledger.Void}, func(*sqlgen.Payout, time.Time) {})
+// Cancel gives the money of a pending payout back to its node within the
+// caller's transaction; reason may be empty.
+func Cancel(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, at time.Time) (Payout, error) {
+	return move(ctx, tx, by, payoutID, step{Pending, Cancelled, fault.NotCancellable, ledger.Void}, at, func(p *sqlgen.Payout) error {
+		if reason != "" {
+			p.ErrorMessage = &reason
+		}
+		return nil
+	})
 }
 
-// Retry makes a failed payout pending again and sets its money aside anew. It
-// is refused when the tries are used up, another payout of the node is live, or
-// the money is gone.
-func (s *Store) Retry(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
-	return s.step(ctx, by, payoutID, step{Failed, Pending, fault.StateNotAllowed, ledger.Reserve}, func(p *sqlgen.Payout, _ time.Time) {
+// CancelPending cancels what a node has pending within the caller's
+// transaction; what is processing goes on.
+func CancelPending(ctx context.Context, tx db.Tx, by audit.By, nodeNo int32, reason string, at time.Time) error {
+	if err := ledger.Lock(ctx, tx); err != nil {
+		return err
+	}
+	ids, err := sqlgen.New(tx).PendingOf(ctx, nodeNo)
+	for _, id := range ids {
+		if err == nil {
+			_, err = Cancel(ctx, tx, by, id, reason, at)
+		}
+		if fault.Has(err, fault.NotCancellable) { // it was taken meanwhile
+			err = nil
+		}
+	}
+	return err
+}
+
+// Retry makes a failed payout pending again within the caller's transaction and
+// sets its money aside anew. It is refused when the tries are used up, another
+// payout of the node is live, or the money is gone.
+func Retry(ctx context.Context, tx db.Tx, by audit.By, payoutID string, at time.Time) (Payout, error) {
+	return move(ctx, tx, by, payoutID, step{Failed, Pending, fault.StateNotAllowed, ledger.Reserve}, at, func(p *sqlgen.Payout) error {
 		p.RetryCount++
-		p.ErrorMessage, p.ProcessedAt = nil, nil
+		p.ErrorMessage, p.ProcessedAt, p.Rail = nil, nil, nil
+		return nil
 	})
 }
 
-func (s *Store) step(ctx context.Context, by audit.By, payoutID string, st step, change func(*sqlgen.Payout, time.Time)) (Payout, error) {
-	var after Payout
-	err := db.InTx(ctx, s.pool, func(tx db.Tx) error {
-		if st.flow != nil { // before the payout's lock, as the round does
-			if err := ledger.Lock(ctx, tx); err != nil {
-				return err
-			}
-		}
-		q := sqlgen.New(tx)
-		row, err := q.LockPayout(ctx, payoutID)
-		if err != nil {
-			return notFound(payoutID, err)
-		}
-		p, now := row.Payout, s.now()
-		if Status(p.Status) != st.from {
-			return fault.New(st.refusal, "payout %s is %s; only a %s one can become %s", payoutID, p.Status, st.from, st.to)
-		}
-		change(&p, now)
-		p.Status, p.UpdatedAt = string(st.to), now
-		if err := q.StepPayout(ctx, sqlgen.StepPayoutParams{
-			PayoutNo: p.PayoutNo, Status: p.Status, TransactionHash: p.TransactionHash, ErrorMessage: p.ErrorMessage,
-			ProcessedAt: p.ProcessedAt, CompletedAt: p.CompletedAt, RetryCount: p.RetryCount, UpdatedAt: p.UpdatedAt,
-		}); err != nil {
-			return refused(payoutID, err)
-		}
-		after = payoutOf(p, row.NodeID)
-		if err := publishChange(ctx, tx, after); err != nil {
-			return err
-		}
-		if st.flow != nil {
-			entry := st.flow(attemptRef(payoutID, p.RetryCount), now, row.NodeID, after.NetAmount, after.Fee)
-			if _, err := ledger.Post(ctx, tx, entry); err != nil {
-				return err
-			}
-		}
-		return audit.Write(ctx, tx, by.Record("payout."+string(st.to), payoutID, recordOf(payoutOf(row.Payout, row.NodeID)), recordOf(after)).AtTime(now))
+// Complete records the transfer that paid a payout and settles the money.
+func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transactionHash string) (Payout, error) {
+	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
+		return Settle(ctx, tx, by, payoutID, transactionHash, at)
+	})
+}
+
+// Fail is Fail in a transaction of its own.
+func (s *Store) Fail(ctx context.Context, by audit.By, payoutID, reason string) (Payout, error) {
+	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) { return Fail(ctx, tx, by, payoutID, reason, at) })
+}
+
+// Cancel is Cancel in a transaction of its own.
+func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) { return Cancel(ctx, tx, by, payoutID, "", at) })
+}
+
+// Retry is Retry in a transaction of its own.
+func (s *Store) Retry(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) { return Retry(ctx, tx, by, payoutID, at) })
+}
+
+func (s *Store) alone(ctx context.Context, run func(tx db.Tx, at time.Time) (Payout, error)) (after Payout, err error) {
+	at := s.cfg.Now()
+	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) (err error) {
+		after, err = run(tx, at)
+		return err
 	})
 	if err != nil {
 		return Payout{}, err
@@ -109,20 +128,69 @@ func (s *Store) step(ctx context.Context, by audit.By, payoutID string, st step,
 	return after, nil
 }
 
-// record is what the audit log keeps of a payout.
-type record struct {
+// move makes the step and books its entry. Locks come in the order that all
+// keep: the ledger's head, then the payout.
+func move(ctx context.Context, tx db.Tx, by audit.By, payoutID string, st step, at time.Time, change func(*sqlgen.Payout) error) (Payout, error) {
+	if err := ledger.Lock(ctx, tx); err != nil {
+		return Payout{}, err
+	}
+	row, err := sqlgen.New(tx).LockPayout(ctx, sqlgen.LockPayoutParams{PayoutID: payoutID, At: at})
+	if err != nil {
+		return Payout{}, notFound(payoutID, err)
+	}
+	p := row.Payout
+	if Status(p.Status) != st.from {
+		return Payout{}, fault.New(st.refusal, "payout %s is %s; only a %s one can become %s", payoutID, p.Status, st.from, st.to)
+	}
+	if err := change(&p); err != nil {
+		return Payout{}, err
+	}
+	p.Status, p.UpdatedAt = string(st.to), at
+	after, err := store(ctx, tx, p, row.NodeID)
+	if err != nil {
+		return Payout{}, err
+	}
+	entry := st.flow(attemptRef(payoutID, p.RetryCount), at, row.NodeID, after.NetAmount, after.Fee)
+	if _, err := ledger.Post(ctx, tx, entry); err != nil {
+		return Payout{}, err
+	}
+	return after, record(ctx, tx, by, payoutOf(row.Payout, row.NodeID), after)
+}
+
+// store writes what a step made of a payout, and tells of it.
+func store(ctx context.Context, tx db.Tx, p sqlgen.Payout, nodeID string) (Payout, error) {
+	err := sqlgen.New(tx).StepPayout(ctx, sqlgen.StepPayoutParams{
+		PayoutNo: p.PayoutNo, Status: p.Status, Rail: p.Rail, WalletAddress: p.WalletAddress,
+		TransactionHash: p.TransactionHash, ErrorMessage: p.ErrorMessage,
+		ProcessedAt: p.ProcessedAt, CompletedAt: p.CompletedAt, RetryCount: p.RetryCount, UpdatedAt: p.UpdatedAt,
+	})
+	if err != nil {
+		return Payout{}, refused(p.PayoutID, err)
+	}
+	after := payoutOf(p, nodeID)
+	return after, publishChange(ctx, tx, after)
+}
+
+// record writes a step into the audit log.
+func record(ctx context.Context, tx db.Tx, by audit.By, before, after Payout) error {
+	return audit.Write(ctx, tx, by.Record("payout."+string(after.Status), after.ID, traceOf(before), traceOf(after)).AtTime(after.UpdatedAt))
+}
+
+// trace is what the audit log keeps of a payout.
+type trace struct {
 	NodeID          string        `json:"node_id"`
 	Status          Status        `json:"status"`
 	Amount          ledger.Amount `json:"amount"`
 	Fee             ledger.Amount `json:"fee"`
 	WalletAddress   string        `json:"wallet_address"`
+	Rail            Rail          `json:"rail,omitempty"`
 	TransactionHash *string       `json:"transaction_hash"`
 	ErrorMessage    *string       `json:"error_message"`
 	RetryCount      int           `json:"retry_count"`
 }
 
-func recordOf(p Payout) record {
-	return record{p.NodeID, p.Status, p.Amount, p.Fee, p.WalletAddress, p.TransactionHash, p.ErrorMessage, p.RetryCount}
+func traceOf(p Payout) trace {
+	return trace{p.NodeID, p.Status, p.Amount, p.Fee, p.WalletAddress, p.Rail, p.TransactionHash, p.ErrorMessage, p.RetryCount}
 }
 
 // refused turns the database's refusals into faults.

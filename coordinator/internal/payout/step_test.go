@@ -15,7 +15,7 @@ func pending(w *world) (store *payout.Store, nodeNo int32, id string) {
 	nodeNo = w.addNode("node_a")
 	w.earn("node_a", ledger.USDT(10))
 	w.round()
-	return payout.NewStore(w.pool, w.config().Now), nodeNo, w.only(nodeNo).ID
+	return w.store(), nodeNo, w.only(nodeNo).ID
 }
 
 // must takes the result of a step that is allowed.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
@@ -37,7 +36,8 @@ type Payout struct {
 	Fee             ledger.Amount
 	NetAmount       ledger.Amount // what the owner gets
 	Currency        string
-	WalletAddress   string
+	WalletAddress   string // fixed when paying begins
+	Rail            Rail   // by which it is paid; empty until then
 	Status          Status
 	Priority        string // urgent, high, normal, low
 	TransactionHash *string
@@ -53,22 +53,20 @@ type Payout struct {
 }
 
 // Store reads payouts and moves payouts through their life.
-type Store struct {
-	pool *db.Pool
-	now  func() time.Time
-}
+type Store struct{ cfg Config }
 
-// NewStore makes a Store; now defaults to time.Now.
-func NewStore(pool *db.Pool, now func() time.Time) *Store {
-	if now == nil {
-		now = time.Now
+// NewStore makes a Store; it lists every fault of cfg.
+func NewStore(cfg Config) (*Store, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
 	}
-	return &Store{pool: pool, now: now}
+	return &Store{cfg}, nil
 }
 
 // Get reads one payout; fault.PayoutNotFound when there is none.
 func (s *Store) Get(ctx context.Context, payoutID string) (Payout, error) {
-	row, err := sqlgen.New(s.pool).Payout(ctx, payoutID)
+	row, err := sqlgen.New(s.cfg.Pool).Payout(ctx, payoutID)
 	if err != nil {
 		return Payout{}, notFound(payoutID, err)
 	}
@@ -93,7 +91,7 @@ type Filter struct {
 // List reads payouts of a node, newest first, and how many match in all,
 // whatever the cursor. The No of the last one is the cursor of the next page.
 func (s *Store) List(ctx context.Context, nodeNo int32, f Filter) ([]Payout, int, error) {
-	q := sqlgen.New(s.pool)
+	q := sqlgen.New(s.cfg.Pool)
 	total, err := q.CountPayouts(ctx, sqlgen.CountPayoutsParams{NodeNo: nodeNo, Status: string(f.Status)})
 	if err != nil {
 		return nil, 0, fmt.Errorf("count payouts: %w", err)
@@ -114,7 +112,7 @@ func (s *Store) List(ctx context.Context, nodeNo int32, f Filter) ([]Payout, int
 
 // Newest reads the newest payouts of all nodes; status "" selects all.
 func (s *Store) Newest(ctx context.Context, status Status, limit int) ([]Payout, error) {
-	rows, err := sqlgen.New(s.pool).AllPayouts(ctx, sqlgen.AllPayoutsParams{Status: string(status), Most: int32(limit)})
+	rows, err := sqlgen.New(s.cfg.Pool).AllPayouts(ctx, sqlgen.AllPayoutsParams{Status: string(status), Most: int32(limit)})
 	if err != nil {
 		return nil, fmt.Errorf("list payouts: %w", err)
 	}
@@ -129,10 +127,17 @@ func payoutOf(r sqlgen.Payout, nodeID string) Payout {
 	return Payout{
 		No: r.PayoutNo, ID: r.PayoutID, NodeID: nodeID,
 		Amount: ledger.Amount(r.Amount), Fee: ledger.Amount(r.Fee), NetAmount: ledger.Amount(r.NetAmount),
-		Currency: r.Currency, WalletAddress: r.WalletAddress, Status: Status(r.Status), Priority: r.Priority,
+		Currency: r.Currency, WalletAddress: r.WalletAddress, Rail: Rail(orEmpty(r.Rail)), Status: Status(r.Status), Priority: r.Priority,
 		TransactionHash: r.TransactionHash, BatchID: r.BatchID,
 		ScheduledAt: r.ScheduledAt, ProcessedAt: r.ProcessedAt, CompletedAt: r.CompletedAt,
 		ErrorMessage: r.ErrorMessage, RetryCount: int(r.RetryCount), MaxRetries: int(r.MaxRetries),
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
+}
+
+func orEmpty(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }

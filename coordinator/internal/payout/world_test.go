@@ -39,8 +39,22 @@ func (w *world) config() payout.Config {
 	return payout.Config{
 		Pool: w.pool,
 		Now:  func() time.Time { return w.now },
-		Held: func(context.Context, []int32) (map[int32]bool, error) { return w.held, nil },
+		Held: func(context.Context, db.Tx, []int32) (map[int32]bool, error) { return w.held, nil },
 	}
+}
+
+// store is one on the world's terms, with what the test changes of them.
+func (w *world) store(change ...func(*payout.Config)) *payout.Store {
+	w.t.Helper()
+	cfg := w.config()
+	for _, f := range change {
+		f(&cfg)
+	}
+	store, err := payout.NewStore(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return store
 }
 
 func (w *world) exec(sql string, args ...any) {
@@ -84,7 +98,7 @@ func (w *world) post(e ledger.Entry) {
 // listed is a page of a node's payouts.
 func (w *world) listed(nodeNo int32, f payout.Filter) []payout.Payout {
 	w.t.Helper()
-	payouts, _, err := payout.NewStore(w.pool, nil).List(w.t.Context(), nodeNo, f)
+	payouts, _, err := w.store().List(w.t.Context(), nodeNo, f)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -337,6 +337,17 @@ func (q *Queries) FirstEnrolNode(ctx context.Context, arg FirstEnrolNodeParams) 
 	return err
 }
 
+const hasEarned = `-- name: HasEarned :one
+SELECT EXISTS (SELECT FROM account a JOIN node n ON n.node_id = a.owner WHERE n.node_no = $1 AND a.kind IN ('payable', 'held'))
+`
+
+func (q *Queries) HasEarned(ctx context.Context, nodeNo int32) (bool, error) {
+	row := q.db.QueryRow(ctx, hasEarned, nodeNo)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const insertCommand = `-- name: InsertCommand :one
 WITH counted AS (UPDATE node SET command_version = command_version + 1 WHERE node_no = $2 RETURNING command_version)
 INSERT INTO node_command (command_id, node_no, version, kind, issued_at, expires_at)
@@ -1019,6 +1030,29 @@ func (q *Queries) OpenPresence(ctx context.Context, arg OpenPresenceParams) erro
 	return err
 }
 
+const payee = `-- name: Payee :one
+SELECT payout_address, payout_address_before, payout_address_due, payout_address_changed_at FROM node WHERE node_no = $1
+`
+
+type PayeeRow struct {
+	PayoutAddress          string
+	PayoutAddressBefore    string
+	PayoutAddressDue       *time.Time
+	PayoutAddressChangedAt *time.Time
+}
+
+func (q *Queries) Payee(ctx context.Context, nodeNo int32) (PayeeRow, error) {
+	row := q.db.QueryRow(ctx, payee, nodeNo)
+	var i PayeeRow
+	err := row.Scan(
+		&i.PayoutAddress,
+		&i.PayoutAddressBefore,
+		&i.PayoutAddressDue,
+		&i.PayoutAddressChangedAt,
+	)
+	return i, err
+}
+
 const poolNo = `-- name: PoolNo :one
 SELECT pool_no FROM pool WHERE pool_id = $1
 `
@@ -1190,6 +1224,29 @@ func (q *Queries) SetInventory(ctx context.Context, arg SetInventoryParams) erro
 	return err
 }
 
+const setPayee = `-- name: SetPayee :exec
+UPDATE node SET payout_address = $2, payout_address_before = $3, payout_address_due = $4, payout_address_changed_at = $5 WHERE node_no = $1
+`
+
+type SetPayeeParams struct {
+	NodeNo                 int32
+	PayoutAddress          string
+	PayoutAddressBefore    string
+	PayoutAddressDue       *time.Time
+	PayoutAddressChangedAt *time.Time
+}
+
+func (q *Queries) SetPayee(ctx context.Context, arg SetPayeeParams) error {
+	_, err := q.db.Exec(ctx, setPayee,
+		arg.NodeNo,
+		arg.PayoutAddress,
+		arg.PayoutAddressBefore,
+		arg.PayoutAddressDue,
+		arg.PayoutAddressChangedAt,
+	)
+	return err
+}
+
 const setPool = `-- name: SetPool :exec
 UPDATE node SET pool_no = $2, updated_at = $3, version = version + 1 WHERE node_no = $1
 `
@@ -1327,8 +1384,8 @@ func (q *Queries) UnsentCommands(ctx context.Context) ([]UnsentCommandsRow, erro
 }
 
 const updateNode = `-- name: UpdateNode :exec
-UPDATE node SET name = $2, node_type = $3, payout_address = $4, location = $5, configuration = $6, labels = $7,
-    updated_at = $8, version = version + 1
+UPDATE node SET name = $2, node_type = $3, location = $4, configuration = $5, labels = $6,
+    updated_at = $7, version = version + 1
 WHERE node_no = $1
 `
 
@@ -1336,7 +1393,6 @@ type UpdateNodeParams struct {
 	NodeNo        int32
 	Name          string
 	NodeType      string
-	PayoutAddress string
 	Location      []byte
 	Configuration []byte
 	Labels        []byte
@@ -1348,7 +1404,6 @@ func (q *Queries) UpdateNode(ctx context.Context, arg UpdateNodeParams) error {
 		arg.NodeNo,
 		arg.Name,
 		arg.NodeType,
-		arg.PayoutAddress,
 		arg.Location,
 		arg.Configuration,
 		arg.Labels,

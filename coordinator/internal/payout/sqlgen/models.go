@@ -29,4 +29,14 @@ type Payout struct {
 	MaxRetries      int32
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
+	Rail            *string
+}
+
+type PayoutHalt struct {
+	HaltNo   int64
+	Reason   string
+	HaltedBy string
+	HaltedAt time.Time
+	LiftedBy *string
+	LiftedAt *time.Time
 }

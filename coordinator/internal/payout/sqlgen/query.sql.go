@@ -11,7 +11,7 @@ import (
 )
 
 const allPayouts = `-- name: AllPayouts :many
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, node.node_id FROM payout JOIN node USING (node_no)
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id FROM payout JOIN node USING (node_no)
 WHERE $1::text = '' OR payout.status = $1
 ORDER BY payout_no DESC LIMIT $2
 `
@@ -56,6 +56,7 @@ func (q *Queries) AllPayouts(ctx context.Context, arg AllPayoutsParams) ([]AllPa
 			&i.Payout.MaxRetries,
 			&i.Payout.CreatedAt,
 			&i.Payout.UpdatedAt,
+			&i.Payout.Rail,
 			&i.NodeID,
 		); err != nil {
 			return nil, err
@@ -82,6 +83,42 @@ func (q *Queries) CountPayouts(ctx context.Context, arg CountPayoutsParams) (int
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const holdGate = `-- name: HoldGate :exec
+LOCK TABLE payout_halt IN SHARE MODE
+`
+
+// While it is held no halt is written, so the halts that were read stay true.
+func (q *Queries) HoldGate(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, holdGate)
+	return err
+}
+
+const insertHalt = `-- name: InsertHalt :one
+INSERT INTO payout_halt (reason, halted_by, halted_at) VALUES ($1, $2, $3)
+ON CONFLICT (reason) WHERE lifted_at IS NULL DO NOTHING
+RETURNING halt_no, reason, halted_by, halted_at, lifted_by, lifted_at
+`
+
+type InsertHaltParams struct {
+	Reason   string
+	HaltedBy string
+	HaltedAt time.Time
+}
+
+func (q *Queries) InsertHalt(ctx context.Context, arg InsertHaltParams) (PayoutHalt, error) {
+	row := q.db.QueryRow(ctx, insertHalt, arg.Reason, arg.HaltedBy, arg.HaltedAt)
+	var i PayoutHalt
+	err := row.Scan(
+		&i.HaltNo,
+		&i.Reason,
+		&i.HaltedBy,
+		&i.HaltedAt,
+		&i.LiftedBy,
+		&i.LiftedAt,
+	)
+	return i, err
 }
 
 const insertPayout = `-- name: InsertPayout :one
@@ -116,18 +153,50 @@ func (q *Queries) InsertPayout(ctx context.Context, arg InsertPayoutParams) (int
 	return payout_no, err
 }
 
-const lockPayout = `-- name: LockPayout :one
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, node.node_id FROM payout JOIN node USING (node_no)
-WHERE payout.payout_id = $1 FOR UPDATE OF payout
+const liftHalt = `-- name: LiftHalt :one
+UPDATE payout_halt SET lifted_by = $1, lifted_at = $2 WHERE halt_no = $3 AND lifted_at IS NULL RETURNING halt_no, reason, halted_by, halted_at, lifted_by, lifted_at
 `
 
-type LockPayoutRow struct {
-	Payout Payout
-	NodeID string
+type LiftHaltParams struct {
+	LiftedBy *string
+	LiftedAt *time.Time
+	HaltNo   int64
 }
 
-func (q *Queries) LockPayout(ctx context.Context, payoutID string) (LockPayoutRow, error) {
-	row := q.db.QueryRow(ctx, lockPayout, payoutID)
+func (q *Queries) LiftHalt(ctx context.Context, arg LiftHaltParams) (PayoutHalt, error) {
+	row := q.db.QueryRow(ctx, liftHalt, arg.LiftedBy, arg.LiftedAt, arg.HaltNo)
+	var i PayoutHalt
+	err := row.Scan(
+		&i.HaltNo,
+		&i.Reason,
+		&i.HaltedBy,
+		&i.HaltedAt,
+		&i.LiftedBy,
+		&i.LiftedAt,
+	)
+	return i, err
+}
+
+const lockPayout = `-- name: LockPayout :one
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id,
+    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address
+FROM payout JOIN node USING (node_no)
+WHERE payout.payout_id = $2 FOR UPDATE OF payout
+`
+
+type LockPayoutParams struct {
+	At       time.Time
+	PayoutID string
+}
+
+type LockPayoutRow struct {
+	Payout  Payout
+	NodeID  string
+	Address string
+}
+
+func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPayoutRow, error) {
+	row := q.db.QueryRow(ctx, lockPayout, arg.At, arg.PayoutID)
 	var i LockPayoutRow
 	err := row.Scan(
 		&i.Payout.PayoutNo,
@@ -150,27 +219,144 @@ func (q *Queries) LockPayout(ctx context.Context, payoutID string) (LockPayoutRo
 		&i.Payout.MaxRetries,
 		&i.Payout.CreatedAt,
 		&i.Payout.UpdatedAt,
+		&i.Payout.Rail,
 		&i.NodeID,
+		&i.Address,
 	)
 	return i, err
 }
 
+const lockQueue = `-- name: LockQueue :many
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id,
+    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address
+FROM payout JOIN node USING (node_no)
+WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= $1) AND payout.node_no <> ALL($2::integer[])
+ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, payout.payout_no
+LIMIT $3 FOR UPDATE OF payout SKIP LOCKED
+`
+
+type LockQueueParams struct {
+	At      time.Time
+	LeftOut []int32
+	Most    int32
+}
+
+type LockQueueRow struct {
+	Payout  Payout
+	NodeID  string
+	Address string
+}
+
+// What is next to be paid. Who waits for another's lock is skipped: it is being taken.
+func (q *Queries) LockQueue(ctx context.Context, arg LockQueueParams) ([]LockQueueRow, error) {
+	rows, err := q.db.Query(ctx, lockQueue, arg.At, arg.LeftOut, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockQueueRow
+	for rows.Next() {
+		var i LockQueueRow
+		if err := rows.Scan(
+			&i.Payout.PayoutNo,
+			&i.Payout.PayoutID,
+			&i.Payout.NodeNo,
+			&i.Payout.Amount,
+			&i.Payout.Fee,
+			&i.Payout.NetAmount,
+			&i.Payout.Currency,
+			&i.Payout.WalletAddress,
+			&i.Payout.Status,
+			&i.Payout.Priority,
+			&i.Payout.TransactionHash,
+			&i.Payout.BatchID,
+			&i.Payout.ScheduledAt,
+			&i.Payout.ProcessedAt,
+			&i.Payout.CompletedAt,
+			&i.Payout.ErrorMessage,
+			&i.Payout.RetryCount,
+			&i.Payout.MaxRetries,
+			&i.Payout.CreatedAt,
+			&i.Payout.UpdatedAt,
+			&i.Payout.Rail,
+			&i.NodeID,
+			&i.Address,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openHalts = `-- name: OpenHalts :many
+SELECT halt_no, reason, halted_by, halted_at, lifted_by, lifted_at FROM payout_halt WHERE lifted_at IS NULL ORDER BY halt_no
+`
+
+func (q *Queries) OpenHalts(ctx context.Context) ([]PayoutHalt, error) {
+	rows, err := q.db.Query(ctx, openHalts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PayoutHalt
+	for rows.Next() {
+		var i PayoutHalt
+		if err := rows.Scan(
+			&i.HaltNo,
+			&i.Reason,
+			&i.HaltedBy,
+			&i.HaltedAt,
+			&i.LiftedBy,
+			&i.LiftedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const paidBy = `-- name: PaidBy :one
+SELECT payout_id FROM payout WHERE transaction_hash = $1::text LIMIT 1
+`
+
+// The payout that a transaction paid.
+func (q *Queries) PaidBy(ctx context.Context, transactionHash string) (string, error) {
+	row := q.db.QueryRow(ctx, paidBy, transactionHash)
+	var payout_id string
+	err := row.Scan(&payout_id)
+	return payout_id, err
+}
+
 const payees = `-- name: Payees :many
-SELECT node_no, node_id, payout_address FROM node
-WHERE node_id = ANY($1::text[]) AND payout_address <> ''
+SELECT node_no, node_id, address::text FROM node,
+    effective_payout_address(payout_address, payout_address_before, payout_address_due, $1) AS address
+WHERE node_id = ANY($2::text[]) AND address <> ''
 AND NOT EXISTS (SELECT 1 FROM payout WHERE payout.node_no = node.node_no AND payout.status IN ('pending', 'processing'))
 ORDER BY node_no
 `
 
+type PayeesParams struct {
+	At      time.Time
+	NodeIds []string
+}
+
 type PayeesRow struct {
-	NodeNo        int32
-	NodeID        string
-	PayoutAddress string
+	NodeNo  int32
+	NodeID  string
+	Address string
 }
 
 // Of those, who can be paid: an address and no live payout.
-func (q *Queries) Payees(ctx context.Context, nodeIds []string) ([]PayeesRow, error) {
-	rows, err := q.db.Query(ctx, payees, nodeIds)
+func (q *Queries) Payees(ctx context.Context, arg PayeesParams) ([]PayeesRow, error) {
+	rows, err := q.db.Query(ctx, payees, arg.At, arg.NodeIds)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +364,7 @@ func (q *Queries) Payees(ctx context.Context, nodeIds []string) ([]PayeesRow, er
 	var items []PayeesRow
 	for rows.Next() {
 		var i PayeesRow
-		if err := rows.Scan(&i.NodeNo, &i.NodeID, &i.PayoutAddress); err != nil {
+		if err := rows.Scan(&i.NodeNo, &i.NodeID, &i.Address); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -190,7 +376,7 @@ func (q *Queries) Payees(ctx context.Context, nodeIds []string) ([]PayeesRow, er
 }
 
 const payout = `-- name: Payout :one
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = $1
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = $1
 `
 
 type PayoutRow struct {
@@ -222,24 +408,14 @@ func (q *Queries) Payout(ctx context.Context, payoutID string) (PayoutRow, error
 		&i.Payout.MaxRetries,
 		&i.Payout.CreatedAt,
 		&i.Payout.UpdatedAt,
+		&i.Payout.Rail,
 		&i.NodeID,
 	)
 	return i, err
 }
 
-const payoutAddress = `-- name: PayoutAddress :one
-SELECT payout_address FROM node WHERE node_no = $1
-`
-
-func (q *Queries) PayoutAddress(ctx context.Context, nodeNo int32) (string, error) {
-	row := q.db.QueryRow(ctx, payoutAddress, nodeNo)
-	var payout_address string
-	err := row.Scan(&payout_address)
-	return payout_address, err
-}
-
 const payouts = `-- name: Payouts :many
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, node.node_id FROM payout JOIN node USING (node_no)
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id FROM payout JOIN node USING (node_no)
 WHERE payout.node_no = $1 AND ($2::text = '' OR payout.status = $2) AND payout.payout_no < $3
 ORDER BY payout.payout_no DESC OFFSET $4 LIMIT $5
 `
@@ -293,6 +469,7 @@ func (q *Queries) Payouts(ctx context.Context, arg PayoutsParams) ([]PayoutsRow,
 			&i.Payout.MaxRetries,
 			&i.Payout.CreatedAt,
 			&i.Payout.UpdatedAt,
+			&i.Payout.Rail,
 			&i.NodeID,
 		); err != nil {
 			return nil, err
@@ -305,14 +482,40 @@ func (q *Queries) Payouts(ctx context.Context, arg PayoutsParams) ([]PayoutsRow,
 	return items, nil
 }
 
+const pendingOf = `-- name: PendingOf :many
+SELECT payout_id FROM payout WHERE node_no = $1 AND status = 'pending' ORDER BY payout_no
+`
+
+func (q *Queries) PendingOf(ctx context.Context, nodeNo int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, pendingOf, nodeNo)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var payout_id string
+		if err := rows.Scan(&payout_id); err != nil {
+			return nil, err
+		}
+		items = append(items, payout_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const stepPayout = `-- name: StepPayout :exec
-UPDATE payout SET status = $1, transaction_hash = $2, error_message = $3,
-    processed_at = $4, completed_at = $5, retry_count = $6, updated_at = $7
-WHERE payout_no = $8
+UPDATE payout SET status = $1, rail = $2, wallet_address = $3, transaction_hash = $4, error_message = $5,
+    processed_at = $6, completed_at = $7, retry_count = $8, updated_at = $9
+WHERE payout_no = $10
 `
 
 type StepPayoutParams struct {
 	Status          string
+	Rail            *string
+	WalletAddress   string
 	TransactionHash *string
 	ErrorMessage    *string
 	ProcessedAt     *time.Time
@@ -325,6 +528,8 @@ type StepPayoutParams struct {
 func (q *Queries) StepPayout(ctx context.Context, arg StepPayoutParams) error {
 	_, err := q.db.Exec(ctx, stepPayout,
 		arg.Status,
+		arg.Rail,
+		arg.WalletAddress,
 		arg.TransactionHash,
 		arg.ErrorMessage,
 		arg.ProcessedAt,

@@ -1,0 +1,134 @@
+package payout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout/sqlgen"
+)
+
+// Rail is a way by which money leaves.
+type Rail string
+
+// Rails.
+const (
+	Manual Rail = "manual" // an operator pays elsewhere and records it
+	TRON   Rail = "tron"
+)
+
+// Take moves the next payouts of the queue, at most so many, from pending to
+// processing within the caller's transaction, and fixes the address that each
+// is paid to: the node's effective one now. They are the rail's from then on; it
+// settles or fails each.
+//
+// Left pending is what is scheduled for later, and what belongs to a node that
+// is held or has no address now. While payouts are halted, Take is
+// fault.StateNotAllowed.
+func (s *Store) Take(ctx context.Context, tx db.Tx, by audit.By, rail Rail, most int) ([]Payout, error) {
+	if err := passGate(ctx, tx); err != nil {
+		return nil, err
+	}
+	at := s.cfg.Now()
+	rows, err := s.lockPayable(ctx, tx, most, at)
+	if err != nil {
+		return nil, fmt.Errorf("take payouts: %w", err)
+	}
+	taken := make([]Payout, len(rows))
+	for i, row := range rows {
+		if taken[i], err = begin(ctx, tx, row.Payout, row.NodeID, row.Address, rail, at); err != nil {
+			return nil, fmt.Errorf("take %s: %w", row.Payout.PayoutID, err)
+		}
+	}
+	for i, p := range taken { // last: the log's turn is taken once
+		if err := record(ctx, tx, by, payoutOf(rows[i].Payout, rows[i].NodeID), p); err != nil {
+			return nil, err
+		}
+	}
+	return taken, nil
+}
+
+// lockPayable locks the first payouts of the queue that can be paid now. Nodes
+// that cannot are few, so asking again without them ends soon.
+func (s *Store) lockPayable(ctx context.Context, tx db.Tx, most int, at time.Time) ([]sqlgen.LockQueueRow, error) {
+	leftOut := []int32{}
+	for {
+		rows, err := sqlgen.New(tx).LockQueue(ctx, sqlgen.LockQueueParams{At: at, LeftOut: leftOut, Most: int32(most)})
+		if err != nil {
+			return nil, err
+		}
+		nodeNos := make([]int32, len(rows))
+		for i, row := range rows {
+			nodeNos[i] = row.Payout.NodeNo
+		}
+		held, err := s.cfg.Held(ctx, tx, nodeNos)
+		if err != nil {
+			return nil, fmt.Errorf("ask who is held: %w", err)
+		}
+		known := len(leftOut)
+		for _, row := range rows {
+			if held[row.Payout.NodeNo] || ledger.CheckAddress(row.Address) != nil {
+				leftOut = append(leftOut, row.Payout.NodeNo)
+			}
+		}
+		if len(leftOut) == known {
+			return rows, nil
+		}
+	}
+}
+
+// Start takes one payout for the manual rail, wherever it stands in the queue.
+func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	var after Payout
+	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+		if err := passGate(ctx, tx); err != nil {
+			return err
+		}
+		at := s.cfg.Now()
+		row, err := sqlgen.New(tx).LockPayout(ctx, sqlgen.LockPayoutParams{PayoutID: payoutID, At: at})
+		if err != nil {
+			return notFound(payoutID, err)
+		}
+		if err := s.mayStart(ctx, tx, row, at); err != nil {
+			return err
+		}
+		if after, err = begin(ctx, tx, row.Payout, row.NodeID, row.Address, Manual, at); err != nil {
+			return err
+		}
+		return record(ctx, tx, by, payoutOf(row.Payout, row.NodeID), after)
+	})
+	return after, err
+}
+
+// mayStart says why a payout cannot begin to be paid now.
+func (s *Store) mayStart(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow, at time.Time) error {
+	p := row.Payout
+	switch {
+	case Status(p.Status) != Pending:
+		return fault.New(fault.StateNotAllowed, "payout %s is %s; only a pending one begins to be paid", p.PayoutID, p.Status)
+	case p.ScheduledAt != nil && p.ScheduledAt.After(at):
+		return fault.New(fault.StateNotAllowed, "payout %s is scheduled for %s", p.PayoutID, p.ScheduledAt.UTC().Format(time.RFC3339))
+	}
+	if err := ledger.CheckAddress(row.Address); err != nil {
+		return fault.Wrap(fault.BadPayoutAddress, err, "%s has no address to be paid to now", row.NodeID)
+	}
+	held, err := s.cfg.Held(ctx, tx, []int32{p.NodeNo})
+	if err != nil {
+		return fmt.Errorf("ask who is held: %w", err)
+	}
+	if held[p.NodeNo] {
+		return fault.New(fault.Held, "%s is held: nothing is paid to it", row.NodeID)
+	}
+	return nil
+}
+
+// begin makes a pending payout processing.
+func begin(ctx context.Context, tx db.Tx, p sqlgen.Payout, nodeID, address string, rail Rail, at time.Time) (Payout, error) {
+	by := string(rail)
+	p.Status, p.Rail, p.WalletAddress, p.ProcessedAt, p.UpdatedAt = string(Processing), &by, address, &at, at
+	return store(ctx, tx, p, nodeID)
+}
