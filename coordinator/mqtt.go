@@ -114,7 +114,7 @@ func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload [
 	if !c.pace.hears(n.NodeNo, wire.ChannelResponse) {
 		return
 	}
-	session := challenge.Session{NodeNo: n.NodeNo, NodeID: n.NodeID, Number: n.Session}
+	session := challenge.Session{NodeNo: n.NodeNo, NodeID: n.NodeID, Number: n.Session, Address: n.Address}
 	if err := c.referee.Answer(ctx, session, payload, received); err != nil {
 		// The challenge stays open and ends as void.
 		c.heartbeat.Disturb()

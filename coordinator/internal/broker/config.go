@@ -21,6 +21,9 @@ type Client struct {
 	NodeNo   int32
 	KeyEpoch uint32 // of the key that it logged in with, as Authenticate gave it
 	Session  uint64 // as OnConnect gave it
+	// Where its TLS connection comes from: an IPv4 address, or an IPv6 network of
+	// 64 bits; the zero Addr is not known.
+	Address netip.Addr
 }
 
 // ErrIgnore is what OnStatus, OnInfo and OnCommandResult return for a message

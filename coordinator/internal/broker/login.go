@@ -53,8 +53,8 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
 	defer cancel()
-	client := Client{NodeID: c.ClientIdentifier}
-	err := b.gate.login(ctx, caller{networkOfClient(cl), client.NodeID}, func() (err error) {
+	client := Client{NodeID: c.ClientIdentifier, Address: networkOfClient(cl)}
+	err := b.gate.login(ctx, caller{client.Address, client.NodeID}, func() (err error) {
 		client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
 		return err
 	})

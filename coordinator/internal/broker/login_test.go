@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func TestLogin(t *testing.T) {
 			client, err := r.dial(o)
 			if c.reason == "" {
 				want(t, "error", err, nil)
-				want(t, "node", next(t, r.connected), Client{NodeID: "node_a", NodeNo: 'a', KeyEpoch: 3, Session: 1})
+				want(t, "node", next(t, r.connected), Client{NodeID: "node_a", NodeNo: 'a', KeyEpoch: 3, Session: 1, Address: netip.MustParseAddr("127.0.0.1")})
 				client.Disconnect(50) // milliseconds for the goodbye to leave
 				want(t, "end", next(t, r.disconnected), "node_a/1: disconnected by the node")
 				return

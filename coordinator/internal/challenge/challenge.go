@@ -45,6 +45,9 @@ type Config struct {
 	Standing func(ctx context.Context, nodeNo int32) (Standing, error)
 	// AfterVerdict is told of a verdict once it is committed. Optional.
 	AfterVerdict func(nodeID string, v Verdict, s Standing)
+	// Suspects gives the numbers of nodes that are to be in every cohort; at most
+	// as many as a cohort holds make sense. Optional.
+	Suspects func(ctx context.Context) ([]int32, error)
 	// Counted is told of every answer that changed nothing, with the reason. Optional.
 	Counted func(reason string)
 
@@ -89,7 +92,8 @@ type Standing struct {
 // Referee issues challenges and judges answers.
 type Referee struct {
 	Config
-	started time.Time
+	started   time.Time
+	lastRound time.Time // only RunOnce uses it
 }
 
 // New makes a Referee.
@@ -123,5 +127,9 @@ func New(c Config) *Referee {
 	if c.Counted == nil {
 		c.Counted = func(string) {}
 	}
-	return &Referee{Config: c, started: c.Now()}
+	if c.Suspects == nil {
+		c.Suspects = func(context.Context) ([]int32, error) { return nil, nil }
+	}
+	now := c.Now()
+	return &Referee{Config: c, started: now, lastRound: now}
 }

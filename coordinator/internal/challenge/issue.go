@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/challenge/sqlgen"
 	"lucid.internal/coordinator/internal/db"
@@ -17,124 +18,138 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// Bounds of one round. The heartbeat waits for its end, so one that took long
-// would look like an outage of ours; the next round goes on.
-const (
-	most      = 1000
-	roundTime = time.Second // for closing, and again for issuing
-)
+// target is a node that is to be challenged in the session that it has.
+type target = sqlgen.DueRow
 
-// RunOnce closes what nobody answered and challenges every node whose moment
-// has come. One that fails does not keep the others from it. Only the
-// coordinator that holds the lease calls it.
-func (r *Referee) RunOnce(ctx context.Context) error {
-	failed := r.expire(ctx)
-	now := r.Now()
-	due, err := sqlgen.New(r.Pool).Due(ctx, sqlgen.DueParams{
-		At: now, Settled: now.Add(settling), AllStates: now.Sub(r.started) >= r.Quiet, Most: most,
-	})
-	if err != nil {
-		return errors.Join(failed, fmt.Errorf("read who is due: %w", err))
+// issue challenges nodes in one instant. All challenges are stored, then sent:
+// what is sent can always be judged. Nodes whose keys cannot be read keep nobody
+// else from it.
+func (r *Referee) issue(ctx context.Context, targets []target, cohort bool) error {
+	if len(targets) == 0 {
+		return nil
 	}
-	for _, d := range due {
-		if err := r.issue(ctx, d); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("challenge %s: %w", d.NodeID, err))
+	nodeNos := make([]int32, len(targets))
+	for i, t := range targets {
+		nodeNos[i] = t.NodeNo
+	}
+	keys, failed := r.Nodes.LiveKeysOf(ctx, nodeNos)
+	b := batch{at: r.Now(), cohort: cohort}
+	for _, t := range targets {
+		if k, found := keys[t.NodeNo]; found {
+			b.add(r, t, &k)
 		}
-		if r.Now().Sub(now) > roundTime {
-			break
+	}
+	if len(b.nodeNos) == 0 {
+		return failed
+	}
+	if err := b.store(ctx, r); err != nil {
+		return errors.Join(failed, fmt.Errorf("store %d challenges: %w", len(b.nodeNos), err))
+	}
+	for i, message := range b.messages {
+		if !b.stored[b.nodeNos[i]] {
+			continue
+		}
+		if err := r.Publish(b.nodeIDs[i], wire.ChannelChallenge, message); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("challenge %s: %w", b.nodeIDs[i], err))
 		}
 	}
 	return failed
 }
 
-// settling is the time that a node gets from its connection on to subscribe: a
-// challenge before that reaches nobody, and would be judged missed. With the
-// pulse of a second a starting node is still challenged within two.
-const settling = 800 * time.Millisecond
+// batch is the challenges of one instant, a column a slice, as they go into the
+// database.
+type batch struct {
+	at     time.Time
+	cohort bool
 
-// NodeConnected draws a node's next moment: as soon as it can hear for one that
-// has yet to prove itself, else never at a moment that its own connecting decides.
-func (r *Referee) NodeConnected(ctx context.Context, nodeNo int32, status node.Status) error {
-	q, now := sqlgen.New(r.Pool), r.Now()
-	if status == node.Starting {
-		return q.SetNext(ctx, sqlgen.SetNextParams{NodeNo: nodeNo, NextAt: now.Add(settling)})
-	}
-	return q.RenewPast(ctx, sqlgen.RenewPastParams{NodeNo: nodeNo, NextAt: now.Add(gap(r.Interval, r.Exponential())), At: now})
+	nodeIDs   []string
+	messages  []wire.Challenge
+	ids       []uuid.UUID
+	nodeNos   []int32
+	epochs    []int32
+	sessions  []int64
+	deadlines []time.Time
+	canonical [][]byte
+	bits      []int16
+	next      []time.Time
+
+	stored map[int32]bool // by node number; the others had left, or have a challenge already
 }
 
-// issue stores a challenge, then sends it: what is sent can always be judged.
-func (r *Referee) issue(ctx context.Context, d sqlgen.DueRow) error {
-	_, keys, err := r.Nodes.LiveKeys(ctx, d.NodeID)
-	if err != nil {
-		return err
+func (b *batch) add(r *Referee, t target, keys *node.Keys) {
+	deadline := b.at.Add(r.Deadline)
+	if b.cohort {
+		rate, _ := rateOf(t.Model)
+		deadline = b.at.Add(cohortDeadline(solvingTime(rate, r.Count, r.Difficulty), r.Deadline))
 	}
-	now := r.Now()
 	c := proof.Challenge{
-		NodeID: d.NodeID, KeyEpoch: keys.Epoch, Session: uint64(d.SessionNo),
-		IssuedMs: now.UnixMilli(), DeadlineMs: now.Add(r.Deadline).UnixMilli(), Difficulty: uint8(r.Difficulty),
+		NodeID: t.NodeID, KeyEpoch: keys.Epoch, Session: uint64(t.SessionNo),
+		IssuedMs: b.at.UnixMilli(), DeadlineMs: deadline.UnixMilli(), Difficulty: uint8(r.Difficulty),
 	}
 	_, _ = rand.Read(c.ID[:]) // crypto/rand.Read never fails
 	_, _ = rand.Read(c.Seed[:])
 	c.SetTargets(r.PuzzleKey, r.Count)
 	canonical := c.Encode(keys.Challenge)
-	stored, err := r.store(ctx, d.NodeNo, &c, canonical, now)
-	if err != nil || !stored {
-		return err
-	}
-	return r.Publish(d.NodeID, wire.ChannelChallenge, wire.Challenge{
+	b.nodeIDs = append(b.nodeIDs, t.NodeID)
+	b.messages = append(b.messages, wire.Challenge{
 		V: wire.ProtocolVersion, ChallengeID: hex.EncodeToString(c.ID[:]), IssuedMs: c.IssuedMs, DeadlineMs: c.DeadlineMs,
-		Difficulty: r.Difficulty, Count: r.Count, Bytes: canonical,
+		Difficulty: int(c.Difficulty), Count: r.Count, Bytes: canonical,
 	})
+	b.ids, b.nodeNos = append(b.ids, uuid.UUID(c.ID)), append(b.nodeNos, t.NodeNo)
+	b.epochs, b.sessions = append(b.epochs, int32(c.KeyEpoch)), append(b.sessions, t.SessionNo)
+	b.deadlines, b.canonical = append(b.deadlines, deadline), append(b.canonical, canonical)
+	b.bits, b.next = append(b.bits, int16(c.Difficulty)), append(b.next, r.nextAt(b.at))
 }
 
-func (r *Referee) store(ctx context.Context, nodeNo int32, c *proof.Challenge, canonical []byte, now time.Time) (stored bool, err error) {
-	err = db.InTx(ctx, r.Pool, func(tx db.Tx) error {
-		q := sqlgen.New(tx)
-		n, err := q.InsertChallenge(ctx, sqlgen.InsertChallengeParams{
-			ChallengeID: uuid.UUID(c.ID), NodeNo: nodeNo, KeyEpoch: int32(c.KeyEpoch), SessionNo: int64(c.Session),
-			IssuedAt: now, DeadlineAt: now.Add(r.Deadline), ExpiresAt: now.Add(r.Validity), Canonical: canonical,
-		})
-		if stored = n == 1; err != nil || !stored {
-			return err // the node is not due any more
-		}
-		return q.SetNext(ctx, sqlgen.SetNextParams{NodeNo: nodeNo, NextAt: now.Add(gap(r.Interval, r.Exponential()))})
-	})
-	return stored, err
-}
+// insertChallenges leaves out nodes that have an open challenge, and those that
+// left or connected anew since they were found due: nobody could answer.
+const insertChallenges = `
+INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, cohort_no, difficulty, puzzles)
+SELECT d.challenge_id, n.node_no, d.key_epoch, n.session_no, $1, d.deadline_at, $2, d.canonical, $3, d.difficulty, $4
+FROM unnest($5::uuid[], $6::integer[], $7::integer[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::smallint[])
+    AS d(challenge_id, node_no, key_epoch, session_no, deadline_at, canonical, difficulty)
+JOIN node n ON n.node_no = d.node_no AND n.session_no = d.session_no AND n.online
+ON CONFLICT DO NOTHING RETURNING node_no`
 
-// expire gives a verdict on every challenge whose validity ended unanswered, or
-// that nobody is to answer any more.
-func (r *Referee) expire(ctx context.Context) error {
-	now := r.Now()
-	rows, err := sqlgen.New(r.Pool).Ending(ctx, sqlgen.EndingParams{At: now, Most: most})
-	if err != nil {
-		return fmt.Errorf("read unanswered challenges: %w", err)
-	}
-	var failed error
-	for _, row := range rows {
-		if r.Now().Sub(now) > roundTime {
-			break
+// setNext leaves the moments of a cohort's nodes as they were drawn, and takes
+// note that they are in one.
+const (
+	setNext = `
+INSERT INTO challenge_schedule (node_no, next_at)
+SELECT d.node_no, d.next_at FROM unnest($1::integer[], $2::timestamptz[]) AS d(node_no, next_at) WHERE d.node_no = ANY($3::integer[]) ORDER BY 1
+ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at`
+	forgetOwed = `UPDATE challenge_schedule SET cohort_owed = false WHERE node_no = ANY($1::integer[]) AND cohort_owed`
+)
+
+// store writes all of them, or none.
+func (b *batch) store(ctx context.Context, r *Referee) error {
+	return db.InTx(ctx, r.Pool, func(tx db.Tx) error {
+		b.stored = make(map[int32]bool, len(b.nodeNos))
+		var cohortNo *int64
+		if b.cohort {
+			no, err := sqlgen.New(tx).InsertCohort(ctx, sqlgen.InsertCohortParams{At: b.at, Nodes: int32(len(b.nodeNos))})
+			if err != nil {
+				return err
+			}
+			cohortNo = &no
 		}
-		v := Verdict{ChallengeID: proof.ID(row.ChallengeID), NodeNo: row.NodeNo, Result: Missed, Reason: reasonSilence, At: r.Now()}
-		judged, err := r.conclude(ctx, &v, nil, func(ctx context.Context, tx db.Tx) error {
-			if row.Withdrawn {
-				v.Result, v.Reason = Void, reasonWithdrawn
-				return nil
-			}
-			ours, err := r.OurFault(ctx, tx, row.IssuedAt, row.ExpiresAt)
-			if ours {
-				v.Result, v.Reason = Void, reasonOurFault
-			}
-			return err
-		})
+		rows, err := tx.Query(ctx, insertChallenges, b.at, b.at.Add(r.Validity), cohortNo, r.Count,
+			b.ids, b.nodeNos, b.epochs, b.sessions, b.deadlines, b.canonical, b.bits)
 		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("close challenge %s of node %d: %w", row.ChallengeID, row.NodeNo, err))
+			return err
 		}
-		if judged != nil {
-			r.AfterVerdict(judged.nodeID, v, judged.standing)
-			// A node that stopped reading can hold a message up for seconds.
-			go r.publishVerdict(judged.nodeID, v, judged.standing)
+		stored, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+		if err != nil {
+			return err
 		}
-	}
-	return failed
+		for _, no := range stored {
+			b.stored[no] = true
+		}
+		if b.cohort {
+			_, err = tx.Exec(ctx, forgetOwed, stored)
+		} else {
+			_, err = tx.Exec(ctx, setNext, b.nodeNos, b.next, stored)
+		}
+		return err
+	})
 }

@@ -3,9 +3,9 @@ package challenge
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,7 +13,6 @@ import (
 
 	"lucid.internal/coordinator/internal/challenge/sqlgen"
 	"lucid.internal/coordinator/internal/db"
-	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -24,6 +23,9 @@ type Session struct {
 	NodeNo int32
 	NodeID string
 	Number uint64
+	// Where it comes from, as far as it is known: an IPv4 address, or an IPv6
+	// network of 64 bits.
+	Address netip.Addr
 }
 
 // Answer judges a response. Only an answer with a good MAC from the session
@@ -50,13 +52,13 @@ func (r *Referee) Answer(ctx context.Context, s Session, payload []byte, receive
 	case !answer.VerifyMAC(keys.Response):
 		r.Counted("bad_mac")
 	case row.State != "open":
-		return r.repeat(ctx, s.NodeID, &row, raw)
+		return r.repeat(ctx, s, &row, raw, received)
 	case uint64(row.SessionNo) != s.Number:
 		r.Counted("other_session")
 	case received.After(row.ExpiresAt):
 		r.Counted("expired")
 	default:
-		return r.judge(ctx, s.NodeID, &row, &keys, raw, answer, received)
+		return r.judge(ctx, s, &row, &keys, given{raw, answer, received})
 	}
 	return nil
 }
@@ -78,37 +80,54 @@ func (r *Referee) keys(ctx context.Context, row *sqlgen.FindRow) (keys node.Keys
 	return keys, err
 }
 
+// given is an answer as it came.
+type given struct {
+	raw      []byte
+	response *proof.SignedResponse
+	received time.Time
+}
+
 // repeat answers the same bytes with the verdict they got, without penalty.
-func (r *Referee) repeat(ctx context.Context, nodeID string, row *sqlgen.FindRow, raw []byte) error {
+// Other bytes of the node's own making are kept once, while the challenge was
+// still to be answered: whoever gives two answers does not run as one.
+func (r *Referee) repeat(ctx context.Context, s Session, row *sqlgen.FindRow, raw []byte, received time.Time) error {
 	if row.Result == nil || !bytes.Equal(row.Response, raw) {
 		r.Counted("judged_already")
+		if row.Response == nil || uint64(row.SessionNo) != s.Number || received.After(row.ExpiresAt) {
+			return nil
+		}
+		err := sqlgen.New(r.Pool).InsertSecondAnswer(ctx, sqlgen.InsertSecondAnswerParams{
+			ChallengeID: row.ChallengeID, NodeNo: row.NodeNo, At: received, Response: raw,
+		})
+		if err != nil {
+			return fmt.Errorf("second answer of %s: %w", s.NodeID, err)
+		}
 		return nil
 	}
 	r.Counted("repeated")
 	standing, err := r.Standing(ctx, row.NodeNo)
 	if err != nil {
-		return fmt.Errorf("standing of %s: %w", nodeID, err)
+		return fmt.Errorf("standing of %s: %w", s.NodeID, err)
 	}
-	r.publishVerdict(nodeID, Verdict{
+	r.publishVerdict(s.NodeID, Verdict{
 		ChallengeID: proof.ID(row.ChallengeID), Result: Result(*row.Result), Reason: *row.Reason, At: *row.JudgedAt,
 	}, standing)
 	return nil
 }
 
-func (r *Referee) judge(ctx context.Context, nodeID string, row *sqlgen.FindRow, keys *node.Keys, raw []byte,
-	answer *proof.SignedResponse, received time.Time,
-) error {
+func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, keys *node.Keys, g given) error {
 	asked, err := proof.DecodeChallenge(row.Canonical, keys.Challenge)
 	if err != nil {
 		return fmt.Errorf("stored challenge %s: %w", row.ChallengeID, err)
 	}
+	answer := g.response
 	e := evidence{
-		received: received, deadline: row.DeadlineAt,
+		received: g.received, deadline: row.DeadlineAt,
 		solutions: answer.ChallengeHash == proof.HashChallenge(row.Canonical) && asked.CheckSolutions(r.PuzzleKey, answer.Solutions),
 		signature: answer.VerifySignature(keys.Device),
 	}
-	v := Verdict{ChallengeID: answer.ChallengeID, NodeNo: row.NodeNo, At: received, Answered: received.Sub(row.IssuedAt)}
-	judged, err := r.conclude(ctx, &v, raw, func(ctx context.Context, tx db.Tx) error {
+	v := Verdict{ChallengeID: answer.ChallengeID, NodeNo: row.NodeNo, At: g.received, Answered: g.received.Sub(row.IssuedAt)}
+	judged, err := r.conclude(ctx, &v, traceOf(s, &v, g), func(ctx context.Context, tx db.Tx) error {
 		chain, known, err := r.ChainAt(ctx, tx, row.NodeNo, answer.Run, answer.Seq)
 		switch {
 		case err != nil:
@@ -122,80 +141,14 @@ func (r *Referee) judge(ctx context.Context, nodeID string, row *sqlgen.FindRow,
 			return nil
 		}
 		// It may lie here read late because we stood still.
-		ours, err := r.OurFault(ctx, tx, row.IssuedAt, received)
+		ours, err := r.OurFault(ctx, tx, row.IssuedAt, g.received)
 		if ours {
 			v.Result, v.Reason = Void, reasonOurFault
 		}
 		return err
 	})
 	if err == nil && judged != nil {
-		r.announce(nodeID, v, judged.standing)
+		r.announce(s.NodeID, v, judged.standing)
 	}
 	return err
-}
-
-type conclusion struct {
-	nodeID   string
-	standing Standing
-}
-
-// conclude closes a challenge, once: decide fills the verdict inside the
-// transaction; nil comes back when another verdict was first.
-func (r *Referee) conclude(ctx context.Context, v *Verdict, response []byte, decide func(context.Context, db.Tx) error) (*conclusion, error) {
-	var done *conclusion
-	err := db.InTx(ctx, r.Pool, func(tx db.Tx) error {
-		done = nil
-		q := sqlgen.New(tx)
-		n, err := q.Close(ctx, uuid.UUID(v.ChallengeID))
-		if err != nil || n == 0 {
-			return err
-		}
-		if err := decide(ctx, tx); err != nil {
-			return err
-		}
-		var answeredMs *int32
-		if response != nil {
-			ms := int32(v.Answered.Milliseconds())
-			answeredMs = &ms
-		}
-		v.No, err = q.InsertVerdict(ctx, sqlgen.InsertVerdictParams{
-			ChallengeID: uuid.UUID(v.ChallengeID), NodeNo: v.NodeNo, At: v.At, Result: string(v.Result), Reason: v.Reason,
-			RuleVersion: RuleVersion, AnsweredMs: answeredMs, Response: response,
-		})
-		if err != nil {
-			return err
-		}
-		ids, err := q.NodeIDs(ctx, v.NodeNo)
-		if err != nil {
-			return err
-		}
-		// Told before what follows from it.
-		if err := event.Publish(ctx, tx, event.Event{
-			Kind: event.Proof, NodeID: ids.NodeID, PoolID: ids.PoolID, Body: judgedOf(v, answeredMs), At: v.At,
-		}); err != nil {
-			return err
-		}
-		standing, err := r.OnVerdict(ctx, tx, *v)
-		done = &conclusion{nodeID: ids.NodeID, standing: standing}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("store verdict: %w", err)
-	}
-	return done, nil
-}
-
-func (r *Referee) announce(nodeID string, v Verdict, s Standing) {
-	r.AfterVerdict(nodeID, v, s)
-	r.publishVerdict(nodeID, v, s)
-}
-
-func (r *Referee) publishVerdict(nodeID string, v Verdict, s Standing) {
-	err := r.Publish(nodeID, wire.ChannelVerdict, wire.Verdict{
-		V: wire.ProtocolVersion, ChallengeID: hex.EncodeToString(v.ChallengeID[:]), Verdict: string(v.Result), Reason: v.Reason,
-		AtMs: v.At.UnixMilli(), ScoreNano: s.ScoreNano, ConfidenceNano: s.ConfidenceNano, FailuresLeft: s.FailuresLeft,
-	})
-	if err != nil {
-		r.Logger.Warn("verdict not published", "node_id", nodeID, "error", err)
-	}
 }

@@ -1,7 +1,7 @@
 -- name: Due :many
 -- Online nodes whose moment has come and who have no open challenge. A node
 -- suspended by its score goes on being challenged: that is how it comes back.
-SELECT n.node_no, n.node_id, n.session_no, n.status
+SELECT n.node_no, n.node_id, n.session_no, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online
   AND (n.status = 'starting'
@@ -19,14 +19,29 @@ WHERE n.online
 ORDER BY s.next_at NULLS FIRST
 LIMIT sqlc.arg(most);
 
--- name: InsertChallenge :execrows
--- Nothing when another one is open, or when the node has left or connected anew
--- since it was found due: nobody could answer.
-INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical)
-SELECT sqlc.arg(challenge_id), n.node_no, sqlc.arg(key_epoch), n.session_no, sqlc.arg(issued_at), sqlc.arg(deadline_at),
-    sqlc.arg(expires_at), sqlc.arg(canonical)
-FROM node n WHERE n.node_no = sqlc.arg(node_no) AND n.session_no = sqlc.arg(session_no) AND n.online
-ON CONFLICT DO NOTHING;
+-- name: CountRoutine :one
+-- How many nodes cohorts are drawn from.
+SELECT count(*) FROM node n
+WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'));
+
+-- name: DrawCohort :many
+-- At random from all pools; first of all who owes a cohort, and who is suspected.
+SELECT n.node_no, n.node_id, n.session_no, COALESCE(n.inventory ->> 'model', '')::text AS model
+FROM node n LEFT JOIN challenge_schedule s USING (node_no)
+WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
+  AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
+  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
+ORDER BY s.cohort_owed IS TRUE OR (n.node_no = ANY(sqlc.arg(suspects)::integer[])) IS TRUE DESC, random()
+LIMIT sqlc.arg(most);
+
+-- name: InsertCohort :one
+INSERT INTO challenge_cohort (at, nodes) VALUES ($1, $2) RETURNING cohort_no;
+
+-- name: OweCohort :exec
+-- Who did not answer a cohort in time is in the next one.
+INSERT INTO challenge_schedule (node_no, next_at, cohort_owed)
+SELECT c.node_no, sqlc.arg(next_at), true FROM challenge c WHERE c.challenge_id = $1 AND c.cohort_no IS NOT NULL
+ON CONFLICT (node_no) DO UPDATE SET cohort_owed = true;
 
 -- name: SetNext :exec
 INSERT INTO challenge_schedule (node_no, next_at) VALUES ($1, $2)
@@ -65,9 +80,14 @@ ORDER BY c.expires_at LIMIT sqlc.arg(most);
 UPDATE challenge SET state = 'judged' WHERE challenge_id = $1 AND state = 'open';
 
 -- name: InsertVerdict :one
-INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, response)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, response,
+    address, boot_id, boot_time_ms, run_id, run_seq, throttle)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 RETURNING verdict_no;
+
+-- name: InsertSecondAnswer :exec
+INSERT INTO challenge_second_answer (challenge_id, node_no, at, response) VALUES ($1, $2, $3, $4)
+ON CONFLICT (challenge_id) DO NOTHING;
 
 -- name: NodeIDs :one
 SELECT n.node_id, coalesce(p.pool_id, '')::text AS pool_id FROM node n LEFT JOIN pool p USING (pool_no) WHERE n.node_no = $1;

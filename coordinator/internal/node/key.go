@@ -35,6 +35,26 @@ func (s *Store) LiveKeys(ctx context.Context, nodeID string) (int32, Keys, error
 	return row.NodeNo, keys, err
 }
 
+// LiveKeysOf gives the newest keys of many nodes at once. Those that cannot be
+// opened are missing, and the error names them.
+func (s *Store) LiveKeysOf(ctx context.Context, nodeNos []int32) (map[int32]Keys, error) {
+	rows, err := sqlgen.New(s.Pool).LiveKeysOf(ctx, nodeNos)
+	if err != nil {
+		return nil, fmt.Errorf("read keys of %d nodes: %w", len(nodeNos), err)
+	}
+	all := make(map[int32]Keys, len(rows))
+	var failed error
+	for _, row := range rows {
+		keys, err := s.openKeys(row.NodeID, row.KeyEpoch, row.RootBox, row.DevicePublic)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		all[row.NodeNo] = keys
+	}
+	return all, failed
+}
+
 // Passwords gives the MQTT password of every enrolled node, for a broker that is
 // not ours and has to know them.
 func (s *Store) Passwords(ctx context.Context) (map[string]string, error) {

@@ -108,6 +108,12 @@ FROM node n JOIN node_key k USING (node_no)
 WHERE n.node_id = $1 AND n.deleted_at IS NULL AND k.retired_at IS NULL
 ORDER BY k.key_epoch DESC LIMIT 1;
 
+-- name: LiveKeysOf :many
+SELECT DISTINCT ON (n.node_no) n.node_no, n.node_id, k.key_epoch, k.root_box, k.device_public
+FROM node n JOIN node_key k USING (node_no)
+WHERE n.node_no = ANY(sqlc.arg(node_nos)::integer[]) AND n.deleted_at IS NULL AND k.retired_at IS NULL
+ORDER BY n.node_no, k.key_epoch DESC;
+
 -- name: Key :one
 SELECT n.node_id, k.root_box, k.device_public
 FROM node n JOIN node_key k USING (node_no)

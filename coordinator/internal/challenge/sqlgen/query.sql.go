@@ -7,6 +7,7 @@ package sqlgen
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,8 +25,69 @@ func (q *Queries) Close(ctx context.Context, challengeID uuid.UUID) (int64, erro
 	return result.RowsAffected(), nil
 }
 
+const countRoutine = `-- name: CountRoutine :one
+SELECT count(*) FROM node n
+WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
+`
+
+// How many nodes cohorts are drawn from.
+func (q *Queries) CountRoutine(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, countRoutine)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const drawCohort = `-- name: DrawCohort :many
+SELECT n.node_no, n.node_id, n.session_no, COALESCE(n.inventory ->> 'model', '')::text AS model
+FROM node n LEFT JOIN challenge_schedule s USING (node_no)
+WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
+  AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
+  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
+ORDER BY s.cohort_owed IS TRUE OR (n.node_no = ANY($1::integer[])) IS TRUE DESC, random()
+LIMIT $2
+`
+
+type DrawCohortParams struct {
+	Suspects []int32
+	Most     int32
+}
+
+type DrawCohortRow struct {
+	NodeNo    int32
+	NodeID    string
+	SessionNo int64
+	Model     string
+}
+
+// At random from all pools; first of all who owes a cohort, and who is suspected.
+func (q *Queries) DrawCohort(ctx context.Context, arg DrawCohortParams) ([]DrawCohortRow, error) {
+	rows, err := q.db.Query(ctx, drawCohort, arg.Suspects, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DrawCohortRow
+	for rows.Next() {
+		var i DrawCohortRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.NodeID,
+			&i.SessionNo,
+			&i.Model,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const due = `-- name: Due :many
-SELECT n.node_no, n.node_id, n.session_no, n.status
+SELECT n.node_no, n.node_id, n.session_no, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online
   AND (n.status = 'starting'
@@ -55,7 +117,7 @@ type DueRow struct {
 	NodeNo    int32
 	NodeID    string
 	SessionNo int64
-	Status    string
+	Model     string
 }
 
 // Online nodes whose moment has come and who have no open challenge. A node
@@ -78,7 +140,7 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 			&i.NodeNo,
 			&i.NodeID,
 			&i.SessionNo,
-			&i.Status,
+			&i.Model,
 		); err != nil {
 			return nil, err
 		}
@@ -146,7 +208,7 @@ func (q *Queries) Ending(ctx context.Context, arg EndingParams) ([]EndingRow, er
 }
 
 const find = `-- name: Find :one
-SELECT c.challenge_id, c.node_no, c.key_epoch, c.session_no, c.issued_at, c.deadline_at, c.expires_at, c.canonical, c.state, v.result, v.reason, v.at AS judged_at, v.response
+SELECT c.challenge_id, c.node_no, c.key_epoch, c.session_no, c.issued_at, c.deadline_at, c.expires_at, c.canonical, c.state, c.cohort_no, c.difficulty, c.puzzles, v.result, v.reason, v.at AS judged_at, v.response
 FROM challenge c LEFT JOIN verdict v USING (challenge_id)
 WHERE c.challenge_id = $1 AND c.node_no = $2
 `
@@ -166,6 +228,9 @@ type FindRow struct {
 	ExpiresAt   time.Time
 	Canonical   []byte
 	State       string
+	CohortNo    *int64
+	Difficulty  *int16
+	Puzzles     *int16
 	Result      *string
 	Reason      *string
 	JudgedAt    *time.Time
@@ -185,6 +250,9 @@ func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
 		&i.ExpiresAt,
 		&i.Canonical,
 		&i.State,
+		&i.CohortNo,
+		&i.Difficulty,
+		&i.Puzzles,
 		&i.Result,
 		&i.Reason,
 		&i.JudgedAt,
@@ -193,47 +261,48 @@ func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
 	return i, err
 }
 
-const insertChallenge = `-- name: InsertChallenge :execrows
-INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical)
-SELECT $1, n.node_no, $2, n.session_no, $3, $4,
-    $5, $6
-FROM node n WHERE n.node_no = $7 AND n.session_no = $8 AND n.online
-ON CONFLICT DO NOTHING
+const insertCohort = `-- name: InsertCohort :one
+INSERT INTO challenge_cohort (at, nodes) VALUES ($1, $2) RETURNING cohort_no
 `
 
-type InsertChallengeParams struct {
-	ChallengeID uuid.UUID
-	KeyEpoch    int32
-	IssuedAt    time.Time
-	DeadlineAt  time.Time
-	ExpiresAt   time.Time
-	Canonical   []byte
-	NodeNo      int32
-	SessionNo   int64
+type InsertCohortParams struct {
+	At    time.Time
+	Nodes int32
 }
 
-// Nothing when another one is open, or when the node has left or connected anew
-// since it was found due: nobody could answer.
-func (q *Queries) InsertChallenge(ctx context.Context, arg InsertChallengeParams) (int64, error) {
-	result, err := q.db.Exec(ctx, insertChallenge,
+func (q *Queries) InsertCohort(ctx context.Context, arg InsertCohortParams) (int64, error) {
+	row := q.db.QueryRow(ctx, insertCohort, arg.At, arg.Nodes)
+	var cohort_no int64
+	err := row.Scan(&cohort_no)
+	return cohort_no, err
+}
+
+const insertSecondAnswer = `-- name: InsertSecondAnswer :exec
+INSERT INTO challenge_second_answer (challenge_id, node_no, at, response) VALUES ($1, $2, $3, $4)
+ON CONFLICT (challenge_id) DO NOTHING
+`
+
+type InsertSecondAnswerParams struct {
+	ChallengeID uuid.UUID
+	NodeNo      int32
+	At          time.Time
+	Response    []byte
+}
+
+func (q *Queries) InsertSecondAnswer(ctx context.Context, arg InsertSecondAnswerParams) error {
+	_, err := q.db.Exec(ctx, insertSecondAnswer,
 		arg.ChallengeID,
-		arg.KeyEpoch,
-		arg.IssuedAt,
-		arg.DeadlineAt,
-		arg.ExpiresAt,
-		arg.Canonical,
 		arg.NodeNo,
-		arg.SessionNo,
+		arg.At,
+		arg.Response,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
 const insertVerdict = `-- name: InsertVerdict :one
-INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, response)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, response,
+    address, boot_id, boot_time_ms, run_id, run_seq, throttle)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 RETURNING verdict_no
 `
 
@@ -246,6 +315,12 @@ type InsertVerdictParams struct {
 	RuleVersion int32
 	AnsweredMs  *int32
 	Response    []byte
+	Address     *netip.Addr
+	BootID      *uuid.UUID
+	BootTimeMs  *int64
+	RunID       []byte
+	RunSeq      *int64
+	Throttle    *int64
 }
 
 func (q *Queries) InsertVerdict(ctx context.Context, arg InsertVerdictParams) (int64, error) {
@@ -258,6 +333,12 @@ func (q *Queries) InsertVerdict(ctx context.Context, arg InsertVerdictParams) (i
 		arg.RuleVersion,
 		arg.AnsweredMs,
 		arg.Response,
+		arg.Address,
+		arg.BootID,
+		arg.BootTimeMs,
+		arg.RunID,
+		arg.RunSeq,
+		arg.Throttle,
 	)
 	var verdict_no int64
 	err := row.Scan(&verdict_no)
@@ -278,6 +359,23 @@ func (q *Queries) NodeIDs(ctx context.Context, nodeNo int32) (NodeIDsRow, error)
 	var i NodeIDsRow
 	err := row.Scan(&i.NodeID, &i.PoolID)
 	return i, err
+}
+
+const oweCohort = `-- name: OweCohort :exec
+INSERT INTO challenge_schedule (node_no, next_at, cohort_owed)
+SELECT c.node_no, $2, true FROM challenge c WHERE c.challenge_id = $1 AND c.cohort_no IS NOT NULL
+ON CONFLICT (node_no) DO UPDATE SET cohort_owed = true
+`
+
+type OweCohortParams struct {
+	ChallengeID uuid.UUID
+	NextAt      time.Time
+}
+
+// Who did not answer a cohort in time is in the next one.
+func (q *Queries) OweCohort(ctx context.Context, arg OweCohortParams) error {
+	_, err := q.db.Exec(ctx, oweCohort, arg.ChallengeID, arg.NextAt)
+	return err
 }
 
 const renewPast = `-- name: RenewPast :exec

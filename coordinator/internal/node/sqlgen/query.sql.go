@@ -709,6 +709,47 @@ func (q *Queries) LiveKey(ctx context.Context, nodeID string) (LiveKeyRow, error
 	return i, err
 }
 
+const liveKeysOf = `-- name: LiveKeysOf :many
+SELECT DISTINCT ON (n.node_no) n.node_no, n.node_id, k.key_epoch, k.root_box, k.device_public
+FROM node n JOIN node_key k USING (node_no)
+WHERE n.node_no = ANY($1::integer[]) AND n.deleted_at IS NULL AND k.retired_at IS NULL
+ORDER BY n.node_no, k.key_epoch DESC
+`
+
+type LiveKeysOfRow struct {
+	NodeNo       int32
+	NodeID       string
+	KeyEpoch     int32
+	RootBox      []byte
+	DevicePublic []byte
+}
+
+func (q *Queries) LiveKeysOf(ctx context.Context, nodeNos []int32) ([]LiveKeysOfRow, error) {
+	rows, err := q.db.Query(ctx, liveKeysOf, nodeNos)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LiveKeysOfRow
+	for rows.Next() {
+		var i LiveKeysOfRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.NodeID,
+			&i.KeyEpoch,
+			&i.RootBox,
+			&i.DevicePublic,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockBoard = `-- name: LockBoard :one
 SELECT n.serial_hash AS enrolled, coalesce(n.inventory ->> 'serial_hash', '')::text AS told FROM node n WHERE n.node_no = $1 FOR UPDATE
 `
