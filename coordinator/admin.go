@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
-	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/tron"
 )
 
 // ByCLI stands in the audit log for whoever has a shell beside the database, by
@@ -59,7 +59,7 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 	}
 	token := node.Token{NodeName: r.NodeName, Life: r.Life}
 	if r.PayoutAddress != "" {
-		if err := ledger.CheckAddress(r.PayoutAddress); err != nil {
+		if err := tron.CheckAddress(r.PayoutAddress); err != nil {
 			return "", fmt.Errorf("payout address: %w", err)
 		}
 	}

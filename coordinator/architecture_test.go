@@ -19,7 +19,7 @@ const internalPath = "lucid.internal/coordinator/internal/"
 // layer, never a neighbour: so any of them can be read, tested and replaced
 // without those above or beside it. A new package gets its place here.
 var layers = [][]string{
-	{"fault", "span", "limit", "bus"},
+	{"fault", "span", "limit", "bus", "tron"},
 	{"db"},
 	{"event", "audit"},
 	{"seal", "access", "outage", "job", "ledger", "authority"},
@@ -44,6 +44,7 @@ var only = []struct {
 	{"github.com/golang-jwt/jwt/v5", []string{"internal/access"}, "only access decides who somebody is"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are read by the programs"},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"internal/bus"}, "only bus is a client, of a broker that is not the coordinator's own"},
+	{"github.com/decred/dcrd/dcrec/secp256k1/v4", []string{"internal/tron"}, "keys and signatures of the chain are tron's"},
 	{internalPath + "db/dbtest", nil, "databases of tests are for tests"},
 	{"testing", []string{"internal/db/dbtest"}, "test code stays out of the program"},
 }
@@ -61,6 +62,7 @@ var never = []struct {
 	{"internal/api", []string{internalPath + "db", "github.com/jackc/pgx/v5/pgxpool", "database/sql"}, "SQL lives in the store of the noun that owns the table"},
 	{"internal/fault", []string{"net/http", "github.com", internalPath}, "what a fault means to HTTP, SQL or MQTT is decided at each edge"},
 	{"internal/span", []string{"context", "os", "net", "database/sql", "github.com", internalPath}, "span is pure"},
+	{"internal/tron", []string{internalPath, "github.com/jackc/pgx/v5"}, "what TRON's bytes, keys and nodes are has nothing to do with our tables"},
 	{"internal/limit", []string{"context", "os", "net/http", "database/sql", "github.com", internalPath}, "who calls and what for is the business of its callers"},
 	{"internal/authority", []string{"github.com", internalPath}, "the authority is given its store of secrets"},
 }

@@ -15,8 +15,8 @@ import (
 
 	"lucid.internal/coordinator/internal/db/cluster"
 	"lucid.internal/coordinator/internal/fault"
-	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/tron"
 )
 
 // DefaultDevDir is the data folder when none is named; why is not empty when it
@@ -148,7 +148,7 @@ func (f *Foundation) NodeGone(ctx context.Context, identity string) (bool, error
 }
 
 // CheckPayoutAddress tells what is wrong with a TRON address.
-func CheckPayoutAddress(address string) error { return ledger.CheckAddress(address) }
+func CheckPayoutAddress(address string) error { return tron.CheckAddress(address) }
 
 // WriteDevFile writes the settings by which other commands find a running dev.
 func (c Config) WriteDevFile(file string) error {

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"lucid.internal/coordinator/internal/fault"
-	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/tron"
 	"lucid.internal/shared/wire"
 )
 
@@ -103,7 +103,7 @@ func (f *findings) address(v string) {
 	if v == "" {
 		return
 	}
-	if err := ledger.CheckAddress(v); err != nil {
+	if err := tron.CheckAddress(v); err != nil {
 		f.badAddress = true
 		f.add("payout_address", "%s", err)
 	}

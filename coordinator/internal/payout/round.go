@@ -12,6 +12,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
+	"lucid.internal/coordinator/internal/tron"
 )
 
 // Round makes a pending payout for every node that has earned enough.
@@ -59,7 +60,7 @@ func (r *Round) RunOnce(ctx context.Context) error {
 		if held[p.NodeNo] {
 			continue
 		}
-		if err := ledger.CheckAddress(p.Address); err != nil {
+		if err := tron.CheckAddress(p.Address); err != nil {
 			r.cfg.Logger.Warn("node cannot be paid", "node_id", p.NodeID, "error", err)
 			continue
 		}

@@ -8,8 +8,8 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
-	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
+	"lucid.internal/coordinator/internal/tron"
 )
 
 // Rail is a way by which money leaves.
@@ -71,7 +71,7 @@ func (s *Store) lockPayable(ctx context.Context, tx db.Tx, most int, at time.Tim
 		}
 		known := len(leftOut)
 		for _, row := range rows {
-			if held[row.Payout.NodeNo] || ledger.CheckAddress(row.Address) != nil {
+			if held[row.Payout.NodeNo] || tron.CheckAddress(row.Address) != nil {
 				leftOut = append(leftOut, row.Payout.NodeNo)
 			}
 		}
@@ -113,7 +113,7 @@ func (s *Store) mayStart(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow
 	case p.ScheduledAt != nil && p.ScheduledAt.After(at):
 		return fault.New(fault.StateNotAllowed, "payout %s is scheduled for %s", p.PayoutID, p.ScheduledAt.UTC().Format(time.RFC3339))
 	}
-	if err := ledger.CheckAddress(row.Address); err != nil {
+	if err := tron.CheckAddress(row.Address); err != nil {
 		return fault.Wrap(fault.BadPayoutAddress, err, "%s has no address to be paid to now", row.NodeID)
 	}
 	held, err := s.cfg.Held(ctx, tx, []int32{p.NodeNo})

@@ -1,10 +1,10 @@
-package ledger_test
+package tron_test
 
 import (
 	"strings"
 	"testing"
 
-	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/tron"
 	"pgregory.net/rapid"
 )
 
@@ -17,7 +17,7 @@ var known = []string{
 
 func TestCheckAddress(t *testing.T) {
 	for _, address := range known {
-		if err := ledger.CheckAddress(address); err != nil {
+		if err := tron.CheckAddress(address); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -31,7 +31,7 @@ func TestCheckAddress(t *testing.T) {
 		strings.Repeat("z", 34):               "does not begin with T",
 		strings.Repeat("1", 34):               "does not begin with T",
 	} {
-		if err := ledger.CheckAddress(address); err == nil || !strings.Contains(err.Error(), reason) {
+		if err := tron.CheckAddress(address); err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%q: %v; want an error with %q", address, err, reason)
 		}
 	}
@@ -48,7 +48,7 @@ func TestCheckAddressFindsTypingErrors(t *testing.T) {
 			t.Skip("not changed")
 		}
 		address[at] = wrong
-		if ledger.CheckAddress(string(address)) == nil {
+		if tron.CheckAddress(string(address)) == nil {
 			t.Fatalf("%s passes", address)
 		}
 	})
