@@ -51,6 +51,7 @@ func (c *Coordinator) brokerConfig() (broker.Config, error) {
 		OnConnect:          c.onConnect,
 		OnDisconnect:       c.onDisconnect,
 		OnMetrics:          c.onMetrics,
+		Crowded:            c.ingest.Crowded,
 		OnResponse:         c.onResponse,
 		OnStatus:           c.owed(c.onStatus),
 		OnInfo:             c.owed(c.onInfo),
@@ -76,11 +77,8 @@ func (c *Coordinator) notTaken(err error) {
 	}
 }
 
-func (c *Coordinator) onMetrics(_ context.Context, n broker.Client, payload []byte, settle func(error)) {
-	c.ingest.Take(n.NodeNo, n.NodeID, payload, func(err error) {
-		c.notTaken(err)
-		settle(err)
-	})
+func (c *Coordinator) onMetrics(_ context.Context, n broker.Client, payload []byte, from *broker.Receipts) {
+	c.ingest.Take(n.NodeNo, n.NodeID, payload, from)
 }
 
 func (c *Coordinator) onConnect(ctx context.Context, n broker.Client) (uint64, error) {

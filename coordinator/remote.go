@@ -14,6 +14,7 @@ import (
 	"lucid.internal/coordinator/internal/bus"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/job"
+	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -153,10 +154,9 @@ func (r *remote) takeMetrics(ctx context.Context, m bus.Message) error {
 // store waits for the commit.
 func (r *remote) store(ctx context.Context, nodeNo int32, nodeID string, payload []byte) error {
 	settled := make(chan error, 1)
-	r.c.ingest.Take(nodeNo, nodeID, payload, func(err error) { settled <- err })
+	r.c.ingest.Take(nodeNo, nodeID, payload, sample.Alone(func(err error) { settled <- err }))
 	select {
 	case err := <-settled:
-		r.c.notTaken(err)
 		return err
 	case <-ctx.Done():
 		return ctx.Err()

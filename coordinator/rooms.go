@@ -39,7 +39,7 @@ func (c *Coordinator) buildRooms() (err error) {
 	}
 	c.samples = sample.NewStore(sample.Config{Pool: c.DB, Now: c.now, Retention: sample.Retention(c.Config.Retention)})
 	c.ingest, err = sample.NewIngest(sample.IngestConfig{
-		Store: c.samples, OnStored: c.onStored, Logger: c.Log, Registerer: c.metrics,
+		Store: c.samples, OnStored: c.onStored, OnFailed: c.notTaken, Logger: c.Log, Registerer: c.metrics,
 	})
 	if err != nil {
 		return err

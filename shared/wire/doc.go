@@ -25,4 +25,7 @@ const (
 	MaxListItems         = 64 // filesystems, interfaces, cores in one sample
 	MaxTextBytes         = 128
 	MaxKeepAliveSeconds  = 120
+	// MaxUnacknowledged is how many metrics messages a node has on their way; of
+	// more, the coordinator's broker leaves the rest unread for a while.
+	MaxUnacknowledged = 16
 )

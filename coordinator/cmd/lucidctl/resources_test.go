@@ -34,7 +34,7 @@ func (f *fleet) measure(nodeID string, at time.Time) {
 	}}})
 	if err == nil {
 		settled := make(chan error, 1)
-		in.Take(nodeNo, nodeID, payload, func(err error) { settled <- err })
+		in.Take(nodeNo, nodeID, payload, sample.Alone(func(err error) { settled <- err }))
 		err = <-settled
 	}
 	if err == nil {

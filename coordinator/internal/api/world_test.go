@@ -340,7 +340,7 @@ func (w *world) ingest(n node.Node, s wire.Sample) {
 	payload, err := json.Marshal(wire.Metrics{V: wire.ProtocolVersion, Run: wire.NewRunID(), Samples: []wire.Sample{s}})
 	if err == nil {
 		settled := make(chan error, 1)
-		in.Take(n.No, n.ID, payload, func(err error) { settled <- err })
+		in.Take(n.No, n.ID, payload, sample.Alone(func(err error) { settled <- err }))
 		err = <-settled
 	}
 	stop()

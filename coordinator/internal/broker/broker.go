@@ -70,9 +70,9 @@ func options() *mqtt.Options {
 		Capabilities:           limits,
 		Logger:                 slog.New(slog.DiscardHandler),
 		SysTopicResendInterval: sysTopicSeconds,
-		// A message of one sample fits. A longer one is read straight to where it
-		// belongs, so that more would only be memory that every connection holds.
-		ClientNetReadBufferSize: 1 << 10,
+		// A connection reads ahead itself (input.go): more would only be memory
+		// that each holds.
+		ClientNetReadBufferSize: 64,
 		InlineClient:            true, // Publish
 	}
 }

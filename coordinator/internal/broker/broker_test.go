@@ -66,9 +66,9 @@ func start(t *testing.T, change func(*Config)) *rig {
 		OnDisconnect: func(c Client, reason string) {
 			r.disconnected <- fmt.Sprintf("%s/%d: %s", c.NodeID, c.Session, reason)
 		},
-		OnMetrics: func(_ context.Context, c Client, payload []byte, settle func(error)) {
+		OnMetrics: func(_ context.Context, c Client, payload []byte, from *Receipts) {
 			r.metrics <- string(payload)
-			settle(nil)
+			from.Settle(1, nil)
 		},
 		Registerer: r.registry,
 	}
@@ -181,7 +181,7 @@ func topic(nodeID string, c wire.Channel) string { return wire.Topic(nodeID, c) 
 
 func TestConfigIsChecked(t *testing.T) {
 	authenticate := func(context.Context, string, []byte) (int32, uint32, error) { return 0, 0, nil }
-	metrics := func(context.Context, Client, []byte, func(error)) {}
+	metrics := func(context.Context, Client, []byte, *Receipts) {}
 	for name, cfg := range map[string]Config{
 		"no address":        {Authenticate: authenticate, OnMetrics: metrics},
 		"no TLS":            {Addr: "127.0.0.1:0", Authenticate: authenticate, OnMetrics: metrics},

@@ -56,12 +56,16 @@ type Config struct {
 	OnConnect func(ctx context.Context, c Client) (session uint64, err error)
 	// OnDisconnect is called once for each OnConnect that succeeded.
 	OnDisconnect func(c Client, reason string)
-	// OnMetrics takes a message over and calls settle once, from any goroutine,
-	// within seconds: with nil when the message is safe, which acknowledges it;
-	// with an error to have the connection closed, so that the node comes back
-	// and sends again. Until then no further message of the node is taken. The
-	// payload is OnMetrics's own. ctx ends when Close gives up waiting.
-	OnMetrics func(ctx context.Context, c Client, payload []byte, settle func(error))
+	// OnMetrics takes a message over and has the receipts settle it once, from
+	// any goroutine, within seconds: with nil when the message is safe, which
+	// acknowledges it; with an error to have the connection closed, so that the
+	// node comes back and sends again. wire.MaxUnacknowledged of a connection may
+	// be with it at once. The payload is OnMetrics's own. ctx ends when Close
+	// gives up waiting.
+	OnMetrics func(ctx context.Context, c Client, payload []byte, from *Receipts)
+	// Crowded reports that a connection should have one message with OnMetrics
+	// only. Default: never.
+	Crowded func() bool
 	// OnResponse takes an answer to a challenge and when it came.
 	OnResponse func(ctx context.Context, c Client, payload []byte, received time.Time)
 	// OnStatus, OnInfo and OnCommandResult return nil to have the message
@@ -111,6 +115,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.OnDisconnect == nil {
 		c.OnDisconnect = func(Client, string) {}
+	}
+	if c.Crowded == nil {
+		c.Crowded = func() bool { return false }
 	}
 	if c.OnResponse == nil {
 		c.OnResponse = func(context.Context, Client, []byte, time.Time) {}

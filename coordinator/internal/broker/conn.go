@@ -9,13 +9,15 @@ import (
 )
 
 // conn is a client's connection as the server sees it. It carries the session,
-// so that a hook finds it without a map, and bounds every write.
+// so that a hook finds it without a map, keeps metrics from the server, and
+// bounds every write.
 type conn struct {
 	net.Conn          // TLS or raw
 	raw      net.Conn // what is closed
 	timeout  time.Duration
 	network  netip.Addr // what it counts as; not valid: not limited
 	session  atomic.Pointer[session]
+	input    input
 }
 
 func newConn(raw net.Conn, config *tls.Config, timeout time.Duration) *conn {
@@ -23,6 +25,7 @@ func newConn(raw net.Conn, config *tls.Config, timeout time.Duration) *conn {
 	if config != nil {
 		c.Conn = tls.Server(raw, config)
 	}
+	c.input.open(c.Conn)
 	return c
 }
 

@@ -77,15 +77,15 @@ func newCounters(registerer prometheus.Registerer) (*counters, error) {
 	return c, errors.Join(errs...)
 }
 
-func (c *counters) messages(channel wire.Channel, err error) {
+func (c *counters) messages(channel wire.Channel, count int, err error) {
 	o := c.taken[channel]
 	switch {
 	case o == nil: // not a node's channel; refused before
 	case err == nil:
-		o.accepted.Inc()
+		o.accepted.Add(float64(count))
 	case errors.Is(err, ErrIgnore):
-		o.ignored.Inc()
+		o.ignored.Add(float64(count))
 	default:
-		o.failed.Inc()
+		o.failed.Add(float64(count))
 	}
 }

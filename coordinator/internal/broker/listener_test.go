@@ -13,7 +13,7 @@ import (
 func nobody(context.Context, string, []byte) (int32, uint32, error) {
 	return 0, 0, errors.New("nobody")
 }
-func nothing(context.Context, Client, []byte, func(error)) {}
+func nothing(context.Context, Client, []byte, *Receipts) {}
 
 // shakyListener fails a few times before each connection it gives.
 type shakyListener struct {

@@ -76,7 +76,8 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 		mqtt:   cl,
 		ready:  make(chan struct{}),
 	}
-	s.settle = func(err error) { b.settle(s, err) }
+	s.metrics = wire.Topic(client.NodeID, wire.ChannelMetrics)
+	s.receipts = newReceipts(b, s)
 	if c.WillFlag {
 		s.will = c.WillPayload
 	}

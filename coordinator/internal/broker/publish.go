@@ -29,13 +29,13 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 		return h.reject(cl, pk, errNotTaken)
 	}
 	_, channel, _ := wire.ParseTopic(pk.TopicName) // OnPacketRead checked it
-	if channel == wire.ChannelMetrics {
+	if channel == wire.ChannelMetrics {            // of an MQTT 5 client; others: input.go
 		h.broker.takeMetrics(s, pk.PacketID, pk.Payload)
 		return pk, packets.ErrRejectPacket // acknowledged by us, later
 	}
-	s.receipt.wait()
+	s.receipts.wait()
 	err = h.broker.take(s, channel, pk.Payload)
-	h.broker.count.messages(channel, err)
+	h.broker.count.messages(channel, 1, err)
 	switch {
 	case err == nil && routed(channel):
 		pk.FixedHeader.Retain = channel != wire.ChannelCommandResult

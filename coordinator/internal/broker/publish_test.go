@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,15 +16,17 @@ import (
 
 // delivery is a metrics message that a test settles.
 type delivery struct {
-	from   string
-	settle func(error)
+	from     string
+	receipts *Receipts
 }
+
+func (d delivery) settle(err error) { d.receipts.Settle(1, err) }
 
 // byHand has a test settle the messages.
 func byHand(deliveries chan delivery) func(*Config) {
 	return func(c *Config) {
-		c.OnMetrics = func(_ context.Context, c Client, payload []byte, settle func(error)) {
-			deliveries <- delivery{fmt.Sprintf("%s/%d/%d %s", c.NodeID, c.NodeNo, c.Session, payload), settle}
+		c.OnMetrics = func(_ context.Context, c Client, payload []byte, from *Receipts) {
+			deliveries <- delivery{fmt.Sprintf("%s/%d/%d %s", c.NodeID, c.NodeNo, c.Session, payload), from}
 		}
 	}
 }
@@ -56,19 +60,85 @@ func TestAcknowledgementWaitsForTheCommit(t *testing.T) {
 }
 
 // What a node sent behind a message that was not taken must not be taken
-// either: it sends both again, in order.
+// either: it sends all again, in order.
 func TestNothingIsTakenBehindAMessageNotTaken(t *testing.T) {
 	deliveries := make(chan delivery, 10)
 	r := start(t, byHand(deliveries))
 	c := r.node("node_a")
-	first := c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m1")
-	d := next(t, deliveries)
-	second := c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m2")
-	d.settle(errors.New("no"))
-	want(t, "first refused", r.wait(first) == nil, false)
-	want(t, "second refused", r.wait(second) == nil, false)
+	var tokens []paho.Token
+	for i := range 2 {
+		tokens = append(tokens, c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, fmt.Sprint("m", i)))
+	}
+	first, second := next(t, deliveries), next(t, deliveries)
+	want(t, "failed before", second.receipts.Failed(), false)
+	first.settle(errors.New("no"))
+	want(t, "failed", second.receipts.Failed(), true)
+	tokens = append(tokens, c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "behind"))
+	for i, token := range tokens {
+		if r.wait(token) == nil {
+			t.Errorf("message %d is acknowledged", i)
+		}
+	}
+	second.settle(errors.New("not behind that one"))
 	next(t, r.disconnected)
 	want(t, "messages taken behind it", len(deliveries), 0)
+}
+
+// A connection has a window of messages with OnMetrics, or one while that has
+// much to do, and goes on when the oldest is settled.
+func TestMessagesOnTheirWayAreBounded(t *testing.T) {
+	deliveries, crowded := make(chan delivery, 100), new(atomic.Bool)
+	r := plainRig(t, func(c *Config) {
+		byHand(deliveries)(c)
+		c.Crowded = crowded.Load
+	})
+	c, err := logIn(r.PlainAddr(), "node_a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var sent []byte
+	const messages = wire.MaxUnacknowledged + 3
+	for id := range byte(messages) {
+		body := fmt.Appendf([]byte{0, byte(len(topic("node_a", wire.ChannelMetrics)))}, "%s\x00%c{}", topic("node_a", wire.ChannelMetrics), id+1)
+		sent = append(append(sent, 0x32, byte(len(body))), body...)
+	}
+	if _, err := c.Write(sent); err != nil {
+		t.Fatal(err)
+	}
+	var taken []delivery
+	for range wire.MaxUnacknowledged {
+		taken = append(taken, next(t, deliveries))
+	}
+	acknowledged := func(from, to int) {
+		t.Helper()
+		for id := from; id <= to; id++ {
+			answer := make([]byte, 4)
+			if _, err := io.ReadFull(c, answer); err != nil || string(answer) != string([]byte{0x40, 2, 0, byte(id)}) {
+				t.Fatalf("% x, %v, want the acknowledgement of %d", answer, err, id)
+			}
+		}
+	}
+	taken[0].receipts.Settle(2, nil)
+	acknowledged(1, 2)
+	next(t, deliveries)
+	next(t, deliveries)
+	want(t, "taken beyond the window", len(deliveries), 0)
+	crowded.Store(true)
+	taken[0].receipts.Settle(wire.MaxUnacknowledged-1, nil)
+	acknowledged(3, wire.MaxUnacknowledged+1)
+	want(t, "taken while it is crowded", len(deliveries), 0)
+	taken[0].receipts.Settle(1, nil)
+	last := next(t, deliveries)
+	acknowledged(messages-1, messages-1)
+	if _, err := c.Write([]byte{0xc0, 0}); err != nil { // PINGREQ, answered meanwhile
+		t.Fatal(err)
+	}
+	answer := make([]byte, 2)
+	_, err = io.ReadFull(c, answer)
+	want(t, "answer to the ping", fmt.Sprintf("% x, %v", answer, err), "d0 00, <nil>")
+	last.settle(nil)
+	acknowledged(messages, messages)
 }
 
 // A status sent behind samples is taken, and acknowledged, after them.
@@ -91,7 +161,7 @@ func TestOtherChannelsWaitForMetrics(t *testing.T) {
 
 func TestPanicEndsOneConnection(t *testing.T) {
 	r := start(t, func(c *Config) {
-		c.OnMetrics = func(context.Context, Client, []byte, func(error)) { panic("metrics") }
+		c.OnMetrics = func(context.Context, Client, []byte, *Receipts) { panic("metrics") }
 		c.OnResponse = func(context.Context, Client, []byte, time.Time) { panic("response") }
 		c.OnStatus = func(context.Context, Client, []byte) error { panic("status") }
 		given := c.Authenticate

@@ -8,84 +8,99 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// receipt is the acknowledgement that a connection is owed for its last
-// metrics message. While the message is committed the connection goes on
-// reading, so that pings are answered and no goroutine waits; but the next
-// message is not taken before, because one that is behind a message that
-// failed must come again behind it.
-type receipt struct {
-	mu     sync.Mutex
-	paid   sync.Cond
-	owed   bool
-	failed bool // no message is taken any more
-	puback [4]byte
+// Receipts are the acknowledgements that a connection is owed for its metrics
+// messages, in the order in which they came. While messages are committed the
+// connection goes on reading, so that pings are answered and no goroutine
+// waits. What is behind a message that failed must come again behind it.
+type Receipts struct {
+	broker  *Broker
+	session *session
+
+	mu      sync.Mutex
+	changed sync.Cond // L is &mu
+	owed    []byte    // PUBACK packets of what is not settled, oldest first
+	due     []byte    // of what is settled, not written yet
+	writing bool
+	failed  bool // no message is taken any more
 }
 
-// owe notes a message that came, and reports whether it may be taken.
-func (r *receipt) owe(packetID uint16) bool {
+const pubackBytes = 4
+
+func newReceipts(b *Broker, s *session) *Receipts {
+	r := &Receipts{broker: b, session: s}
+	r.changed.L = &r.mu
+	return r
+}
+
+// owe waits until one more message may be taken, notes it, and reports whether
+// any is taken still.
+func (r *Receipts) owe(packetID uint16) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waitLocked()
+	for len(r.owed) >= pubackBytes*wire.MaxUnacknowledged || len(r.owed) > 0 && r.broker.cfg.Crowded() {
+		r.changed.Wait()
+	}
 	if r.failed {
 		return false
 	}
-	r.owed = true
-	r.puback = [4]byte{packets.Puback << 4, 2, byte(packetID >> 8), byte(packetID)}
+	r.owed = append(r.owed, packets.Puback<<4, 2, byte(packetID>>8), byte(packetID))
 	return true
 }
 
 // wait returns when nothing is owed: MQTT wants acknowledgements in the order
 // of the messages, and those of other channels are the server's.
-func (r *receipt) wait() {
+func (r *Receipts) wait() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waitLocked()
-}
-
-func (r *receipt) waitLocked() {
-	if r.paid.L == nil {
-		r.paid.L = &r.mu
-	}
-	for r.owed {
-		r.paid.Wait()
+	for len(r.owed) > 0 || r.writing {
+		r.changed.Wait()
 	}
 }
 
-func (r *receipt) settle(taken bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.owed = false
-	r.failed = r.failed || !taken
-	r.paid.Broadcast()
-}
-
-// takeMetrics hands a message on and returns; its acknowledgement leaves once
-// its fate is known.
-func (b *Broker) takeMetrics(s *session, packetID uint16, payload []byte) {
-	if !s.receipt.owe(packetID) {
-		return // the connection is closed already
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			s.receipt.settle(false)
-			panic(p) // for the hook
-		}
-	}()
-	b.cfg.OnMetrics(b.ctx, s.client, payload, s.settle)
-}
-
-// settle acknowledges, or closes the connection. The write has a goroutine of
-// its own, because a client that does not read would hold up all others.
-func (b *Broker) settle(s *session, err error) {
-	b.count.messages(wire.ChannelMetrics, err)
+// Settle acknowledges the oldest messages that are not settled, or closes the
+// connection. The write has a goroutine of its own, because a client that does
+// not read would hold up all others.
+func (r *Receipts) Settle(messages int, err error) {
+	r.broker.count.messages(wire.ChannelMetrics, messages, err)
 	if err != nil {
-		b.notTaken(s, wire.ChannelMetrics, err)
-		s.mqtt.Stop(errNotTaken)
-		s.receipt.settle(false)
-		return
+		r.broker.notTaken(r.session, wire.ChannelMetrics, err)
+		r.session.mqtt.Stop(errNotTaken)
 	}
-	go func() {
-		_, _ = s.mqtt.Net.Conn.Write(s.receipt.puback[:]) // when it fails it closes the connection
-		s.receipt.settle(true)
-	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	settled := r.owed[:pubackBytes*messages]
+	if err != nil {
+		r.failed = true
+	} else {
+		r.due = append(r.due, settled...)
+	}
+	r.owed = append(r.owed[:0], r.owed[len(settled):]...)
+	if len(r.due) > 0 && !r.writing {
+		r.writing = true
+		go r.write()
+	}
+	r.changed.Broadcast()
+}
+
+// Failed reports that a message of the connection was not taken: those behind
+// it must not be taken either.
+func (r *Receipts) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
+}
+
+// write sends what is due until nothing is.
+func (r *Receipts) write() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.due) > 0 {
+		due := r.due
+		r.due = nil
+		r.mu.Unlock()
+		_, _ = r.session.mqtt.Net.Conn.Write(due) // when it fails it closes the connection
+		r.mu.Lock()
+	}
+	r.writing = false
+	r.changed.Broadcast()
 }

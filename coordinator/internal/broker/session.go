@@ -27,8 +27,8 @@ type session struct {
 	online bool          // OnConnect succeeded; only the connection's goroutine uses it
 	once   sync.Once
 
-	receipt receipt
-	settle  func(error) // Broker.settle of this session, made once for all its messages
+	metrics  string    // the topic of a node's metrics
+	receipts *Receipts // of a node; nil of an integration
 }
 
 // registry knows the newest session of each node.
@@ -95,7 +95,9 @@ func (b *Broker) establish(s *session) {
 // is connected anew, then OnDisconnect is called.
 func (b *Broker) finish(s *session, cause error) {
 	s.once.Do(func() {
-		s.receipt.wait()
+		if s.receipts != nil {
+			s.receipts.wait()
+		}
 		if stopped := s.mqtt.StopCause(); stopped != nil {
 			cause = stopped
 		}

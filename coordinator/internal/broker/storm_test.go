@@ -45,7 +45,7 @@ func plainRig(t *testing.T, change func(*Config)) *rig {
 		c.Authenticate = func(context.Context, string, []byte) (int32, uint32, error) { return 1, 1, nil }
 		c.OnConnect = func(context.Context, Client) (uint64, error) { return 1, nil }
 		c.OnDisconnect = func(Client, string) {}
-		c.OnMetrics = func(_ context.Context, _ Client, _ []byte, settle func(error)) { settle(nil) }
+		c.OnMetrics = func(_ context.Context, _ Client, _ []byte, from *Receipts) { from.Settle(1, nil) }
 		if change != nil {
 			change(c)
 		}

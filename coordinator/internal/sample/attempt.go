@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,17 +21,16 @@ import (
 // errStale means that a remembered watermark is, or may be, out of date.
 var errStale = errors.New("watermark moved meanwhile")
 
-// attempt is one transaction for a group of messages, at most one a node.
+// attempt is one transaction for a group, at most one batch a node.
 type attempt struct {
 	writer *writer
-	group  []*message
+	group  []batch
 	// trusting uses remembered watermarks, which the commit then checks; else
 	// they are read and locked first.
 	trusting bool
 
-	heads   map[int32]head // after the commit
-	outcome []outcome      // beside group
-	moved   moves
+	heads []head // beside group; in the end, after the commit
+	moved moves
 }
 
 type outcome int
@@ -40,6 +40,13 @@ const (
 	duplicate
 	dead
 )
+
+func (a *attempt) messages() (count int) {
+	for _, b := range a.group {
+		count += len(b.messages)
+	}
+	return count
+}
 
 // moves are the watermarks to advance, as parallel arrays for unnest.
 type moves struct {
@@ -63,13 +70,10 @@ func (a *attempt) run(ctx context.Context) error {
 			return fmt.Errorf("reading watermarks: %w", err)
 		}
 		a.writer.buffer.reset()
-		a.outcome = make([]outcome, len(a.group))
-		for i, m := range a.group {
-			o, err := a.judge(ctx, tx, m)
-			if err != nil {
+		for i := range a.group {
+			if err := a.judge(ctx, tx, &a.group[i], &a.heads[i]); err != nil {
 				return err
 			}
-			a.outcome[i] = o
 		}
 		if err := a.bury(ctx, tx); err != nil {
 			return fmt.Errorf("writing dead letters: %w", err)
@@ -78,33 +82,32 @@ func (a *attempt) run(ctx context.Context) error {
 	})
 }
 
-// findHeads gives a.heads the watermark of every message's run, making runs
+// findHeads gives a.heads the watermark of every batch's run, making runs
 // that are new.
 func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
-	a.heads = make(map[int32]head, len(a.group))
-	var missing []*message
-	for _, m := range a.group {
-		h, ok := a.writer.heads[m.nodeNo]
+	a.heads = make([]head, len(a.group))
+	missing := make(map[int32]int) // where in the group
+	for i, b := range a.group {
+		h, ok := a.writer.heads[b.nodeNo]
 		switch {
-		case m.run == wire.RunID{}:
-		case ok && a.trusting && h.run == m.run:
-			a.heads[m.nodeNo] = h
+		case b.run == wire.RunID{}:
+		case ok && a.trusting && h.run == b.run:
+			a.heads[i] = h
 		default:
-			missing = append(missing, m)
+			missing[b.nodeNo] = i
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
+	var p sqlgen.InsertRunsParams
 	// In one order everywhere, so that two coordinators do not deadlock.
-	slices.SortFunc(missing, func(x, y *message) int { return int(x.nodeNo) - int(y.nodeNo) })
-	p := sqlgen.InsertRunsParams{StartedAt: missing[0].received}
-	runs := make(map[int32]wire.RunID, len(missing))
-	for _, m := range missing {
-		p.NodeNos = append(p.NodeNos, m.nodeNo)
-		p.RunIds = append(p.RunIds, uuid.UUID(m.run))
-		p.LastAts = append(p.LastAts, m.newest())
-		runs[m.nodeNo] = m.run
+	for _, nodeNo := range slices.Sorted(maps.Keys(missing)) {
+		b := a.group[missing[nodeNo]]
+		p.NodeNos = append(p.NodeNos, nodeNo)
+		p.RunIds = append(p.RunIds, uuid.UUID(b.run))
+		p.LastAts = append(p.LastAts, b.messages[0].newest())
+		p.StartedAt = b.messages[0].received
 	}
 	q := sqlgen.New(tx)
 	if err := q.InsertRuns(ctx, p); err != nil {
@@ -115,26 +118,49 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 		return err
 	}
 	for _, r := range rows {
-		h := head{run: runs[r.NodeNo], runNo: r.RunNo, lastSeq: uint64(r.LastSeq)}
-		copy(h.chain[:], r.Chain)
-		a.heads[r.NodeNo] = h
+		i := missing[r.NodeNo]
+		a.heads[i] = head{run: a.group[i].run, runNo: r.RunNo, lastSeq: uint64(r.LastSeq)}
+		copy(a.heads[i].chain[:], r.Chain)
 	}
 	return nil
 }
 
-// judge decides what becomes of a message; data is put into the COPY buffer.
-func (a *attempt) judge(ctx context.Context, tx db.Tx, m *message) (outcome, error) {
+// judge decides what becomes of each message of a batch; data is put into the
+// COPY buffer, and advances the watermark.
+func (a *attempt) judge(ctx context.Context, tx db.Tx, b *batch, h *head) (err error) {
+	before := h.lastSeq
+	var newest, oldest time.Time
+	for _, m := range b.messages {
+		if m.outcome, err = a.judgeOne(ctx, tx, m, h); err != nil {
+			return err
+		}
+		if m.outcome != stored {
+			continue
+		}
+		a.take(m, h)
+		if at := m.newest(); newest.Before(at) {
+			newest = at
+		}
+		if at := m.oldest(); oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+	}
+	if h.lastSeq != before {
+		a.moved.add(h, before, newest, oldest)
+	}
+	return nil
+}
+
+func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, h *head) (outcome, error) {
 	if m.kind != "" {
 		return dead, nil
 	}
-	h, ok := a.heads[m.nodeNo]
-	if !ok {
+	if h.runNo == 0 {
 		return 0, fmt.Errorf("run %s of %s is neither new nor there", m.run, m.nodeID)
 	}
 	first, last := m.metrics.FirstSeq(), m.metrics.LastSeq()
 	switch place(h.lastSeq, first, last) {
 	case fresh:
-		a.take(m, h)
 		return stored, nil
 	case behind:
 		return a.recognise(ctx, tx, m, h)
@@ -151,27 +177,29 @@ func (a *attempt) condemn(m *message, kind, reason string) (outcome, error) {
 	return dead, nil
 }
 
-// take adds a message's samples and advances its run's watermark.
-func (a *attempt) take(m *message, h head) {
-	after := proof.ChainNext(h.chain, m.payload)
+// take adds a message's samples.
+func (a *attempt) take(m *message, h *head) {
+	h.lastSeq, h.chain = m.metrics.LastSeq(), proof.ChainNext(h.chain, m.payload)
 	samples := m.metrics.Samples
 	for i := range samples[:len(samples)-1] {
 		a.writer.buffer.row(m.nodeNo, h.runNo, &samples[i], nil, nil)
 	}
-	a.writer.buffer.row(m.nodeNo, h.runNo, m.last(), after[:], m.digest())
-	a.moved.runNos = append(a.moved.runNos, h.runNo)
-	a.moved.expected = append(a.moved.expected, int64(h.lastSeq))
-	h.lastSeq, h.chain = m.metrics.LastSeq(), after
-	a.moved.lastSeqs = append(a.moved.lastSeqs, int64(h.lastSeq))
-	a.moved.chains = append(a.moved.chains, after[:])
-	a.moved.newest = append(a.moved.newest, m.newest())
-	a.moved.oldest = append(a.moved.oldest, m.oldest())
-	a.heads[m.nodeNo] = h
+	a.writer.buffer.row(m.nodeNo, h.runNo, m.last(), h.chain[:], m.digest())
+}
+
+// add moves a watermark from where it was to where h is.
+func (m *moves) add(h *head, before uint64, newest, oldest time.Time) {
+	m.runNos = append(m.runNos, h.runNo)
+	m.expected = append(m.expected, int64(before))
+	m.lastSeqs = append(m.lastSeqs, int64(h.lastSeq))
+	m.chains = append(m.chains, h.chain[:])
+	m.newest = append(m.newest, newest)
+	m.oldest = append(m.oldest, oldest)
 }
 
 // recognise tells a message that comes again from another one under numbers
 // that are taken.
-func (a *attempt) recognise(ctx context.Context, tx db.Tx, m *message, h head) (outcome, error) {
+func (a *attempt) recognise(ctx context.Context, tx db.Tx, m *message, h *head) (outcome, error) {
 	digest, err := sqlgen.New(tx).DigestAt(ctx, sqlgen.DigestAtParams{
 		NodeNo: m.nodeNo, At: time.UnixMilli(m.last().AtMs), RunNo: h.runNo, Seq: int64(m.last().Seq),
 	})
@@ -190,20 +218,22 @@ func (a *attempt) recognise(ctx context.Context, tx db.Tx, m *message, h head) (
 func (a *attempt) bury(ctx context.Context, tx db.Tx) error {
 	q := sqlgen.New(tx)
 	var doubted []int64
-	for i, m := range a.group {
-		if a.outcome[i] != dead {
-			continue
-		}
-		if a.keeps(m) {
-			l := letter(m.nodeNo, wire.ChannelMetrics, m.kind, m.reason, m.payload, m.received)
-			if err := q.InsertLetter(ctx, l); err != nil {
+	for i, b := range a.group {
+		for _, m := range b.messages {
+			if m.outcome != dead {
+				continue
+			}
+			if a.keeps(m) {
+				l := letter(m.nodeNo, wire.ChannelMetrics, m.kind, m.reason, m.payload, m.received)
+				if err := q.InsertLetter(ctx, l); err != nil {
+					return err
+				}
+			}
+			if runNo := a.heads[i].runNo; runNo != 0 {
+				doubted = append(doubted, runNo)
+			} else if err := q.DoubtNewestRun(ctx, m.nodeNo); err != nil {
 				return err
 			}
-		}
-		if h, ok := a.heads[m.nodeNo]; ok {
-			doubted = append(doubted, h.runNo)
-		} else if err := q.DoubtNewestRun(ctx, m.nodeNo); err != nil {
-			return err
 		}
 	}
 	if len(doubted) == 0 {
@@ -249,35 +279,45 @@ func (a *attempt) committed() {
 	if len(w.heads) > maxHeads {
 		clear(w.heads)
 	}
-	for i, m := range a.group {
-		if h, ok := a.heads[m.nodeNo]; ok {
-			w.heads[m.nodeNo] = h
+	for i, b := range a.group {
+		if a.heads[i].runNo != 0 {
+			w.heads[b.nodeNo] = a.heads[i]
 		}
-		switch a.outcome[i] {
-		case stored:
-			w.in.count.stored.Add(float64(len(m.metrics.Samples)))
-			w.tell(m, a.heads[m.nodeNo].runNo)
-		case duplicate:
-			w.in.count.duplicates.Inc()
-		case dead:
-			w.in.count.letters.WithLabelValues(m.kind).Inc()
-			if !*m.kept {
-				w.in.count.unkept.Inc()
+		w.tell(b, a.heads[i].runNo)
+		for _, m := range b.messages {
+			switch m.outcome {
+			case stored:
+				w.in.count.stored.Add(float64(len(m.metrics.Samples)))
+			case duplicate:
+				w.in.count.duplicates.Inc()
+			case dead:
+				w.in.count.letters.WithLabelValues(m.kind).Inc()
+				if !*m.kept {
+					w.in.count.unkept.Inc()
+				}
 			}
 		}
 	}
 }
 
-func (w *writer) tell(m *message, runNo int64) {
-	samples := m.metrics.Samples
-	newest := &samples[0]
-	for i := range samples {
-		if samples[i].AtMs >= newest.AtMs {
-			newest = &samples[i]
+// tell passes on what a batch stored.
+func (w *writer) tell(b batch, runNo int64) {
+	var newest entry
+	for _, m := range b.messages {
+		if m.outcome != stored {
+			continue
 		}
-		if w.in.cfg.OnStored != nil {
-			w.in.cfg.OnStored(m.nodeID, &samples[i])
+		for i := range m.metrics.Samples {
+			s := &m.metrics.Samples[i]
+			if s.AtMs >= newest.sample.AtMs {
+				newest = entry{sample: *s, received: m.received, runNo: runNo}
+			}
+			if w.in.cfg.OnStored != nil {
+				w.in.cfg.OnStored(m.nodeID, s)
+			}
 		}
 	}
-	w.in.store.latest.put(m.nodeNo, entry{sample: *newest, received: m.received, runNo: runNo})
+	if newest.runNo != 0 {
+		w.in.store.latest.put(b.nodeNo, newest)
+	}
 }

@@ -19,7 +19,9 @@ type IngestConfig struct {
 	Store *Store
 	// OnStored is told of each sample after its commit, on a writer's
 	// goroutine: it must be quick. The sample must not be changed.
-	OnStored   func(nodeID string, s *wire.Sample)
+	OnStored func(nodeID string, s *wire.Sample)
+	// OnFailed is told of each message that is not committed.
+	OnFailed   func(error)
 	Logger     *slog.Logger          // default: silent
 	Registerer prometheus.Registerer // default: a registry of its own
 	Writers    int                   // concurrent transactions; default 2
@@ -36,6 +38,8 @@ var (
 	ErrFull = errors.New("too many samples wait for the database")
 	// ErrLate settles what waited too long.
 	ErrLate = errors.New("samples waited too long for the database")
+	// ErrBehind settles what its sender sent behind a message that failed.
+	ErrBehind = errors.New("samples before these were not taken")
 )
 
 // Ingest takes metrics messages in and commits them in groups. One node's
@@ -52,6 +56,9 @@ type Ingest struct {
 func NewIngest(cfg IngestConfig) (*Ingest, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("sample: IngestConfig.Store is required")
+	}
+	if cfg.OnFailed == nil {
+		cfg.OnFailed = func(error) {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -117,30 +124,46 @@ func (in *Ingest) flush(ctx context.Context, limit time.Duration) {
 }
 
 // Take takes one metrics message over, payload included, and returns at once.
-// It calls settle once: with nil when the message's fate is committed (stored,
-// recognised as a duplicate, or put among the dead letters). After an error
-// nothing is known to be committed: the node must send the same bytes again,
-// and nothing that it sent behind them may be taken before.
-func (in *Ingest) Take(nodeNo int32, nodeID string, payload []byte, settle func(error)) {
+// Its sender may have several on their way, and is told when the fate of one
+// is committed: stored, recognised as a duplicate, or put among the dead
+// letters. After an error nothing is known to be committed: the node must send
+// the same bytes again, and nothing that it sent behind them is taken before.
+func (in *Ingest) Take(nodeNo int32, nodeID string, payload []byte, from Sender) {
 	if in.waiting.Load() >= in.cfg.WaitingBytes {
 		in.count.failed.Inc()
-		settle(fmt.Errorf("metrics of %s: %w", nodeID, ErrFull))
+		in.settle([]*message{{nodeID: nodeID, from: from}}, ErrFull)
 		return
 	}
 	m := newMessage(nodeNo, nodeID, payload, in.store.cfg.Now(), in.store.cfg.Retention.Raw)
-	m.queued, m.done = time.Now(), settle
-	in.waiting.Add(m.bytes())
+	m.queued, m.from = time.Now(), from
+	in.waiting.Add(m.bytes)
 	if !in.writers[int(nodeNo)%len(in.writers)].inbox.put(m) {
-		in.settle(m, ErrStopped)
+		in.settle([]*message{m}, ErrStopped)
 	}
 }
 
-func (in *Ingest) settle(m *message, err error) {
-	in.waiting.Add(-m.bytes())
-	if err != nil {
-		err = fmt.Errorf("metrics of %s: %w", m.nodeID, err)
+// Crowded reports that much waits for the database: then senders should have
+// no more than one message on its way, so that all find room.
+func (in *Ingest) Crowded() bool { return in.waiting.Load() >= in.cfg.WaitingBytes/4 }
+
+// settle tells the senders of messages that follow each other what became of
+// them.
+func (in *Ingest) settle(messages []*message, err error) {
+	for len(messages) > 0 {
+		m, count := messages[0], 0
+		for count < len(messages) && messages[count].from == m.from {
+			in.waiting.Add(-messages[count].bytes)
+			count++
+		}
+		messages = messages[count:]
+		if err == nil {
+			m.from.Settle(count, nil)
+			continue
+		}
+		failure := fmt.Errorf("metrics of %s: %w", m.nodeID, err)
+		in.cfg.OnFailed(failure)
+		m.from.Settle(count, failure)
 	}
-	m.done(err)
 }
 
 // counters are what operators see of the ingest.

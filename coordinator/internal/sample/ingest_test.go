@@ -170,17 +170,19 @@ func TestOneBadMessageDoesNotHoldUpTheGroup(t *testing.T) {
 	}
 	good := newNode(t, pool, "good")
 	const nobody = 4_000_000
-	group := []*message{
+	messages := []*message{
 		newMessage(good, "node_good", payloadOf(t, wire.NewRunID(), 1, 2), noon, store.cfg.Retention.Raw),
 		newMessage(nobody, "node_gone", payloadOf(t, wire.NewRunID(), 1, 1), noon, store.cfg.Retention.Raw),
 	}
 	settled := 0
-	for _, m := range group {
-		m.done = func(err error) {
+	var group []batch
+	for _, m := range messages {
+		m.from = Alone(func(err error) {
 			if settled++; err != nil {
 				t.Error(err)
 			}
-		}
+		})
+		group = append(group, batch{m.nodeNo, m.run, []*message{m}})
 	}
 	in.writers[0].commit(group)
 	if settled != len(group) {

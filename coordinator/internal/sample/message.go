@@ -24,19 +24,22 @@ type message struct {
 	kind     string // reason of a dead letter, "" for data
 	reason   string // the same, in full
 	kept     *bool  // as a dead letter; nil until that was asked
+	outcome  outcome
 	queued   time.Time
-	done     func(error)
+	bytes    int64 // about what it takes while it waits
+	from     Sender
 }
 
 // newMessage decodes and checks what needs no database.
 func newMessage(nodeNo int32, nodeID string, payload []byte, now time.Time, retention time.Duration) *message {
-	m := &message{nodeNo: nodeNo, nodeID: nodeID, payload: payload, received: now}
+	m := &message{nodeNo: nodeNo, nodeID: nodeID, payload: payload, received: now, bytes: int64(len(payload)) + messageBytes}
 	metrics, err := wire.DecodeMetrics(payload)
 	if err != nil {
 		m.kind, m.reason, m.run = reasonMalformed, err.Error(), runOf(payload)
 		return m
 	}
 	m.metrics, m.run = metrics, metrics.Run
+	m.bytes += sampleBytes * int64(len(metrics.Samples))
 	if reason := checkTimes(metrics.Samples, now, retention); reason != "" {
 		m.kind, m.reason = reasonTime, reason
 	}
@@ -97,12 +100,3 @@ const (
 	messageBytes = 512
 	sampleBytes  = 1024
 )
-
-// bytes is about what a message takes while it waits.
-func (m *message) bytes() int64 {
-	n := int64(len(m.payload)) + messageBytes
-	if m.metrics != nil {
-		n += sampleBytes * int64(len(m.metrics.Samples))
-	}
-	return n
-}

@@ -89,7 +89,7 @@ func TestWhatWaitsAtTheEndIsSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	settled := make(chan error, 1)
-	in.Take(1, "node_a", payloadOf(t, wire.NewRunID(), 1, 1), func(err error) { settled <- err })
+	in.Take(1, "node_a", payloadOf(t, wire.NewRunID(), 1, 1), Alone(func(err error) { settled <- err }))
 	in.writers[1].stop()
 	if err := <-settled; !errors.Is(err, ErrStopped) || in.waiting.Load() != 0 {
 		t.Errorf("settled with %v, %d bytes wait", err, in.waiting.Load())

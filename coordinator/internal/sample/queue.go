@@ -1,9 +1,12 @@
 package sample
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"lucid.internal/shared/wire"
 )
 
 // inbox is where connections leave messages for a writer. It never blocks:
@@ -60,68 +63,120 @@ const (
 // message up after 30 s.
 const backfillPatience = 4
 
+// batch is messages of one run of a node, oldest first: one move of its
+// watermark.
+type batch struct {
+	nodeNo   int32
+	run      wire.RunID
+	messages []*message
+}
+
+// line is what waits of one node, oldest first.
+type line struct {
+	messages []*message
+	served   bool // in the group that is made
+}
+
 // queue decides who goes first. All that a node sent goes in the order in
-// which it came, so only the first message of each node can be next. Of those,
-// live ones are taken before backfill, of which a group holds a share: however
-// much a fleet that was offline brings along, a live sample waits for the
-// group under way and goes with the next one, and backfill never stands still.
+// which it came, so only what stands first in its line can be next. Of those,
+// live messages are taken before backfill, of which a group holds a share:
+// however much a fleet that was offline brings along, a live sample waits for
+// the group under way and goes with the next one, and backfill never stands
+// still.
 type queue struct {
-	wait    time.Duration
-	waiting []*message
-	seen    map[int32]struct{}
+	wait  time.Duration
+	lines []*line // in the order in which they began
+	of    map[int32]*line
 }
 
 func newQueue(wait time.Duration) queue {
-	return queue{wait: wait, seen: make(map[int32]struct{})}
+	return queue{wait: wait, of: make(map[int32]*line)}
 }
 
-func (q *queue) add(m []*message) { q.waiting = append(q.waiting, m...) }
-
-// split takes the next group out, with at most one message of a node, and what
-// waited too long.
-func (q *queue) split(now time.Time) (group, late []*message) {
-	clear(q.seen)
-	rest, rows := q.waiting[:0], 0
-	var ready []int // where in rest the backfill lies that may go
-	for _, m := range q.waiting {
-		_, behind := q.seen[m.nodeNo]
-		switch {
-		case q.late(m, now):
-			late = append(late, m)
-			continue
-		case behind:
-			rest = append(rest, m)
-			continue
-		case m.backfill:
-			ready = append(ready, len(rest))
-			rest = append(rest, m)
-		case rows >= liveRows:
-			rest = append(rest, m)
-		default:
-			group = append(group, m)
-			rows += m.rows()
+func (q *queue) add(messages []*message) {
+	for _, m := range messages {
+		l := q.of[m.nodeNo]
+		if l == nil {
+			l = new(line)
+			q.of[m.nodeNo] = l
+			q.lines = append(q.lines, l)
 		}
-		q.seen[m.nodeNo] = struct{}{}
+		l.messages = append(l.messages, m)
 	}
-	rows = 0
-	for _, i := range ready {
-		if rows >= backfillRows {
-			break
-		}
-		group = append(group, rest[i])
-		rows += rest[i].rows()
-		rest[i] = nil
-	}
-	rest = slices.DeleteFunc(rest, func(m *message) bool { return m == nil })
-	clear(q.waiting[len(rest):])
-	q.waiting = rest
-	return group, late
 }
 
-func (q *queue) late(m *message, now time.Time) bool {
+// split takes the next group out, with at most one batch of a node. What
+// waited too long, and what its sender sent behind it, is given to refuse.
+func (q *queue) split(now time.Time, refuse func(*message, error)) []batch {
+	for _, l := range q.lines {
+		l.served = false
+		l.messages = slices.DeleteFunc(l.messages, func(m *message) bool { return q.refused(m, now, refuse) })
+	}
+	group := q.take(nil, false, liveRows)
+	group = q.take(group, true, backfillRows)
+	q.lines = slices.DeleteFunc(q.lines, func(l *line) bool { return len(l.messages) == 0 })
+	if len(q.lines) != len(q.of) {
+		maps.DeleteFunc(q.of, func(_ int32, l *line) bool { return len(l.messages) == 0 })
+	}
+	return group
+}
+
+func (q *queue) refused(m *message, now time.Time, refuse func(*message, error)) bool {
 	patience := q.wait
 	if m.backfill {
 		patience *= backfillPatience
 	}
-	return now.Sub(m.queued) > patience
+	switch {
+	case m.from.Failed():
+		refuse(m, ErrBehind)
+	case now.Sub(m.queued) > patience:
+		refuse(m, ErrLate)
+	default:
+		return false
+	}
+	return true
+}
+
+// take adds to a group what is live, or backfill, until it has that many rows.
+func (q *queue) take(group []batch, backfill bool, most int) []batch {
+	for _, l := range q.lines {
+		if most <= 0 {
+			break
+		}
+		if l.served || len(l.messages) == 0 || l.messages[0].backfill != backfill {
+			continue
+		}
+		b := l.cut(most)
+		for _, m := range b.messages {
+			most -= m.rows()
+		}
+		group = append(group, b)
+	}
+	return group
+}
+
+// cut takes the first messages of the line that belong together.
+func (l *line) cut(most int) batch {
+	first, count := l.messages[0], 0
+	for _, m := range l.messages {
+		if most <= 0 || m.run != first.run || m.backfill != first.backfill {
+			break
+		}
+		most -= m.rows()
+		count++
+	}
+	b := batch{first.nodeNo, first.run, l.messages[:count:count]}
+	l.messages, l.served = l.messages[count:], true
+	return b
+}
+
+// rest takes everything out.
+func (q *queue) rest() []*message {
+	var all []*message
+	for _, l := range q.lines {
+		all = append(all, l.messages...)
+	}
+	q.lines = nil
+	clear(q.of)
+	return all
 }

@@ -8,33 +8,56 @@ import (
 	"lucid.internal/shared/wire"
 )
 
+// connection is a Sender that forgets what it is told, but for a failure.
+type connection struct{ failed bool }
+
+func (c *connection) Settle(_ int, err error) { c.failed = c.failed || err != nil }
+func (c *connection) Failed() bool            { return c.failed }
+
 // queued is a message as the queue looks at it: a letter with a rows' count.
 func queued(nodeNo int32, name string, backfill bool, rows int) *message {
-	m := &message{nodeNo: nodeNo, nodeID: name, backfill: backfill, queued: noon, metrics: &wire.Metrics{Samples: make([]wire.Sample, rows)}}
-	return m
+	return &message{nodeNo: nodeNo, nodeID: name, backfill: backfill, queued: noon, from: new(connection),
+		metrics: &wire.Metrics{Samples: make([]wire.Sample, rows)}}
 }
 
 func split(q *queue, now time.Time) (group, late string) {
-	g, l := q.split(now)
-	for _, m := range g {
-		group += m.nodeID
-	}
-	for _, m := range l {
+	batches := q.split(now, func(m *message, err error) {
 		late += m.nodeID
+		m.from.Settle(1, err)
+	})
+	for _, b := range batches {
+		for _, m := range b.messages {
+			group += m.nodeID
+		}
 	}
 	return group, late
 }
 
-// Of one node, a group holds one message; later ones wait behind it in order,
-// also when they are live and it is not.
-func TestGroupHoldsOneMessageOfANode(t *testing.T) {
+// Of one node, a group holds what follows each other in one run, and is either
+// live or not; what comes then waits behind it, also when it is live.
+func TestGroupHoldsOneBatchOfANode(t *testing.T) {
 	q := newQueue(time.Second)
+	another := queued(1, "g", true, 1)
+	another.run = wire.NewRunID()
 	q.add([]*message{queued(1, "a", false, 1), queued(2, "b", true, 1), queued(1, "c", false, 1), queued(2, "d", false, 1),
-		queued(3, "e", false, 1), queued(1, "f", true, 1)})
-	for _, want := range []string{"aeb", "cd", "f", ""} {
+		queued(3, "e", false, 1), queued(1, "f", true, 1), another})
+	for _, want := range []string{"aceb", "df", "g", ""} {
 		if got, late := split(&q, noon); got != want || late != "" {
 			t.Fatalf("group %q, late %q, want %q", got, late, want)
 		}
+	}
+}
+
+// What a connection sent behind a message that is refused must come again
+// behind it; what another connection of the node brings goes on.
+func TestNothingIsTakenBehindWhatIsRefused(t *testing.T) {
+	q := newQueue(time.Second)
+	messages := []*message{queued(1, "a", false, 1), queued(1, "b", false, 1), queued(1, "c", false, 1), queued(1, "d", false, 1)}
+	messages[1].from, messages[3].from = messages[0].from, messages[0].from
+	messages[1].queued, messages[2].queued, messages[3].queued = noon.Add(time.Second), noon.Add(time.Second), noon.Add(time.Second)
+	q.add(messages)
+	if group, late := split(&q, noon.Add(time.Second+1)); group != "c" || late != "abd" {
+		t.Errorf("group %q, refused %q", group, late)
 	}
 }
 
@@ -45,12 +68,13 @@ func TestGroupsAreBounded(t *testing.T) {
 	}
 	var groups [][2]int
 	for {
-		group, _ := q.split(noon)
+		group := q.split(noon, nil)
 		if len(group) == 0 {
 			break
 		}
 		var rows [2]int
-		for _, m := range group {
+		for _, b := range group {
+			m := b.messages[0]
 			if m.backfill {
 				rows[1] += m.rows()
 			} else {
@@ -78,12 +102,12 @@ func TestBackfillDoesNotStarveLiveSamples(t *testing.T) {
 	groups := 0
 	for ; len(left) > 0; groups++ {
 		q.add([]*message{queued(live, "l", false, 1)})
-		group, late := q.split(noon)
-		if len(late) > 0 || group[0].nodeNo != live {
-			t.Fatalf("group %d has no live sample, %d messages are late", groups, len(late))
+		group := q.split(noon, nil)
+		if group[0].nodeNo != live {
+			t.Fatalf("group %d has no live sample", groups)
 		}
-		if len(group) != 1+backfillRows/256 && len(q.waiting) > 0 {
-			t.Fatalf("group %d has %d messages of backfill, %d wait", groups, len(group)-1, len(q.waiting))
+		if len(group) != 1+backfillRows/256 && len(q.lines) > 0 {
+			t.Fatalf("group %d has %d messages of backfill, %d nodes wait", groups, len(group)-1, len(q.lines))
 		}
 		for _, m := range group[1:] { // acknowledged: the node sends the next
 			if left[m.nodeNo]--; left[m.nodeNo] < 0 {

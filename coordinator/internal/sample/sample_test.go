@@ -113,7 +113,7 @@ func run(t testing.TB, cfg IngestConfig) *Ingest {
 // Store is Take for a caller that waits.
 func (in *Ingest) Store(nodeNo int32, payload []byte) error {
 	settled := make(chan error, 1)
-	in.Take(nodeNo, fmt.Sprintf("node_%d", nodeNo), payload, func(err error) { settled <- err })
+	in.Take(nodeNo, fmt.Sprintf("node_%d", nodeNo), payload, Alone(func(err error) { settled <- err }))
 	return <-settled
 }
 

@@ -52,25 +52,14 @@ func (w *writer) run(ctx context.Context) {
 }
 
 // stop settles what is left.
-func (w *writer) stop() {
-	for _, m := range append(w.queue.waiting, w.inbox.close()...) {
-		w.in.settle(m, ErrStopped)
-	}
-}
+func (w *writer) stop() { w.in.settle(append(w.queue.rest(), w.inbox.close()...), ErrStopped) }
 
 // next waits for a message and takes along all that came: no delay when idle,
 // large groups under load. It is nil when ctx ended.
-func (w *writer) next(ctx context.Context) []*message {
+func (w *writer) next(ctx context.Context) []batch {
 	for ctx.Err() == nil {
 		w.queue.add(w.inbox.take())
-		group, late := w.queue.split(time.Now())
-		if len(late) > 0 {
-			w.report(len(late), ErrLate)
-		}
-		for _, m := range late {
-			w.in.settle(m, ErrLate)
-		}
-		if len(group) > 0 {
+		if group := w.queue.split(time.Now(), w.refuse); len(group) > 0 {
 			return group
 		}
 		select {
@@ -81,16 +70,21 @@ func (w *writer) next(ctx context.Context) []*message {
 	return nil
 }
 
-// commit settles the fate of a group and tells the callers.
-func (w *writer) commit(group []*message) {
+func (w *writer) refuse(m *message, err error) {
+	w.report(1, err)
+	w.in.settle([]*message{m}, err)
+}
+
+// commit settles the fate of a group and tells the senders.
+func (w *writer) commit(group []batch) {
 	err := w.write(group)
 	if err != nil && refusedByPostgres(err) {
 		w.commitEach(group)
 		return
 	}
-	w.report(len(group), err)
-	for _, m := range group {
-		w.in.settle(m, err)
+	for _, b := range group {
+		w.report(len(b.messages), err)
+		w.in.settle(b.messages, err)
 	}
 }
 
@@ -112,20 +106,31 @@ func (w *writer) report(messages int, err error) {
 // commitEach is for a group in which Postgres refuses something: each message
 // gets a transaction of its own, and the one that cannot be stored becomes a
 // dead letter instead of coming back for ever.
-func (w *writer) commitEach(group []*message) {
-	for _, m := range group {
-		err := w.write([]*message{m})
-		if err != nil && refusedByPostgres(err) {
-			m.kind, m.reason, m.run = reasonDatabase, err.Error(), wire.RunID{}
-			err = w.write([]*message{m})
+func (w *writer) commitEach(group []batch) {
+	for _, b := range group {
+		for i, m := range b.messages {
+			err := ErrBehind
+			if !m.from.Failed() {
+				err = w.commitOne(batch{b.nodeNo, b.run, b.messages[i : i+1]})
+			}
+			w.report(1, err)
+			w.in.settle(b.messages[i:i+1], err)
 		}
-		w.report(1, err)
-		w.in.settle(m, err)
 	}
 }
 
+func (w *writer) commitOne(b batch) error {
+	err := w.write([]batch{b})
+	if err != nil && refusedByPostgres(err) {
+		m := b.messages[0]
+		m.kind, m.reason, b.run = reasonDatabase, err.Error(), wire.RunID{}
+		err = w.write([]batch{b})
+	}
+	return err
+}
+
 // write commits a group in one transaction, repeating it where that can help.
-func (w *writer) write(group []*message) error {
+func (w *writer) write(group []batch) error {
 	if len(group) == 0 {
 		return nil
 	}
@@ -139,7 +144,7 @@ func (w *writer) write(group []*message) error {
 		a := attempt{writer: w, group: group, trusting: trusting}
 		if err = a.run(ctx); err == nil {
 			w.in.count.seconds.Observe(time.Since(started).Seconds())
-			w.in.count.group.Observe(float64(len(group)))
+			w.in.count.group.Observe(float64(a.messages()))
 			a.committed()
 			return nil
 		}
@@ -157,15 +162,17 @@ func (w *writer) write(group []*message) error {
 	return fmt.Errorf("metrics gave up after %d attempts: %w", maxAttempts, err)
 }
 
-func (w *writer) makePartitions(ctx context.Context, group []*message) error {
+func (w *writer) makePartitions(ctx context.Context, group []batch) error {
 	raw := w.in.store.cfg.Retention.raw()
 	days := make(map[time.Time]struct{})
-	for _, m := range group {
-		if m.kind != "" {
-			continue
-		}
-		for i := range m.metrics.Samples {
-			days[raw.begin(time.UnixMilli(m.metrics.Samples[i].AtMs))] = struct{}{}
+	for _, b := range group {
+		for _, m := range b.messages {
+			if m.kind != "" {
+				continue
+			}
+			for i := range m.metrics.Samples {
+				days[raw.begin(time.UnixMilli(m.metrics.Samples[i].AtMs))] = struct{}{}
+			}
 		}
 	}
 	for d := range days {
