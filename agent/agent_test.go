@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lucid.internal/agent/internal/coordtest"
+	"lucid.internal/agent/internal/machinetest"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -25,7 +26,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	testNode = "node_test"      // what coordtest names every node
 	patience = 30 * time.Second // bounds waits that end by themselves when all is well
-	pi4      = "internal/collect/testdata/pi4"
 )
 
 // network is a coordinator's outside and an agent enrolled with it.
@@ -55,9 +55,7 @@ func newNetworkWith(t *testing.T, config coordtest.BrokerConfig) *network {
 	n.enrolment = coordtest.NewEnrolment(t, authority, false, []string{n.broker.Addr}, "token")
 
 	root := t.TempDir()
-	if err := os.CopyFS(root, os.DirFS(pi4)); err != nil {
-		t.Fatal(err)
-	}
+	machinetest.Plant(t, root, "pi4")
 	write(t, filepath.Join(root, "proc/sys/kernel/random/boot_id"), "0a1b2c3d-0000-4000-8000-0000000000ff\n")
 	write(t, filepath.Join(root, "run/systemd/timesync/synchronized"), "")
 	folder := t.TempDir()

@@ -25,7 +25,7 @@ var rules = []rule{
 	{"siblings in internal do not import each other", "the agent joins them, so each can be read alone",
 		func(pkg, imported string, test bool) bool {
 			return in(pkg, "internal") && in(imported, "internal") && imported != pkg &&
-				!(test && in(imported, "internal/coordtest"))
+				!(test && (in(imported, "internal/coordtest") || in(imported, "internal/machinetest")))
 		}},
 	{"internal does not import the root, nor the root cmd", "dependencies point downward",
 		func(pkg, imported string, _ bool) bool {
@@ -48,6 +48,8 @@ var rules = []rule{
 			broker := strings.HasPrefix(imported, "github.com/mochi-mqtt/") || in(imported, "internal/coordtest")
 			return broker && !test && !in(pkg, "internal/coordtest")
 		}},
+	{"no machines outside tests", "machinetest serves tests",
+		func(_, imported string, test bool) bool { return in(imported, "internal/machinetest") && !test }},
 	{"nothing of the coordinator", "agent and coordinator share package shared, nothing else",
 		func(_, imported string, _ bool) bool {
 			return strings.HasPrefix(imported, "lucid.internal/coordinator")
@@ -113,6 +115,7 @@ func TestRulesCatch(t *testing.T) {
 		{module + "/internal/link", "net/http"},
 		{module, "github.com/coreos/go-systemd/v22/daemon"},
 		{module, "github.com/mochi-mqtt/server/v2"},
+		{module, module + "/internal/machinetest"},
 		{module, "lucid.internal/coordinator"},
 	} {
 		if !rules[i].broken(c.pkg, c.imported, false) {

@@ -48,6 +48,10 @@ type Report struct {
 	SpoolError      string            `json:"spool_error,omitempty"`
 	Absent          map[string]string `json:"absent,omitempty"`
 	Verdict         *wire.Verdict     `json:"verdict,omitempty"` // the last one
+
+	// CollectMs is how long each subject took in the last sample; one that
+	// gave nothing is in Absent.
+	CollectMs map[string]float64 `json:"collect_ms,omitempty"`
 }
 
 // journal is what delivery and verdicts leave behind, for proofs and the
@@ -122,6 +126,10 @@ func (a *Agent) describe() *Report {
 		ClockNotSet: !a.recorder.clock.set(),
 		SpoolBytes:  queue.DiskBytes, SpoolError: a.journal.spool,
 		Absent: a.recorder.absent, Verdict: a.journal.verdict,
+		CollectMs: make(map[string]float64),
+	}
+	for subject, took := range a.collector.Took() {
+		r.CollectMs[subject] = float64(took.Microseconds()) / 1000
 	}
 	if !state.RetryAt.IsZero() {
 		r.RetryAt = &state.RetryAt

@@ -24,15 +24,17 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// DefaultTimeout is how long one subject may take before it is reported
-// absent. Files of /proc and /sys answer in microseconds; what takes seconds
-// is a dead disk.
-const DefaultTimeout = 2 * time.Second
+// How long a subject may take before it is reported absent. Files of /proc and
+// /sys answer in microseconds; what takes seconds is a dead disk.
+const (
+	quick          = time.Second
+	DefaultTimeout = 2 * time.Second
+)
 
 // Config of a Collector. The zero value reads this machine.
 type Config struct {
 	Root    string           // where proc, sys and etc are found; default "/"
-	Timeout time.Duration    // of each subject; default DefaultTimeout
+	Timeout time.Duration    // longest of a subject, which may have a shorter one; default DefaultTimeout
 	Now     func() time.Time // default time.Now; rates use its monotonic part
 
 	// Usage measures the filesystem mounted at a path; default statfs.
@@ -56,9 +58,11 @@ type reading func(*wire.Sample)
 
 // subject is one part of a sample.
 type subject struct {
-	name string
-	read func() (reading, error)
-	busy atomic.Bool // its last read has not come back yet
+	name  string
+	limit time.Duration
+	read  func() (reading, error)
+	busy  atomic.Bool   // its last read has not come back yet
+	took  time.Duration // of its last read that came back in time; of Sample's goroutine
 }
 
 // New makes a collector. It reads nothing yet.
@@ -91,14 +95,16 @@ func New(config Config) *Collector {
 		common.HostRootEnvKey: config.Root,
 	})
 	c.subjects = []*subject{
-		{name: "cpu", read: (&cpuReader{Collector: c}).read},
-		{name: "memory", read: c.readMemory},
-		{name: "disk", read: (&diskReader{Collector: c}).read},
-		{name: "network", read: c.readNetwork},
-		{name: "gpu", read: (&gpuReader{Collector: c}).read},
-		{name: "thermal", read: c.readThermal},
-		{name: "throttle", read: c.readThrottle},
-		{name: "firmware", read: c.readFirmware},
+		{name: "cpu", limit: quick, read: (&cpuReader{Collector: c}).read},
+		{name: "memory", limit: quick, read: c.readMemory},
+		{name: "disk", limit: DefaultTimeout, read: (&diskReader{Collector: c}).read},
+		{name: "network", limit: quick, read: c.readNetwork},
+		{name: "gpu", limit: quick, read: (&gpuReader{Collector: c}).read},
+		{name: "thermal", limit: quick, read: c.readThermal},
+		{name: "throttle", limit: quick, read: (&throttleReader{Collector: c}).read},
+		{name: "pressure", limit: quick, read: c.readPressure},
+		{name: "fan", limit: quick, read: c.readFan},
+		{name: "firmware", limit: DefaultTimeout, read: c.readFirmware},
 	}
 	return c
 }
@@ -113,8 +119,9 @@ func (c *Collector) Sample() wire.Sample {
 		reading reading
 		err     error
 	}
-	results := make(chan result, len(c.subjects)) // room for all: a late one never blocks
+	results := make(chan result, 2*len(c.subjects)) // room for all and their limits: a late one never blocks
 	var sample wire.Sample
+	begun := time.Now()
 	readings := make([]reading, len(c.subjects))
 	waiting := make(map[int]bool, len(c.subjects))
 	for i, s := range c.subjects {
@@ -123,27 +130,25 @@ func (c *Collector) Sample() wire.Sample {
 			continue
 		}
 		waiting[i] = true
+		limit := min(s.limit, c.config.Timeout)
+		expire := time.AfterFunc(limit, func() { results <- result{i, nil, fmt.Errorf("no answer within %s", limit)} })
 		go func() {
 			reading, err := s.safely()
 			s.busy.Store(false)
 			results <- result{i, reading, err}
+			expire.Stop()
 		}()
 	}
-	timeout := time.NewTimer(c.config.Timeout)
-	defer timeout.Stop()
 	for len(waiting) > 0 {
-		select {
-		case r := <-results:
-			delete(waiting, r.subject)
-			readings[r.subject] = r.reading
-			if r.err != nil {
-				absent(&sample, c.subjects[r.subject].name, r.err.Error())
-			}
-		case <-timeout.C:
-			for i := range waiting {
-				absent(&sample, c.subjects[i].name, fmt.Sprintf("no answer within %s", c.config.Timeout))
-			}
-			clear(waiting)
+		r := <-results
+		if !waiting[r.subject] {
+			continue // its limit, or its answer after it
+		}
+		delete(waiting, r.subject)
+		s := c.subjects[r.subject]
+		readings[r.subject], s.took = r.reading, time.Since(begun)
+		if r.err != nil {
+			absent(&sample, s.name, r.err.Error())
 		}
 	}
 	for _, apply := range readings { // in order: thermal and firmware add to what cpu and gpu set
@@ -152,6 +157,16 @@ func (c *Collector) Sample() wire.Sample {
 		}
 	}
 	return sample
+}
+
+// Took is how long each subject needed in the last Sample, whose goroutine
+// alone may ask: until it answered, or gave up at its limit.
+func (c *Collector) Took() map[string]time.Duration {
+	took := make(map[string]time.Duration, len(c.subjects))
+	for _, s := range c.subjects {
+		took[s.name] = s.took
+	}
+	return took
 }
 
 // safely turns a panic, which a malformed kernel file can cause in a parser,

@@ -8,18 +8,20 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/disk"
 	"go.uber.org/goleak"
 
+	"lucid.internal/agent/internal/machinetest"
 	"lucid.internal/shared/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// machine is a copy of a fixture tree that a test may change, and a clock.
+// machine is one of machinetest that a test may change, and a clock.
 type machine struct {
 	*Collector
 	t    *testing.T
@@ -30,12 +32,14 @@ type machine struct {
 func newMachine(t *testing.T, fixture string) *machine {
 	t.Helper()
 	m := &machine{t: t, root: t.TempDir(), now: time.Unix(1_800_000_000, 0)}
-	if err := os.CopyFS(m.root, os.DirFS(filepath.Join("testdata", fixture))); err != nil {
-		t.Fatal(err)
+	firmware := &fakeFirmware{answers: machinetest.Plant(t, m.root, fixture)}
+	if len(firmware.answers) > 0 {
+		m.write(gencmdDevice, "")
 	}
 	m.Collector = New(Config{
-		Root: m.root,
-		Now:  func() time.Time { return m.now },
+		Root:     m.root,
+		Firmware: firmware.open,
+		Now:      func() time.Time { return m.now },
 		Usage: func(path string) (*disk.UsageStat, error) {
 			return &disk.UsageStat{Path: path, Total: 1000, Used: 600, Free: 300}, nil
 		},
@@ -127,6 +131,7 @@ func TestRaspberryPi(t *testing.T) {
 	equal(t, "cpu.load", s.CPU.LoadAverage, [3]float64{0.31, 0.22, 0.18})
 	equal(t, "cpu.temperature", *s.CPU.TemperatureCelsius, 47.712)
 
+	s.Memory.Zram = nil // see TestMachines
 	equal(t, "memory", *s.Memory, wire.Memory{
 		TotalBytes:     3884316 << 10,
 		UsedBytes:      (3884316 - 2210040 - 71200 - 1020340 - 52100) << 10,
@@ -138,6 +143,7 @@ func TestRaspberryPi(t *testing.T) {
 	})
 
 	equal(t, "filesystems", len(s.Disk.Filesystems), 3)
+	s.Disk.Filesystems[0].ErrorsCount, s.Disk.Filesystems[0].LifetimeWriteBytes = nil, nil // see TestMachines
 	equal(t, "root", s.Disk.Filesystems[0], wire.Filesystem{Mount: "/", TotalBytes: 1000, UsedBytes: 600, FreeBytes: 300})
 	equal(t, "boot is read-only", s.Disk.Filesystems[1].ReadOnly, true)
 	equal(t, "mount with a space", s.Disk.Filesystems[2].Mount, "/media/pi/my disk")
@@ -253,6 +259,49 @@ func TestHangingSubjectIsAbsentAndNotStartedAgain(t *testing.T) {
 	}
 }
 
+// TestHungFileDelaysNothing: a file that never answers costs one sample its own
+// limit, no later one anything, and the other subjects nothing at all.
+func TestHungFileDelaysNothing(t *testing.T) {
+	m := newMachine(t, "pi5")
+	m.remove("proc/pressure/cpu")
+	fifo := filepath.Join(m.root, "proc/pressure/cpu")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range m.subjects {
+		if s.name == "pressure" {
+			s.limit = 50 * time.Millisecond
+		} else {
+			s.limit = time.Hour // nothing else may wait for it
+		}
+	}
+	m.config.Timeout = time.Hour
+	for i, want := range []string{"no answer within 50ms", "still waiting for an earlier reading"} {
+		s := m.Sample()
+		accepted(t, s)
+		equal(t, "pressure", s.Absent["pressure"], want)
+		if s.CPU == nil || s.Memory == nil || s.Disk == nil || s.Network == nil || s.Throttle == nil || s.Board == nil {
+			t.Errorf("sample %d lacks others too: %v", i, s.Absent)
+		}
+	}
+	if took := m.Took()["pressure"]; took < 50*time.Millisecond {
+		t.Errorf("it took %s, less than it was waited for", took)
+	}
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0) // who waits to open it goes on
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writer.WriteString("some avg10=1.00 avg60=0 avg300=0 total=0\n"); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	for _, s := range m.subjects {
+		for s.busy.Load() {
+			runtime.Gosched()
+		}
+	}
+}
+
 func TestDeadDiskDoesNotHoldUpTheInventory(t *testing.T) {
 	m := newMachine(t, "pi4")
 	release := make(chan struct{})
@@ -291,6 +340,12 @@ func TestThisMachine(t *testing.T) {
 	accepted(t, s)
 	if s.CPU == nil || s.Memory == nil || s.Disk == nil {
 		t.Errorf("this machine gives no cpu, memory or disk: %v", s.Absent)
+	}
+	if files := c.glob("proc/pressure/io"); len(files) > 0 && s.Disk != nil && s.Disk.PressurePercent == nil {
+		t.Errorf("no pressure, though %s is there: %s", files[0], s.Absent["pressure"])
+	}
+	if files := c.glob("sys/block/zram*/mm_stat"); len(files) > 0 && s.Memory != nil && s.Memory.Zram == nil {
+		t.Errorf("no zram, though %s is there: %s", files[0], s.Absent["memory.zram"])
 	}
 }
 

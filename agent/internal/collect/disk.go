@@ -31,10 +31,15 @@ func (d *diskReader) read() (reading, error) {
 		figures.FreeBytes += f.FreeBytes
 	}
 	reason := d.rates(figures)
+	worn, notWorn := d.worn()
+	figures.WornPercent = worn
 	return func(s *wire.Sample) {
 		s.Disk = figures
 		if reason != nil {
 			absent(s, "disk.rates", reason.Error())
+		}
+		if notWorn != nil {
+			absent(s, "disk.worn_percent", notWorn.Error())
 		}
 	}, nil
 }
@@ -82,15 +87,15 @@ func (c *Collector) measure(m mount) (wire.Filesystem, error) {
 	if u.Total == 0 {
 		return wire.Filesystem{}, fmt.Errorf("%s: filesystem tells no size", m.point)
 	}
-	return wire.Filesystem{
+	f := wire.Filesystem{
 		Mount:      clip(m.point),
 		TotalBytes: u.Total,
 		UsedBytes:  min(u.Used, u.Total),
 		FreeBytes:  min(u.Free, u.Total),
 		ReadOnly:   m.readOnly,
-
-		ErrorsCount: c.filesystemErrors(m.number),
-	}, nil
+	}
+	c.readHealth(m.number, &f)
+	return f, nil
 }
 
 // virtualDisk names block devices that stand on another one, or on memory:

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
-
-	"lucid.internal/shared/wire"
 )
 
 // A question to the firmware of a Raspberry Pi is a property message, as the
@@ -38,46 +35,6 @@ const (
 // kernels have alone, also gives away one-time memory and runs code on the
 // GPU: it is never opened.
 const gencmdDevice = "dev/vcio_gencmd"
-
-var errNoFirmware = errors.New("no " + gencmdDevice + " that may be asked")
-
-// readFirmware asks for what no file tells: the clock that the cores really
-// run at (cpufreq shows what was asked for, also while the firmware
-// throttles), and the memory that the GPU was given.
-func (c *Collector) readFirmware() (reading, error) {
-	if _, err := os.Stat(c.path(gencmdDevice)); err != nil {
-		return nil, nil // no Raspberry Pi, or an older kernel
-	}
-	exchange, done, err := c.config.Firmware(c.path(gencmdDevice))
-	if err != nil {
-		return nil, errNoFirmware
-	}
-	defer done()
-	clock, clockErr := ask(exchange, "measure_clock arm", parseClock)
-	memory, memoryErr := ask(exchange, "get_mem gpu", parseGPUMemory)
-	return func(s *wire.Sample) {
-		if s.CPU != nil && clockErr == nil {
-			s.CPU.FrequencyMHz = &clock
-		}
-		if memoryErr == nil {
-			giveGPUMemory(s, memory)
-		}
-	}, errors.Join(clockErr, memoryErr)
-}
-
-// giveGPUMemory adds the memory to the GPU, which a model without load
-// counters has as well.
-func giveGPUMemory(s *wire.Sample, bytes uint64) {
-	if s.GPU == nil {
-		s.GPU = new(wire.GPU)
-		why := s.Absent["gpu"]
-		delete(s.Absent, "gpu")
-		absent(s, "gpu.usage_percent", why)
-	}
-	s.GPU.MemoryTotalBytes = &bytes
-	delete(s.Absent, "gpu.memory")
-	absent(s, "gpu.memory_used_bytes", "the firmware does not tell")
-}
 
 // exchange hands a property message to the firmware, which writes its answer
 // into it.
@@ -111,36 +68,19 @@ func question(command string) []byte {
 	return message
 }
 
+// errRefused is the firmware's own answer to what it does not know.
+var errRefused = errors.New("refused with error")
+
 // answer reads the message that came back.
 func answer(message []byte) (string, error) {
 	if state := binary.LittleEndian.Uint32(message[4:]); state != 0x80000000 {
 		return "", fmt.Errorf("not answered (state %#x)", state)
 	}
 	if code := binary.LittleEndian.Uint32(message[20:]); code != 0 {
-		return "", fmt.Errorf("refused with error %d", code)
+		return "", fmt.Errorf("%w %d", errRefused, code)
 	}
 	text, _, _ := strings.Cut(string(message[gencmdText:gencmdText+gencmdRoom]), "\x00")
 	return strings.TrimSpace(text), nil
-}
-
-// parseClock reads "frequency(48)=1500345728", in Hz, as MHz.
-func parseClock(text string) (float64, error) {
-	_, digits, _ := strings.Cut(text, "=")
-	hertz, err := strconv.ParseUint(digits, 10, 48)
-	if err != nil || hertz == 0 {
-		return 0, fmt.Errorf("it says %q", text)
-	}
-	return rounded(float64(hertz) / 1e6), nil
-}
-
-// parseGPUMemory reads "gpu=76M".
-func parseGPUMemory(text string) (uint64, error) {
-	digits, mebibytes := strings.CutSuffix(strings.TrimPrefix(text, "gpu="), "M")
-	size, err := strconv.ParseUint(digits, 10, 24)
-	if err != nil || !mebibytes {
-		return 0, fmt.Errorf("it says %q", text)
-	}
-	return size << 20, nil
 }
 
 // mailboxCall is _IOWR(100, 0, char *): the size of a pointer is part of it.

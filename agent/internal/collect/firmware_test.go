@@ -42,7 +42,8 @@ func (f *fakeFirmware) exchange(message []byte) error {
 }
 
 func TestFirmware(t *testing.T) {
-	good := map[string]string{"measure_clock arm": "frequency(48)=1500345728\n", "get_mem gpu": "gpu=76M\n"}
+	const gpuClock = "frequency(46)=500000992"
+	good := map[string]string{"measure_clock arm": "frequency(48)=1500345728\n", "get_mem gpu": "gpu=76M\n", "measure_clock v3d": gpuClock}
 	for name, c := range map[string]struct {
 		answers map[string]string
 		broken  error
@@ -51,10 +52,11 @@ func TestFirmware(t *testing.T) {
 		absent  string  // part of the reason
 	}{
 		"both":              {answers: good, mhz: 1500.346, memory: 76 << 20},
-		"no clock":          {answers: map[string]string{"get_mem gpu": "gpu=76M"}, memory: 76 << 20, absent: "measure_clock arm: refused with error 1"},
-		"no memory":         {answers: map[string]string{"measure_clock arm": "frequency(0)=600000000"}, mhz: 600, absent: "get_mem gpu: refused"},
-		"a clock of 0":      {answers: map[string]string{"measure_clock arm": "frequency(48)=0", "get_mem gpu": "gpu=76M"}, memory: 76 << 20, absent: `it says "frequency(48)=0"`},
-		"memory in words":   {answers: map[string]string{"measure_clock arm": "frequency(48)=600000000", "get_mem gpu": "gpu=lots"}, mhz: 600, absent: `it says "gpu=lots"`},
+		"no clock":          {answers: map[string]string{"get_mem gpu": "gpu=76M", "measure_clock v3d": gpuClock}, memory: 76 << 20, absent: "measure_clock arm: refused with error 1"},
+		"no memory":         {answers: map[string]string{"measure_clock arm": "frequency(0)=600000000", "measure_clock v3d": gpuClock}, mhz: 600, absent: "get_mem gpu: refused"},
+		"a clock of 0":      {answers: map[string]string{"measure_clock arm": "frequency(48)=0", "get_mem gpu": "gpu=76M", "measure_clock v3d": gpuClock}, memory: 76 << 20, absent: `it says "frequency(48)=0"`},
+		"memory in words":   {answers: map[string]string{"measure_clock arm": "frequency(48)=600000000", "get_mem gpu": "gpu=lots", "measure_clock v3d": gpuClock}, mhz: 600, absent: `it says "gpu=lots"`},
+		"no GPU clock":      {answers: map[string]string{"measure_clock arm": "frequency(48)=600000000", "get_mem gpu": "gpu=76M"}, mhz: 600, memory: 76 << 20, absent: "measure_clock v3d: refused"},
 		"the device breaks": {broken: syscall.EIO, absent: "measure_clock arm: input/output error"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,12 +96,12 @@ func TestFirmwareGivesMemoryToAGPUWithoutCounters(t *testing.T) {
 	}
 }
 
-// TestNoFirmware: without the device nobody is asked, and nothing is said of
-// it; one that may not be opened is a reason.
+// TestNoFirmware: without the device nobody is asked; one that may not be
+// opened is another reason.
 func TestNoFirmware(t *testing.T) {
 	m := newMachine(t, "pi4")
 	m.config.Firmware = func(string) (exchange, func(), error) { t.Error("opened"); return nil, nil, errors.New("no") }
-	if why, said := m.Sample().Absent["firmware"]; said {
+	if why := m.Sample().Absent["firmware"]; why != "no "+gencmdDevice {
 		t.Errorf("absent because %q, without a device", why)
 	}
 	m.write(gencmdDevice, "")

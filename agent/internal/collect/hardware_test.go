@@ -1,11 +1,11 @@
 package collect
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"lucid.internal/agent/internal/machinetest"
 	"lucid.internal/shared/wire"
 )
 
@@ -14,18 +14,10 @@ func tree(t *testing.T, files map[string]string) *Collector {
 	t.Helper()
 	root := t.TempDir()
 	for name, content := range files {
-		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
 		if target, link := strings.CutPrefix(content, "->"); link {
-			err = os.Symlink(target, path)
+			machinetest.Link(t, filepath.Join(root, name), target)
 		} else {
-			err = os.WriteFile(path, []byte(content), 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
+			machinetest.File(t, filepath.Join(root, name), content)
 		}
 	}
 	return New(Config{Root: root})

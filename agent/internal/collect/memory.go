@@ -2,6 +2,10 @@ package collect
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
 
 	"github.com/shirou/gopsutil/v3/mem"
 
@@ -17,7 +21,50 @@ func (c *Collector) readMemory() (reading, error) {
 		return nil, errors.New("/proc/meminfo has no MemTotal")
 	}
 	figures := memoryFrom(v)
-	return func(s *wire.Sample) { s.Memory = figures }, nil
+	zram, err := c.zram()
+	return func(s *wire.Sample) {
+		s.Memory = figures
+		s.Memory.Zram = zram
+		if err != nil {
+			absent(s, "memory.zram", err.Error())
+		}
+	}, nil
+}
+
+// zram adds up what all zram devices hold.
+func (c *Collector) zram() (*wire.Zram, error) {
+	files := c.glob("sys/block/zram*/mm_stat")
+	if len(files) == 0 {
+		return nil, errors.New("no zram")
+	}
+	sum := new(wire.Zram)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := addZram(sum, string(text)); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return sum, nil
+}
+
+// addZram reads the first columns of mm_stat, in bytes: orig_data_size,
+// compr_data_size, mem_used_total (Documentation/admin-guide/blockdev/zram.rst).
+func addZram(sum *wire.Zram, text string) error {
+	columns := strings.Fields(text)
+	if len(columns) < 3 {
+		return fmt.Errorf("it says %q", strings.TrimSpace(text))
+	}
+	for i, into := range []*uint64{&sum.DataBytes, &sum.PackedBytes, &sum.MemoryBytes} {
+		n, err := strconv.ParseUint(columns[i], 10, 56)
+		if err != nil {
+			return fmt.Errorf("column %d says %q", i+1, columns[i])
+		}
+		*into += n
+	}
+	return nil
 }
 
 // memoryFrom keeps every part within its whole. The kernel reads the

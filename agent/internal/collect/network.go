@@ -28,7 +28,13 @@ func (c *Collector) readNetwork() (reading, error) {
 		return nil, errors.New("no network interface besides virtual ones")
 	}
 	figures.Interfaces = figures.Interfaces[:min(len(figures.Interfaces), wire.MaxListItems)]
-	return func(s *wire.Sample) { s.Network = figures }, nil
+	wireless := c.readLinks(figures.Interfaces)
+	return func(s *wire.Sample) {
+		s.Network = figures
+		if !wireless {
+			absent(s, "network.wireless", "no wireless link")
+		}
+	}, nil
 }
 
 func networkFrom(counters []net.IOCountersStat) *wire.Network {

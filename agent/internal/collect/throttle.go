@@ -23,14 +23,28 @@ const (
 
 var errNoThrottle = errors.New("no firmware that tells of throttling")
 
-// readThrottle asks what the kernel of a Raspberry Pi shows of its firmware's
+// throttleReader counts how often under-voltage began.
+type throttleReader struct {
+	*Collector
+	low    bool // in the sample before
+	events uint64
+}
+
+// read asks what the kernel of a Raspberry Pi shows of its firmware's
 // get_throttled, which anybody may read. Where it does not, the kernel's own
 // watch over the supply still tells of under-voltage.
-func (c *Collector) readThrottle() (reading, error) {
-	t, err := c.throttle()
+func (r *throttleReader) read() (reading, error) {
+	t, err := r.throttle()
 	if err != nil {
 		return nil, err
 	}
+	if low := *t.UnderVoltage; low != r.low {
+		r.low = low
+		if low {
+			r.events++
+		}
+	}
+	t.UnderVoltageEvents = new(r.events)
 	return func(s *wire.Sample) { s.Throttle = t }, nil
 }
 
@@ -68,19 +82,4 @@ func parseThrottled(text string) (*wire.Throttle, error) {
 	return &wire.Throttle{
 		UnderVoltage: is(underVoltageBit), Capped: is(cappedBit), Throttled: is(throttledBit), SoftLimit: is(softLimitBit),
 	}, nil
-}
-
-// filesystemErrors is how many errors ext4 has noted on a device (its number
-// as mountinfo shows it, 179:2); nil where none are counted.
-func (c *Collector) filesystemErrors(number string) *uint64 {
-	device, err := os.Readlink(c.path("sys/dev/block", number))
-	if err != nil {
-		return nil
-	}
-	text := c.text("sys/fs/ext4", filepath.Base(device), "errors_count")
-	count, err := strconv.ParseUint(text, 10, 63)
-	if err != nil {
-		return nil
-	}
-	return &count
 }

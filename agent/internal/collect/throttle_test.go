@@ -1,21 +1,16 @@
 package collect
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
+
+	"lucid.internal/agent/internal/machinetest"
 )
 
 // write makes a file of the machine.
 func (m *machine) write(file, content string) {
 	m.t.Helper()
-	path := filepath.Join(m.root, file)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		m.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		m.t.Fatal(err)
-	}
+	machinetest.File(m.t, filepath.Join(m.root, file), content)
 }
 
 const (
@@ -45,6 +40,8 @@ func TestThrottle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t, "pi4")
+			m.remove(throttledFile)
+			m.remove("sys/class/hwmon")
 			if c.throttled != "" {
 				m.write(throttledFile, c.throttled)
 			}
@@ -76,24 +73,17 @@ func TestThrottleIsNullWithAReason(t *testing.T) {
 	}
 }
 
-func TestFilesystemErrors(t *testing.T) {
+// TestUnderVoltageEvents: each time that it begins is counted once.
+func TestUnderVoltageEvents(t *testing.T) {
 	m := newMachine(t, "pi4")
-	m.write("sys/dev/block/.keep", "")
-	if err := os.Symlink("../../devices/platform/emmc2bus/mmc0/block/mmcblk0/mmcblk0p2", filepath.Join(m.root, "sys/dev/block/179:2")); err != nil {
-		t.Fatal(err)
-	}
-	m.write("sys/fs/ext4/mmcblk0p2/errors_count", "7\n")
-	s := m.Sample()
-	accepted(t, s)
-	counts := map[string]*uint64{}
-	for _, f := range s.Disk.Filesystems {
-		counts[f.Mount] = f.ErrorsCount
-	}
-	if root := counts["/"]; root == nil || *root != 7 {
-		t.Errorf("root has %v, want 7", root)
-	}
-	if boot := counts["/boot/firmware"]; boot != nil {
-		t.Errorf("vfat counts nothing, got %d", *boot)
+	for i, c := range []struct {
+		bits string
+		want uint64
+	}{{"0", 0}, {"1", 1}, {"1", 1}, {"10000", 1}, {"5", 2}} {
+		m.write(throttledFile, c.bits)
+		if got := m.Sample().Throttle.UnderVoltageEvents; got == nil || *got != c.want {
+			t.Errorf("sample %d counts %v, want %d", i, got, c.want)
+		}
 	}
 }
 
