@@ -81,13 +81,16 @@ tidy-check: ## fails when a go.mod or go.sum is not tidy
 	$(call each,go mod tidy -diff)
 	@cd tools && go mod tidy -diff
 
-generate: $(TOOLS)/sqlc $(TOOLS)/oapi-codegen ## write the code of all SQL queries and the API's client again
+generate: $(TOOLS)/sqlc $(TOOLS)/oapi-codegen ## write the code of all SQL queries, the API's client and docs/metrics.md again
 	cd coordinator && ../$(TOOLS)/sqlc generate
 	@sh scripts/client.sh $(CURDIR)/$(TOOLS)/oapi-codegen
+	cd agent && go test ./internal/collect -run TestMetricsPage -update
 
 generate-check: $(TOOLS)/sqlc $(TOOLS)/oapi-codegen ## fails when generated code differs from its source
 	@cd coordinator && ../$(TOOLS)/sqlc diff
-	@sh scripts/client.sh $(CURDIR)/$(TOOLS)/oapi-codegen check && echo "generated code is up to date"
+	@sh scripts/client.sh $(CURDIR)/$(TOOLS)/oapi-codegen check
+	@cd agent && go test ./internal/collect -run TestMetricsPage >/dev/null || { echo "docs/metrics.md is not what the code says; run make generate" >&2; exit 1; }
+	@echo "generated code is up to date"
 
 packages: $(TOOLS)/nfpm ## Debian packages of agent (amd64, arm64, armhf) and coordinator into dist/
 	@sh scripts/packages.sh $(CURDIR)/$(TOOLS)/nfpm
