@@ -81,25 +81,31 @@ func (s *Store) lockPayable(ctx context.Context, tx db.Tx, most int, at time.Tim
 	}
 }
 
-// Start takes one payout for the manual rail, wherever it stands in the queue.
-func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
-	var after Payout
-	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
-		if err := passGate(ctx, tx); err != nil {
-			return err
-		}
-		at := s.cfg.Now()
-		row, err := sqlgen.New(tx).LockPayout(ctx, sqlgen.LockPayoutParams{PayoutID: payoutID, At: at})
-		if err != nil {
-			return notFound(payoutID, err)
-		}
-		if err := s.mayStart(ctx, tx, row, at); err != nil {
-			return err
-		}
-		if after, err = begin(ctx, tx, row.Payout, row.NodeID, row.Address, Manual, at); err != nil {
-			return err
-		}
-		return record(ctx, tx, by, payoutOf(row.Payout, row.NodeID), after)
+// TakeOne takes one payout as Take does, wherever it stands in the queue.
+func (s *Store) TakeOne(ctx context.Context, tx db.Tx, by audit.By, rail Rail, payoutID string) (Payout, error) {
+	if err := passGate(ctx, tx); err != nil {
+		return Payout{}, err
+	}
+	at := s.cfg.Now()
+	row, err := sqlgen.New(tx).LockPayout(ctx, sqlgen.LockPayoutParams{PayoutID: payoutID, At: at})
+	if err != nil {
+		return Payout{}, notFound(payoutID, err)
+	}
+	if err := s.mayStart(ctx, tx, row, at); err != nil {
+		return Payout{}, err
+	}
+	after, err := begin(ctx, tx, row.Payout, row.NodeID, row.Address, rail, at)
+	if err != nil {
+		return Payout{}, err
+	}
+	return after, record(ctx, tx, by, payoutOf(row.Payout, row.NodeID), after)
+}
+
+// Start takes one payout for the manual rail.
+func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (after Payout, err error) {
+	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+		after, err = s.TakeOne(ctx, tx, by, Manual, payoutID)
+		return err
 	})
 	return after, err
 }
