@@ -13,15 +13,15 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// ackTimeout is how long a message may stay unacknowledged on a connection
-// that lives: longer than the coordinator waits for its database.
+// ackTimeout is how long a connection that lives may acknowledge nothing of
+// what is on its way: longer than the coordinator waits for its database.
 const ackTimeout = 30 * time.Second
 
-// deliver sends the queue's messages, one at a time and oldest first, each
-// until it is acknowledged: after a failure it goes out again, byte for
-// byte, on the next connection.
+// deliver sends the queue's messages, oldest first, each until it is
+// acknowledged: after a failure all that are not go out again, byte for byte
+// and in order, on the next connection.
 func (a *Agent) deliver(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		for a.queue.Stats().Messages == 0 {
 			select {
 			case <-ctx.Done():
@@ -29,23 +29,47 @@ func (a *Agent) deliver(ctx context.Context) {
 			case <-a.queue.Ready():
 			}
 		}
-		session, err := a.link.Session(ctx) // before Head: what was never sent may still be dropped
+		session, err := a.link.Session(ctx) // before Next: what was never sent may still be dropped
 		if err != nil {
 			return
 		}
-		message, ok := a.queue.Head()
-		if !ok {
-			continue
-		}
-		if err := a.send(ctx, session, message); err != nil {
-			if ctx.Err() != nil {
-				return
-			}
+		a.queue.Rewind()
+		if err := a.deliverOn(ctx, session); err != nil && ctx.Err() == nil {
 			session.Break(err) // without an acknowledgement nothing may follow on it
-			continue
 		}
-		a.journal.advance(message, a.config.Now())
+	}
+}
+
+// onItsWay is a message that was sent and is not acknowledged.
+type onItsWay struct {
+	spool.Message
+	*link.Publication
+}
+
+// deliverOn sends what waits on one connection. It ends when nothing does, or
+// with an error.
+func (a *Agent) deliverOn(ctx context.Context, s *link.Session) error {
+	window := wire.MaxUnacknowledged
+	if s.Relayed {
+		window = 1 // the coordinators behind that broker take one at a time
+	}
+	var sent []onItsWay // oldest first
+	for {
+		patience, cancel := context.WithTimeoutCause(ctx, ackTimeout, fmt.Errorf("no acknowledgement within %s", ackTimeout))
+		err := a.fill(patience, s, &sent, window)
+		if err == nil && len(sent) > 0 {
+			err = a.awaitOldest(patience, s, sent[0])
+		}
+		if err != nil && patience.Err() != nil {
+			err = context.Cause(patience)
+		}
+		cancel()
+		if err != nil || len(sent) == 0 {
+			return err
+		}
+		a.journal.advance(sent[0].Message, a.config.Now())
 		a.queue.Accept()
+		sent = sent[1:]
 		select {
 		case a.delivered <- struct{}{}:
 		default:
@@ -53,15 +77,27 @@ func (a *Agent) deliver(ctx context.Context) {
 	}
 }
 
-func (a *Agent) send(ctx context.Context, s *link.Session, m spool.Message) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, ackTimeout, fmt.Errorf("no acknowledgement within %s", ackTimeout))
-	defer cancel()
-	err := s.Publish(ctx, wire.ChannelMetrics, m.Payload, 1, false)
-	if err == nil && s.Relayed {
-		err = a.awaitCommit(ctx, s, m)
+// fill sends until as many as may be are on their way. While the coordinator
+// keeps up that is one.
+func (a *Agent) fill(ctx context.Context, s *link.Session, sent *[]onItsWay, window int) error {
+	for len(*sent) < window {
+		m, ok := a.queue.Next()
+		if !ok {
+			return nil
+		}
+		p, err := s.Send(ctx, wire.ChannelMetrics, m.Payload, 1, false)
+		if err != nil {
+			return err
+		}
+		*sent = append(*sent, onItsWay{m, p})
 	}
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	return nil
+}
+
+func (a *Agent) awaitOldest(ctx context.Context, s *link.Session, m onItsWay) error {
+	err := m.Wait(ctx)
+	if err == nil && s.Relayed {
+		err = a.awaitCommit(ctx, s, m.Message)
 	}
 	return err
 }

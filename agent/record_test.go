@@ -28,7 +28,7 @@ func newBench(t *testing.T, now time.Time) *bench {
 // does.
 func (b *bench) messages(t *testing.T) (list []*wire.Metrics) {
 	t.Helper()
-	for m, ok := b.queue.Head(); ok; m, ok = b.queue.Head() {
+	for m, ok := b.queue.Next(); ok; m, ok = b.queue.Next() {
 		metrics, err := wire.DecodeMetrics(m.Payload)
 		if err != nil {
 			t.Fatal(err)

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,6 +54,41 @@ func TestRestartWithoutConnectionLosesNothing(t *testing.T) {
 	if got := second.journal.acknowledged(); got != want {
 		t.Errorf("proofs speak of %+v, want %+v", got, want)
 	}
+}
+
+// TestBacklogGoesOutInAWindow: of many messages a few are on their way at once,
+// and all that were not acknowledged come again in order, byte for byte.
+func TestBacklogGoesOutInAWindow(t *testing.T) {
+	var answering atomic.Bool
+	n := newNetworkWith(t, coordtest.BrokerConfig{Mute: func(p coordtest.Publication) bool {
+		return p.Topic == wire.Topic(testNode, wire.ChannelMetrics) && !answering.Load()
+	}})
+	const messages = wire.MaxUnacknowledged + 4
+	n.config.PublishInterval = 4 * time.Minute // nothing but what is queued here
+	n.config.reportEvery = 10 * time.Millisecond
+	n.prepare = func(a *Agent) {
+		for range messages {
+			a.recorder.record(wire.Sample{})
+			a.recorder.flush()
+		}
+	}
+	n.start()
+	var first [][]byte
+	for range wire.MaxUnacknowledged {
+		first = append(first, n.next(wire.ChannelMetrics).Payload)
+	}
+	answering.Store(true)
+	n.broker.Kick(testNode)
+	for i := range messages {
+		again := n.next(wire.ChannelMetrics).Payload
+		if m, err := wire.DecodeMetrics(again); err != nil || m.FirstSeq() != uint64(i+1) {
+			t.Fatalf("message %d came as %+v, %v", i+1, m, err)
+		}
+		if i < len(first) && !bytes.Equal(again, first[i]) {
+			t.Errorf("message %d came again with other bytes", i+1)
+		}
+	}
+	n.reported(func(r *Report) bool { return r.MessagesWaiting == 0 })
 }
 
 // TestLongOfflineGoesToDisk: what has waited long is on disk before anybody

@@ -172,24 +172,50 @@ func (s *Session) receive(m mqtt.Message) {
 // 1, that the broker acknowledged it. After any error the other side may or
 // may not have it.
 func (s *Session) Publish(ctx context.Context, c wire.Channel, payload []byte, qos byte, retained bool) error {
-	if !s.alive() {
-		return s.reason()
+	p, err := s.Send(ctx, c, payload, qos, retained)
+	if err != nil {
+		return err
 	}
-	if err := s.publish(ctx, wire.Topic(s.link.config.NodeID, c), payload, qos, retained); err != nil {
-		return fmt.Errorf("publish %s: %w", c, err)
+	return p.Wait(ctx)
+}
+
+// Publication is on its way.
+type Publication struct {
+	session *Session
+	channel wire.Channel
+	token   mqtt.Token
+}
+
+// Wait is the second half of Publish.
+func (p *Publication) Wait(ctx context.Context) error {
+	if err := p.session.await(ctx, p.token); err != nil {
+		return fmt.Errorf("publish %s: %w", p.channel, err)
 	}
 	return nil
 }
 
-func (s *Session) publish(ctx context.Context, topic string, payload []byte, qos byte, retained bool) error {
+// Send is the first half of Publish: it does not wait for the acknowledgement.
+// Those of one caller leave in order.
+func (s *Session) Send(ctx context.Context, c wire.Channel, payload []byte, qos byte, retained bool) (*Publication, error) {
+	if !s.alive() {
+		return nil, s.reason()
+	}
+	token, err := s.send(ctx, wire.Topic(s.link.config.NodeID, c), payload, qos, retained)
+	if err != nil {
+		return nil, fmt.Errorf("publish %s: %w", c, err)
+	}
+	return &Publication{s, c, token}, nil
+}
+
+func (s *Session) send(ctx context.Context, topic string, payload []byte, qos byte, retained bool) (mqtt.Token, error) {
 	// While a write is stuck, paho keeps its caller up to WriteTimeout,
 	// whatever ctx says: so it gets a goroutine for a caller, one at a time.
 	select {
 	case s.turn <- struct{}{}:
 	case <-s.done:
-		return s.reason()
+		return nil, s.reason()
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	begun := make(chan mqtt.Token, 1)
 	go func() {
@@ -198,11 +224,11 @@ func (s *Session) publish(ctx context.Context, topic string, payload []byte, qos
 	}()
 	select {
 	case token := <-begun:
-		return s.await(ctx, token)
+		return token, nil
 	case <-s.done:
-		return s.reason()
+		return nil, s.reason()
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

@@ -257,7 +257,7 @@ func TestWhileSpilling(t *testing.T) {
 		}
 	})
 	for want := uint64(1); want <= most; {
-		m, ok := q.Head()
+		m, ok := q.Next()
 		if !ok {
 			<-q.Ready()
 			continue

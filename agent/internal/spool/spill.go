@@ -85,8 +85,10 @@ func (q *Queue) moved(s segment, records []record) {
 		q.remove(s)
 		return
 	}
-	if q.headIs == inMemory {
-		q.headIs = onDisk
+	for i := range min(len(left), len(q.handed)) {
+		if q.handed[i].is == inMemory {
+			q.handed[i].is = onDisk
+		}
 	}
 	q.segments = append(q.segments, s)
 	if len(q.segments) == 1 {
@@ -102,9 +104,11 @@ func (q *Queue) makeRoom() {
 		if q.opened != nil {
 			lost = samplesOf(q.opened)
 		}
-		if q.headIs == onDisk { // it may be committed: its copy is still sent
-			lost -= q.head.Samples
-			q.headIs = nowhere
+		for i, h := range q.handed {
+			if h.is == onDisk { // it may be committed: its copy is still sent
+				lost -= h.Samples
+				q.handed[i].is = nowhere
+			}
 		}
 		q.dropped += uint64(lost)
 		q.opened, q.segments = nil, q.segments[1:]

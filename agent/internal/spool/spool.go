@@ -69,8 +69,15 @@ type waiting struct {
 	since time.Time
 }
 
+// handed is a message that was handed out and is not accepted: it may be
+// committed already.
+type handed struct {
+	Message
+	is place
+}
+
 // Queue holds messages. Its methods may be called from several goroutines;
-// Head and Accept belong to the one that sends, Spill to another one.
+// Next, Accept and Rewind belong to the one that sends, Spill to another one.
 type Queue struct {
 	config Config
 	disk   *folder       // nil: memory only
@@ -81,8 +88,8 @@ type Queue struct {
 	opened   []record  // what is left of segments[0], once it was read
 	memory   []waiting // younger than all segments
 	packer   *packer
-	head     *Message // handed out and not accepted: it may be committed already
-	headIs   place
+	handed   []handed  // oldest first, before all that is left
+	given    int       // of them, since the last Rewind
 	next     uint64    // number of the next segment
 	finished []segment // accepted, but could not be removed yet
 	spilling bool
@@ -122,8 +129,8 @@ func Open(config Config) (*Queue, error) {
 }
 
 // Put appends a message. What does not fit pushes the oldest messages in
-// memory out, but never a head that was handed out before: the coordinator
-// may have committed it, and the running hash could not go on without it. A
+// memory out, but never one that was handed out before: the coordinator may
+// have committed it, and the running hash could not go on without it. A
 // message that does not fit even then is dropped itself.
 func (q *Queue) Put(m Message) {
 	q.mu.Lock()
@@ -145,10 +152,7 @@ func (q *Queue) Put(m Message) {
 
 // pushOut drops the oldest records in memory until size more bytes fit.
 func (q *Queue) pushOut(size int) {
-	first := 0
-	if q.headIs == inMemory {
-		first = 1
-	}
+	first := q.handedFrom(inMemory)
 	for q.memoryBytes()+size > q.config.MemoryBytes && first < len(q.memory) {
 		q.dropped += uint64(q.memory[first].samples())
 		q.memory = slices.Delete(q.memory, first, first+1)
@@ -163,54 +167,92 @@ func (q *Queue) memoryBytes() int {
 	return sum
 }
 
-// Head gives the oldest message, which stays in the queue until Accept; the
-// same one comes again until then. false: the queue is empty.
-func (q *Queue) Head() (Message, bool) {
+// Next gives the oldest message that was not given since Rewind, which stays
+// in the queue until Accept. false: there is none, or none before others are
+// accepted, because it lies elsewhere than they do.
+func (q *Queue) Next() (Message, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.head == nil {
-		var r record
-		switch {
-		case len(q.opened) > 0:
-			r, q.headIs = q.opened[0], onDisk
-		case len(q.segments) > 0:
-			q.open()
-			continue
-		case len(q.memory) > 0:
-			r, q.headIs = q.memory[0].record, inMemory
-		default:
+	for q.given == len(q.handed) {
+		r, is, ok := q.behind()
+		if !ok {
 			return Message{}, false
 		}
 		m, err := r.message()
-		if err != nil { // its checksum is right: another version wrote it
-			q.config.Logger.Warn("message lost", "run", r.run(), "samples", r.samples(), "error", err)
-			q.dropped += uint64(r.samples())
-			q.pop()
+		if err == nil {
+			q.handed = append(q.handed, handed{m, is})
 			continue
 		}
-		q.head = &m
+		if len(q.handed) > 0 {
+			return Message{}, false
+		}
+		// Its checksum is right: another version wrote it.
+		q.config.Logger.Warn("message lost", "run", r.run(), "samples", r.samples(), "error", err)
+		q.dropped += uint64(r.samples())
+		q.pop(is)
 	}
-	return *q.head, true
+	q.given++
+	return q.handed[q.given-1].Message, true
 }
 
-// Accept removes the message that Head gave: it is acknowledged.
+// behind gives the record that follows what is handed out.
+func (q *Queue) behind() (r record, is place, ok bool) {
+	n := len(q.handed)
+	for n == 0 && len(q.opened) == 0 && len(q.segments) > 0 {
+		q.open()
+	}
+	is = inMemory
+	if len(q.segments) > 0 {
+		is = onDisk
+	}
+	switch {
+	case n > 0 && q.handedFrom(is) < n:
+		return nil, is, false
+	case is == onDisk && n < len(q.opened):
+		return q.opened[n], is, true
+	case is == inMemory && n < len(q.memory):
+		return q.memory[n].record, is, true
+	}
+	return nil, is, false
+}
+
+// handedFrom is how many of the messages that were handed out lie there.
+func (q *Queue) handedFrom(where place) (count int) {
+	for _, h := range q.handed {
+		if h.is == where {
+			count++
+		}
+	}
+	return count
+}
+
+// Accept removes the oldest message that Next gave: it is acknowledged.
 func (q *Queue) Accept() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.head == nil {
-		panic("spool: Accept without Head")
+	if q.given == 0 {
+		panic("spool: Accept without Next")
 	}
-	q.pop()
+	is := q.handed[0].is
+	q.handed = slices.Delete(q.handed, 0, 1)
+	q.given--
+	q.pop(is)
 	if len(q.segments)+len(q.memory) > 0 {
 		q.wake()
 	}
 }
 
-// pop removes the record of the head.
-func (q *Queue) pop() {
-	was := q.headIs
-	q.head, q.headIs = nil, nowhere
-	switch was {
+// Rewind makes Next begin with the oldest message again: what was given and is
+// not accepted must be sent once more.
+func (q *Queue) Rewind() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.given = 0
+}
+
+// pop removes the oldest record there.
+func (q *Queue) pop(is place) {
+	switch is {
 	case inMemory:
 		q.memory = slices.Delete(q.memory, 0, 1)
 		if len(q.memory) == 0 {
@@ -247,9 +289,11 @@ func (q *Queue) Stats() Stats {
 		s.Messages += on.messages
 		s.Samples += on.samples
 	}
-	if q.head != nil && q.headIs == nowhere {
-		s.Messages++
-		s.Samples += q.head.Samples
+	for _, h := range q.handed {
+		if h.is == nowhere {
+			s.Messages++
+			s.Samples += h.Samples
+		}
 	}
 	return s
 }

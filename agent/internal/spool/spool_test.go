@@ -39,7 +39,8 @@ func queue(t testing.TB, dir string, memory int, disk int64) *Queue {
 }
 
 // play runs a script of words: pN puts a small message with sequence N, PN a
-// large one, h hands out the head, a accepts it, s spills.
+// large one, h hands out the next, n finds that there is none, r begins again,
+// a accepts the oldest, s spills.
 func play(t testing.TB, q *Queue, script string) {
 	t.Helper()
 	for _, word := range strings.Fields(script) {
@@ -50,10 +51,12 @@ func play(t testing.TB, q *Queue, script string) {
 			q.Put(message(seq, small))
 		case 'P':
 			q.Put(message(seq, large))
-		case 'h':
-			if _, ok := q.Head(); !ok {
-				t.Fatal("no head")
+		case 'h', 'n':
+			if _, ok := q.Next(); ok != (word == "h") {
+				t.Fatalf("%s: there is a next one: %t", script, ok)
 			}
+		case 'r':
+			q.Rewind()
 		case 'a':
 			q.Accept()
 		case 's':
@@ -68,7 +71,8 @@ func play(t testing.TB, q *Queue, script string) {
 func take(t testing.TB, q *Queue) string {
 	t.Helper()
 	var seqs []string
-	for m, ok := q.Head(); ok; m, ok = q.Head() {
+	q.Rewind()
+	for m, ok := q.Next(); ok; m, ok = q.Next() {
 		if want := bytes.Repeat([]byte{byte(m.LastSeq)}, len(m.Payload)); m.Run != testRun || m.Samples != 1 || !bytes.Equal(m.Payload, want) {
 			t.Errorf("message %d came back as %+v", m.LastSeq, m)
 		}
@@ -90,7 +94,7 @@ func TestQueue(t *testing.T) {
 		dropped      uint64
 	}{
 		{"first in, first out", "p1 p2 p3 h a h a", 10, 10, "3", 0},
-		{"a head that is not accepted is kept", "p1 p2 h h h", 10, 10, "1 2", 0},
+		{"a head that is not accepted is kept", "p1 p2 h r h r h", 10, 10, "1 2", 0},
 		{"the oldest goes first", "p1 p2 p3 p4", 3, 10, "2 3 4", 1},
 		{"an attempted head stays, the next goes", "p1 p2 p3 h p4 p5", 3, 10, "1 4 5", 2},
 		{"an accepted head no longer protects", "p1 p2 p3 h a p4 p5", 3, 10, "3 4 5", 1},
@@ -106,6 +110,12 @@ func TestQueue(t *testing.T) {
 		{"the oldest on disk goes first", "p1 p2 s p3 p4 s p5 p6 s", 10, 4, "3 4 5 6", 2},
 		{"a head on disk is sent although its file went", "p1 p2 s h p3 p4 s p5 p6 s", 10, 4, "1 3 4 5 6", 1},
 		{"half of a file was accepted before it went", "p1 p2 s h a p3 p4 s p5 p6 s", 10, 4, "3 4 5 6", 1},
+		{"several on their way stay, the next goes", "p1 p2 p3 h h p4 p5", 3, 10, "1 2 5", 2},
+		{"several on their way are spilled, the first accepted", "p1 p2 p3 h h s a", 10, 10, "2 3", 0},
+		{"several on their way are sent although their file went", "p1 p2 s h h p3 p4 s p5 p6 s n a n a h", 10, 4, "3 4 5 6", 0},
+		{"another file's wait until those are accepted", "p1 p2 s p3 s h h n a n a h n", 10, 10, "3", 0},
+		{"those in memory wait for those on disk", "p1 s p2 h n a h", 10, 10, "2", 0},
+		{"sent again from the oldest", "p1 p2 p3 h h a h r h h n a", 10, 10, "3", 0},
 		{"nothing to spill", "s p1 h a s p2", 10, 10, "2", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -125,10 +135,10 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-func TestHeadGivesTheSameBytesUntilAccepted(t *testing.T) {
+func TestNextGivesTheSameBytesUntilAccepted(t *testing.T) {
 	q := queue(t, t.TempDir(), 3*smallRecord, 6*smallRecord)
 	play(t, q, "p1 p2 p3")
-	first, _ := q.Head()
+	first, _ := q.Next()
 	before := bytes.Clone(first.Payload)
 	for seq := uint64(4); seq < 60; seq++ { // fills memory and disk many times over
 		q.Put(message(seq, small))
@@ -136,9 +146,10 @@ func TestHeadGivesTheSameBytesUntilAccepted(t *testing.T) {
 			play(t, q, "s")
 		}
 	}
-	again, ok := q.Head()
+	q.Rewind()
+	again, ok := q.Next()
 	if !ok || again.LastSeq != first.LastSeq || !bytes.Equal(again.Payload, before) {
-		t.Errorf("head = %+v, want the one handed out before", again)
+		t.Errorf("next = %+v, want the one handed out before", again)
 	}
 }
 
@@ -169,7 +180,7 @@ func TestReadyWakesOnceForEachState(t *testing.T) {
 	}
 }
 
-func TestAcceptWithoutHeadPanics(t *testing.T) {
+func TestAcceptWithoutNextPanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("no panic: a message that was never sent would be lost")
