@@ -1,14 +1,14 @@
 package epoch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch/sqlgen"
@@ -36,22 +36,19 @@ func NewCloser(cfg Config) (*Closer, error) {
 // something, it releases the held earnings of nodes whose vetting has ended
 // and calls Config.AfterClosing. A pool that fails does not stop the others.
 func (c *Closer) RunOnce(ctx context.Context) error {
-	pools, err := sqlgen.New(c.cfg.Pool).PoolNos(ctx)
-	if err != nil {
-		return fmt.Errorf("list pools with epochs to close: %w", err)
-	}
 	var errs []error
 	closedAny := false
-	for _, poolNo := range pools {
-		for range c.cfg.CatchUp {
-			closed, err := c.closeNext(ctx, poolNo)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("close an epoch of pool %d: %w", poolNo, err))
-			}
-			if !closed {
-				break
-			}
-			closedAny = true
+	waiting, err := c.due(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for turn := 0; turn < c.cfg.CatchUp && len(waiting) > 0; turn++ {
+		closed, err := c.closeAll(ctx, groups(waiting))
+		closedAny, errs = closedAny || len(closed) > 0, append(errs, err)
+		// Who could not close one has to wait; the others may have more to close.
+		if waiting, err = c.due(ctx, closed); err != nil {
+			errs = append(errs, err)
+			break
 		}
 	}
 	if closedAny || !c.settled.Load() {
@@ -71,140 +68,129 @@ type Earning struct {
 	EpochEnd time.Time
 }
 
-// closeNext closes the pool's next epoch in one transaction; false: it is not
-// due, not decided, or another closer has it.
-func (c *Closer) closeNext(ctx context.Context, poolNo int32) (closed bool, err error) {
-	var e closing
-	var earnings []Earning
-	err = db.InTx(ctx, c.cfg.Pool, func(tx db.Tx) (err error) {
-		closed, earnings = false, nil
-		if e, err = c.begin(ctx, tx, poolNo); err == nil && e.due() {
-			closed, earnings, err = e.run(ctx)
-		}
-		return err
-	})
-	if err != nil || !closed {
-		return false, err
-	}
-	for _, earned := range earnings {
-		c.cfg.OnEarning(earned)
-	}
-	c.cfg.Logger.Debug("epoch closed", "pool_id", e.poolID, "epoch_end", e.epoch.To, "earning_nodes", len(earnings))
-	return true, nil
-}
-
-// begin finds the epoch that the pool has to close next.
-func (c *Closer) begin(ctx context.Context, tx db.Tx, poolNo int32) (closing, error) {
-	row, err := sqlgen.New(tx).Pool(ctx, poolNo)
-	if err != nil {
-		return closing{}, err
-	}
-	last := row.LastEnd
-	if last.Unix() == 0 {
-		last = time.Time{} // none closed yet
-	}
-	e := closing{cfg: c.cfg, tx: tx, poolNo: poolNo, poolID: row.PoolID, deletedAt: row.DeletedAt, now: c.cfg.Now().UTC().Truncate(time.Microsecond)}
-	e.epoch, e.reward = c.cfg.next(row.CreatedAt, last, ledger.Amount(row.RewardPerEpoch))
-	return e, nil
-}
-
-// closing is one epoch being closed in one transaction.
-type closing struct {
-	cfg    Config
-	tx     db.Tx
+// turn is a pool and the epoch that it has to close next.
+type turn struct {
 	poolNo int32
 	poolID string
 	epoch  span.Interval
 	reward ledger.Amount
-	now    time.Time
-
-	deletedAt *time.Time // nil: the pool lives on
+	nodes  int // about as many members
 }
 
-// due holds when the epoch and its grace time are over. The epoch in which a
-// pool was deleted is its last one.
-func (c *closing) due() bool {
-	over := !c.now.Before(c.epoch.To.Add(c.cfg.Grace))
-	return over && (c.deletedAt == nil || c.epoch.From.Before(*c.deletedAt))
-}
-
-func (c *closing) run(ctx context.Context) (closed bool, earnings []Earning, err error) {
-	members, windows, err := c.evidence(ctx)
+// due lists the pools whose next epoch and its grace time are over: all of them
+// for nil, else of those. The epoch in which a pool was deleted is its last one.
+func (c *Closer) due(ctx context.Context, poolNos []int32) ([]turn, error) {
+	if poolNos != nil && len(poolNos) == 0 {
+		return nil, nil
+	}
+	turns, err := c.cfg.turns(ctx, c.cfg.Pool, poolNos, c.cfg.Now())
 	if err != nil {
-		return false, nil, err
+		return nil, fmt.Errorf("list pools with epochs to close: %w", err)
 	}
-	lines, decided, err := c.lines(ctx, members, windows)
-	if err != nil || !decided {
-		return false, nil, err
-	}
-	shares, unallocated := make([]ledger.Share, len(lines)), c.reward
-	for i, l := range lines {
-		shares[i] = ledger.Share{NodeID: l.NodeID, Amount: l.Share, Held: l.Destination == DestinationHeld}
-		unallocated -= l.Share
-	}
-	entry := ledger.Accrue(c.poolID+"/"+c.epoch.From.Format(time.RFC3339Nano), c.now, c.poolID, shares, unallocated)
-	closed, err = c.store(ctx, lines, entry)
-	if err != nil || !closed {
-		return false, nil, err
-	}
-	if c.reward > 0 {
-		if _, err := ledger.Post(ctx, c.tx, entry); err != nil {
-			return false, nil, err
-		}
-	}
-	if earnings, err = c.earnings(ctx, lines); err != nil {
-		return false, nil, err
-	}
-	return true, earnings, c.publishEarnings(ctx, earnings)
+	return turns, nil
 }
 
-// store writes the epoch and its lines; false: another closer was first.
-func (c *closing) store(ctx context.Context, lines []Line, entry ledger.Entry) (bool, error) {
-	q := sqlgen.New(c.tx)
-	var entryID *uuid.UUID
-	if c.reward > 0 {
-		id := entry.ID()
-		entryID = &id
+func (c Config) turns(ctx context.Context, q sqlgen.DBTX, poolNos []int32, now time.Time) ([]turn, error) {
+	rows, err := sqlgen.New(q).Pools(ctx, poolNos)
+	if err != nil {
+		return nil, err
 	}
-	epochNo, err := q.InsertEpoch(ctx, sqlgen.InsertEpochParams{
-		PoolNo: c.poolNo, StartsAt: c.epoch.From, EndsAt: c.epoch.To,
-		Reward: int64(c.reward), EntryID: entryID, ClosedAt: c.now,
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	} else if err != nil {
-		return false, fmt.Errorf("store the epoch from %s: %w", c.epoch.From.Format(time.RFC3339), err)
-	}
-	params := make([]sqlgen.InsertLineParams, len(lines))
-	for i, l := range lines {
-		params[i] = sqlgen.InsertLineParams{
-			EpochNo: epochNo, NodeNo: l.NodeNo, MemberMs: l.MemberMs, CreditedMs: l.CreditedMs,
-			Score: l.ScoreNano, Factors: l.Factors, Weight: l.ScoreNano * l.CreditedMs,
-			Share: int64(l.Share), Destination: l.Destination, Reasons: l.Reasons,
+	var turns []turn
+	for _, r := range rows {
+		last := r.LastEnd
+		if last.Unix() == 0 {
+			last = time.Time{} // none closed yet
+		}
+		interval, reward := c.next(r.CreatedAt, last, ledger.Amount(r.RewardPerEpoch))
+		over := !now.Before(interval.To.Add(c.Grace))
+		if over && (r.DeletedAt == nil || interval.From.Before(*r.DeletedAt)) {
+			turns = append(turns, turn{r.PoolNo, r.PoolID, interval, reward, int(r.NodeCount)})
 		}
 	}
-	var failed error
-	q.InsertLine(ctx, params).Exec(func(i int, err error) {
-		if err != nil && failed == nil {
-			failed = fmt.Errorf("store the statement line of %s: %w", lines[i].NodeID, err)
-		}
-	})
-	return failed == nil, failed
+	return turns, nil
 }
 
-// earnings is who got a share, and what they have now.
-func (c *closing) earnings(ctx context.Context, lines []Line) ([]Earning, error) {
-	var out []Earning
-	var owners []string
-	for _, l := range lines {
-		if l.Share > 0 {
-			earned := Earning{NodeID: l.NodeID, Share: l.Share, Held: l.Destination == DestinationHeld, EpochEnd: c.epoch.To}
-			out, owners = append(out, earned), append(owners, l.NodeID)
+// What is closed in one transaction: enough that statements cost little, so
+// little that a transaction stays short and fits in memory.
+const (
+	groupPools = 200
+	groupNodes = 10_000
+)
+
+// groups puts turns of the same epoch together, the oldest first.
+func groups(turns []turn) (all [][]turn) {
+	slices.SortStableFunc(turns, func(a, b turn) int {
+		return cmp.Or(a.epoch.To.Compare(b.epoch.To), a.epoch.From.Compare(b.epoch.From))
+	})
+	nodes := 0
+	for i, t := range turns {
+		last := len(all) - 1
+		if last < 0 || turns[i-1].epoch != t.epoch || len(all[last]) == groupPools || nodes+t.nodes > groupNodes {
+			all, nodes, last = append(all, nil), 0, last+1
 		}
+		all[last], nodes = append(all[last], t), nodes+t.nodes
 	}
-	payable, err := ledger.BalancesOf(ctx, c.tx, ledger.KindPayable, owners)
-	for i := range out {
-		out[i].Payable = payable[out[i].NodeID]
+	return all
+}
+
+// closers is how many groups are closed at a time: while one waits for the
+// database, others compute. Only the posting itself is one after another.
+const closers = 4
+
+// closeAll closes the groups and gives the pools whose epoch was closed here.
+func (c *Closer) closeAll(ctx context.Context, groups [][]turn) (closed []int32, err error) {
+	var (
+		mu   sync.Mutex
+		errs []error
+		work sync.WaitGroup
+	)
+	todo := make(chan []turn)
+	for range min(closers, len(groups)) {
+		work.Go(func() {
+			for group := range todo {
+				nos, err := c.close(ctx, group)
+				mu.Lock()
+				closed, errs = append(closed, nos...), append(errs, err)
+				mu.Unlock()
+			}
+		})
 	}
-	return out, err
+	for _, group := range groups {
+		todo <- group
+	}
+	close(todo)
+	work.Wait()
+	return closed, errors.Join(errs...)
+}
+
+// close closes the epochs of a group in one transaction and gives the pools
+// whose epoch was closed here. After an error it tries halves of the group,
+// down to the pool that fails.
+func (c *Closer) close(ctx context.Context, group []turn) (closed []int32, err error) {
+	var earnings []Earning
+	err = db.InTx(ctx, c.cfg.Pool, func(tx db.Tx) (err error) {
+		closed, earnings = nil, nil
+		e := closing{cfg: c.cfg, tx: tx, epoch: group[0].epoch, now: c.cfg.Now().UTC().Truncate(time.Microsecond)}
+		closed, earnings, err = e.run(ctx, group)
+		return err
+	})
+	switch {
+	case err == nil:
+	case len(group) == 1:
+		return nil, fmt.Errorf("close an epoch of pool %s: %w", group[0].poolID, err)
+	case errors.As(err, new(unsettled)) || ctx.Err() != nil:
+		return nil, fmt.Errorf("close epochs of %d pools: %w", len(group), err)
+	default:
+		half := len(group) / 2
+		first, firstErr := c.close(ctx, group[:half])
+		second, secondErr := c.close(ctx, group[half:])
+		return append(first, second...), errors.Join(firstErr, secondErr)
+	}
+	for _, earned := range earnings {
+		c.cfg.OnEarning(earned)
+	}
+	if len(closed) > 0 {
+		c.cfg.Logger.Debug("epochs closed", "pools", len(closed), "epoch_end", group[0].epoch.To, "earning_nodes", len(earnings))
+	}
+	return closed, nil
 }

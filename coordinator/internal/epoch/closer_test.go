@@ -354,6 +354,14 @@ func TestClosedIsClosed(t *testing.T) {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
+	for _, sql := range []string{
+		`INSERT INTO statement_line SELECT epoch_no + 1, node_no, 0, 0, 0, 'null', 0, 0, 'payable', '{}' FROM statement_line`,
+		`INSERT INTO statement_line SELECT epoch_no, node_no + 1, 0, 0, 0, 'null', 0, 0, 'payable', '{}' FROM statement_line`,
+	} {
+		if _, err := w.pool.Exec(t.Context(), sql); err == nil || !strings.Contains(err.Error(), "not there") {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
 	_, err := w.pool.Exec(t.Context(), `INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
 		SELECT pool_no, starts_at, ends_at, reward, entry_id, closed_at FROM epoch`)
 	if err == nil || !strings.Contains(err.Error(), "epoch_pool_no_starts_at_key") {

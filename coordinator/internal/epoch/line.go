@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"lucid.internal/coordinator/internal/ledger"
@@ -42,16 +43,28 @@ const (
 	ReasonNoScore = "no_score"
 )
 
-// lines computes the epoch's statement. It is not decided while a node may
-// still come back from a fault of ours.
-func (c *closing) lines(ctx context.Context, members []member, windows []span.Interval) (lines []Line, decided bool, err error) {
-	if len(members) == 0 {
-		return nil, true, nil
+// scores reads what all members' scores were at the epoch's end.
+func (c *closing) scores(ctx context.Context, members map[int32][]member) (map[int32]ScoreAt, error) {
+	var nodeNos []int32
+	for _, pool := range members {
+		for _, m := range pool {
+			nodeNos = append(nodeNos, m.nodeNo)
+		}
 	}
-	scores, err := c.cfg.ScoreAsOf(ctx, c.tx, nodeNosOf(members), c.epoch.To)
+	if len(nodeNos) == 0 {
+		return nil, nil
+	}
+	slices.Sort(nodeNos)
+	scores, err := c.cfg.ScoreAsOf(ctx, c.tx, slices.Compact(nodeNos), c.epoch.To)
 	if err != nil {
-		return nil, false, fmt.Errorf("read scores as of %s: %w", c.epoch.To.Format(time.RFC3339), err)
+		return nil, fmt.Errorf("read scores as of %s: %w", c.epoch.To.Format(time.RFC3339), err)
 	}
+	return scores, nil
+}
+
+// lines computes a pool's statement. It is not decided while a node may still
+// come back from a fault of ours.
+func (c *closing) lines(t turn, members []member, windows []span.Interval, scores map[int32]ScoreAt) (lines []Line, decided bool, err error) {
 	lines, weights := make([]Line, len(members)), make([]Weight, len(members))
 	for i, m := range members {
 		credit := CreditOf(c.epoch, m.evidence, windows, c.now)
@@ -61,7 +74,7 @@ func (c *closing) lines(ctx context.Context, members []member, windows []span.In
 		lines[i] = lineOf(m, credit, scores[m.nodeNo])
 		weights[i] = Weight{m.nodeID, lines[i].ScoreNano, lines[i].CreditedMs}
 	}
-	shares, _, err := Shares(c.reward, weights)
+	shares, _, err := Shares(t.reward, weights)
 	if err != nil {
 		return nil, false, err
 	}

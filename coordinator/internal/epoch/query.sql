@@ -1,21 +1,20 @@
--- name: PoolNos :many
--- A deleted pool has epochs to close until the one in which it ended is.
-SELECT pool_no FROM pool p
-WHERE deleted_at IS NULL OR deleted_at > coalesce((SELECT e.ends_at FROM epoch e WHERE e.pool_no = p.pool_no ORDER BY e.starts_at DESC LIMIT 1),
-    '-infinity')
-ORDER BY pool_no;
-
--- name: Pool :one
--- last_end is the end of the last closed epoch; 1970 when there is none.
-SELECT pool.pool_no, pool.pool_id, pool.reward_per_epoch, pool.created_at, pool.deleted_at,
-    coalesce((SELECT ends_at FROM epoch WHERE epoch.pool_no = pool.pool_no ORDER BY starts_at DESC LIMIT 1), 'epoch')::timestamptz AS last_end
-FROM pool WHERE pool.pool_no = @pool_no;
+-- name: Pools :many
+-- Those that have epochs to close, all or some: a deleted one has until the
+-- epoch in which it ended is closed. last_end is the end of its last closed
+-- epoch; 1970 when there is none.
+SELECT p.pool_no, p.pool_id, p.reward_per_epoch, p.node_count, p.created_at, p.deleted_at, coalesce(last.ends_at, 'epoch')::timestamptz AS last_end
+FROM pool p LEFT JOIN LATERAL (
+    SELECT e.ends_at FROM epoch e WHERE e.pool_no = p.pool_no ORDER BY e.starts_at DESC LIMIT 1
+) last ON true
+WHERE (coalesce(cardinality(@pool_nos::integer[]), 0) = 0 OR p.pool_no = ANY(@pool_nos::integer[]))
+  AND (p.deleted_at IS NULL OR p.deleted_at > coalesce(last.ends_at, '-infinity'))
+ORDER BY p.pool_no;
 
 -- name: Memberships :many
-SELECT m.node_no, node.node_id, m.from_at, m.to_at
+SELECT m.pool_no, m.node_no, node.node_id, m.from_at, m.to_at
 FROM pool_membership m JOIN node USING (node_no)
-WHERE m.pool_no = @pool_no AND m.from_at < @until AND (m.to_at IS NULL OR m.to_at > @since)
-ORDER BY m.node_no, m.from_at;
+WHERE m.pool_no = ANY(@pool_nos::integer[]) AND m.from_at < @until AND (m.to_at IS NULL OR m.to_at > @since)
+ORDER BY m.pool_no, m.node_no, m.from_at;
 
 -- name: Presences :many
 SELECT node_no, from_at, to_at FROM node_presence
@@ -25,13 +24,16 @@ WHERE node_no = ANY(@node_nos::integer[]) AND from_at <= @until AND (to_at IS NU
 SELECT node_no, status, from_at, to_at FROM node_state
 WHERE node_no = ANY(@node_nos::integer[]) AND from_at <= @until AND (to_at IS NULL OR to_at >= @since);
 
--- name: InsertEpoch :one
+-- name: InsertEpochs :many
+-- One that another closer was first with is missing in the answer. The zero
+-- UUID stands for no entry.
 INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
-VALUES (@pool_no, @starts_at, @ends_at, @reward, @entry_id, @closed_at)
+SELECT e.pool_no, @starts_at, @ends_at, e.reward, nullif(e.entry_id, '00000000-0000-0000-0000-000000000000'), @closed_at
+FROM (SELECT unnest(@pool_nos::integer[]) AS pool_no, unnest(@rewards::bigint[]) AS reward, unnest(@entry_ids::uuid[]) AS entry_id) e
 ON CONFLICT (pool_no, starts_at) DO NOTHING
-RETURNING epoch_no;
+RETURNING epoch_no, pool_no;
 
--- name: InsertLine :batchexec
+-- name: InsertLines :copyfrom
 INSERT INTO statement_line (epoch_no, node_no, member_ms, credited_ms, score, factors, weight, share, destination, reasons)
 VALUES (@epoch_no, @node_no, @member_ms, @credited_ms, @score, @factors, @weight, @share, @destination, @reasons);
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -21,7 +22,13 @@ var settledPools = flag.Int("settled-pools", 100, "pools of BenchmarkSettlement,
 func settlement(b *testing.B, pools int) *world {
 	b.Helper()
 	w := newWorld(b)
-	_, w.pool = dbtest.Own(b, dbtest.OwnDir(b), nil)
+	server, _ := dbtest.Own(b, dbtest.OwnDir(b), nil)
+	patient, err := db.Open(b.Context(), server.URL()+"&statement_timeout=0") // a million rows at once take their time
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(patient.Close)
+	w.pool = patient
 	w.exec(`INSERT INTO pool (pool_id, name, reward_per_epoch, created_at)
 		SELECT 'pool_' || i, 'pool_' || i, 1000003, $2 FROM generate_series(1, $1) i`, pools, ten)
 	w.exec(`INSERT INTO node (node_id, name, status, payout_address)
@@ -69,7 +76,10 @@ func BenchmarkSettlement(b *testing.B) {
 	if n := query[int](w, wrong); n != 0 {
 		b.Fatalf("%d epochs or micro-USDT are not exact", n)
 	}
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
 	rows, reference := w.writeAgain()
+	b.ReportMetric(float64(memory.Sys)/(1<<20), "MB")
 	b.ReportMetric(float64(100**settledPools*epochs)/took.Seconds(), "nodes/s")
 	b.ReportMetric(float64(rows)/reference.Seconds(), "reference-rows/s")
 	b.ReportMetric(float64(rows)/float64(epochs), "rows")

@@ -95,6 +95,27 @@ func TestSharesAreExactAndFair(t *testing.T) {
 	})
 }
 
+// Whoever weighs more than before, while nobody else changes, gets no less.
+func TestSharesGrowWithTheirWeight(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		reward := ledger.Amount(rapid.Int64Range(0, 1000).Draw(t, "reward"))
+		weights := weightsOf.Draw(t, "weights")
+		before, _, err := Shares(reward, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := rapid.IntRange(0, len(weights)-1).Draw(t, "who")
+		weights[i].CreditedMs = rapid.Int64Range(weights[i].CreditedMs, math.MaxInt64).Draw(t, "more ms")
+		after, _, err := Shares(reward, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after[i] < before[i] {
+			t.Fatalf("%s got %s, and with more weight %s", weights[i].NodeID, before[i], after[i])
+		}
+	})
+}
+
 func TestSharesDoNotDependOnOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		reward := ledger.Amount(rapid.Int64Range(0, 1000).Draw(t, "reward"))

@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
@@ -49,22 +50,34 @@ func Publish(ctx context.Context, tx db.Tx, events ...Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	rows := make([]sqlgen.PublishParams, len(events))
+	rows := make([]sqlgen.PublishManyParams, len(events))
 	for i, e := range events {
 		body, err := json.Marshal(e.Body)
 		if err != nil {
 			return fmt.Errorf("%s event: %w", e.Kind, err)
 		}
-		rows[i] = sqlgen.PublishParams{Kind: string(e.Kind), NodeID: e.NodeID, PoolID: e.PoolID, Body: body}
-		if !e.At.IsZero() {
-			rows[i].At = &e.At
-		}
+		rows[i] = sqlgen.PublishManyParams{At: e.At, Kind: string(e.Kind), NodeID: e.NodeID, PoolID: e.PoolID, Body: body}
 	}
-	var failed error
-	sqlgen.New(tx).Publish(ctx, rows).Exec(func(i int, err error) {
-		if err != nil && failed == nil {
-			failed = fmt.Errorf("publish %s event: %w", events[i].Kind, err)
-		}
-	})
-	return failed
+	if err := insert(ctx, sqlgen.New(tx), rows); err != nil {
+		return fmt.Errorf("publish %d events, the first of kind %s: %w", len(events), events[0].Kind, err)
+	}
+	return nil
+}
+
+// manyEvents is from how many rows on COPY is quicker, although it asks for the
+// table's columns first.
+const manyEvents = 100
+
+func insert(ctx context.Context, q *sqlgen.Queries, rows []sqlgen.PublishManyParams) error {
+	timed := !slices.ContainsFunc(rows, func(r sqlgen.PublishManyParams) bool { return r.At.IsZero() })
+	if timed && len(rows) >= manyEvents {
+		_, err := q.PublishMany(ctx, rows)
+		return err
+	}
+	var all sqlgen.PublishParams
+	for _, r := range rows {
+		all.Ats, all.Kinds = append(all.Ats, r.At), append(all.Kinds, r.Kind)
+		all.NodeIds, all.PoolIds, all.Bodies = append(all.NodeIds, r.NodeID), append(all.PoolIds, r.PoolID), append(all.Bodies, string(r.Body))
+	}
+	return q.Publish(ctx, all)
 }

@@ -1,6 +1,12 @@
--- name: Publish :batchexec
+-- name: Publish :exec
+-- In the order of the arrays. The year 1, Go's zero time, stands for now.
 INSERT INTO event_outbox (at, kind, node_id, pool_id, body)
-VALUES (coalesce(sqlc.narg(at)::timestamptz, now()), @kind, @node_id, @pool_id, @body);
+SELECT coalesce(nullif(e.at, '0001-01-01 00:00:00Z'), now()), e.kind, e.node_id, e.pool_id, e.body::json
+FROM (SELECT unnest(@ats::timestamptz[]) AS at, unnest(@kinds::text[]) AS kind, unnest(@node_ids::text[]) AS node_id,
+    unnest(@pool_ids::text[]) AS pool_id, unnest(@bodies::text[]) AS body) e;
+
+-- name: PublishMany :copyfrom
+INSERT INTO event_outbox (at, kind, node_id, pool_id, body) VALUES (@at, @kind, @node_id, @pool_id, @body);
 
 -- name: Waiting :one
 SELECT EXISTS (SELECT 1 FROM event_outbox);

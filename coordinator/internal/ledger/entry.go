@@ -81,16 +81,16 @@ func (e Entry) sorted() []Posting {
 
 // inputHash covers what the caller asked for. The time is left out: a retry
 // after a crash asks for the same thing later.
-func (e Entry) inputHash() Hash {
-	return canonical(domain+"input", e.Kind, e.Ref).postings(e.sorted()).sum()
+func (e Entry) inputHash(sorted []Posting) Hash {
+	return canonical(domain+"input", e.Kind, e.Ref).postings(sorted).sum()
 }
 
 // chainHash covers the whole entry and, through prev, everything before it.
-func (e Entry) chainHash(prev, input Hash) Hash {
+func (e Entry) chainHash(prev, input Hash, sorted []Posting) Hash {
 	id := e.ID()
 	b := canonical(domain+"entry", string(prev[:]), string(id[:]), e.Kind, e.Ref, string(input[:]))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro()))
-	return b.postings(e.sorted()).sum()
+	return b.postings(sorted).sum()
 }
 
 // bytesOf is a canonical encoding: every text carries its length, every number

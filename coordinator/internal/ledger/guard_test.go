@@ -28,6 +28,8 @@ var cheats = map[string]struct{ sql, want string }{
 	"unbalanced after early check":  {openEntry + both + `SET CONSTRAINTS ALL IMMEDIATE;` + strings.Replace(give, "'payable'", "'held'", 1), "do not sum to zero"},
 	"unbalanced in two statements":  {openEntry + give + strings.Replace(strings.Replace(give, "'payable'", "'pool_expense'", 1), "5", "-5", 1), "do not sum to zero"},
 	"posting to an old entry":       {`INSERT INTO posting SELECT entry_id, account_no, CASE account.kind WHEN 'held' THEN 5 ELSE -5 END FROM entry, account WHERE ref = 'e2' AND account.kind IN ('held', 'payable')`, "earlier transaction"},
+	"posting to no entry":           {`INSERT INTO posting SELECT '00000000-0000-8000-8000-000000000009', account_no, CASE kind WHEN 'payable' THEN 5 ELSE -5 END FROM account WHERE kind IN ('payable', 'pool_expense')`, "not there"},
+	"posting to no account":         {openEntry + both + strings.Replace(give, "account_no, 5 FROM account WHERE kind = 'payable'", "n, 5 - 10 * (n % 2) FROM generate_series(1000, 1001) n", 1), "not there"},
 	"posting of nothing":            {openEntry + strings.Replace(both, "-5", "0", 1), "posting_amount_check"},
 	"overdraft":                     {openEntry + strings.NewReplacer("THEN 5", "THEN -6", "-5 END", "6 END").Replace(both), "account_covers"},
 	"entry beside the chain":        {strings.Replace(openEntry, "SELECT '00000000-0000-8000-8000-000000000001', 'accrue', 'cheat', decode(repeat('11', 32), 'hex'), hash", "SELECT '00000000-0000-8000-8000-000000000001', 'accrue', 'cheat', decode(repeat('11', 32), 'hex'), decode(repeat('00', 32), 'hex')", 1), "does not follow"},

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"lucid.internal/coordinator/internal/db"
@@ -46,56 +45,78 @@ func lockHead(ctx context.Context, tx db.Tx) (Hash, error) {
 // postings is fault.IdempotencyReuse, an account that cannot give so much
 // fault.BalanceTooSmall. After an error the transaction must be rolled back.
 func Post(ctx context.Context, tx db.Tx, e Entry) (Posted, error) {
-	if err := e.check(); err != nil {
-		return Posted{}, err
-	}
-	e.At = e.At.UTC().Truncate(time.Microsecond) // what the database keeps
-	head, err := lockHead(ctx, tx)
+	posted, _, err := PostAll(ctx, tx, []Entry{e})
 	if err != nil {
 		return Posted{}, err
 	}
-	input := e.inputHash()
-	first, err := sqlgen.New(tx).FindEntry(ctx, sqlgen.FindEntryParams{Kind: e.Kind, Ref: e.Ref})
-	switch {
-	case err == nil && Hash(first.InputHash) != input:
-		return Posted{}, fault.New(fault.IdempotencyReuse, "%s %s was posted before with other amounts", e.Kind, e.Ref)
-	case err == nil:
-		return Posted{ID: first.EntryID, No: first.EntryNo, Hash: Hash(first.Hash), At: first.At.UTC(), Again: true}, nil
-	case !errors.Is(err, pgx.ErrNoRows):
-		return Posted{}, fmt.Errorf("look for ledger entry %s %s: %w", e.Kind, e.Ref, err)
-	}
-	posted, err := insert(ctx, tx, e, head, input)
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.ConstraintName == "account_covers" {
-		return Posted{}, fault.Wrap(fault.BalanceTooSmall, err, "%s %s takes more from an account than it holds", e.Kind, e.Ref)
-	}
-	if err != nil {
-		return Posted{}, fmt.Errorf("post ledger entry %s %s: %w", e.Kind, e.Ref, err)
-	}
-	return posted, nil
+	return posted[0], nil
 }
 
-func insert(ctx context.Context, tx db.Tx, e Entry, head, input Hash) (Posted, error) {
-	posted := Posted{ID: e.ID(), Hash: e.chainHash(head, input), At: e.At}
-	n := len(e.Postings)
-	accounts := sqlgen.OpenAccountsParams{Kinds: make([]string, n), Owners: make([]string, n), MinBalances: make([]int64, n)}
-	amounts := make([]int64, n)
-	for i, p := range e.Postings {
-		accounts.Kinds[i], accounts.Owners[i] = string(p.Account.Kind), p.Account.Owner
-		accounts.MinBalances[i], amounts[i] = p.Account.minBalance(), int64(p.Amount)
+// PostAll books different entries one after another, as Post does, in a few
+// statements. It gives the results in their order, and what is then in the
+// accounts that it moved.
+func PostAll(ctx context.Context, tx db.Tx, entries []Entry) (results []Posted, balances map[Account]Amount, err error) {
+	ids := make([]uuid.UUID, len(entries))
+	for i, e := range entries {
+		if err := e.check(); err != nil {
+			return nil, nil, err
+		}
+		ids[i] = e.ID()
 	}
-	q := sqlgen.New(tx)
-	if err := q.OpenAccounts(ctx, accounts); err != nil {
-		return Posted{}, err
-	}
-	no, err := q.InsertEntry(ctx, sqlgen.InsertEntryParams{
-		EntryID: posted.ID, Kind: e.Kind, Ref: e.Ref,
-		InputHash: input[:], PrevHash: head[:], Hash: posted.Hash[:], At: posted.At,
-	})
+	head, err := lockHead(ctx, tx)
 	if err != nil {
-		return Posted{}, err
+		return nil, nil, err
 	}
-	posted.No = no
-	return posted, q.InsertPostings(ctx, sqlgen.InsertPostingsParams{
-		EntryID: posted.ID, Kinds: accounts.Kinds, Owners: accounts.Owners, Amounts: amounts,
-	})
+	first, err := findEntries(ctx, tx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	results = make([]Posted, len(entries))
+	b := batch{head: head}
+	for i, e := range entries {
+		e.At = e.At.UTC().Truncate(time.Microsecond) // what the database keeps
+		before, again := first[ids[i]]
+		switch {
+		case again && Hash(before.InputHash) != e.inputHash(e.sorted()):
+			return nil, nil, fault.New(fault.IdempotencyReuse, "%s %s was posted before with other amounts", e.Kind, e.Ref)
+		case again:
+			results[i] = Posted{ID: ids[i], No: before.EntryNo, Hash: Hash(before.Hash), At: before.At.UTC(), Again: true}
+		default:
+			results[i] = b.add(ids[i], e)
+		}
+	}
+	numbers, balances, err := b.insert(ctx, tx)
+	if err != nil {
+		return nil, nil, refused(entries, err)
+	}
+	for i := range results {
+		if !results[i].Again {
+			results[i].No = numbers[ids[i]]
+		}
+	}
+	return results, balances, nil
+}
+
+func findEntries(ctx context.Context, tx db.Tx, ids []uuid.UUID) (map[uuid.UUID]sqlgen.FindEntriesRow, error) {
+	rows, err := sqlgen.New(tx).FindEntries(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look for ledger entries that stand: %w", err)
+	}
+	found := make(map[uuid.UUID]sqlgen.FindEntriesRow, len(rows))
+	for _, r := range rows {
+		found[r.EntryID] = r
+	}
+	return found, nil
+}
+
+// refused says what the database would not book.
+func refused(entries []Entry, err error) error {
+	what := fmt.Sprintf("%s %s", entries[0].Kind, entries[0].Ref)
+	if len(entries) > 1 {
+		what = fmt.Sprintf("one of %d entries from %s on", len(entries), what)
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.ConstraintName == "account_covers" {
+		return fault.Wrap(fault.BalanceTooSmall, err, "%s takes more from an account than it holds", what)
+	}
+	return fmt.Errorf("post ledger entry %s: %w", what, err)
 }

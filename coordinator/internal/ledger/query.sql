@@ -1,27 +1,30 @@
 -- name: LockHead :one
 SELECT hash FROM ledger_head FOR UPDATE;
 
--- name: FindEntry :one
-SELECT entry_id, entry_no, input_hash, hash, at FROM entry WHERE kind = @kind AND ref = @ref;
+-- name: FindEntries :many
+SELECT entry_id, entry_no, input_hash, hash, at FROM entry WHERE entry_id = ANY(@entry_ids::uuid[]);
 
--- name: OpenAccounts :exec
+-- name: FindAccounts :many
+SELECT account.account_no, account.kind, account.owner, account.balance
+FROM (SELECT unnest(@kinds::text[]) AS kind, unnest(@owners::text[]) AS owner) wanted
+JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT';
+
+-- name: OpenAccounts :many
 -- Under the head's lock nobody else opens accounts.
 INSERT INTO account (kind, owner, min_balance)
-SELECT wanted.kind, wanted.owner, wanted.min_balance
-FROM (SELECT unnest(@kinds::text[]) AS kind, unnest(@owners::text[]) AS owner, unnest(@min_balances::bigint[]) AS min_balance) wanted
-WHERE NOT EXISTS (SELECT 1 FROM account WHERE account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT');
+SELECT unnest(@kinds::text[]), unnest(@owners::text[]), unnest(@min_balances::bigint[])
+RETURNING account_no, kind, owner;
 
--- name: InsertEntry :one
+-- name: InsertEntries :many
+-- In the order of the arrays, which is the chain's.
 INSERT INTO entry (entry_id, kind, ref, input_hash, prev_hash, hash, at)
-VALUES (@entry_id, @kind, @ref, @input_hash, @prev_hash, @hash, @at)
-RETURNING entry_no;
+SELECT unnest(@entry_ids::uuid[]), unnest(@kinds::text[]), unnest(@refs::text[]), unnest(@input_hashes::bytea[]),
+    unnest(@prev_hashes::bytea[]), unnest(@hashes::bytea[]), unnest(@ats::timestamptz[])
+RETURNING entry_id, entry_no;
 
--- name: InsertPostings :exec
--- All postings of the entry in one statement: the database checks their sum then.
-INSERT INTO posting (entry_id, account_no, amount)
-SELECT @entry_id::uuid, account.account_no, wanted.amount
-FROM (SELECT unnest(@kinds::text[]) AS kind, unnest(@owners::text[]) AS owner, unnest(@amounts::bigint[]) AS amount) wanted
-JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT';
+-- name: InsertPostings :copyfrom
+-- All postings of an entry in one statement: the database checks their sum then.
+INSERT INTO posting (entry_id, account_no, amount) VALUES (@entry_id, @account_no, @amount);
 
 -- name: Balance :one
 SELECT coalesce((SELECT balance FROM account WHERE kind = @kind AND owner = @owner AND asset = 'USDT'), 0)::bigint;

@@ -93,7 +93,8 @@ func (v *verifier) entry(s *stored) {
 	if s == nil || v.audit.Difference != "" {
 		return
 	}
-	err, input := s.check(), s.inputHash()
+	sorted := s.sorted()
+	err, input := s.check(), s.inputHash(sorted)
 	switch {
 	case err != nil:
 		v.differ("entry_no %d: %v", s.no, err)
@@ -103,7 +104,7 @@ func (v *verifier) entry(s *stored) {
 		v.differ("entry_no %d (%s %s): its previous hash is not the hash of the entry before it", s.no, s.Kind, s.Ref)
 	case Hash(s.input) != input:
 		v.differ("entry_no %d (%s %s): its postings are not those that were asked for", s.no, s.Kind, s.Ref)
-	case Hash(s.hash) != s.chainHash(v.audit.Head, input):
+	case Hash(s.hash) != s.chainHash(v.audit.Head, input, sorted):
 		v.differ("entry_no %d (%s %s): its hash does not follow from its content", s.no, s.Kind, s.Ref)
 	default:
 		v.audit.Entries++

@@ -12,13 +12,17 @@ import (
 	"lucid.internal/e2e/harness"
 )
 
-const (
-	settledPools  = 10_000 // of 100 nodes each
-	maxSettlement = 3      // times the reference
-)
+// settledPools is how many pools of 100 nodes each are settled: that time grows
+// as they do shows beside each other.
+var settledPools = []int{100, 1_000, 10_000}
+
+const maxSettlement = 3 // times the reference
 
 // settled is what the coordinator's BenchmarkSettlement reports.
-type settled struct{ rate, rows, rowRate, times float64 }
+type settled struct {
+	nodes                              int
+	rate, rows, rowRate, times, memory float64
+}
 
 // measureSettlement runs the epoch room's own benchmark: enrolling a million
 // nodes and waiting an hour for their epoch would measure something else.
@@ -27,27 +31,37 @@ func measureSettlement(ctx context.Context, _ options, _ harness.Binaries, _ str
 	if err != nil {
 		return nil, err
 	}
+	var all []figure
+	for _, pools := range settledPools {
+		f, err := settlePools(ctx, filepath.Join(root, "coordinator"), pools)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// settlePools runs the benchmark with as many pools.
+func settlePools(ctx context.Context, dir string, pools int) (figure, error) {
 	args := []string{"test", "./internal/epoch", "-run", "^$", "-bench", "^BenchmarkSettlement$", "-benchtime", "1x", "-timeout", "2h",
-		"-settled-pools", strconv.Itoa(settledPools)}
+		"-settled-pools", strconv.Itoa(pools)}
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = filepath.Join(root, "coordinator")
+	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("go %s in %s: %w\n%s", strings.Join(args, " "), cmd.Dir, err, out)
+		return figure{}, fmt.Errorf("go %s in %s: %w\n%s", strings.Join(args, " "), cmd.Dir, err, out)
 	}
 	s, err := parseSettlement(string(out))
-	if err != nil {
-		return nil, err
-	}
-	return []figure{s.figure()}, nil
+	s.nodes = 100 * pools
+	return s.figure(), err
 }
 
 func (s settled) figure() figure {
-	const nodes = 100 * settledPools
 	return figure{
-		Name:      fmt.Sprintf("epoch settlement of %s nodes in %s pools", thousands(nodes), thousands(settledPools)),
-		Measured:  fmt.Sprintf("%.0f s, %s nodes/s (%.1f x the reference)", nodes/s.rate, thousands(s.rate), s.times),
-		Reference: fmt.Sprintf("INSERT ... SELECT of the %s rows that it wrote: %.0f s", thousands(s.rows), s.rows/s.rowRate),
+		Name:      fmt.Sprintf("epoch settlement of %s nodes in %s pools", thousands(float64(s.nodes)), thousands(float64(s.nodes/100))),
+		Measured:  fmt.Sprintf("%.1f s, %s nodes/s, %.0f MB (%.1f x the reference)", float64(s.nodes)/s.rate, thousands(s.rate), s.memory, s.times),
+		Reference: fmt.Sprintf("INSERT ... SELECT of the %s rows that it wrote: %.1f s", thousands(s.rows), s.rows/s.rowRate),
 		Target:    fmt.Sprintf("<= %d x the reference; sums exact to the micro-USDT", maxSettlement),
 		Met:       judged(s.times <= maxSettlement), // with a wrong sum there is no figure
 		Command:   "go run ./cmd/bench -only settlement",
@@ -58,7 +72,7 @@ func (s settled) figure() figure {
 func parseSettlement(text string) (settled, error) {
 	for line := range strings.Lines(text) {
 		if name, by := parseFigures(line); name == "BenchmarkSettlement" {
-			s := settled{by["nodes/s"], by["rows"], by["reference-rows/s"], by["x-of-INSERT-SELECT"]}
+			s := settled{rate: by["nodes/s"], rows: by["rows"], rowRate: by["reference-rows/s"], times: by["x-of-INSERT-SELECT"], memory: by["MB"]}
 			if s.rate > 0 && s.rows > 0 && s.rowRate > 0 && s.times > 0 {
 				return s, nil
 			}

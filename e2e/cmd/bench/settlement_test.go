@@ -4,13 +4,14 @@ import "testing"
 
 func TestParseSettlement(t *testing.T) {
 	s, err := parseSettlement(`goos: linux
-BenchmarkSettlement-2   	       1	1293611925 ns/op	      4000 nodes/s	    200000 reference-rows/s	   4000000 rows	         2.50 x-of-INSERT-SELECT
+BenchmarkSettlement-2   	       1	1293611925 ns/op	      4000 nodes/s	    200000 reference-rows/s	   4000000 rows	         2.50 x-of-INSERT-SELECT	        85.00 MB
 PASS
 `)
-	if want := (settled{4000, 4_000_000, 200_000, 2.5}); s != want || err != nil {
+	if want := (settled{rate: 4000, rows: 4_000_000, rowRate: 200_000, times: 2.5, memory: 85}); s != want || err != nil {
 		t.Errorf("%+v %v, want %+v", s, err, want)
 	}
-	if f := s.figure(); f.Measured != "250 s, 4,000 nodes/s (2.5 x the reference)" || f.Reference != "INSERT ... SELECT of the 4,000,000 rows that it wrote: 20 s" || !*f.Met {
+	s.nodes = 1_000_000
+	if f := s.figure(); f.Measured != "250.0 s, 4,000 nodes/s, 85 MB (2.5 x the reference)" || f.Reference != "INSERT ... SELECT of the 4,000,000 rows that it wrote: 20.0 s" || !*f.Met {
 		t.Errorf("%+v", f)
 	}
 	if _, err := parseSettlement("PASS\n"); err == nil {

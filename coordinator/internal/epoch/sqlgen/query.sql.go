@@ -12,34 +12,68 @@ import (
 	"github.com/google/uuid"
 )
 
-const insertEpoch = `-- name: InsertEpoch :one
+const insertEpochs = `-- name: InsertEpochs :many
 INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+SELECT e.pool_no, $1, $2, e.reward, nullif(e.entry_id, '00000000-0000-0000-0000-000000000000'), $3
+FROM (SELECT unnest($4::integer[]) AS pool_no, unnest($5::bigint[]) AS reward, unnest($6::uuid[]) AS entry_id) e
 ON CONFLICT (pool_no, starts_at) DO NOTHING
-RETURNING epoch_no
+RETURNING epoch_no, pool_no
 `
 
-type InsertEpochParams struct {
-	PoolNo   int32
+type InsertEpochsParams struct {
 	StartsAt time.Time
 	EndsAt   time.Time
-	Reward   int64
-	EntryID  *uuid.UUID
 	ClosedAt time.Time
+	PoolNos  []int32
+	Rewards  []int64
+	EntryIds []uuid.UUID
 }
 
-func (q *Queries) InsertEpoch(ctx context.Context, arg InsertEpochParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertEpoch,
-		arg.PoolNo,
+type InsertEpochsRow struct {
+	EpochNo int64
+	PoolNo  int32
+}
+
+// One that another closer was first with is missing in the answer. The zero
+// UUID stands for no entry.
+func (q *Queries) InsertEpochs(ctx context.Context, arg InsertEpochsParams) ([]InsertEpochsRow, error) {
+	rows, err := q.db.Query(ctx, insertEpochs,
 		arg.StartsAt,
 		arg.EndsAt,
-		arg.Reward,
-		arg.EntryID,
 		arg.ClosedAt,
+		arg.PoolNos,
+		arg.Rewards,
+		arg.EntryIds,
 	)
-	var epoch_no int64
-	err := row.Scan(&epoch_no)
-	return epoch_no, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []InsertEpochsRow
+	for rows.Next() {
+		var i InsertEpochsRow
+		if err := rows.Scan(&i.EpochNo, &i.PoolNo); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+type InsertLinesParams struct {
+	EpochNo     int64
+	NodeNo      int32
+	MemberMs    int64
+	CreditedMs  int64
+	Score       int64
+	Factors     []byte
+	Weight      int64
+	Share       int64
+	Destination string
+	Reasons     []string
 }
 
 const lines = `-- name: Lines :many
@@ -105,19 +139,20 @@ func (q *Queries) Lines(ctx context.Context, arg LinesParams) ([]LinesRow, error
 }
 
 const memberships = `-- name: Memberships :many
-SELECT m.node_no, node.node_id, m.from_at, m.to_at
+SELECT m.pool_no, m.node_no, node.node_id, m.from_at, m.to_at
 FROM pool_membership m JOIN node USING (node_no)
-WHERE m.pool_no = $1 AND m.from_at < $2 AND (m.to_at IS NULL OR m.to_at > $3)
-ORDER BY m.node_no, m.from_at
+WHERE m.pool_no = ANY($1::integer[]) AND m.from_at < $2 AND (m.to_at IS NULL OR m.to_at > $3)
+ORDER BY m.pool_no, m.node_no, m.from_at
 `
 
 type MembershipsParams struct {
-	PoolNo int32
-	Until  time.Time
-	Since  *time.Time
+	PoolNos []int32
+	Until   time.Time
+	Since   *time.Time
 }
 
 type MembershipsRow struct {
+	PoolNo int32
 	NodeNo int32
 	NodeID string
 	FromAt time.Time
@@ -125,7 +160,7 @@ type MembershipsRow struct {
 }
 
 func (q *Queries) Memberships(ctx context.Context, arg MembershipsParams) ([]MembershipsRow, error) {
-	rows, err := q.db.Query(ctx, memberships, arg.PoolNo, arg.Until, arg.Since)
+	rows, err := q.db.Query(ctx, memberships, arg.PoolNos, arg.Until, arg.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +169,7 @@ func (q *Queries) Memberships(ctx context.Context, arg MembershipsParams) ([]Mem
 	for rows.Next() {
 		var i MembershipsRow
 		if err := rows.Scan(
+			&i.PoolNo,
 			&i.NodeNo,
 			&i.NodeID,
 			&i.FromAt,
@@ -189,57 +225,50 @@ func (q *Queries) NodesByID(ctx context.Context, nodeIds []string) ([]NodesByIDR
 	return items, nil
 }
 
-const pool = `-- name: Pool :one
-SELECT pool.pool_no, pool.pool_id, pool.reward_per_epoch, pool.created_at, pool.deleted_at,
-    coalesce((SELECT ends_at FROM epoch WHERE epoch.pool_no = pool.pool_no ORDER BY starts_at DESC LIMIT 1), 'epoch')::timestamptz AS last_end
-FROM pool WHERE pool.pool_no = $1
+const pools = `-- name: Pools :many
+SELECT p.pool_no, p.pool_id, p.reward_per_epoch, p.node_count, p.created_at, p.deleted_at, coalesce(last.ends_at, 'epoch')::timestamptz AS last_end
+FROM pool p LEFT JOIN LATERAL (
+    SELECT e.ends_at FROM epoch e WHERE e.pool_no = p.pool_no ORDER BY e.starts_at DESC LIMIT 1
+) last ON true
+WHERE (coalesce(cardinality($1::integer[]), 0) = 0 OR p.pool_no = ANY($1::integer[]))
+  AND (p.deleted_at IS NULL OR p.deleted_at > coalesce(last.ends_at, '-infinity'))
+ORDER BY p.pool_no
 `
 
-type PoolRow struct {
+type PoolsRow struct {
 	PoolNo         int32
 	PoolID         string
 	RewardPerEpoch int64
+	NodeCount      int32
 	CreatedAt      time.Time
 	DeletedAt      *time.Time
 	LastEnd        time.Time
 }
 
-// last_end is the end of the last closed epoch; 1970 when there is none.
-func (q *Queries) Pool(ctx context.Context, poolNo int32) (PoolRow, error) {
-	row := q.db.QueryRow(ctx, pool, poolNo)
-	var i PoolRow
-	err := row.Scan(
-		&i.PoolNo,
-		&i.PoolID,
-		&i.RewardPerEpoch,
-		&i.CreatedAt,
-		&i.DeletedAt,
-		&i.LastEnd,
-	)
-	return i, err
-}
-
-const poolNos = `-- name: PoolNos :many
-SELECT pool_no FROM pool p
-WHERE deleted_at IS NULL OR deleted_at > coalesce((SELECT e.ends_at FROM epoch e WHERE e.pool_no = p.pool_no ORDER BY e.starts_at DESC LIMIT 1),
-    '-infinity')
-ORDER BY pool_no
-`
-
-// A deleted pool has epochs to close until the one in which it ended is.
-func (q *Queries) PoolNos(ctx context.Context) ([]int32, error) {
-	rows, err := q.db.Query(ctx, poolNos)
+// Those that have epochs to close, all or some: a deleted one has until the
+// epoch in which it ended is closed. last_end is the end of its last closed
+// epoch; 1970 when there is none.
+func (q *Queries) Pools(ctx context.Context, poolNos []int32) ([]PoolsRow, error) {
+	rows, err := q.db.Query(ctx, pools, poolNos)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []int32
+	var items []PoolsRow
 	for rows.Next() {
-		var pool_no int32
-		if err := rows.Scan(&pool_no); err != nil {
+		var i PoolsRow
+		if err := rows.Scan(
+			&i.PoolNo,
+			&i.PoolID,
+			&i.RewardPerEpoch,
+			&i.NodeCount,
+			&i.CreatedAt,
+			&i.DeletedAt,
+			&i.LastEnd,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, pool_no)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -90,6 +90,41 @@ func (q *Queries) Number(ctx context.Context, most int32) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
+const publish = `-- name: Publish :exec
+INSERT INTO event_outbox (at, kind, node_id, pool_id, body)
+SELECT coalesce(nullif(e.at, '0001-01-01 00:00:00Z'), now()), e.kind, e.node_id, e.pool_id, e.body::json
+FROM (SELECT unnest($1::timestamptz[]) AS at, unnest($2::text[]) AS kind, unnest($3::text[]) AS node_id,
+    unnest($4::text[]) AS pool_id, unnest($5::text[]) AS body) e
+`
+
+type PublishParams struct {
+	Ats     []time.Time
+	Kinds   []string
+	NodeIds []string
+	PoolIds []string
+	Bodies  []string
+}
+
+// In the order of the arrays. The year 1, Go's zero time, stands for now.
+func (q *Queries) Publish(ctx context.Context, arg PublishParams) error {
+	_, err := q.db.Exec(ctx, publish,
+		arg.Ats,
+		arg.Kinds,
+		arg.NodeIds,
+		arg.PoolIds,
+		arg.Bodies,
+	)
+	return err
+}
+
+type PublishManyParams struct {
+	At     time.Time
+	Kind   string
+	NodeID string
+	PoolID string
+	Body   []byte
+}
+
 const takeTurn = `-- name: TakeTurn :exec
 SELECT pg_advisory_xact_lock($1::int, 0)
 `

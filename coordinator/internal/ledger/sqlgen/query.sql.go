@@ -91,16 +91,54 @@ func (q *Queries) BalancesOf(ctx context.Context, arg BalancesOfParams) ([]Balan
 	return items, nil
 }
 
-const findEntry = `-- name: FindEntry :one
-SELECT entry_id, entry_no, input_hash, hash, at FROM entry WHERE kind = $1 AND ref = $2
+const findAccounts = `-- name: FindAccounts :many
+SELECT account.account_no, account.kind, account.owner, account.balance
+FROM (SELECT unnest($1::text[]) AS kind, unnest($2::text[]) AS owner) wanted
+JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT'
 `
 
-type FindEntryParams struct {
-	Kind string
-	Ref  string
+type FindAccountsParams struct {
+	Kinds  []string
+	Owners []string
 }
 
-type FindEntryRow struct {
+type FindAccountsRow struct {
+	AccountNo int32
+	Kind      string
+	Owner     string
+	Balance   int64
+}
+
+func (q *Queries) FindAccounts(ctx context.Context, arg FindAccountsParams) ([]FindAccountsRow, error) {
+	rows, err := q.db.Query(ctx, findAccounts, arg.Kinds, arg.Owners)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindAccountsRow
+	for rows.Next() {
+		var i FindAccountsRow
+		if err := rows.Scan(
+			&i.AccountNo,
+			&i.Kind,
+			&i.Owner,
+			&i.Balance,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const findEntries = `-- name: FindEntries :many
+SELECT entry_id, entry_no, input_hash, hash, at FROM entry WHERE entry_id = ANY($1::uuid[])
+`
+
+type FindEntriesRow struct {
 	EntryID   uuid.UUID
 	EntryNo   int64
 	InputHash []byte
@@ -108,73 +146,87 @@ type FindEntryRow struct {
 	At        time.Time
 }
 
-func (q *Queries) FindEntry(ctx context.Context, arg FindEntryParams) (FindEntryRow, error) {
-	row := q.db.QueryRow(ctx, findEntry, arg.Kind, arg.Ref)
-	var i FindEntryRow
-	err := row.Scan(
-		&i.EntryID,
-		&i.EntryNo,
-		&i.InputHash,
-		&i.Hash,
-		&i.At,
-	)
-	return i, err
+func (q *Queries) FindEntries(ctx context.Context, entryIds []uuid.UUID) ([]FindEntriesRow, error) {
+	rows, err := q.db.Query(ctx, findEntries, entryIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FindEntriesRow
+	for rows.Next() {
+		var i FindEntriesRow
+		if err := rows.Scan(
+			&i.EntryID,
+			&i.EntryNo,
+			&i.InputHash,
+			&i.Hash,
+			&i.At,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const insertEntry = `-- name: InsertEntry :one
+const insertEntries = `-- name: InsertEntries :many
 INSERT INTO entry (entry_id, kind, ref, input_hash, prev_hash, hash, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING entry_no
+SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bytea[]),
+    unnest($5::bytea[]), unnest($6::bytea[]), unnest($7::timestamptz[])
+RETURNING entry_id, entry_no
 `
 
-type InsertEntryParams struct {
-	EntryID   uuid.UUID
-	Kind      string
-	Ref       string
-	InputHash []byte
-	PrevHash  []byte
-	Hash      []byte
-	At        time.Time
+type InsertEntriesParams struct {
+	EntryIds    []uuid.UUID
+	Kinds       []string
+	Refs        []string
+	InputHashes [][]byte
+	PrevHashes  [][]byte
+	Hashes      [][]byte
+	Ats         []time.Time
 }
 
-func (q *Queries) InsertEntry(ctx context.Context, arg InsertEntryParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertEntry,
-		arg.EntryID,
-		arg.Kind,
-		arg.Ref,
-		arg.InputHash,
-		arg.PrevHash,
-		arg.Hash,
-		arg.At,
+type InsertEntriesRow struct {
+	EntryID uuid.UUID
+	EntryNo int64
+}
+
+// In the order of the arrays, which is the chain's.
+func (q *Queries) InsertEntries(ctx context.Context, arg InsertEntriesParams) ([]InsertEntriesRow, error) {
+	rows, err := q.db.Query(ctx, insertEntries,
+		arg.EntryIds,
+		arg.Kinds,
+		arg.Refs,
+		arg.InputHashes,
+		arg.PrevHashes,
+		arg.Hashes,
+		arg.Ats,
 	)
-	var entry_no int64
-	err := row.Scan(&entry_no)
-	return entry_no, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []InsertEntriesRow
+	for rows.Next() {
+		var i InsertEntriesRow
+		if err := rows.Scan(&i.EntryID, &i.EntryNo); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
-
-const insertPostings = `-- name: InsertPostings :exec
-INSERT INTO posting (entry_id, account_no, amount)
-SELECT $1::uuid, account.account_no, wanted.amount
-FROM (SELECT unnest($2::text[]) AS kind, unnest($3::text[]) AS owner, unnest($4::bigint[]) AS amount) wanted
-JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT'
-`
 
 type InsertPostingsParams struct {
-	EntryID uuid.UUID
-	Kinds   []string
-	Owners  []string
-	Amounts []int64
-}
-
-// All postings of the entry in one statement: the database checks their sum then.
-func (q *Queries) InsertPostings(ctx context.Context, arg InsertPostingsParams) error {
-	_, err := q.db.Exec(ctx, insertPostings,
-		arg.EntryID,
-		arg.Kinds,
-		arg.Owners,
-		arg.Amounts,
-	)
-	return err
+	EntryID   uuid.UUID
+	AccountNo int32
+	Amount    int64
 }
 
 const lockHead = `-- name: LockHead :one
@@ -188,11 +240,10 @@ func (q *Queries) LockHead(ctx context.Context) ([]byte, error) {
 	return hash, err
 }
 
-const openAccounts = `-- name: OpenAccounts :exec
+const openAccounts = `-- name: OpenAccounts :many
 INSERT INTO account (kind, owner, min_balance)
-SELECT wanted.kind, wanted.owner, wanted.min_balance
-FROM (SELECT unnest($1::text[]) AS kind, unnest($2::text[]) AS owner, unnest($3::bigint[]) AS min_balance) wanted
-WHERE NOT EXISTS (SELECT 1 FROM account WHERE account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT')
+SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::bigint[])
+RETURNING account_no, kind, owner
 `
 
 type OpenAccountsParams struct {
@@ -201,10 +252,31 @@ type OpenAccountsParams struct {
 	MinBalances []int64
 }
 
+type OpenAccountsRow struct {
+	AccountNo int32
+	Kind      string
+	Owner     string
+}
+
 // Under the head's lock nobody else opens accounts.
-func (q *Queries) OpenAccounts(ctx context.Context, arg OpenAccountsParams) error {
-	_, err := q.db.Exec(ctx, openAccounts, arg.Kinds, arg.Owners, arg.MinBalances)
-	return err
+func (q *Queries) OpenAccounts(ctx context.Context, arg OpenAccountsParams) ([]OpenAccountsRow, error) {
+	rows, err := q.db.Query(ctx, openAccounts, arg.Kinds, arg.Owners, arg.MinBalances)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenAccountsRow
+	for rows.Next() {
+		var i OpenAccountsRow
+		if err := rows.Scan(&i.AccountNo, &i.Kind, &i.Owner); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const ownersAbove = `-- name: OwnersAbove :many
