@@ -13,7 +13,10 @@ import (
 // onVerdict counts a verdict in the node's score and lets its status follow,
 // all in the transaction that stores the verdict.
 func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdict) (challenge.Standing, error) {
-	change, err := c.scores.OnVerdict(ctx, tx, v.NodeNo, v.No, string(v.Result), v.Reason, v.At)
+	change, err := c.scores.OnVerdict(ctx, tx, score.Entry{
+		NodeNo: v.NodeNo, No: v.No, Reason: v.Reason,
+		Judged: score.Judged{Result: score.Result(v.Result), At: v.At, Aside: v.Aside, Prompt: v.Prompt, Telemetry: v.Telemetry},
+	})
 	if err != nil {
 		return challenge.Standing{}, err
 	}

@@ -318,7 +318,7 @@ func (w *world) judge(n node.Node, result score.Result, reason string) score.Cha
 		if err != nil {
 			return err
 		}
-		change, err = w.Scores.OnVerdict(ctx, tx, n.No, no, string(result), reason, at)
+		change, err = w.Scores.OnVerdict(ctx, tx, score.Entry{NodeNo: n.No, No: no, Reason: reason, Judged: score.Judged{Result: result, At: at}})
 		return err
 	})
 	return change

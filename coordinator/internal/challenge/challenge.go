@@ -80,6 +80,9 @@ type Verdict struct {
 	Reason      string
 	At          time.Time
 	Answered    time.Duration // receipt minus issue; 0 without an answer
+	Aside       bool          // on demand, too soon after another: stands, and counts nothing
+	// What the answer shows of the node's quality, at 1e-9; nil says nothing.
+	Prompt, Telemetry *int64
 }
 
 // Standing is what a verdict made of a node's score, at 1e-9.

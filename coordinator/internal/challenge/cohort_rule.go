@@ -42,8 +42,11 @@ func cohortComes(passed, gap time.Duration, exponential float64) bool {
 // needs, so that one machine cannot answer for many. Never above what a node that
 // is asked alone gets.
 func cohortDeadline(solving, longest time.Duration) time.Duration {
-	return min(max(cohortFactor*solving, cohortWait), longest)
+	return min(usualTime(solving), longest)
 }
+
+// usualTime is when a node that solves alone has answered.
+func usualTime(solving time.Duration) time.Duration { return max(cohortFactor*solving, cohortWait) }
 
 // hashRates are how many puzzle hashes a second one low-priority thread of a
 // model does, by the beginning of what /proc/device-tree/model says. They are

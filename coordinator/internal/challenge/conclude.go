@@ -71,6 +71,7 @@ func (r *Referee) conclude(ctx context.Context, v *Verdict, t trace, decide func
 			ChallengeID: uuid.UUID(v.ChallengeID), NodeNo: v.NodeNo, At: v.At, Result: string(v.Result), Reason: v.Reason,
 			RuleVersion: RuleVersion, AnsweredMs: t.answeredMs, Response: t.response, Address: t.address,
 			BootID: t.bootID, BootTimeMs: t.bootTimeMs, RunID: t.runID, RunSeq: t.runSeq, Throttle: t.throttle,
+			Counted: !v.Aside, Prompt: v.Prompt, Telemetry: v.Telemetry,
 		})
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ func (r *Referee) expire(ctx context.Context) error {
 		if r.Now().Sub(now) > roundTime {
 			break
 		}
-		v := Verdict{ChallengeID: proof.ID(row.ChallengeID), NodeNo: row.NodeNo, Result: Missed, Reason: reasonSilence, At: r.Now()}
+		v := Verdict{ChallengeID: proof.ID(row.ChallengeID), NodeNo: row.NodeNo, Result: Missed, Reason: reasonSilence, At: r.Now(), Aside: !row.Counted}
 		judged, err := r.conclude(ctx, &v, trace{}, func(ctx context.Context, tx db.Tx) error {
 			if row.Withdrawn {
 				v.Result, v.Reason = Void, reasonWithdrawn

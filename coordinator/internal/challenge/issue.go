@@ -72,6 +72,7 @@ type batch struct {
 	canonical [][]byte
 	bits      []int16
 	next      []time.Time
+	demanded  []bool
 
 	stored map[int32]bool // by node number; the others had left, or have a challenge already
 }
@@ -99,15 +100,18 @@ func (b *batch) add(r *Referee, t target, keys *node.Keys) {
 	b.epochs, b.sessions = append(b.epochs, int32(c.KeyEpoch)), append(b.sessions, t.SessionNo)
 	b.deadlines, b.canonical = append(b.deadlines, deadline), append(b.canonical, canonical)
 	b.bits, b.next = append(b.bits, int16(c.Difficulty)), append(b.next, r.nextAt(b.at))
+	b.demanded = append(b.demanded, t.Demanded)
 }
 
 // insertChallenges leaves out nodes that have an open challenge, and those that
-// left or connected anew since they were found due: nobody could answer.
+// left or connected anew since they were found due: nobody could answer. On
+// demand, at most one in a mean gap counts.
 const insertChallenges = `
-INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, cohort_no, difficulty, puzzles)
-SELECT d.challenge_id, n.node_no, d.key_epoch, n.session_no, $1, d.deadline_at, $2, d.canonical, $3, d.difficulty, $4
-FROM unnest($5::uuid[], $6::integer[], $7::integer[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::smallint[])
-    AS d(challenge_id, node_no, key_epoch, session_no, deadline_at, canonical, difficulty)
+INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, cohort_no, difficulty, puzzles, demanded, counted)
+SELECT d.challenge_id, n.node_no, d.key_epoch, n.session_no, $1, d.deadline_at, $2, d.canonical, $3, d.difficulty, $4, d.demanded,
+    NOT d.demanded OR NOT EXISTS (SELECT FROM challenge o WHERE o.node_no = d.node_no AND o.demanded AND o.counted AND o.issued_at > $13)
+FROM unnest($5::uuid[], $6::integer[], $7::integer[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::smallint[], $12::boolean[])
+    AS d(challenge_id, node_no, key_epoch, session_no, deadline_at, canonical, difficulty, demanded)
 JOIN node n ON n.node_no = d.node_no AND n.session_no = d.session_no AND n.online
 ON CONFLICT DO NOTHING RETURNING node_no`
 
@@ -117,7 +121,7 @@ const (
 	setNext = `
 INSERT INTO challenge_schedule (node_no, next_at)
 SELECT d.node_no, d.next_at FROM unnest($1::integer[], $2::timestamptz[]) AS d(node_no, next_at) WHERE d.node_no = ANY($3::integer[]) ORDER BY 1
-ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at`
+ON CONFLICT (node_no) DO UPDATE SET next_at = excluded.next_at, demanded_at = NULL`
 	forgetOwed = `UPDATE challenge_schedule SET cohort_owed = false WHERE node_no = ANY($1::integer[]) AND cohort_owed`
 )
 
@@ -134,7 +138,7 @@ func (b *batch) store(ctx context.Context, r *Referee) error {
 			cohortNo = &no
 		}
 		rows, err := tx.Query(ctx, insertChallenges, b.at, b.at.Add(r.Validity), cohortNo, r.Count,
-			b.ids, b.nodeNos, b.epochs, b.sessions, b.deadlines, b.canonical, b.bits)
+			b.ids, b.nodeNos, b.epochs, b.sessions, b.deadlines, b.canonical, b.bits, b.demanded, b.at.Add(-r.Interval))
 		if err != nil {
 			return err
 		}

@@ -126,7 +126,7 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 		solutions: answer.ChallengeHash == proof.HashChallenge(row.Canonical) && asked.CheckSolutions(r.PuzzleKey, answer.Solutions),
 		signature: answer.VerifySignature(keys.Device),
 	}
-	v := Verdict{ChallengeID: answer.ChallengeID, NodeNo: row.NodeNo, At: g.received, Answered: g.received.Sub(row.IssuedAt)}
+	v := Verdict{ChallengeID: answer.ChallengeID, NodeNo: row.NodeNo, At: g.received, Answered: g.received.Sub(row.IssuedAt), Aside: !row.Counted}
 	judged, err := r.conclude(ctx, &v, traceOf(s, &v, g), func(ctx context.Context, tx db.Tx) error {
 		chain, known, err := r.ChainAt(ctx, tx, row.NodeNo, answer.Run, answer.Seq)
 		switch {
@@ -138,6 +138,7 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 			e.chain = chainDiffers
 		}
 		if v.Result, v.Reason = judge(e); v.Result != Late {
+			observe(&v, row)
 			return nil
 		}
 		// It may lie here read late because we stood still.
@@ -151,4 +152,19 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 		r.announce(s.NodeID, v, judged.standing)
 	}
 	return err
+}
+
+// observe notes what an answer in time shows of the node's quality.
+func observe(v *Verdict, row *sqlgen.FindRow) {
+	if row.HeardAt != nil {
+		complete := completeness(v.At.Sub(*row.HeardAt))
+		v.Telemetry = &complete
+	}
+	if v.Result != Valid || row.Difficulty == nil || row.Puzzles == nil {
+		return
+	}
+	rate, _ := rateOf(row.Model)
+	usual := usualTime(solvingTime(rate, int(*row.Puzzles), int(*row.Difficulty)))
+	prompt := promptness(v.Answered, usual, row.DeadlineAt.Sub(row.IssuedAt))
+	v.Prompt = &prompt
 }

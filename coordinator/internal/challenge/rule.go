@@ -3,7 +3,7 @@ package challenge
 import "time"
 
 // RuleVersion is stored with each verdict; it changes when judge does.
-const RuleVersion = 1
+const RuleVersion = 2 // 2: what an answer shows of quality
 
 // Reasons of verdicts.
 const (
@@ -47,6 +47,26 @@ func judge(e evidence) (Result, string) {
 	}
 	return Valid, ""
 }
+
+const one int64 = 1_000_000_000
+
+// promptness is how quick an answer was: all of it until the usual time is over,
+// nothing at the deadline, and evenly less between.
+func promptness(answered, usual, deadline time.Duration) int64 {
+	if answered <= usual || deadline-usual < time.Millisecond {
+		return one
+	}
+	return max(deadline-answered, 0).Milliseconds() * one / (deadline - usual).Milliseconds()
+}
+
+// Telemetry that is at most so old is complete, and none is left of it later.
+const (
+	telemetryFresh = 2 * time.Minute
+	telemetryStale = 10 * time.Minute
+)
+
+// completeness is how much of a node's telemetry has come, by the age of the newest.
+func completeness(age time.Duration) int64 { return promptness(age, telemetryFresh, telemetryStale) }
 
 // gap is the time to the next challenge. Exponential gaps have no memory, so
 // nothing after an answer is known to be free. It is bounded at ten means, so

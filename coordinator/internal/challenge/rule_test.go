@@ -36,3 +36,25 @@ func TestGapIsBounded(t *testing.T) {
 		t.Errorf("longest gap: %s", got)
 	}
 }
+
+func TestPromptness(t *testing.T) {
+	const usual, deadline = 2 * time.Second, 30 * time.Second
+	for _, c := range []struct {
+		answered time.Duration
+		want     int64
+	}{
+		{0, one}, {usual, one}, {16 * time.Second, one / 2}, {deadline, 0}, {time.Minute, 0},
+	} {
+		if got := promptness(c.answered, usual, deadline); got != c.want {
+			t.Errorf("answered after %s: %d, want %d", c.answered, got, c.want)
+		}
+	}
+	if got := promptness(time.Second, usual, time.Second); got != one { // a cohort's deadline is the usual time
+		t.Errorf("within a short deadline: %d", got)
+	}
+	for age, want := range map[time.Duration]int64{time.Minute: one, 6 * time.Minute: one / 2, time.Hour: 0} {
+		if got := completeness(age); got != want {
+			t.Errorf("telemetry of %s: %d, want %d", age, got, want)
+		}
+	}
+}

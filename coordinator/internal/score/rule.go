@@ -11,10 +11,11 @@ package score
 import (
 	"fmt"
 	"math/bits"
+	"time"
 )
 
 // RuleVersion numbers these rules. It changes with every change of a result.
-const RuleVersion = 1
+const RuleVersion = 2 // 2: quality, and grace before disqualification
 
 // One is 1.0, and as a score 100 points.
 const One int64 = 1_000_000_000
@@ -42,6 +43,18 @@ const (
 // confidenceHalf is the number of verdicts that give half of full confidence.
 const confidenceHalf = 50
 
+// Judged is what the score takes from a verdict.
+type Judged struct {
+	Result Result
+	At     time.Time
+	// Aside is set when a challenge on demand followed another one within a mean
+	// gap: who may ask at will must not be able to wear a record down, or up.
+	Aside bool
+	// What was seen of the node's quality, from 0 to One; nil says nothing.
+	Prompt    *int64 // how quickly it answered
+	Telemetry *int64 // how much of its telemetry had come
+}
+
 // Counters are all that is remembered of a node's verdicts, scaled by One.
 // Reputation counts right against wrong answers, timely answered against late
 // or missed.
@@ -51,17 +64,20 @@ type Counters struct {
 	TimelyA     int64    `json:"timely_a"`
 	TimelyB     int64    `json:"timely_b"`
 	Verdicts    int64    `json:"verdicts"` // counted ones: neither deferred nor void
+	Prompt      int64    `json:"prompt"`   // mean of late, forgetting as timeliness does
+	Telemetry   int64    `json:"telemetry"`
 	Standing    Standing `json:"standing"`
 }
 
 // New is a node of which nothing is known: it is trusted, without confidence.
 func New() Counters {
-	return Counters{ReputationA: reputationStart, TimelyA: timelyStart}
+	return Counters{ReputationA: reputationStart, TimelyA: timelyStart, Prompt: One, Telemetry: One}
 }
 
 // Apply counts one more verdict. The error names a result that is none.
-func Apply(c Counters, result Result) (Counters, error) {
-	switch result {
+func Apply(c Counters, j Judged) (Counters, error) {
+	before := c
+	switch j.Result {
 	case Valid:
 		c.count(1, 0)
 		c.countTimely(1, 0)
@@ -73,11 +89,23 @@ func Apply(c Counters, result Result) (Counters, error) {
 	case Deferred, Void:
 		return c, nil
 	default:
-		return c, fmt.Errorf("score: %q is no result of a challenge", result)
+		return c, fmt.Errorf("score: %q is no result of a challenge", j.Result)
+	}
+	if j.Aside {
+		return before, nil
 	}
 	c.Verdicts++
-	c.Standing = c.Standing.next(c.Reputation(), c.Timeliness())
+	mix(&c.Prompt, j.Prompt)
+	mix(&c.Telemetry, j.Telemetry)
+	c.Standing = c.Standing.next(c.Reputation(), c.Timeliness(), j.At)
 	return c, nil
+}
+
+// mix moves a mean towards what was seen. What is kept is rounded down.
+func mix(mean, seen *int64) {
+	if seen != nil {
+		*mean = (*mean*timelyKeeps + *seen*(1000-timelyKeeps)) / 1000
+	}
 }
 
 // count is a <- L a + w, b <- L b + (1 - w). What is kept is rounded down.
@@ -96,6 +124,10 @@ func (c Counters) Reputation() int64 { return share(c.ReputationA, c.ReputationB
 
 // Timeliness is R2, the same over answers in time, rounded down.
 func (c Counters) Timeliness() int64 { return share(c.TimelyA, c.TimelyB) }
+
+// Quality is Q = 0.8 + 0.1 prompt + 0.1 telemetry, rounded down: slowness costs
+// a tenth at most, and never makes the puzzles easier.
+func (c Counters) Quality() int64 { return (8*One + c.Prompt + c.Telemetry) / 10 }
 
 // Confidence is n / (n + 50), rounded down.
 func (c Counters) Confidence() int64 { return share(c.Verdicts, confidenceHalf) }
@@ -122,14 +154,13 @@ type Factors struct {
 	Quality      int64 `json:"quality"`
 }
 
-// Compute gives the factors of a node. Quality is One: no rule of this version
-// lowers it.
+// Compute gives the factors of a node.
 func Compute(c Counters, availability int64) Factors {
 	return Factors{
 		Reputation:   c.Reputation(),
 		Timeliness:   c.Timeliness(),
 		Availability: availability,
-		Quality:      One,
+		Quality:      c.Quality(),
 	}
 }
 

@@ -3,6 +3,7 @@ package score_test
 import (
 	"math/big"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -13,7 +14,7 @@ func apply(t testing.TB, c score.Counters, results ...score.Result) score.Counte
 	t.Helper()
 	for _, r := range results {
 		var err error
-		if c, err = score.Apply(c, r); err != nil {
+		if c, err = score.Apply(c, score.Judged{Result: r, At: noon}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,8 +42,8 @@ func until(t *testing.T, c score.Counters, r score.Result, reached func(score.St
 	return 0
 }
 
-func suspended(s score.Standing) bool    { return s.Suspended() }
-func disqualified(s score.Standing) bool { return s.Disqualified }
+func suspended(s score.Standing) bool { return s.Suspended() }
+func doubted(s score.Standing) bool   { return s.DoubtSince != 0 }
 
 // The numbers promised to owners: they follow from the constants.
 func TestFailuresFromAPerfectRecord(t *testing.T) {
@@ -53,7 +54,7 @@ func TestFailuresFromAPerfectRecord(t *testing.T) {
 		want    int
 	}{
 		{"wrong answers suspend", score.Invalid, suspended, 22},
-		{"wrong answers disqualify", score.Invalid, disqualified, 45},
+		{"wrong answers begin the grace before disqualification", score.Invalid, doubted, 45},
 		{"missing answers suspend", score.Missed, suspended, 10},
 		{"late answers suspend", score.Late, suspended, 10},
 	} {
@@ -81,10 +82,10 @@ func TestApplyOnce(t *testing.T) {
 		result score.Result
 		want   score.Counters
 	}{
-		{score.Valid, score.Counters{ReputationA: 200 * one, TimelyA: 20 * one, Verdicts: 1}},
-		{score.Invalid, score.Counters{ReputationA: 199 * one, ReputationB: one, TimelyA: 20 * one, Verdicts: 1}},
-		{score.Late, score.Counters{ReputationA: 200 * one, TimelyA: 19 * one, TimelyB: one, Verdicts: 1}},
-		{score.Missed, score.Counters{ReputationA: 200 * one, TimelyA: 19 * one, TimelyB: one, Verdicts: 1}},
+		{score.Valid, score.Counters{ReputationA: 200 * one, TimelyA: 20 * one, Verdicts: 1, Prompt: one, Telemetry: one}},
+		{score.Invalid, score.Counters{ReputationA: 199 * one, ReputationB: one, TimelyA: 20 * one, Verdicts: 1, Prompt: one, Telemetry: one}},
+		{score.Late, score.Counters{ReputationA: 200 * one, TimelyA: 19 * one, TimelyB: one, Verdicts: 1, Prompt: one, Telemetry: one}},
+		{score.Missed, score.Counters{ReputationA: 200 * one, TimelyA: 19 * one, TimelyB: one, Verdicts: 1, Prompt: one, Telemetry: one}},
 		{score.Deferred, score.New()},
 		{score.Void, score.New()},
 	} {
@@ -92,7 +93,7 @@ func TestApplyOnce(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", c.result, got, c.want)
 		}
 	}
-	if _, err := score.Apply(score.New(), "perhaps"); err == nil {
+	if _, err := score.Apply(score.New(), score.Judged{Result: "perhaps"}); err == nil {
 		t.Error("an unknown result was counted")
 	}
 }
@@ -134,10 +135,88 @@ func TestStandingHasTwoThresholds(t *testing.T) {
 			t.Fatalf("timeliness %d: %+v", c.Timeliness(), c.Standing)
 		}
 	}
-	c = apply(t, score.New(), repeat(45, score.Invalid)...)
-	c = apply(t, c, repeat(5000, score.Valid)...)
-	if !c.Standing.Disqualified || c.Standing.Suspended() || c.Standing.Reason() != "reputation_lost" || score.FailuresLeft(c) != 0 {
+}
+
+// Who falls to disqualification has the time of grace to come back to work, once.
+func TestDisqualificationWaitsForTheEndOfGrace(t *testing.T) {
+	at := func(c score.Counters, r score.Result, after time.Duration) score.Counters {
+		c, err := score.Apply(c, score.Judged{Result: r, At: noon.Add(after)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	fallen := apply(t, score.New(), repeat(45, score.Invalid)...)
+	ends, pending := fallen.Standing.DisqualifiesAt()
+	if fallen.Standing.Disqualified || !pending || !ends.Equal(noon.Add(score.Grace)) || fallen.Standing.Reason() != "low_reputation" {
+		t.Fatalf("fallen: %+v, grace until %s", fallen.Standing, ends)
+	}
+	if c := at(fallen, score.Invalid, score.Grace-time.Millisecond); c.Standing.Disqualified {
+		t.Error("disqualified before the end of grace")
+	}
+	lost := at(fallen, score.Invalid, score.Grace)
+	if !lost.Standing.Disqualified || lost.Standing.Reason() != "reputation_lost" {
+		t.Errorf("at the end of grace: %+v", lost.Standing)
+	}
+	if c := apply(t, lost, repeat(5000, score.Valid)...); !c.Standing.Disqualified || c.Standing.Suspended() || score.FailuresLeft(c) != 0 {
 		t.Errorf("disqualified, then perfect: %+v, failures left %d", c.Standing, score.FailuresLeft(c))
+	}
+	if c := at(apply(t, fallen, repeat(9, score.Valid)...), score.Invalid, score.Grace); c.Standing.Disqualified || c.Standing.DoubtSince == 0 {
+		t.Errorf("better at the end of grace, though not well: %+v", c.Standing)
+	}
+	mended := apply(t, fallen, repeat(200, score.Valid)...)
+	if mended.Standing != (score.Standing{}) {
+		t.Errorf("lifted: %+v, want nothing held against it", mended.Standing)
+	}
+	for mended.Standing.DoubtSince == 0 { // a year later, anew: another grace begins
+		mended = at(mended, score.Invalid, 365*24*time.Hour)
+	}
+	if mended.Standing.Disqualified {
+		t.Error("disqualified without grace")
+	}
+}
+
+func TestQualityFollowsWhatWasSeen(t *testing.T) {
+	none, half, all := int64(0), score.One/2, score.One
+	see := func(c score.Counters, prompt, telemetry *int64, times int) score.Counters {
+		for range times {
+			var err error
+			if c, err = score.Apply(c, score.Judged{Result: score.Valid, At: noon, Prompt: prompt, Telemetry: telemetry}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return c
+	}
+	for name, c := range map[string]struct {
+		counters score.Counters
+		want     int64
+	}{
+		"nothing seen yet":            {score.New(), score.One},
+		"all as it should be":         {see(score.New(), &all, &all, 500), score.One},
+		"one slow answer":             {see(score.New(), &none, nil, 1), 995_000_000},
+		"one answer at half":          {see(score.New(), &half, nil, 1), 997_500_000},
+		"always slow":                 {see(score.New(), &none, nil, 2000), 900_000_000},
+		"always slow, and silent":     {see(score.New(), &none, &none, 2000), 800_000_000},
+		"silent, then complete again": {see(see(score.New(), nil, &none, 2000), nil, &all, 2000), 999_999_998},
+	} {
+		if got := c.counters.Quality(); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// Whoever may ask at will moves nothing by asking often.
+func TestVerdictAsideCountsNothing(t *testing.T) {
+	start := apply(t, score.New(), repeat(30, score.Invalid)...)
+	for _, r := range results {
+		none := int64(0)
+		c, err := score.Apply(start, score.Judged{Result: r, At: noon.Add(score.Grace), Aside: true, Prompt: &none, Telemetry: &none})
+		if err != nil || c != start {
+			t.Errorf("%s aside: %+v, %v", r, c, err)
+		}
+	}
+	if _, err := score.Apply(start, score.Judged{Result: "perhaps", Aside: true}); err == nil {
+		t.Error("an unknown result was taken")
 	}
 }
 

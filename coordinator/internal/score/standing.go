@@ -1,5 +1,7 @@
 package score
 
+import "time"
+
 // Thresholds. A suspension is lifted further up than it begins, so that a node
 // on the edge does not flutter.
 const (
@@ -10,11 +12,23 @@ const (
 	timelinessLifts        = 700_000_000
 )
 
+// Grace is how long a node that fell to disqualification has to repair what is
+// broken: a worn card answers as wrongly as a thief.
+const Grace = 72 * time.Hour
+
 // Standing is what a node's record means for its work.
 type Standing struct {
 	Disqualified  bool `json:"disqualified"`   // for good: no later answer lifts it
 	LowReputation bool `json:"low_reputation"` // suspended: too many wrong answers
 	LowTimeliness bool `json:"low_timeliness"` // suspended: too many late or missing answers
+	// DoubtSince is when reputation fell to disqualification, in Unix milliseconds;
+	// 0: it did not, or a suspension was lifted since.
+	DoubtSince int64 `json:"doubt_since,omitempty"`
+}
+
+// DisqualifiesAt is when grace ends; false when there is none to end.
+func (s Standing) DisqualifiesAt() (time.Time, bool) {
+	return time.UnixMilli(s.DoubtSince).Add(Grace).UTC(), s.DoubtSince != 0 && !s.Disqualified
 }
 
 // Suspended reports whether the node must not earn for now.
@@ -35,12 +49,18 @@ func (s Standing) Reason() string {
 	return ""
 }
 
-func (s Standing) next(reputation, timeliness int64) Standing {
-	return Standing{
-		Disqualified:  s.Disqualified || reputation <= reputationDisqualifies,
-		LowReputation: reputation <= reputationSuspends || s.LowReputation && reputation < reputationLifts,
-		LowTimeliness: timeliness <= timelinessSuspends || s.LowTimeliness && timeliness < timelinessLifts,
+func (s Standing) next(reputation, timeliness int64, at time.Time) Standing {
+	s.LowReputation = reputation <= reputationSuspends || s.LowReputation && reputation < reputationLifts
+	s.LowTimeliness = timeliness <= timelinessSuspends || s.LowTimeliness && timeliness < timelinessLifts
+	switch {
+	case !s.LowReputation:
+		s.DoubtSince = 0
+	case reputation <= reputationDisqualifies && s.DoubtSince == 0:
+		s.DoubtSince = at.UnixMilli()
+	case reputation <= reputationDisqualifies && at.Sub(time.UnixMilli(s.DoubtSince)) >= Grace:
+		s.Disqualified = true
 	}
+	return s
 }
 
 // EarlyWarning is the number of FailuresLeft below which a node is warned.
@@ -57,7 +77,7 @@ func FailuresLeft(c Counters) int {
 func failuresLeft(c Counters, failure Result) int {
 	n := 0
 	for ; !c.Standing.Suspended() && !c.Standing.Disqualified; n++ {
-		c, _ = Apply(c, failure) // a known result cannot fail, and each lowers a reputation
+		c, _ = Apply(c, Judged{Result: failure}) // a known result cannot fail, and each lowers a reputation
 	}
 	return n
 }

@@ -68,7 +68,7 @@ func (r Record) encode() ([]byte, error) {
 }
 
 func decodeRecord(score int64, raw []byte) (Record, error) {
-	var d document
+	d := document{Counters: New()} // older ones lack what quality is made of
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return Record{}, fmt.Errorf("stored factors: %w", err)
 	}
@@ -94,31 +94,42 @@ func ParseFactors(raw json.RawMessage) (*Factors, error) {
 // OnVerdict counts a verdict that stands in the same transaction, exactly
 // once: another call with the same verdict changes nothing and gives the same
 // answer. Deferred and void verdicts are recorded and count nothing.
-func (s *Store) OnVerdict(ctx context.Context, tx db.Tx, nodeNo int32, verdictNo int64, result, reason string, at time.Time) (Change, error) {
-	at = at.UTC().Truncate(time.Microsecond) // as Postgres keeps it, so that a replay computes with the same time
-	v := verdict{nodeNo: nodeNo, no: verdictNo, result: Result(result), reason: reason, at: at}
-	change, err := s.onVerdict(ctx, tx, v)
+func (s *Store) OnVerdict(ctx context.Context, tx db.Tx, e Entry) (Change, error) {
+	e.At = e.At.UTC().Truncate(time.Microsecond) // as Postgres keeps it, so that a replay computes with the same time
+	change, err := s.onVerdict(ctx, tx, e)
 	if err != nil {
-		return Change{}, fmt.Errorf("scoring verdict %d of node number %d: %w", verdictNo, nodeNo, err)
+		return Change{}, fmt.Errorf("scoring verdict %d of node number %d: %w", e.No, e.NodeNo, err)
 	}
 	return change, nil
 }
 
-type verdict struct {
-	nodeNo int32
-	no     int64
-	result Result
-	reason string
-	at     time.Time
+// Entry is a verdict that is to be counted.
+type Entry struct {
+	NodeNo int32
+	No     int64 // of the verdict
+	Reason string
+	Judged
 }
 
-func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v verdict) (Change, error) {
+// text is the reason that stands with the change.
+func (e Entry) text() string {
+	text := string(e.Result)
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	if e.Aside {
+		text += " (on demand, not counted)"
+	}
+	return text
+}
+
+func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v Entry) (Change, error) {
 	q := sqlgen.New(tx)
 	row, err := lock(ctx, q, v)
 	if err != nil {
 		return Change{}, err
 	}
-	switch done, err := q.ChangeOf(ctx, v.no); {
+	switch done, err := q.ChangeOf(ctx, v.No); {
 	case err == nil:
 		return repeated(ctx, q, v, row, done)
 	case !errors.Is(err, pgx.ErrNoRows):
@@ -128,11 +139,11 @@ func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v verdict) (Change, err
 	if err != nil {
 		return Change{}, err
 	}
-	counters, err := Apply(before.Counters, v.result)
+	counters, err := Apply(before.Counters, v.Judged)
 	if err != nil {
 		return Change{}, err
 	}
-	availability, err := availabilityAt(ctx, tx, v.nodeNo, v.at)
+	availability, err := availabilityAt(ctx, tx, v.NodeNo, v.At)
 	if err != nil {
 		return Change{}, err
 	}
@@ -144,24 +155,24 @@ func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v verdict) (Change, err
 	if err := s.write(ctx, tx, v, before, after, vettedAt); err != nil {
 		return Change{}, err
 	}
-	return newChange(v.no, before, after, vettedAt != nil), nil
+	return newChange(v.No, before, after, vettedAt != nil), nil
 }
 
 // lock gives the node's row to this transaction alone, so that its verdicts
 // are counted one after the other.
-func lock(ctx context.Context, q *sqlgen.Queries, v verdict) (sqlgen.Score, error) {
+func lock(ctx context.Context, q *sqlgen.Queries, v Entry) (sqlgen.Score, error) {
 	start := New()
 	raw, err := Record{Counters: start}.encode()
 	if err != nil {
 		return sqlgen.Score{}, err
 	}
 	if err := q.InsertMissing(ctx, sqlgen.InsertMissingParams{
-		NodeNo: v.nodeNo, ReputationA: start.ReputationA, ReputationB: start.ReputationB, TimelyA: start.TimelyA, TimelyB: start.TimelyB,
-		Factors: raw, RuleVersion: RuleVersion, CalculatedAt: v.at,
+		NodeNo: v.NodeNo, ReputationA: start.ReputationA, ReputationB: start.ReputationB, TimelyA: start.TimelyA, TimelyB: start.TimelyB,
+		Factors: raw, RuleVersion: RuleVersion, CalculatedAt: v.At,
 	}); err != nil {
 		return sqlgen.Score{}, err
 	}
-	return q.Lock(ctx, v.nodeNo)
+	return q.Lock(ctx, v.NodeNo)
 }
 
 func newChange(verdictNo int64, before, after Record, vetted bool) Change {
@@ -173,8 +184,8 @@ func newChange(verdictNo int64, before, after Record, vetted bool) Change {
 }
 
 // repeated gives the change that was recorded when the verdict was counted.
-func repeated(ctx context.Context, q *sqlgen.Queries, v verdict, row sqlgen.Score, done sqlgen.ScoreChange) (Change, error) {
-	if done.NodeNo != v.nodeNo {
+func repeated(ctx context.Context, q *sqlgen.Queries, v Entry, row sqlgen.Score, done sqlgen.ScoreChange) (Change, error) {
+	if done.NodeNo != v.NodeNo {
 		return Change{}, fmt.Errorf("the verdict was counted for node number %d", done.NodeNo)
 	}
 	after, err := decodeRecord(done.After, done.Factors)
@@ -182,7 +193,7 @@ func repeated(ctx context.Context, q *sqlgen.Queries, v verdict, row sqlgen.Scor
 		return Change{}, err
 	}
 	before := Record{Counters: New()}
-	switch previous, err := q.ChangeBefore(ctx, sqlgen.ChangeBeforeParams{NodeNo: v.nodeNo, ChangeNo: done.ChangeNo}); {
+	switch previous, err := q.ChangeBefore(ctx, sqlgen.ChangeBeforeParams{NodeNo: v.NodeNo, ChangeNo: done.ChangeNo}); {
 	case err == nil:
 		if before, err = decodeRecord(previous.After, previous.Factors); err != nil {
 			return Change{}, err
@@ -190,7 +201,7 @@ func repeated(ctx context.Context, q *sqlgen.Queries, v verdict, row sqlgen.Scor
 	case !errors.Is(err, pgx.ErrNoRows):
 		return Change{}, err
 	}
-	change := newChange(v.no, before, after, vettedBy(row.VettedAt, done.At))
+	change := newChange(v.No, before, after, vettedBy(row.VettedAt, done.At))
 	change.Repeated = true
 	return change, nil
 }
@@ -198,48 +209,45 @@ func repeated(ctx context.Context, q *sqlgen.Queries, v verdict, row sqlgen.Scor
 func vettedBy(vettedAt *time.Time, at time.Time) bool { return vettedAt != nil && !vettedAt.After(at) }
 
 // vettedAt is when the node passed vetting; once passed, it stays so.
-func (s *Store) vettedAt(ctx context.Context, q *sqlgen.Queries, v verdict, vetted *time.Time, verdicts int64) (*time.Time, error) {
+func (s *Store) vettedAt(ctx context.Context, q *sqlgen.Queries, v Entry, vetted *time.Time, verdicts int64) (*time.Time, error) {
 	if vetted != nil {
 		return vetted, nil
 	}
-	first, err := q.FirstChange(ctx, v.nodeNo)
+	first, err := q.FirstChange(ctx, v.NodeNo)
 	if errors.Is(err, pgx.ErrNoRows) {
-		first, err = v.at, nil
+		first, err = v.At, nil
 	}
-	if err != nil || !s.vetting.Passed(verdicts, first, v.at) {
+	if err != nil || !s.vetting.Passed(verdicts, first, v.At) {
 		return nil, err
 	}
-	return &v.at, nil
+	return &v.At, nil
 }
 
-func (s *Store) write(ctx context.Context, tx db.Tx, v verdict, before, after Record, vettedAt *time.Time) error {
+func (s *Store) write(ctx context.Context, tx db.Tx, v Entry, before, after Record, vettedAt *time.Time) error {
 	raw, err := after.encode()
 	if err != nil {
 		return err
 	}
-	reason := string(v.result)
-	if v.reason != "" {
-		reason += ": " + v.reason
-	}
+	reason := v.text()
 	q, c := sqlgen.New(tx), after.Counters
 	if err := q.Update(ctx, sqlgen.UpdateParams{
-		NodeNo: v.nodeNo, ReputationA: c.ReputationA, ReputationB: c.ReputationB, TimelyA: c.TimelyA, TimelyB: c.TimelyB,
-		Verdicts: c.Verdicts, VerdictNo: v.no, Score: after.Score, Confidence: after.Confidence, Factors: raw,
-		RuleVersion: RuleVersion, VettedAt: vettedAt, CalculatedAt: v.at,
+		NodeNo: v.NodeNo, ReputationA: c.ReputationA, ReputationB: c.ReputationB, TimelyA: c.TimelyA, TimelyB: c.TimelyB,
+		Verdicts: c.Verdicts, VerdictNo: v.No, Score: after.Score, Confidence: after.Confidence, Factors: raw,
+		RuleVersion: RuleVersion, VettedAt: vettedAt, CalculatedAt: v.At,
 	}); err != nil {
 		return err
 	}
 	if err := q.InsertChange(ctx, sqlgen.InsertChangeParams{
-		NodeNo: v.nodeNo, VerdictNo: v.no, At: v.at, Before: before.Score, After: after.Score, Factors: raw, Reason: reason,
+		NodeNo: v.NodeNo, VerdictNo: v.No, At: v.At, Before: before.Score, After: after.Score, Factors: raw, Reason: reason,
 	}); err != nil {
 		return err
 	}
-	if err := s.setNodeScore(ctx, tx, v.nodeNo, after.Score); err != nil || before.Score == after.Score {
+	if err := s.setNodeScore(ctx, tx, v.NodeNo, after.Score); err != nil || before.Score == after.Score {
 		return err
 	}
-	return publish(ctx, tx, v.nodeNo, Changed{
+	return publish(ctx, tx, v.NodeNo, Changed{
 		Before: Points(before.Score), After: Points(after.Score), Verdicts: c.Verdicts, Reason: reason,
-	}, v.at)
+	}, v.At)
 }
 
 // availabilityAt reads a node's presence, its states and our fault windows of

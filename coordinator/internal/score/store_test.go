@@ -80,7 +80,7 @@ func (f *fleet) judge(node int32, result score.Result, reason string, at time.Ti
 		if err != nil {
 			return err
 		}
-		change, err = f.store.OnVerdict(f.t.Context(), tx, node, no, string(result), reason, at)
+		change, err = f.store.OnVerdict(f.t.Context(), tx, score.Entry{NodeNo: node, No: no, Reason: reason, Judged: score.Judged{Result: result, At: at}})
 		return err
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (f *fleet) judge(node int32, result score.Result, reason string, at time.Ti
 
 func (f *fleet) again(node int32, verdictNo int64) (change score.Change, err error) {
 	err = db.InTx(f.t.Context(), f.pool, func(tx db.Tx) error {
-		change, err = f.store.OnVerdict(f.t.Context(), tx, node, verdictNo, string(score.Missed), "", noon)
+		change, err = f.store.OnVerdict(f.t.Context(), tx, score.Entry{NodeNo: node, No: verdictNo, Judged: score.Judged{Result: score.Missed, At: noon}})
 		return err
 	})
 	return change, err
@@ -152,7 +152,7 @@ func TestRolledBackVerdictLeavesNothing(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if _, err := f.store.OnVerdict(t.Context(), tx, node, no, string(score.Valid), "", noon); err != nil {
+		if _, err := f.store.OnVerdict(t.Context(), tx, score.Entry{NodeNo: node, No: no, Judged: score.Judged{Result: score.Valid, At: noon}}); err != nil {
 			return err
 		}
 		return stop
@@ -200,7 +200,7 @@ func TestConcurrentVerdicts(t *testing.T) {
 func TestOnVerdictRefusesAnUnknownResult(t *testing.T) {
 	f := newFleet(t, nil)
 	err := db.InTx(t.Context(), f.pool, func(tx db.Tx) error {
-		_, err := f.store.OnVerdict(t.Context(), tx, f.node(), 1, "perhaps", "", noon)
+		_, err := f.store.OnVerdict(t.Context(), tx, score.Entry{NodeNo: f.node(), No: 1, Judged: score.Judged{Result: "perhaps", At: noon}})
 		return err
 	})
 	if err == nil || !strings.Contains(err.Error(), `"perhaps" is no result`) {

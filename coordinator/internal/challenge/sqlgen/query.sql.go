@@ -13,6 +13,23 @@ import (
 	"github.com/google/uuid"
 )
 
+const attempt = `-- name: Attempt :execrows
+UPDATE challenge SET attempts = attempts + 1 WHERE challenge_id = $1 AND attempts < $2
+`
+
+type AttemptParams struct {
+	ChallengeID uuid.UUID
+	Most        int16
+}
+
+func (q *Queries) Attempt(ctx context.Context, arg AttemptParams) (int64, error) {
+	result, err := q.db.Exec(ctx, attempt, arg.ChallengeID, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const close = `-- name: Close :execrows
 UPDATE challenge SET state = 'judged' WHERE challenge_id = $1 AND state = 'open'
 `
@@ -38,8 +55,55 @@ func (q *Queries) CountRoutine(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const demand = `-- name: Demand :exec
+INSERT INTO challenge_schedule (node_no, next_at, demanded_at) VALUES ($1, $2, $3::timestamptz)
+ON CONFLICT (node_no) DO UPDATE SET demanded_at = excluded.demanded_at
+`
+
+type DemandParams struct {
+	NodeNo int32
+	NextAt time.Time
+	At     time.Time
+}
+
+func (q *Queries) Demand(ctx context.Context, arg DemandParams) error {
+	_, err := q.db.Exec(ctx, demand, arg.NodeNo, arg.NextAt, arg.At)
+	return err
+}
+
+const demandable = `-- name: Demandable :one
+SELECT n.node_no, n.status, n.online,
+    (n.status IN ('starting', 'active') OR n.status = 'suspended' AND n.status_reason LIKE 'score:%')::boolean AS challenged,
+    EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open') AS open,
+    COALESCE((SELECT max(v.verdict_no) FROM verdict v WHERE v.node_no = n.node_no), 0)::bigint AS last_verdict
+FROM node n WHERE n.node_id = $1 AND n.deleted_at IS NULL
+`
+
+type DemandableRow struct {
+	NodeNo      int32
+	Status      string
+	Online      bool
+	Challenged  bool
+	Open        bool
+	LastVerdict int64
+}
+
+func (q *Queries) Demandable(ctx context.Context, nodeID string) (DemandableRow, error) {
+	row := q.db.QueryRow(ctx, demandable, nodeID)
+	var i DemandableRow
+	err := row.Scan(
+		&i.NodeNo,
+		&i.Status,
+		&i.Online,
+		&i.Challenged,
+		&i.Open,
+		&i.LastVerdict,
+	)
+	return i, err
+}
+
 const drawCohort = `-- name: DrawCohort :many
-SELECT n.node_no, n.node_id, n.session_no, COALESCE(n.inventory ->> 'model', '')::text AS model
+SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
@@ -57,6 +121,7 @@ type DrawCohortRow struct {
 	NodeNo    int32
 	NodeID    string
 	SessionNo int64
+	Demanded  bool
 	Model     string
 }
 
@@ -74,6 +139,7 @@ func (q *Queries) DrawCohort(ctx context.Context, arg DrawCohortParams) ([]DrawC
 			&i.NodeNo,
 			&i.NodeID,
 			&i.SessionNo,
+			&i.Demanded,
 			&i.Model,
 		); err != nil {
 			return nil, err
@@ -87,12 +153,12 @@ func (q *Queries) DrawCohort(ctx context.Context, arg DrawCohortParams) ([]DrawC
 }
 
 const due = `-- name: Due :many
-SELECT n.node_no, n.node_id, n.session_no, COALESCE(n.inventory ->> 'model', '')::text AS model
+SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online
   AND (n.status = 'starting'
-       OR ($1::boolean AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
-  AND (COALESCE(s.next_at, 'epoch') <= $2::timestamptz
+       OR (($1::boolean OR s.demanded_at IS NOT NULL) AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
+  AND (COALESCE(s.next_at, 'epoch') <= $2::timestamptz OR s.demanded_at IS NOT NULL
        -- One that began to start while it was connected does not wait for a
        -- moment that was drawn before; one that has just connected does.
        OR n.status = 'starting' AND s.next_at > $3::timestamptz AND
@@ -102,7 +168,7 @@ WHERE n.online
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
   -- One that was told to start does not answer before it does.
   AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
-ORDER BY s.next_at NULLS FIRST
+ORDER BY s.demanded_at IS NULL, s.next_at NULLS FIRST
 LIMIT $4
 `
 
@@ -117,11 +183,13 @@ type DueRow struct {
 	NodeNo    int32
 	NodeID    string
 	SessionNo int64
+	Demanded  bool
 	Model     string
 }
 
-// Online nodes whose moment has come and who have no open challenge. A node
-// suspended by its score goes on being challenged: that is how it comes back.
+// Online nodes whose moment has come, or of whom a proof is demanded, and who have
+// no open challenge. A node suspended by its score goes on being challenged: that
+// is how it comes back.
 func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 	rows, err := q.db.Query(ctx, due,
 		arg.AllStates,
@@ -140,6 +208,7 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 			&i.NodeNo,
 			&i.NodeID,
 			&i.SessionNo,
+			&i.Demanded,
 			&i.Model,
 		); err != nil {
 			return nil, err
@@ -153,7 +222,7 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 }
 
 const ending = `-- name: Ending :many
-SELECT c.challenge_id, c.node_no, c.issued_at, c.expires_at, w.withdrawn::boolean AS withdrawn
+SELECT c.challenge_id, c.node_no, c.issued_at, c.expires_at, c.counted, w.withdrawn::boolean AS withdrawn
 FROM challenge c CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM node_state s WHERE s.node_no = c.node_no AND s.from_at >= c.issued_at AND s.from_at < c.expires_at
@@ -176,6 +245,7 @@ type EndingRow struct {
 	NodeNo      int32
 	IssuedAt    time.Time
 	ExpiresAt   time.Time
+	Counted     bool
 	Withdrawn   bool
 }
 
@@ -195,6 +265,7 @@ func (q *Queries) Ending(ctx context.Context, arg EndingParams) ([]EndingRow, er
 			&i.NodeNo,
 			&i.IssuedAt,
 			&i.ExpiresAt,
+			&i.Counted,
 			&i.Withdrawn,
 		); err != nil {
 			return nil, err
@@ -208,8 +279,9 @@ func (q *Queries) Ending(ctx context.Context, arg EndingParams) ([]EndingRow, er
 }
 
 const find = `-- name: Find :one
-SELECT c.challenge_id, c.node_no, c.key_epoch, c.session_no, c.issued_at, c.deadline_at, c.expires_at, c.canonical, c.state, c.cohort_no, c.difficulty, c.puzzles, v.result, v.reason, v.at AS judged_at, v.response
-FROM challenge c LEFT JOIN verdict v USING (challenge_id)
+SELECT c.challenge_id, c.node_no, c.key_epoch, c.session_no, c.issued_at, c.deadline_at, c.expires_at, c.canonical, c.state, c.cohort_no, c.difficulty, c.puzzles, c.demanded, c.counted, c.attempts, v.result, v.reason, v.at AS judged_at, v.response, COALESCE(n.inventory ->> 'model', '')::text AS model,
+    h.at AS heard_at -- newest sample, or the connection when that is later
+FROM challenge c JOIN node n USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
 WHERE c.challenge_id = $1 AND c.node_no = $2
 `
 
@@ -231,10 +303,15 @@ type FindRow struct {
 	CohortNo    *int64
 	Difficulty  *int16
 	Puzzles     *int16
+	Demanded    bool
+	Counted     bool
+	Attempts    int16
 	Result      *string
 	Reason      *string
 	JudgedAt    *time.Time
 	Response    []byte
+	Model       string
+	HeardAt     *time.Time
 }
 
 func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
@@ -253,10 +330,15 @@ func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
 		&i.CohortNo,
 		&i.Difficulty,
 		&i.Puzzles,
+		&i.Demanded,
+		&i.Counted,
+		&i.Attempts,
 		&i.Result,
 		&i.Reason,
 		&i.JudgedAt,
 		&i.Response,
+		&i.Model,
+		&i.HeardAt,
 	)
 	return i, err
 }
@@ -301,8 +383,8 @@ func (q *Queries) InsertSecondAnswer(ctx context.Context, arg InsertSecondAnswer
 
 const insertVerdict = `-- name: InsertVerdict :one
 INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, response,
-    address, boot_id, boot_time_ms, run_id, run_seq, throttle)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    address, boot_id, boot_time_ms, run_id, run_seq, throttle, counted, prompt, telemetry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 RETURNING verdict_no
 `
 
@@ -321,6 +403,9 @@ type InsertVerdictParams struct {
 	RunID       []byte
 	RunSeq      *int64
 	Throttle    *int64
+	Counted     bool
+	Prompt      *int64
+	Telemetry   *int64
 }
 
 func (q *Queries) InsertVerdict(ctx context.Context, arg InsertVerdictParams) (int64, error) {
@@ -339,10 +424,29 @@ func (q *Queries) InsertVerdict(ctx context.Context, arg InsertVerdictParams) (i
 		arg.RunID,
 		arg.RunSeq,
 		arg.Throttle,
+		arg.Counted,
+		arg.Prompt,
+		arg.Telemetry,
 	)
 	var verdict_no int64
 	err := row.Scan(&verdict_no)
 	return verdict_no, err
+}
+
+const judgedSince = `-- name: JudgedSince :one
+SELECT EXISTS (SELECT FROM verdict WHERE node_no = $1 AND verdict_no > $2)
+`
+
+type JudgedSinceParams struct {
+	NodeNo    int32
+	VerdictNo int64
+}
+
+func (q *Queries) JudgedSince(ctx context.Context, arg JudgedSinceParams) (bool, error) {
+	row := q.db.QueryRow(ctx, judgedSince, arg.NodeNo, arg.VerdictNo)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const nodeIDs = `-- name: NodeIDs :one
@@ -412,4 +516,74 @@ type SetNextParams struct {
 func (q *Queries) SetNext(ctx context.Context, arg SetNextParams) error {
 	_, err := q.db.Exec(ctx, setNext, arg.NodeNo, arg.NextAt)
 	return err
+}
+
+const shown = `-- name: Shown :many
+SELECT n.node_id, c.challenge_id, c.node_no, c.key_epoch, c.session_no, c.issued_at, c.deadline_at, c.expires_at, c.canonical, c.state, c.cohort_no, c.difficulty, c.puzzles, c.demanded, c.counted, c.attempts, v.result, v.reason, v.at AS judged_at, v.response
+FROM challenge c JOIN node n USING (node_no) LEFT JOIN verdict v USING (challenge_id)
+WHERE c.challenge_id = ANY($1::uuid[]) AND n.deleted_at IS NULL
+`
+
+type ShownRow struct {
+	NodeID      string
+	ChallengeID uuid.UUID
+	NodeNo      int32
+	KeyEpoch    int32
+	SessionNo   int64
+	IssuedAt    time.Time
+	DeadlineAt  time.Time
+	ExpiresAt   time.Time
+	Canonical   []byte
+	State       string
+	CohortNo    *int64
+	Difficulty  *int16
+	Puzzles     *int16
+	Demanded    bool
+	Counted     bool
+	Attempts    int16
+	Result      *string
+	Reason      *string
+	JudgedAt    *time.Time
+	Response    []byte
+}
+
+func (q *Queries) Shown(ctx context.Context, challengeIds []uuid.UUID) ([]ShownRow, error) {
+	rows, err := q.db.Query(ctx, shown, challengeIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ShownRow
+	for rows.Next() {
+		var i ShownRow
+		if err := rows.Scan(
+			&i.NodeID,
+			&i.ChallengeID,
+			&i.NodeNo,
+			&i.KeyEpoch,
+			&i.SessionNo,
+			&i.IssuedAt,
+			&i.DeadlineAt,
+			&i.ExpiresAt,
+			&i.Canonical,
+			&i.State,
+			&i.CohortNo,
+			&i.Difficulty,
+			&i.Puzzles,
+			&i.Demanded,
+			&i.Counted,
+			&i.Attempts,
+			&i.Result,
+			&i.Reason,
+			&i.JudgedAt,
+			&i.Response,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
