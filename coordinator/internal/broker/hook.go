@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 
@@ -12,8 +10,7 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// hook is how the server calls us. Every method recovers, because the server
-// does not.
+// hook is how the server calls us.
 type hook struct {
 	mqtt.HookBase
 	broker *Broker
@@ -25,8 +22,7 @@ func (h *hook) ID() string { return "lucid" }
 // Provides says which methods below the server shall call.
 func (h *hook) Provides(b byte) bool {
 	switch b {
-	case mqtt.OnConnect, mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablished, mqtt.OnDisconnect,
-		mqtt.OnPacketRead, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped:
+	case mqtt.OnPacketRead, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped:
 		return true
 	}
 	return false
@@ -40,49 +36,6 @@ func sessionOf(cl *mqtt.Client) *session {
 	return c.session.Load()
 }
 
-// OnConnect answers a refused login itself, because the server could only say
-// "bad user name or password".
-func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) (err error) {
-	defer h.recover("login", func() { err = packets.ErrServerUnavailable })
-	s, err := h.broker.login(cl, &pk.Connect)
-	if err != nil {
-		r, ok := errors.AsType[*refusal](err)
-		if !ok {
-			return err
-		}
-		h.broker.count.refused[r.reason].Inc()
-		h.broker.cfg.Logger.Debug("MQTT login refused", "client", pk.Connect.ClientIdentifier, "remote", cl.Net.Remote, "reason", r.reason)
-		_ = h.broker.server.SendConnack(cl, r.code, false, nil) // it is closed next in any case
-		return err
-	}
-	c, ok := cl.Net.Conn.(*conn)
-	if !ok {
-		return fmt.Errorf("MQTT connection is a %T", cl.Net.Conn)
-	}
-	h.broker.admit(cl, s)
-	c.session.Store(s)
-	return nil
-}
-
-// OnConnectAuthenticate only confirms what OnConnect found.
-func (h *hook) OnConnectAuthenticate(cl *mqtt.Client, _ packets.Packet) bool {
-	return sessionOf(cl) != nil
-}
-
-// OnSessionEstablished runs after CONNACK, before anything else is read.
-func (h *hook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
-	defer h.recover("connect", func() { cl.Stop(errPanic) })
-	h.broker.establish(sessionOf(cl))
-}
-
-// OnDisconnect runs on the connection's goroutine when it reads no more.
-func (h *hook) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
-	defer h.recover("disconnect", func() {})
-	if s := sessionOf(cl); s != nil {
-		h.broker.finish(s, err)
-	}
-}
-
 // OnPacketRead ends the connection of a client that publishes where it may
 // not. The server would let a QoS 0 message pass unseen.
 func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
@@ -91,7 +44,7 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 	}
 	reason := ""
 	switch s := sessionOf(cl); {
-	case s == nil:
+	case s == nil: // before CONNECT
 		return pk, packets.ErrRejectPacket
 	case s.reader != nil, !mayPublish(s.client.NodeID, pk.TopicName):
 		reason = badPublishTopic
@@ -157,14 +110,6 @@ func (h *hook) refuse(cl *mqtt.Client, reason, topic string) {
 	h.broker.count.refused[reason].Inc()
 	if log := h.broker.cfg.Logger; log.Enabled(h.broker.ctx, slog.LevelDebug) {
 		log.Debug("MQTT topic refused", "client", cl.ID, "reason", reason, "topic", topic)
-	}
-}
-
-// recover is deferred by every method that calls a given function.
-func (h *hook) recover(what string, then func()) {
-	if p := recover(); p != nil {
-		h.broker.panicked(what, p)
-		then()
 	}
 }
 

@@ -145,7 +145,7 @@ func TestKeepAliveFollowsTheLogin(t *testing.T) {
 	server, client := net.Pipe()
 	defer client.Close()
 	raw := &deadlineConn{Conn: server, read: make(chan time.Time, 100)}
-	r.listeners[1].start(raw, r.server.EstablishConnection)
+	r.listeners[1].start(raw)
 	_ = client.SetDeadline(time.Now().Add(patience))
 	if _, err := client.Write([]byte(loginOfNodeA)); err != nil {
 		t.Fatal(err)

@@ -84,16 +84,14 @@ func (c *conn) takeMetrics(s *session, packetID uint16, size int) (err error) {
 	if _, err := io.ReadFull(&c.input, payload); err != nil {
 		return err
 	}
-	c.prolong(time.Duration(s.mqtt.State.Keepalive) * time.Second)
 	if !b.takeMetrics(s, packetID, payload) {
 		return errNotTaken
 	}
 	return nil
 }
 
-// prolong does what the server does at each packet that it reads: silence ends
-// the connection after half as much again as the keep-alive. Once in a while
-// is enough.
+// prolong puts the end off: silence ends a connection after half as much again
+// as its keep-alive. Once in a while is enough.
 func (c *conn) prolong(keepAlive time.Duration) {
 	if now := time.Now(); now.Sub(c.input.prolonged) > keepAlive/4 {
 		_ = c.SetReadDeadline(now.Add(keepAlive + keepAlive/2))

@@ -27,8 +27,9 @@ type listener struct {
 	inner   net.Listener
 	tls     *tls.Config
 	broker  *Broker
-	failure atomic.Pointer[error] // last accept error, until one succeeds
-	serving chan struct{}         // closed when Serve began
+	attach  func(listener string, c *conn) error // serves one until it ends
+	failure atomic.Pointer[error]                // last accept error, until one succeeds
+	serving chan struct{}                        // closed when Serve began
 	closed  chan struct{}
 	once    sync.Once
 	wg      sync.WaitGroup // connections, and Serve itself
@@ -39,7 +40,7 @@ type listener struct {
 
 func newListener(id string, inner net.Listener, config *tls.Config, b *Broker) *listener {
 	return &listener{
-		id: id, inner: inner, tls: config, broker: b,
+		id: id, inner: inner, tls: config, broker: b, attach: b.attach,
 		serving: make(chan struct{}), closed: make(chan struct{}),
 		conns: make(map[*conn]struct{}),
 	}
@@ -50,8 +51,9 @@ func (l *listener) Address() string         { return l.inner.Addr().String() }
 func (l *listener) Protocol() string        { return l.inner.Addr().Network() }
 func (l *listener) Init(*slog.Logger) error { return nil }
 
-// Serve accepts until the listener is closed. It is called once.
-func (l *listener) Serve(establish listeners.EstablishFn) {
+// Serve accepts until the listener is closed. It is called once. What the
+// server would do with a connection, Broker.attach does.
+func (l *listener) Serve(listeners.EstablishFn) {
 	l.wg.Add(1)
 	defer l.wg.Done()
 	close(l.serving)
@@ -61,7 +63,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 		if err == nil {
 			delay = firstAcceptDelay
 			l.failure.Store(nil)
-			l.start(raw, establish)
+			l.start(raw)
 			continue
 		}
 		if l.isClosed() || errors.Is(err, net.ErrClosed) {
@@ -94,7 +96,7 @@ func (l *listener) isClosed() bool {
 }
 
 // start serves one connection on its own goroutine.
-func (l *listener) start(raw net.Conn, establish listeners.EstablishFn) {
+func (l *listener) start(raw net.Conn) {
 	c := newConn(raw, l.tls, l.broker.cfg.WriteTimeout)
 	if l.tls != nil { // else it comes from this machine, maybe for all nodes
 		c.network = networkOf(raw)
@@ -113,26 +115,19 @@ func (l *listener) start(raw net.Conn, establish listeners.EstablishFn) {
 		return
 	}
 	l.conns[c] = struct{}{}
-	l.wg.Go(func() { l.serve(c, establish) })
+	l.wg.Go(func() { l.serve(c) })
 }
 
-func (l *listener) serve(c *conn, establish listeners.EstablishFn) {
+func (l *listener) serve(c *conn) {
 	defer l.forget(c)
 	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		l.broker.panicked("serving a connection", p)
-		// The server's own clean-up has not run.
-		if s := c.session.Load(); s != nil {
-			l.broker.server.UnsubscribeClient(s.mqtt)
-			l.broker.finish(s, errPanic)
+		if p := recover(); p != nil {
+			l.broker.panicked("serving a connection", p)
 		}
 	}()
 	l.broker.count.connections.Inc()
 	defer l.broker.count.connections.Dec()
-	if err := establish(l.id, c); err != nil && c.session.Load() == nil {
+	if err := l.attach(l.id, c); err != nil && c.session.Load() == nil {
 		l.broker.cfg.Logger.Debug("MQTT connection ended before a login", "remote", c.RemoteAddr(), "error", err)
 	}
 }

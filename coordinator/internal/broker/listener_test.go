@@ -58,10 +58,11 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 	shaky := &shakyListener{results: make(chan acceptResult), closed: make(chan struct{})}
 	l := newListener("plain", shaky, nil, b)
 	b.listeners = []*listener{l}
-	served, ended := make(chan net.Conn), make(chan struct{})
+	served, ended := make(chan *conn), make(chan struct{})
+	l.attach = func(_ string, c *conn) error { served <- c; return nil }
 	go func() {
 		defer close(ended)
-		l.Serve(func(_ string, c net.Conn) error { served <- c; return nil })
+		l.Serve(nil)
 	}()
 	noFiles := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 	for range 2 {
@@ -74,7 +75,7 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 		server, client := net.Pipe()
 		defer client.Close()
 		shaky.give(t, server, nil)
-		want(t, "served", next(t, served).(*conn).raw, server)
+		want(t, "served", next(t, served).raw, server)
 		want(t, "ready", b.Ready(), nil)
 	}
 	want(t, "errors counted", counterValue(t, b.count.acceptErrors), 6)
@@ -84,7 +85,7 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 	l.wait()
 	late, client := net.Pipe()
 	defer client.Close()
-	l.start(late, nil) // accepted in the moment of closing: closed, not served
+	l.start(late) // accepted in the moment of closing: closed, not served
 	_ = client.SetReadDeadline(time.Now().Add(patience))
 	wantClosed(t, client)
 }
@@ -98,7 +99,8 @@ func TestPanicWhileServingIsSurvived(t *testing.T) {
 	l := newListener("plain", shaky, nil, b)
 	server, client := net.Pipe()
 	defer client.Close()
-	l.start(server, func(string, net.Conn) error { panic("decoder") })
+	l.attach = func(string, *conn) error { panic("decoder") }
+	l.start(server)
 	wantClosed(t, client)
 	l.Close(nil)
 	l.wait()

@@ -96,10 +96,10 @@ func wrongLogin(err error) bool {
 	return kind == fault.Unauthorized || kind == fault.Denied
 }
 
-// admit fits the server's client to the session: an id of its own, so that
+// fit makes the server's client fit the session: an id of its own, so that
 // the server never mixes two connections of one client; no will, because finish
 // sends it; a keep-alive that ends.
-func (b *Broker) admit(cl *mqtt.Client, s *session) {
+func (b *Broker) fit(cl *mqtt.Client, s *session) {
 	cl.ID = fmt.Sprintf("%s#%d", s.client.NodeID, b.connNo.Add(1))
 	cl.Properties.Clean = true
 	cl.Properties.Will = mqtt.Will{}

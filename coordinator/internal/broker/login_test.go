@@ -107,7 +107,7 @@ func TestKeepAliveIsClamped(t *testing.T) {
 	for _, c := range []struct{ asked, kept uint16 }{{0, 120}, {30, 30}, {120, 120}, {121, 120}, {65535, 120}} {
 		cl := r.server.NewClient(nil, "tls", "node_a", false)
 		cl.State.Keepalive = c.asked
-		r.admit(cl, &session{client: Client{NodeID: "node_a"}})
+		r.fit(cl, &session{client: Client{NodeID: "node_a"}})
 		want(t, "keep-alive", cl.State.Keepalive, c.kept)
 	}
 }

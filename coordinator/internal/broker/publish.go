@@ -23,7 +23,12 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 	if cl.Net.Inline {
 		return pk, nil // our own Publish
 	}
-	defer h.recover("message", func() { out, err = h.reject(cl, pk, errPanic) })
+	defer func() {
+		if p := recover(); p != nil {
+			h.broker.panicked("message", p)
+			out, err = h.reject(cl, pk, errPanic)
+		}
+	}()
 	s := sessionOf(cl)
 	if s == nil {
 		return h.reject(cl, pk, errNotTaken)
