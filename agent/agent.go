@@ -44,6 +44,7 @@ const tidyEvery = 5 * time.Second
 type Agent struct {
 	config    Config
 	identity  *identity.Identity
+	keys      *identity.Ring
 	bootID    string
 	inventory atomic.Pointer[wire.Inventory]
 	collector *collect.Collector
@@ -79,6 +80,10 @@ func New(config Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := identity.OpenRing(config.StateDir, config.Now)
+	if err != nil {
+		return nil, err
+	}
 	boot, err := os.ReadFile(filepath.Join("/", config.Root, "proc/sys/kernel/random/boot_id"))
 	if err != nil {
 		return nil, fmt.Errorf("boot id: %w", err)
@@ -90,6 +95,7 @@ func New(config Config) (*Agent, error) {
 	a := &Agent{
 		config:     config,
 		identity:   id,
+		keys:       keys,
 		bootID:     strings.TrimSpace(string(boot)),
 		collector:  collect.New(collect.Config{Root: config.Root, Now: config.Now}),
 		challenges: make(chan link.Message, 4),
@@ -107,11 +113,11 @@ func New(config Config) (*Agent, error) {
 	a.takeInventory()
 	a.journal.progress.Run = a.recorder.run
 	a.prover = prove.New(prove.Config{
-		NodeID: id.NodeID, KeyEpoch: id.KeyEpoch, Keys: id.Keys, Device: id.Device,
+		NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Device: id.Device,
 		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Now: config.Now,
 	})
 	a.control, err = command.Open(command.Config{
-		Dir: config.StateDir, NodeID: id.NodeID, Key: id.Keys.Command, Refresh: a.refreshInfo, Now: config.Now,
+		Dir: config.StateDir, NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Refresh: a.refreshInfo, Rotate: keys.Rotate, Now: config.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -126,7 +132,7 @@ func (a *Agent) newLink() (err error) {
 	}
 	a.link, err = link.New(link.Config{
 		Servers: servers, CAPEM: []byte(a.identity.CAPEM),
-		NodeID: a.identity.NodeID, Password: a.identity.Keys.MQTTPassword,
+		NodeID: a.identity.NodeID, Password: a.keys.Password, Refused: a.keys.Refused,
 		Will:       func(connection uint32) []byte { return a.status(connection, false) },
 		Greet:      a.greet,
 		Receive:    a.receive,

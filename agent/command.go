@@ -59,6 +59,15 @@ func (a *Agent) tell(ctx context.Context, result *wire.CommandResult, changed bo
 	}
 }
 
+// keysUsed notes that the coordinator spoke under the keys of this epoch.
+func (a *Agent) keysUsed(epoch uint32) { a.keysKept(a.keys.Used(epoch)) }
+
+func (a *Agent) keysKept(err error) {
+	if err != nil {
+		a.config.Logger.Warn("new keys are in use and not kept yet; a restart finds them again", "error", err)
+	}
+}
+
 // takeInventory reads what the machine is.
 func (a *Agent) takeInventory() {
 	// A collector of its own: the agent's belongs to the loop of Run.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"lucid.internal/agent/internal/link"
 	"lucid.internal/agent/internal/spool"
@@ -22,7 +23,8 @@ func (a *Agent) committed(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	if !proof.VerifyAck(a.identity.Keys.Challenge, a.identity.NodeID, ack) {
+	genuine := func(e proof.Epoch) bool { return proof.VerifyAck(e.Keys.Challenge, a.identity.NodeID, ack) }
+	if !slices.ContainsFunc(a.keys.Epochs(), genuine) {
 		return errors.New("its MAC is not the coordinator's")
 	}
 	select {

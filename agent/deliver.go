@@ -135,6 +135,7 @@ func (a *Agent) spill() {
 
 // greet tells a new connection who is there.
 func (a *Agent) greet(ctx context.Context, s *link.Session) error {
+	a.keysKept(a.keys.LoggedIn())
 	if err := s.Publish(ctx, wire.ChannelStatus, a.status(s.Connection, true), 1, true); err != nil {
 		return err
 	}

@@ -71,6 +71,8 @@ func (l *loader) checkGeneral() {
 	l.between("vetting.challenges", c.Vetting.Challenges, 0, maxVetting)
 	l.between("vetting.days", c.Vetting.Days, 0, maxVetDays)
 	l.require(c.Node.CommandTimeout >= time.Second && c.Node.CommandTimeout <= time.Hour, "node.command_timeout", "%s is not from 1s to 1h", c.Node.CommandTimeout)
+	l.require(c.Node.KeyAge == 0 || c.Node.KeyAge >= time.Hour && c.Node.KeyAge <= 87600*time.Hour, "node.key_age", "%s is neither 0 nor from 1h to 87600h", c.Node.KeyAge)
+	l.require(c.Node.KeyOverlap >= maxValidity && c.Node.KeyOverlap <= 720*time.Hour, "node.key_overlap", "%s is not from %s to 720h", c.Node.KeyOverlap, maxValidity)
 	l.checkRetention()
 }
 

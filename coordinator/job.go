@@ -18,6 +18,7 @@ const (
 	pulseInterval    = time.Second // a node that starts is challenged within two
 	presenceInterval = 5 * time.Second
 	nodeInterval     = time.Second // commands of another coordinator are sent within two
+	rotationInterval = 10 * time.Second
 	maintainInterval = time.Minute // also what bounds the dead letters
 	rollupInterval   = 5 * time.Second
 	closerInterval   = time.Second // due is what the tables say; asking costs little
@@ -41,6 +42,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	jobs.Go(func() { job.Loop(ctx, c.Log, "pulse", pulseInterval, c.pulse) })
 	start("presence", presenceInterval, c.presence.Flush)
 	start("nodes", nodeInterval, c.Nodes.RunOnce)
+	start("key rotation", rotationInterval, c.Nodes.RunOnceRotation)
 	start("upkeep", maintainInterval, c.maintain)
 	start("rollups", rollupInterval, c.samples.RunOnceRollup)
 	keeper := pool.Keeper{Store: c.Pools, Balance: c.Config.Pool.AutoBalance, Logger: c.Log}

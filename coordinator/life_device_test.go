@@ -112,9 +112,10 @@ type device struct {
 	run   wire.RunID
 	count uint32
 	deaf  atomic.Bool
-	door  net.Addr      // of the broker
-	alive time.Duration // keepalive that it promises
-	mute  atomic.Bool   // what it sends gets lost, its keepalive too
+	offer func(paho.Client, *wire.Command) // takes the offer of a key
+	door  net.Addr                         // of the broker
+	alive time.Duration                    // keepalive that it promises
+	mute  atomic.Bool                      // what it sends gets lost, its keepalive too
 
 	client paho.Client
 	conn   net.Conn
@@ -213,6 +214,10 @@ func (d *device) obey(client paho.Client, m paho.Message) {
 	c, err := wire.DecodeCommand(m.Payload())
 	if err != nil || !proof.VerifyCommand(d.keys.Command, d.id, c) {
 		d.t.Errorf("command %s: %v", m.Payload(), err)
+		return
+	}
+	if c.Kind == wire.CommandRotateKey && d.offer != nil {
+		d.offer(client, c)
 		return
 	}
 	if !d.deaf.Load() {

@@ -148,6 +148,8 @@ func (s *session) obey(payload []byte) error {
 		result.Result, result.Reason = wire.CommandRefused, "its MAC is not the coordinator's"
 	case command.Version <= n.version:
 		result.Result, result.Reason = wire.CommandRefused, "an older command"
+	case command.Kind == wire.CommandRotateKey:
+		result.Result, result.Reason = wire.CommandRefused, "a simulated machine keeps its key"
 	default:
 		n.version = command.Version
 		n.stopped = command.Kind == wire.CommandStop || n.stopped && command.Kind != wire.CommandStart

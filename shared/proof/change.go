@@ -25,12 +25,5 @@ func SignChange(device ed25519.PrivateKey, c *wire.SignedChange) {
 
 // VerifyChange checks the device's signature of a change.
 func VerifyChange(device ed25519.PublicKey, c *wire.SignedChange) error {
-	device, err := ParseDeviceKey(device)
-	if err != nil {
-		return err
-	}
-	if !ed25519.Verify(device, changeBytes(c), c.Signature) {
-		return ErrSignature
-	}
-	return nil
+	return verify(device, changeBytes(c), c.Signature)
 }

@@ -17,7 +17,13 @@ func commandBytes(nodeID string, c *wire.Command) []byte {
 	b = appendString(b, string(c.Kind))
 	b = appendInt(b, uint64(c.IssuedMs))
 	b = appendInt(b, uint64(c.ExpiresMs))
-	return appendInt(b, c.Version)
+	b = appendInt(b, c.Version)
+	if k := c.Key; k != nil {
+		b = appendInt(b, uint64(k.KeyEpoch))
+		b = appendField(b, k.X25519Public)
+		b = appendField(b, k.Signature)
+	}
+	return b
 }
 
 // SignCommand sets the MAC of a command to a node, under its command key.

@@ -47,24 +47,10 @@ func EnrollTranscript(req *wire.EnrollRequest, resp *wire.EnrollResponse) []byte
 
 // VerifyEnrollRequest checks the device's signature of a request.
 func VerifyEnrollRequest(r *wire.EnrollRequest) error {
-	device, err := ParseDeviceKey(r.DevicePublic)
-	if err != nil {
-		return err
-	}
-	if !ed25519.Verify(device, EnrollRequestTranscript(r), r.Signature) {
-		return ErrSignature
-	}
-	return nil
+	return verify(r.DevicePublic, EnrollRequestTranscript(r), r.Signature)
 }
 
 // VerifyEnrollResponse checks the coordinator's signature of a response.
 func VerifyEnrollResponse(enrolmentKey ed25519.PublicKey, req *wire.EnrollRequest, resp *wire.EnrollResponse) error {
-	enrolmentKey, err := ParseDeviceKey(enrolmentKey)
-	if err != nil {
-		return err
-	}
-	if !ed25519.Verify(enrolmentKey, EnrollTranscript(req, resp), resp.Signature) {
-		return ErrSignature
-	}
-	return nil
+	return verify(enrolmentKey, EnrollTranscript(req, resp), resp.Signature)
 }

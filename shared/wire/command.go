@@ -15,11 +15,12 @@ const (
 	CommandStart       CommandKind = "start"        // sample and answer challenges again
 	CommandStop        CommandKind = "stop"         // stay connected, but do neither
 	CommandRefreshInfo CommandKind = "refresh_info" // read the machine anew and publish info
+	CommandRotateKey   CommandKind = "rotate_key"   // agree on the next root secret; Command.Key is the coordinator's half
 )
 
 // Known reports whether the kind is one of the list.
 func (k CommandKind) Known() bool {
-	return k == CommandStart || k == CommandStop || k == CommandRefreshInfo
+	return k == CommandStart || k == CommandStop || k == CommandRefreshInfo || k == CommandRotateKey
 }
 
 // Command is published to one node. MAC is made by package proof under the
@@ -31,7 +32,8 @@ type Command struct {
 	IssuedMs  int64       `json:"issued_ms"`
 	ExpiresMs int64       `json:"expires_ms"` // not obeyed afterwards
 	Version   uint64      `json:"version"`    // rises with every command of the node, from 1
-	MAC       []byte      `json:"mac"`        // base64 in JSON
+	Key       *KeyOffer   `json:"key,omitempty"`
+	MAC       []byte      `json:"mac"` // base64 in JSON
 }
 
 // CommandResult is a node's answer to a command.
@@ -40,6 +42,8 @@ type CommandResult struct {
 	CommandID string `json:"command_id"`
 	Result    string `json:"result"`           // CommandDone or CommandRefused
 	Reason    string `json:"reason,omitempty"` // why it was refused
+
+	Key *KeyAnswer `json:"key,omitempty"` // to rotate_key, when done
 }
 
 // Results of a command.
@@ -61,6 +65,11 @@ func DecodeCommand(payload []byte) (*Command, error) {
 	if err := cmp.Or(version(c.V), commandID(c.CommandID), required("kind", string(c.Kind)), exactly("mac", c.MAC, 32)); err != nil {
 		return nil, err
 	}
+	if c.Key != nil {
+		if err := c.Key.check(); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case c.Version == 0:
 		return nil, errors.New("version numbers of commands start at 1")
@@ -78,6 +87,11 @@ func DecodeCommandResult(payload []byte) (*CommandResult, error) {
 	}
 	if err := cmp.Or(version(r.V), commandID(r.CommandID), text("reason", r.Reason)); err != nil {
 		return nil, err
+	}
+	if r.Key != nil {
+		if err := r.Key.check(); err != nil {
+			return nil, err
+		}
 	}
 	if r.Result != CommandDone && r.Result != CommandRefused {
 		return nil, fmt.Errorf("result %.40q is neither %q nor %q", r.Result, CommandDone, CommandRefused)

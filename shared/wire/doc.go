@@ -15,6 +15,8 @@ package wire
 //	1  metrics/ack added, for brokers that are not the coordinator's own: a node that does
 //	   not know it is told nothing there, and an older coordinator's broker refuses it
 //	1  metrics: pressure, zram, wear, links, the GPU's clock, throttle's events, board
+//	1  rotate_key and the key of a command and its result added: an agent that does not know
+//	   the kind refuses it and keeps its key
 const ProtocolVersion = 1
 
 // Limits that both sides keep. A message beyond one of them is refused.

@@ -25,9 +25,13 @@ var clockSet = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 type Config struct {
 	Dir     string // the state folder
 	NodeID  string
-	Key     proof.Key    // the node's command key
-	Refresh func() error // reads the machine anew and publishes its info
-	Now     func() time.Time
+	Epochs  func() []proof.Epoch // the keys under which a command may come
+	Used    func(epoch uint32)   // told of the epoch of each genuine one
+	Refresh func() error         // reads the machine anew and publishes its info
+	// Rotate makes the next keys and gives this side's half, once they would
+	// survive a restart. The same offer gets the same answer again.
+	Rotate func(*wire.KeyOffer) (*wire.KeyAnswer, error)
+	Now    func() time.Time
 }
 
 // Control decides on commands and remembers what the newest one said.
@@ -74,15 +78,15 @@ func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
 	defer c.turn.Unlock()
 	result := &wire.CommandResult{V: wire.ProtocolVersion, CommandID: command.CommandID, Result: wire.CommandDone}
 	if err := c.accept(command); errors.Is(err, errAgain) {
-		result.Result, result.Reason = c.state.Result, c.state.Reason
+		result.Result, result.Reason, result.Key = c.state.Result, c.state.Reason, c.state.Key
 		return result, nil
 	} else if err != nil {
 		result.Result, result.Reason = wire.CommandRefused, err.Error()
 		return result, nil
 	}
 	next := c.state
-	next.Version, next.CommandID = command.Version, command.CommandID
-	if err := c.do(command.Kind, &next); err != nil {
+	next.Version, next.CommandID, next.Key = command.Version, command.CommandID, nil
+	if err := c.do(command, &next); err != nil {
 		result.Result, result.Reason = wire.CommandRefused, clip(err.Error())
 	}
 	next.Result, next.Reason = result.Result, result.Reason
@@ -91,6 +95,7 @@ func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
 		result.Result, result.Reason = wire.CommandRefused, clip(fmt.Sprintf("it cannot be kept: %v", err))
 		return result, nil
 	}
+	result.Key = next.Key
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = next
@@ -101,7 +106,7 @@ func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
 var errAgain = errors.New("the same command again")
 
 func (c *Control) accept(command *wire.Command) error {
-	if !proof.VerifyCommand(c.config.Key, c.config.NodeID, command) {
+	if !c.genuine(command) {
 		return errors.New("its MAC is not the coordinator's")
 	}
 	if command.Version == c.state.Version && command.CommandID == c.state.CommandID {
@@ -116,16 +121,29 @@ func (c *Control) accept(command *wire.Command) error {
 	return nil
 }
 
-func (c *Control) do(kind wire.CommandKind, next *state) error {
-	switch kind {
+func (c *Control) genuine(command *wire.Command) bool {
+	for _, epoch := range c.config.Epochs() {
+		if proof.VerifyCommand(epoch.Keys.Command, c.config.NodeID, command) {
+			c.config.Used(epoch.No)
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Control) do(command *wire.Command, next *state) (err error) {
+	switch command.Kind {
 	case wire.CommandStart:
 		next.Stopped = false
 	case wire.CommandStop:
 		next.Stopped = true
 	case wire.CommandRefreshInfo:
 		return c.config.Refresh()
+	case wire.CommandRotateKey:
+		next.Key, err = c.config.Rotate(command.Key)
+		return err
 	default:
-		return fmt.Errorf("unknown kind %q", kind)
+		return fmt.Errorf("unknown kind %q", command.Kind)
 	}
 	return nil
 }

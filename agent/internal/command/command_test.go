@@ -16,7 +16,8 @@ import (
 
 const node = "node_test"
 
-var key = proof.Key{7}
+// key is the command key of the node's root.
+var key = proof.Key{7}.Derive().Command
 
 type bench struct {
 	*Control
@@ -25,10 +26,17 @@ type bench struct {
 	now       time.Time
 	refreshed int
 	failure   error
+
+	epochs  []proof.Epoch
+	used    uint32
+	rotated int
+	answer  *wire.KeyAnswer
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, dir: t.TempDir(), now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
+	b := &bench{
+		t: t, dir: t.TempDir(), now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC), epochs: []proof.Epoch{{No: 1, Keys: proof.Key{7}.Derive()}},
+	}
 	b.open(node)
 	return b
 }
@@ -37,7 +45,9 @@ func (b *bench) open(nodeID string) {
 	b.t.Helper()
 	var err error
 	b.Control, err = Open(Config{
-		Dir: b.dir, NodeID: nodeID, Key: key, Now: func() time.Time { return b.now },
+		Dir: b.dir, NodeID: nodeID, Now: func() time.Time { return b.now },
+		Epochs: func() []proof.Epoch { return b.epochs }, Used: func(epoch uint32) { b.used = epoch },
+		Rotate:  func(o *wire.KeyOffer) (*wire.KeyAnswer, error) { b.rotated++; return b.answer, b.failure },
 		Refresh: func() error { b.refreshed++; return b.failure },
 	})
 	if err != nil {
@@ -217,9 +227,47 @@ func TestStateOfAnotherNodeDoesNotCount(t *testing.T) {
 	}
 }
 
+func TestRotationIsAnsweredOnceKeptAndTheSameAgainAfterARestart(t *testing.T) {
+	b := newBench(t)
+	b.answer = &wire.KeyAnswer{X25519Public: make([]byte, 32), Signature: make([]byte, 64)}
+	c := b.command(wire.CommandRotateKey, 1)
+	c.Key = &wire.KeyOffer{KeyEpoch: 2, X25519Public: make([]byte, 32), Signature: make([]byte, 64)}
+	proof.SignCommand(key, node, c)
+	for range 2 {
+		if r := b.obey(c); r.Result != wire.CommandDone || r.Key == nil || b.rotated != 1 {
+			t.Errorf("answered %+v after %d rotations", r, b.rotated)
+		}
+		b.open(node)
+	}
+	next := b.command(wire.CommandRotateKey, 2)
+	b.failure, b.answer = errors.New("no room"), nil
+	if r := b.obey(next); r.Result != wire.CommandRefused || r.Key != nil || r.Reason != "no room" {
+		t.Errorf("a rotation that failed answers %+v", r)
+	}
+}
+
+func TestCommandUnderEitherEpochIsGenuineAndTellsWhich(t *testing.T) {
+	b := newBench(t)
+	next := proof.Key{8}.Derive()
+	b.epochs = append(b.epochs, proof.Epoch{No: 2, Keys: next})
+	if r := b.obey(b.command(wire.CommandStop, 1)); r.Result != wire.CommandDone || b.used != 1 {
+		t.Errorf("under the first: %+v, used %d", r, b.used)
+	}
+	c := b.command(wire.CommandStart, 2)
+	proof.SignCommand(next.Command, node, c)
+	if r := b.obey(c); r.Result != wire.CommandDone || b.used != 2 {
+		t.Errorf("under the next: %+v, used %d", r, b.used)
+	}
+	b.epochs = b.epochs[1:]
+	if r := b.obey(b.command(wire.CommandStop, 3)); r.Result != wire.CommandRefused {
+		t.Errorf("under one that is no more: %+v", r)
+	}
+}
+
 func FuzzObey(f *testing.F) {
 	f.Add([]byte(`{"v":1,"command_id":"00000000000000000000000000000001","kind":"stop","issued_ms":1,"expires_ms":2,"version":1,"mac":""}`))
-	c, err := Open(Config{Dir: f.TempDir(), NodeID: node, Key: key, Now: time.Now, Refresh: func() error { return nil }})
+	c, err := Open(Config{Dir: f.TempDir(), NodeID: node, Now: time.Now, Refresh: func() error { return nil },
+		Epochs: func() []proof.Epoch { return []proof.Epoch{{No: 1, Keys: proof.Key{7}.Derive()}} }})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"lucid.internal/shared/wire"
 )
 
 const stateFile = "command.json"
@@ -19,6 +21,8 @@ type state struct {
 	CommandID string `json:"command_id"`
 	Result    string `json:"result"` // as it was answered
 	Reason    string `json:"reason,omitempty"`
+
+	Key *wire.KeyAnswer `json:"key,omitempty"` // to a rotation; nothing in it is secret
 }
 
 // read gives the stored state; a fresh one before the first command, or when

@@ -112,6 +112,18 @@ func (e *Enrolment) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Offer begins a rotation, as the coordinator does.
+func (e *Enrolment) Offer(t testing.TB, nodeID string, epoch uint32) (*wire.KeyOffer, *ecdh.PrivateKey) {
+	t.Helper()
+	private, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &wire.KeyOffer{KeyEpoch: epoch, X25519Public: private.PublicKey().Bytes()}
+	proof.SignOffer(e.key, nodeID, o)
+	return o, private
+}
+
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message, "request_id": RequestID}})

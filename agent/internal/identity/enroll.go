@@ -59,11 +59,7 @@ func (f folder) enrol(ctx context.Context, ticket *Ticket, inventory wire.Invent
 		return Result{}, err
 	}
 	s.TokenHash = token[:]
-	content, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return Result{}, err
-	}
-	if err := f.write(identityFile, append(content, '\n')); err != nil {
+	if err := f.writeIdentity(s); err != nil {
 		return Result{}, err
 	}
 	return Result{NodeID: s.NodeID}, f.clean()
@@ -159,6 +155,6 @@ func accept(ticket *Ticket, request *wire.EnrollRequest, response *wire.EnrollRe
 	}
 	return &stored{
 		V: storedVersion, NodeID: response.NodeID, KeyEpoch: response.KeyEpoch,
-		MQTT: response.MQTT, CAPEM: response.CAPEM, Root: root[:],
+		MQTT: response.MQTT, CAPEM: response.CAPEM, Root: root[:], EnrolmentKey: ticket.EnrolmentKey,
 	}, nil
 }

@@ -33,14 +33,12 @@ const (
 // ErrNotEnrolled is a state folder without an identity.
 var ErrNotEnrolled = errors.New("this machine is not enrolled")
 
-// Identity is an enrolled node.
+// Identity is an enrolled node; its keys are a Ring.
 type Identity struct {
-	NodeID   string
-	KeyEpoch uint32
-	Servers  []string // MQTT over TLS, host:port
-	CAPEM    string   // the coordinator's own CA
-	Keys     proof.Keys
-	Device   ed25519.PrivateKey
+	NodeID  string
+	Servers []string // MQTT over TLS, host:port
+	CAPEM   string   // the coordinator's own CA
+	Device  ed25519.PrivateKey
 }
 
 // stored is identity.json.
@@ -52,34 +50,39 @@ type stored struct {
 	CAPEM     string   `json:"ca_pem"`
 	Root      []byte   `json:"root"`
 	TokenHash []byte   `json:"token_sha256"` // of the token that was used: tells a new enroll.toml from a used one
+
+	EnrolmentKey []byte    `json:"enrolment_key,omitempty"` // by which the coordinator signs; none before keys could be rotated
+	Next         *nextRoot `json:"next,omitempty"`          // of a rotation that is not confirmed
 }
 
 const storedVersion = 1
 
 // Load reads the identity of an enrolled node; ErrNotEnrolled without one.
 func Load(dir string) (*Identity, error) {
-	f, err := openFolder(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNotEnrolled
-	}
+	_, s, device, err := load(dir)
 	if err != nil {
 		return nil, err
+	}
+	return &Identity{NodeID: s.NodeID, Servers: s.MQTT, CAPEM: s.CAPEM, Device: device}, nil
+}
+
+func load(dir string) (folder, *stored, ed25519.PrivateKey, error) {
+	f, err := openFolder(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil, nil, ErrNotEnrolled
+	}
+	if err != nil {
+		return f, nil, nil, err
 	}
 	s, err := f.identity()
 	if err != nil {
-		return nil, err
+		return f, nil, nil, err
 	}
 	device, err := f.deviceKey()
-	if err != nil {
-		return nil, err
+	if err == nil && device == nil {
+		err = fmt.Errorf("%s is missing beside the identity: enrol again", f.path(deviceFile))
 	}
-	if device == nil {
-		return nil, fmt.Errorf("%s is missing beside the identity: enrol again", f.path(deviceFile))
-	}
-	return &Identity{
-		NodeID: s.NodeID, KeyEpoch: s.KeyEpoch, Servers: s.MQTT, CAPEM: s.CAPEM,
-		Keys: proof.Key(s.Root).Derive(), Device: device,
-	}, nil
+	return f, s, device, err
 }
 
 // identity reads identity.json; ErrNotEnrolled without it.
@@ -98,7 +101,8 @@ func (f folder) identity() (*stored, error) {
 	switch {
 	case s.V != storedVersion:
 		return nil, fmt.Errorf("%s has version %d, this agent reads %d", f.path(identityFile), s.V, storedVersion)
-	case len(s.Root) != len(proof.Key{}), !wire.ValidNodeID(s.NodeID), len(s.MQTT) == 0:
+	case len(s.Root) != len(proof.Key{}), !wire.ValidNodeID(s.NodeID), len(s.MQTT) == 0,
+		s.Next != nil && len(s.Next.Root) != len(proof.Key{}):
 		return nil, fmt.Errorf("%s is damaged: enrol again", f.path(identityFile))
 	}
 	return s, nil

@@ -52,10 +52,12 @@ type Message struct {
 
 // Config of a Link.
 type Config struct {
-	Servers  []string // host:port, tried in turn
-	CAPEM    []byte   // the only CA trusted
-	NodeID   string   // user name and client id
-	Password string
+	Servers  []string      // host:port, tried in turn
+	CAPEM    []byte        // the only CA trusted
+	NodeID   string        // user name and client id
+	Password func() string // asked for each connection
+	// Refused is told that the broker did not take the password.
+	Refused func()
 
 	// Will is left with the broker for the moment the connection breaks: the
 	// retained payload of the status channel. connection counts from 1.

@@ -46,7 +46,7 @@ func newFixture(t *testing.T, change func(*coordtest.BrokerConfig)) *fixture {
 func (f *fixture) start(change func(*Config)) *Link {
 	f.t.Helper()
 	config := Config{
-		Servers: []string{f.broker.Addr}, CAPEM: []byte(f.authority.PEM), NodeID: testNode, Password: "secret",
+		Servers: []string{f.broker.Addr}, CAPEM: []byte(f.authority.PEM), NodeID: testNode, Password: password("secret"),
 		Will:       func(n uint32) []byte { return fmt.Appendf(nil, "offline %d", n) },
 		Receive:    func(m Message) { f.received <- m },
 		MinBackoff: time.Millisecond, MaxBackoff: 10 * time.Millisecond,
@@ -231,7 +231,7 @@ func TestRefusedConnections(t *testing.T) {
 			c.TLS = f.authority.Server(f.t, "127.0.0.1")
 			c.TLS.MinVersion, c.TLS.MaxVersion = 0x0303, 0x0303
 		}, nil, "protocol version"},
-		{"wrong password", nil, func(c *Config) { c.Password = "wrong" }, "does not know this node or its keys any more: enrol again"},
+		{"wrong password", nil, func(c *Config) { c.Password = password("wrong") }, "does not know this node or its keys any more: enrol again"},
 		{"forbidden subscription", func(_ *fixture, c *coordtest.BrokerConfig) {
 			c.Forbid = func(topic string) bool { return strings.HasSuffix(topic, "/config") }
 		}, nil, "refuses to let node_abc read lucid/v1/nodes/node_abc/config"},
@@ -315,3 +315,5 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+func password(text string) func() string { return func() string { return text } }

@@ -68,7 +68,7 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		SetCustomOpenConnectionFn(open).
 		SetClientID(l.config.NodeID).
 		SetUsername(l.config.NodeID).
-		SetPassword(l.config.Password).
+		SetPassword(l.config.Password()).
 		SetProtocolVersion(4).
 		SetCleanSession(true).
 		SetAutoReconnect(false).
@@ -89,6 +89,9 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		return nil, refused
 	case errors.Is(err, packets.ErrorRefusedNotAuthorised), errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword):
 		s.unhook()
+		if l.config.Refused != nil {
+			l.config.Refused()
+		}
 		return nil, fmt.Errorf("log in at %s: %w", server, ErrUnknown)
 	case err != nil:
 		s.unhook()

@@ -49,8 +49,8 @@ type Progress struct {
 // Config of a Prover. Every field is required.
 type Config struct {
 	NodeID   string
-	KeyEpoch uint32
-	Keys     proof.Keys
+	Epochs   func() []proof.Epoch // the keys under which a challenge may come
+	Used     func(epoch uint32)   // told of the epoch of each genuine one
 	Device   ed25519.PrivateKey
 	BootID   [16]byte
 	Uptime   func() (time.Duration, error) // since boot, suspended time included
@@ -77,7 +77,7 @@ func New(config Config) *Prover {
 // worthless after the deadline that it returns too. It must not be called
 // concurrently.
 func (p *Prover) Answer(ctx context.Context, payload []byte, received time.Time) (response []byte, deadline time.Time, err error) {
-	bytes, challenge, err := p.accept(payload)
+	bytes, challenge, keys, err := p.accept(payload)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -111,35 +111,50 @@ func (p *Prover) Answer(ctx context.Context, payload []byte, received time.Time)
 	response, err = json.Marshal(wire.Response{
 		V:           wire.ProtocolVersion,
 		ChallengeID: hex.EncodeToString(challenge.ID[:]),
-		Bytes:       answer.Encode(p.config.Keys.Response, p.config.Device),
+		Bytes:       answer.Encode(keys.Response, p.config.Device),
 	})
 	return response, deadline, err
 }
 
 // accept decides whether a challenge is the coordinator's, for this node and
-// new, and remembers it. It returns its canonical bytes too.
-func (p *Prover) accept(payload []byte) ([]byte, *proof.Challenge, error) {
+// new, and remembers it. It returns its canonical bytes and its epoch's keys too.
+func (p *Prover) accept(payload []byte) ([]byte, *proof.Challenge, *proof.Keys, error) {
 	var message wire.Challenge
 	if err := json.Unmarshal(payload, &message); err != nil {
-		return nil, nil, fmt.Errorf("not a challenge message: %w", err)
+		return nil, nil, nil, fmt.Errorf("not a challenge message: %w", err)
 	}
 	if message.V != wire.ProtocolVersion {
-		return nil, nil, fmt.Errorf("challenge of protocol version %d, want %d", message.V, wire.ProtocolVersion)
+		return nil, nil, nil, fmt.Errorf("challenge of protocol version %d, want %d", message.V, wire.ProtocolVersion)
 	}
-	c, err := proof.DecodeChallenge(message.Bytes, p.config.Keys.Challenge)
+	c, keys, err := p.open(message.Bytes)
 	if err != nil {
-		return nil, nil, err
-	}
-	if c.NodeID != p.config.NodeID || c.KeyEpoch != p.config.KeyEpoch {
-		return nil, nil, ErrOtherNode
+		return nil, nil, nil, err
 	}
 	if span := c.DeadlineMs - c.IssuedMs; span <= 0 || span > maxSpan.Milliseconds() {
-		return nil, nil, fmt.Errorf("challenge %x gives %d ms to answer, want 1 to %d", c.ID, span, maxSpan.Milliseconds())
+		return nil, nil, nil, fmt.Errorf("challenge %x gives %d ms to answer, want 1 to %d", c.ID, span, maxSpan.Milliseconds())
 	}
 	if err := p.remember(c); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return message.Bytes, c, nil
+	p.config.Used(c.KeyEpoch)
+	return message.Bytes, c, keys, nil
+}
+
+// open decodes a challenge by the keys under which it was made.
+func (p *Prover) open(bytes []byte) (*proof.Challenge, *proof.Keys, error) {
+	var failed error
+	for _, epoch := range p.config.Epochs() {
+		c, err := proof.DecodeChallenge(bytes, epoch.Keys.Challenge)
+		switch {
+		case err != nil:
+			failed = err
+		case c.NodeID != p.config.NodeID || c.KeyEpoch != epoch.No:
+			return nil, nil, ErrOtherNode
+		default:
+			return c, &epoch.Keys, nil
+		}
+	}
+	return nil, nil, failed
 }
 
 func (p *Prover) remember(c *proof.Challenge) error {

@@ -29,7 +29,8 @@ const testNode = "node_abc"
 
 func newProver(change func(*Config)) *Prover {
 	config := Config{
-		NodeID: testNode, KeyEpoch: 3, Keys: testRoot.Derive(), Device: testDevice,
+		NodeID: testNode, Device: testDevice, Used: func(uint32) {},
+		Epochs:   func() []proof.Epoch { return []proof.Epoch{{No: 3, Keys: testRoot.Derive()}} },
 		BootID:   [16]byte{0xb0},
 		Uptime:   func() (time.Duration, error) { return 90 * time.Minute, nil },
 		Progress: func() Progress { return Progress{Run: wire.RunID{7}, Seq: 42, Chain: [32]byte{5}} },

@@ -36,6 +36,7 @@ type cli struct {
 	Apikey     apikeyCmd     `cmd:"" name:"apikey" help:"API keys of people and programs."`
 	User       userCmd       `cmd:"" help:"People who log in."`
 	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`
+	Keys       keysCmd       `cmd:"" help:"Keys of nodes."`
 	Audit      auditCmd      `cmd:"" help:"The log of who changed what."`
 	Broker     brokerCmd     `cmd:"" help:"A broker that is not the coordinator's own."`
 	Config     configCmd     `cmd:"" help:"Settings."`

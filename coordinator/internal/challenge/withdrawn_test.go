@@ -60,6 +60,28 @@ func TestChallengeUnderAKeyThatIsNoMoreIsVoid(t *testing.T) {
 	}
 }
 
+// A rotation leaves the key before good for a while: what was asked under it is
+// answered under it, and judged.
+func TestChallengeUnderAKeyThatWasRotatedIsJudged(t *testing.T) {
+	s := newStage(t)
+	asked := s.round(t)
+	s.clock = s.clock.Add(time.Second)
+	if _, err := s.pool.Exec(t.Context(), "UPDATE node_key SET rotated = true, retired_at = $1", s.clock.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.pool.Exec(t.Context(), `INSERT INTO node_key (node_no, key_epoch, root_box, device_public, created_at)
+		SELECT node_no, key_epoch + 1, '', device_public, $1 FROM node_key`, s.clock); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RunOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.answer(t, s.solve(t, asked, nil))
+	if len(s.stored) != 1 || s.stored[0].Result != challenge.Valid {
+		t.Errorf("stored %+v, want one valid proof", s.stored)
+	}
+}
+
 // A node that begins to start while it is connected (activated by scaling,
 // lifted, started) is not left to a moment that was drawn for a working one.
 func TestNodeThatBeginsToStartIsChallengedSoon(t *testing.T) {

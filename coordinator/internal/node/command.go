@@ -109,6 +109,9 @@ func (s *Store) send(ctx context.Context, row sqlgen.UnsentCommandsRow) error {
 		V: wire.ProtocolVersion, CommandID: hex.EncodeToString(row.CommandID[:]), Kind: wire.CommandKind(row.Kind),
 		IssuedMs: row.IssuedAt.UnixMilli(), ExpiresMs: row.ExpiresAt.UnixMilli(), Version: uint64(row.Version),
 	}
+	if row.OfferedEpoch > 0 {
+		c.Key = &wire.KeyOffer{KeyEpoch: uint32(row.OfferedEpoch), X25519Public: row.X25519Public, Signature: row.Signature}
+	}
 	proof.SignCommand(keys.Command, row.NodeID, c)
 	return s.Send(row.NodeID, c)
 }
@@ -122,10 +125,13 @@ func (s *Store) CommandResult(ctx context.Context, nodeNo int32, r *wire.Command
 	}
 	now := s.Now()
 	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
-		if r.Result == wire.CommandDone {
-			return endCommand(ctx, tx, nodeNo, uuid.UUID(id), "done", "", now)
+		if r.Result != wire.CommandDone {
+			return endCommand(ctx, tx, nodeNo, uuid.UUID(id), "refused", r.Reason, now)
 		}
-		return endCommand(ctx, tx, nodeNo, uuid.UUID(id), "refused", r.Reason, now)
+		if rotates, err := s.takeKey(ctx, tx, nodeNo, uuid.UUID(id), r.Key, now); rotates || err != nil {
+			return err
+		}
+		return endCommand(ctx, tx, nodeNo, uuid.UUID(id), "done", "", now)
 	})
 	if err != nil {
 		return fmt.Errorf("result of command %s: %w", r.CommandID, err)

@@ -39,7 +39,7 @@ func (s *Store) deleteTx(ctx context.Context, tx db.Tx, by audit.By, nodeID stri
 			return err
 		}
 	}
-	if err := q.RetireKeys(ctx, sqlgen.RetireKeysParams{NodeNo: row.NodeNo, RetiredAt: &now}); err != nil {
+	if err := q.RetireKeys(ctx, sqlgen.RetireKeysParams{NodeNo: row.NodeNo, At: now}); err != nil {
 		return err
 	}
 	if err := q.DropTokens(ctx, &row.NodeNo); err != nil {

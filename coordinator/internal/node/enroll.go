@@ -322,7 +322,7 @@ func (s *Store) giveKeys(ctx context.Context, q *sqlgen.Queries, nodeNo int32, n
 		return nil, fault.Wrap(fault.Validation, err, "the device's X25519 key is not usable").
 			WithFields(fault.Field{Name: "x25519_public", Reason: err.Error()})
 	}
-	if err := q.RetireKeys(ctx, sqlgen.RetireKeysParams{NodeNo: nodeNo, RetiredAt: &now}); err != nil {
+	if err := q.RetireKeys(ctx, sqlgen.RetireKeysParams{NodeNo: nodeNo, At: now}); err != nil {
 		return nil, err
 	}
 	return resp, q.InsertKey(ctx, sqlgen.InsertKeyParams{

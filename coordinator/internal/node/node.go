@@ -88,6 +88,9 @@ type Config struct {
 
 	// CommandTimeout is how long a node has to confirm a command; default 60 s.
 	CommandTimeout time.Duration
+	// KeyAge is how old a node's key gets before it is rotated; 0: as old as it
+	// likes. KeyOverlap is how long the one before stays good; default a day.
+	KeyAge, KeyOverlap time.Duration
 	// Send publishes a command to a connected node, Disconnect closes its
 	// connection. They reach only nodes of this coordinator's broker; what they
 	// miss is made up for by RunOnce where the broker is.
@@ -112,6 +115,9 @@ func NewStore(c Config) *Store {
 	}
 	if c.CommandTimeout == 0 {
 		c.CommandTimeout = 60 * time.Second
+	}
+	if c.KeyOverlap == 0 {
+		c.KeyOverlap = 24 * time.Hour
 	}
 	if c.Send == nil {
 		c.Send = func(string, *wire.Command) error { return errors.New("this coordinator has no broker") }

@@ -68,13 +68,13 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32, keyEpoch uint32)
 		}
 		q := sqlgen.New(tx)
 		var err error
-		row, err = q.Connect(ctx, sqlgen.ConnectParams{NodeNo: nodeNo, At: &now})
+		row, err = q.Connect(ctx, sqlgen.ConnectParams{NodeNo: nodeNo, At: &now, KeyEpoch: int32(keyEpoch)})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fault.New(fault.BadCredentials, "it was deleted after its login was checked")
 		} else if err != nil {
 			return err
 		}
-		if err := stillLive(ctx, q, nodeNo, keyEpoch); err != nil {
+		if err := stillLive(ctx, q, nodeNo, keyEpoch, now); err != nil {
 			return err
 		}
 		if err := q.OpenPresence(ctx, sqlgen.OpenPresenceParams{NodeNo: nodeNo, FromAt: now}); err != nil {
@@ -97,16 +97,20 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32, keyEpoch uint32)
 }
 
 // stillLive refuses a key that is no more, now that the node's row is locked:
-// an enrolment that commits later finds the connection and closes it.
-func stillLive(ctx context.Context, q *sqlgen.Queries, nodeNo int32, keyEpoch uint32) error {
+// an enrolment that commits later finds the connection and closes it. A session
+// by a key that a rotation replaced ends with that key.
+func stillLive(ctx context.Context, q *sqlgen.Queries, nodeNo int32, keyEpoch uint32, now time.Time) error {
 	if keyEpoch == AnyKey {
 		return nil
 	}
-	live, err := q.LiveEpoch(ctx, nodeNo)
-	if err == nil && live != int32(keyEpoch) {
+	key, err := q.KeyEnd(ctx, sqlgen.KeyEndParams{NodeNo: nodeNo, KeyEpoch: int32(keyEpoch)})
+	switch {
+	case err != nil || key.RetiredAt == nil:
+		return err
+	case !key.Rotated || !key.RetiredAt.After(now):
 		return fault.New(fault.BadCredentials, "its login was checked with key %d, which was replaced meanwhile", keyEpoch)
 	}
-	return err
+	return q.EndSessionAt(ctx, sqlgen.EndSessionAtParams{NodeNo: nodeNo, SessionUntil: key.RetiredAt})
 }
 
 // Disconnected marks a node offline unless a newer session has begun; gone

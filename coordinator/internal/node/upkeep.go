@@ -65,9 +65,9 @@ func liftOne(ctx context.Context, tx db.Tx, nodeNo int32, now time.Time) error {
 }
 
 // closeRevoked makes up for a deletion or a new enrolment that another
-// coordinator made.
+// coordinator made, and ends sessions by a key whose overlap is over.
 func (s *Store) closeRevoked(ctx context.Context) error {
-	rows, err := sqlgen.New(s.Pool).RevokedOnline(ctx)
+	rows, err := sqlgen.New(s.Pool).RevokedOnline(ctx, s.Now())
 	if err != nil {
 		return fmt.Errorf("read connected nodes whose key is no more: %w", err)
 	}

@@ -107,7 +107,7 @@ SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(n.invento
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
-  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
+  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind <> 'rotate_key')
 ORDER BY s.cohort_owed IS TRUE OR (n.node_no = ANY($1::integer[])) IS TRUE DESC, random()
 LIMIT $2
 `
@@ -167,7 +167,7 @@ WHERE n.online
                WHERE v.node_no = n.node_no ORDER BY v.verdict_no DESC LIMIT 1), 'epoch'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
   -- One that was told to start does not answer before it does.
-  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open')
+  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind <> 'rotate_key')
 ORDER BY s.demanded_at IS NULL, s.next_at NULLS FIRST
 LIMIT $4
 `
@@ -228,10 +228,11 @@ FROM challenge c CROSS JOIN LATERAL (
         SELECT FROM node_state s WHERE s.node_no = c.node_no AND s.from_at >= c.issued_at AND s.from_at < c.expires_at
           AND (s.status IN ('stopping', 'inactive', 'maintenance') OR s.status = 'suspended' AND s.reason LIKE 'operator:%')
     ) OR EXISTS (
-        SELECT FROM node_key k WHERE k.node_no = c.node_no AND k.key_epoch > c.key_epoch AND k.created_at < c.expires_at
+        -- Not one that a rotation replaced: it is good until the overlap ends.
+        SELECT FROM node_key k WHERE k.node_no = c.node_no AND k.key_epoch = c.key_epoch AND k.retired_at < c.expires_at AND NOT (k.rotated AND k.retired_at > $1::timestamptz)
     ) AS withdrawn
 ) w
-WHERE c.state = 'open' AND (c.expires_at < $1 OR w.withdrawn)
+WHERE c.state = 'open' AND (c.expires_at < $1::timestamptz OR w.withdrawn)
 ORDER BY c.expires_at LIMIT $2
 `
 

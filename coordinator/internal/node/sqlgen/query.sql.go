@@ -127,6 +127,25 @@ func (q *Queries) AnswerOfUse(ctx context.Context, arg AnswerOfUseParams) ([]byt
 	return response, err
 }
 
+const askRotation = `-- name: AskRotation :execrows
+UPDATE node_key k SET rotate_asked_at = $1::timestamptz, offered_at = NULL FROM node n
+WHERE n.node_no = k.node_no AND n.deleted_at IS NULL AND k.retired_at IS NULL
+  AND (cardinality($2::text[]) = 0 OR n.node_id = ANY($2::text[]))
+`
+
+type AskRotationParams struct {
+	At      time.Time
+	NodeIds []string
+}
+
+func (q *Queries) AskRotation(ctx context.Context, arg AskRotationParams) (int64, error) {
+	result, err := q.db.Exec(ctx, askRotation, arg.At, arg.NodeIds)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const closeAllPresence = `-- name: CloseAllPresence :execrows
 UPDATE node_presence SET to_at = GREATEST($1::timestamptz, from_at) WHERE to_at IS NULL
 `
@@ -174,14 +193,16 @@ func (q *Queries) CloseState(ctx context.Context, arg CloseStateParams) (time.Ti
 }
 
 const connect = `-- name: Connect :one
-UPDATE node SET online = true, session_no = session_no + 1, last_heartbeat = $2
+UPDATE node SET online = true, session_no = session_no + 1, last_heartbeat = $2,
+    session_epoch = $3, session_until = NULL
 WHERE node_no = $1 AND deleted_at IS NULL RETURNING session_no, status, status_reason, node_id,
     coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id
 `
 
 type ConnectParams struct {
-	NodeNo int32
-	At     *time.Time
+	NodeNo   int32
+	At       *time.Time
+	KeyEpoch int32
 }
 
 type ConnectRow struct {
@@ -194,7 +215,7 @@ type ConnectRow struct {
 
 // No row: the node was deleted after its login was checked.
 func (q *Queries) Connect(ctx context.Context, arg ConnectParams) (ConnectRow, error) {
-	row := q.db.QueryRow(ctx, connect, arg.NodeNo, arg.At)
+	row := q.db.QueryRow(ctx, connect, arg.NodeNo, arg.At, arg.KeyEpoch)
 	var i ConnectRow
 	err := row.Scan(
 		&i.SessionNo,
@@ -273,6 +294,24 @@ func (q *Queries) Disconnect(ctx context.Context, arg DisconnectParams) (Disconn
 	return i, err
 }
 
+const dropEndedOffers = `-- name: DropEndedOffers :exec
+DELETE FROM node_key_offer o USING node_command c WHERE c.command_id = o.command_id AND c.state <> 'open'
+`
+
+func (q *Queries) DropEndedOffers(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, dropEndedOffers)
+	return err
+}
+
+const dropOffer = `-- name: DropOffer :exec
+DELETE FROM node_key_offer o WHERE o.node_no = $1
+`
+
+func (q *Queries) DropOffer(ctx context.Context, nodeNo int32) error {
+	_, err := q.db.Exec(ctx, dropOffer, nodeNo)
+	return err
+}
+
 const dropTokens = `-- name: DropTokens :exec
 DELETE FROM enrolment_token WHERE node_no = $1 AND used_at IS NULL
 `
@@ -280,6 +319,46 @@ DELETE FROM enrolment_token WHERE node_no = $1 AND used_at IS NULL
 func (q *Queries) DropTokens(ctx context.Context, nodeNo *int32) error {
 	_, err := q.db.Exec(ctx, dropTokens, nodeNo)
 	return err
+}
+
+const dueRotations = `-- name: DueRotations :many
+SELECT n.node_no, n.node_id FROM node_key k JOIN node n USING (node_no)
+WHERE k.retired_at IS NULL AND n.online AND n.deleted_at IS NULL
+  AND (k.rotate_asked_at IS NOT NULL OR k.created_at <= $1::timestamptz)
+  AND (k.offered_at IS NULL OR k.offered_at <= $2::timestamptz)
+  AND NOT EXISTS (SELECT FROM node_command c WHERE c.node_no = n.node_no AND c.state = 'open')
+ORDER BY k.rotate_asked_at NULLS LAST, k.created_at LIMIT $3
+`
+
+type DueRotationsParams struct {
+	MadeBefore    time.Time
+	OfferedBefore time.Time
+	Most          int32
+}
+
+type DueRotationsRow struct {
+	NodeNo int32
+	NodeID string
+}
+
+func (q *Queries) DueRotations(ctx context.Context, arg DueRotationsParams) ([]DueRotationsRow, error) {
+	rows, err := q.db.Query(ctx, dueRotations, arg.MadeBefore, arg.OfferedBefore, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DueRotationsRow
+	for rows.Next() {
+		var i DueRotationsRow
+		if err := rows.Scan(&i.NodeNo, &i.NodeID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const endCommand = `-- name: EndCommand :one
@@ -307,6 +386,21 @@ func (q *Queries) EndCommand(ctx context.Context, arg EndCommandParams) (string,
 	var kind string
 	err := row.Scan(&kind)
 	return kind, err
+}
+
+const endSessionAt = `-- name: EndSessionAt :exec
+UPDATE node SET session_until = $2 WHERE node_no = $1 AND session_epoch > 0
+`
+
+type EndSessionAtParams struct {
+	NodeNo       int32
+	SessionUntil *time.Time
+}
+
+// Not one of which the broker does not tell with what key it logged in.
+func (q *Queries) EndSessionAt(ctx context.Context, arg EndSessionAtParams) error {
+	_, err := q.db.Exec(ctx, endSessionAt, arg.NodeNo, arg.SessionUntil)
+	return err
 }
 
 const firstEnrolNode = `-- name: FirstEnrolNode :exec
@@ -545,6 +639,28 @@ func (q *Queries) Key(ctx context.Context, arg KeyParams) (KeyRow, error) {
 	return i, err
 }
 
+const keyEnd = `-- name: KeyEnd :one
+SELECT retired_at, rotated FROM node_key WHERE node_key.node_no = $1 AND key_epoch = $2
+`
+
+type KeyEndParams struct {
+	NodeNo   int32
+	KeyEpoch int32
+}
+
+type KeyEndRow struct {
+	RetiredAt *time.Time
+	Rotated   bool
+}
+
+// Asked once the node's row is locked, so that an enrolment that held the lock is seen.
+func (q *Queries) KeyEnd(ctx context.Context, arg KeyEndParams) (KeyEndRow, error) {
+	row := q.db.QueryRow(ctx, keyEnd, arg.NodeNo, arg.KeyEpoch)
+	var i KeyEndRow
+	err := row.Scan(&i.RetiredAt, &i.Rotated)
+	return i, err
+}
+
 const lateCommands = `-- name: LateCommands :many
 SELECT command_id, node_no, kind, issued_at, expires_at FROM node_command
 WHERE state = 'open' AND expires_at <= $1::timestamptz ORDER BY expires_at LIMIT 1000
@@ -665,18 +781,6 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 		return nil, err
 	}
 	return items, nil
-}
-
-const liveEpoch = `-- name: LiveEpoch :one
-SELECT coalesce(max(key_epoch), 0)::integer FROM node_key WHERE node_no = $1 AND retired_at IS NULL
-`
-
-// Asked once the node's row is locked, so that an enrolment that held the lock is seen.
-func (q *Queries) LiveEpoch(ctx context.Context, nodeNo int32) (int32, error) {
-	row := q.db.QueryRow(ctx, liveEpoch, nodeNo)
-	var column_1 int32
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const liveKey = `-- name: LiveKey :one
@@ -961,6 +1065,26 @@ func (q *Queries) MarkDeleted(ctx context.Context, arg MarkDeletedParams) error 
 	return err
 }
 
+const markOffered = `-- name: MarkOffered :execrows
+UPDATE node_key k SET offered_at = $2::timestamptz
+WHERE k.node_no = $1 AND k.retired_at IS NULL AND (k.offered_at IS NULL OR k.offered_at <= $3::timestamptz)
+  AND NOT EXISTS (SELECT FROM node_command c WHERE c.node_no = k.node_no AND c.state = 'open')
+`
+
+type MarkOfferedParams struct {
+	NodeNo        int32
+	At            time.Time
+	OfferedBefore time.Time
+}
+
+func (q *Queries) MarkOffered(ctx context.Context, arg MarkOfferedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, markOffered, arg.NodeNo, arg.At, arg.OfferedBefore)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const markSent = `-- name: MarkSent :exec
 UPDATE node_command SET sent_at = $2 WHERE command_id = $1 AND state = 'open'
     AND EXISTS (SELECT FROM node n WHERE n.node_no = node_command.node_no AND n.session_no = $3)
@@ -1057,6 +1181,43 @@ func (q *Queries) NodeBySerial(ctx context.Context, arg NodeBySerialParams) (Nod
 	return i, err
 }
 
+const openOffer = `-- name: OpenOffer :one
+SELECT o.key_epoch, o.exchange_box, o.x25519_public, o.signature, n.node_id, k.device_public
+FROM node_key_offer o JOIN node_command c USING (command_id) JOIN node n ON n.node_no = o.node_no
+JOIN node_key k ON k.node_no = o.node_no AND k.retired_at IS NULL
+WHERE o.command_id = $1 AND o.node_no = $2 AND c.state = 'open'
+ORDER BY k.key_epoch DESC LIMIT 1
+`
+
+type OpenOfferParams struct {
+	CommandID uuid.UUID
+	NodeNo    int32
+}
+
+type OpenOfferRow struct {
+	KeyEpoch     int32
+	ExchangeBox  []byte
+	X25519Public []byte
+	Signature    []byte
+	NodeID       string
+	DevicePublic []byte
+}
+
+// Of a command that waits, with the device key that has to sign the answer.
+func (q *Queries) OpenOffer(ctx context.Context, arg OpenOfferParams) (OpenOfferRow, error) {
+	row := q.db.QueryRow(ctx, openOffer, arg.CommandID, arg.NodeNo)
+	var i OpenOfferRow
+	err := row.Scan(
+		&i.KeyEpoch,
+		&i.ExchangeBox,
+		&i.X25519Public,
+		&i.Signature,
+		&i.NodeID,
+		&i.DevicePublic,
+	)
+	return i, err
+}
+
 const openPresence = `-- name: OpenPresence :exec
 INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2) ON CONFLICT DO NOTHING
 `
@@ -1105,6 +1266,33 @@ func (q *Queries) PoolNo(ctx context.Context, poolID string) (int32, error) {
 	return pool_no, err
 }
 
+const putOffer = `-- name: PutOffer :exec
+INSERT INTO node_key_offer (node_no, command_id, key_epoch, exchange_box, x25519_public, signature) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (node_no) DO UPDATE SET command_id = excluded.command_id, key_epoch = excluded.key_epoch, exchange_box = excluded.exchange_box,
+    x25519_public = excluded.x25519_public, signature = excluded.signature
+`
+
+type PutOfferParams struct {
+	NodeNo       int32
+	CommandID    uuid.UUID
+	KeyEpoch     int32
+	ExchangeBox  []byte
+	X25519Public []byte
+	Signature    []byte
+}
+
+func (q *Queries) PutOffer(ctx context.Context, arg PutOfferParams) error {
+	_, err := q.db.Exec(ctx, putOffer,
+		arg.NodeNo,
+		arg.CommandID,
+		arg.KeyEpoch,
+		arg.ExchangeBox,
+		arg.X25519Public,
+		arg.Signature,
+	)
+	return err
+}
+
 const reenrolNode = `-- name: ReenrolNode :exec
 UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4, version = version + 1, proven = false, cut_session = session_no,
     serial_hash = CASE WHEN $5::text = '' THEN serial_hash ELSE $5::text END
@@ -1131,17 +1319,35 @@ func (q *Queries) ReenrolNode(ctx context.Context, arg ReenrolNodeParams) error 
 	return err
 }
 
+const replaceKey = `-- name: ReplaceKey :exec
+UPDATE node_key SET rotated = retired_at IS NULL, retired_at = CASE WHEN retired_at IS NULL THEN $2::timestamptz ELSE LEAST(retired_at, $3::timestamptz) END
+WHERE node_no = $1 AND (retired_at IS NULL OR rotated)
+`
+
+type ReplaceKeyParams struct {
+	NodeNo int32
+	Ends   time.Time
+	At     time.Time
+}
+
+// The one before ends when the overlap does; one before that, now.
+func (q *Queries) ReplaceKey(ctx context.Context, arg ReplaceKeyParams) error {
+	_, err := q.db.Exec(ctx, replaceKey, arg.NodeNo, arg.Ends, arg.At)
+	return err
+}
+
 const retireKeys = `-- name: RetireKeys :exec
-UPDATE node_key SET retired_at = $2 WHERE node_no = $1 AND retired_at IS NULL
+UPDATE node_key SET retired_at = $2::timestamptz, rotated = false WHERE node_no = $1 AND (retired_at IS NULL OR rotated)
 `
 
 type RetireKeysParams struct {
-	NodeNo    int32
-	RetiredAt *time.Time
+	NodeNo int32
+	At     time.Time
 }
 
+// At once, also one that a rotation left good for a while.
 func (q *Queries) RetireKeys(ctx context.Context, arg RetireKeysParams) error {
-	_, err := q.db.Exec(ctx, retireKeys, arg.NodeNo, arg.RetiredAt)
+	_, err := q.db.Exec(ctx, retireKeys, arg.NodeNo, arg.At)
 	return err
 }
 
@@ -1163,6 +1369,8 @@ const revokedOnline = `-- name: RevokedOnline :many
 (SELECT node_id, 'deleted'::text AS reason FROM node WHERE deleted_at IS NOT NULL AND online LIMIT 1000)
 UNION ALL
 (SELECT node_id, 'enrolled again' FROM node WHERE online AND session_no <= cut_session LIMIT 1000)
+UNION ALL
+(SELECT node_id, 'its key was replaced' FROM node WHERE online AND session_until <= $1::timestamptz LIMIT 1000)
 `
 
 type RevokedOnlineRow struct {
@@ -1171,8 +1379,8 @@ type RevokedOnlineRow struct {
 }
 
 // Connected by a key that is no more.
-func (q *Queries) RevokedOnline(ctx context.Context) ([]RevokedOnlineRow, error) {
-	rows, err := q.db.Query(ctx, revokedOnline)
+func (q *Queries) RevokedOnline(ctx context.Context, at time.Time) ([]RevokedOnlineRow, error) {
+	rows, err := q.db.Query(ctx, revokedOnline, at)
 	if err != nil {
 		return nil, err
 	}
@@ -1189,6 +1397,31 @@ func (q *Queries) RevokedOnline(ctx context.Context) ([]RevokedOnlineRow, error)
 		return nil, err
 	}
 	return items, nil
+}
+
+const rotationState = `-- name: RotationState :one
+SELECT count(*) AS nodes, count(k.rotate_asked_at) AS asked, coalesce(min(k.created_at), now())::timestamptz AS oldest,
+    (SELECT count(*) FROM node_key o WHERE o.rotated AND o.retired_at > $1::timestamptz) AS overlapping
+FROM node_key k JOIN node n USING (node_no) WHERE k.retired_at IS NULL AND n.deleted_at IS NULL
+`
+
+type RotationStateRow struct {
+	Nodes       int64
+	Asked       int64
+	Oldest      time.Time
+	Overlapping int64
+}
+
+func (q *Queries) RotationState(ctx context.Context, at time.Time) (RotationStateRow, error) {
+	row := q.db.QueryRow(ctx, rotationState, at)
+	var i RotationStateRow
+	err := row.Scan(
+		&i.Nodes,
+		&i.Asked,
+		&i.Oldest,
+		&i.Overlapping,
+	)
+	return i, err
 }
 
 const sendAgain = `-- name: SendAgain :execrows
@@ -1380,20 +1613,24 @@ func (q *Queries) TakeCreationTurn(ctx context.Context, creationKey []byte) erro
 }
 
 const unsentCommands = `-- name: UnsentCommands :many
-SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id, n.session_no
-FROM node_command c JOIN node n USING (node_no)
+SELECT c.command_id, c.version, c.kind, c.issued_at, c.expires_at, n.node_id, n.session_no,
+    coalesce(o.key_epoch, 0)::integer AS offered_epoch, o.x25519_public, o.signature
+FROM node_command c JOIN node n USING (node_no) LEFT JOIN node_key_offer o USING (command_id)
 WHERE c.state = 'open' AND c.sent_at IS NULL AND n.online
 ORDER BY c.issued_at LIMIT 1000
 `
 
 type UnsentCommandsRow struct {
-	CommandID uuid.UUID
-	Version   int64
-	Kind      string
-	IssuedAt  time.Time
-	ExpiresAt time.Time
-	NodeID    string
-	SessionNo int64
+	CommandID    uuid.UUID
+	Version      int64
+	Kind         string
+	IssuedAt     time.Time
+	ExpiresAt    time.Time
+	NodeID       string
+	SessionNo    int64
+	OfferedEpoch int32
+	X25519Public []byte
+	Signature    []byte
 }
 
 func (q *Queries) UnsentCommands(ctx context.Context) ([]UnsentCommandsRow, error) {
@@ -1413,6 +1650,9 @@ func (q *Queries) UnsentCommands(ctx context.Context) ([]UnsentCommandsRow, erro
 			&i.ExpiresAt,
 			&i.NodeID,
 			&i.SessionNo,
+			&i.OfferedEpoch,
+			&i.X25519Public,
+			&i.Signature,
 		); err != nil {
 			return nil, err
 		}
@@ -1497,4 +1737,51 @@ func (q *Queries) UseToken(ctx context.Context, arg UseTokenParams) error {
 		arg.Response,
 	)
 	return err
+}
+
+const validKeys = `-- name: ValidKeys :many
+SELECT n.node_no, n.node_id, k.key_epoch, k.root_box, k.device_public
+FROM node n JOIN node_key k USING (node_no)
+WHERE n.node_id = $1 AND n.deleted_at IS NULL AND (k.retired_at IS NULL OR k.rotated AND k.retired_at > $2::timestamptz)
+ORDER BY k.key_epoch DESC LIMIT 2
+`
+
+type ValidKeysParams struct {
+	NodeID string
+	At     time.Time
+}
+
+type ValidKeysRow struct {
+	NodeNo       int32
+	NodeID       string
+	KeyEpoch     int32
+	RootBox      []byte
+	DevicePublic []byte
+}
+
+// The newest first; a second one while a rotation's overlap lasts.
+func (q *Queries) ValidKeys(ctx context.Context, arg ValidKeysParams) ([]ValidKeysRow, error) {
+	rows, err := q.db.Query(ctx, validKeys, arg.NodeID, arg.At)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ValidKeysRow
+	for rows.Next() {
+		var i ValidKeysRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.NodeID,
+			&i.KeyEpoch,
+			&i.RootBox,
+			&i.DevicePublic,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lucid.internal/coordinator"
+)
+
+type keysCmd struct {
+	Status keysStatusCmd `cmd:"" help:"Show how far rotations are."`
+	Rotate keysRotateCmd `cmd:"" help:"Give nodes new keys over their running connections."`
+}
+
+type keysStatusCmd struct{ settings }
+
+// Run prints one line for each kind of key.
+func (c *keysStatusCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		r, err := f.Nodes.Rotation(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("nodes: %d keys, the oldest %s old; %d still to be rotated by request; %d old ones still good\n",
+			r.Nodes, time.Since(r.Oldest).Round(time.Second), r.Asked, r.Overlapping)
+		return nil
+	})
+}
+
+type keysRotateCmd struct {
+	settings
+	Node []string `placeholder:"NODE_ID" help:"Of this node. May be given several times."`
+	All  bool     `help:"Of all nodes."`
+}
+
+// Run asks for new keys; the coordinator that has the broker does the rest.
+func (c *keysRotateCmd) Run(ctx context.Context) error {
+	if c.All == (len(c.Node) > 0) {
+		return errors.New("say whose keys: --node NODE_ID or --all")
+	}
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		asked, err := f.Nodes.RotateKeys(ctx, coordinator.ByCLI(), c.Node)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%d nodes get new keys while they are connected; the ones before stay good for %s more (keys status shows how far it is)\n",
+			asked, f.Config.Node.KeyOverlap)
+		return nil
+	})
+}

@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"lucid.internal/e2e/harness"
+)
+
+// agentProcess is the real agent, enrolled.
+type agentProcess struct {
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
+}
+
+func (l *lab) agent(ctx context.Context) *agentProcess {
+	l.t.Helper()
+	a := &agentProcess{t: l.t, dir: l.t.TempDir()}
+	ticket, err := l.Run(ctx, "token", "create", "--data", l.Data, "--pool", "pool_default")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	file := filepath.Join(a.dir, "enroll.toml")
+	if err := os.WriteFile(file, []byte(ticket), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	enroll := exec.CommandContext(ctx, binaries.Agent, "enroll", "--file", file, "--state-dir", a.dir+"/state")
+	enroll.Env = harness.Environ()
+	if out, err := enroll.CombinedOutput(); err != nil {
+		l.t.Fatalf("enroll: %v\n%s", err, out)
+	}
+	l.t.Cleanup(a.kill)
+	a.start()
+	return a
+}
+
+func (a *agentProcess) start() {
+	a.t.Helper()
+	a.cmd = exec.Command(binaries.Agent, "run", "--state-dir", a.dir+"/state", "--status-file", a.dir+"/status.json",
+		"--sample-interval", "1s", "--publish-interval", "1s")
+	a.cmd.Env = harness.Environ()
+	if err := a.cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// kill is a power cut.
+func (a *agentProcess) kill() {
+	_ = a.cmd.Process.Kill()
+	_ = a.cmd.Wait()
+}
+
+// TestKeysAreRotatedThroughPowerCuts asks for new keys again and again, and
+// kills agent or coordinator somewhere in between. The node ends up with the
+// next key every time, proves itself under it, and the key before opens nothing
+// once the overlap is over.
+func TestKeysAreRotatedThroughPowerCuts(t *testing.T) {
+	l := start(t, harness.Options{Data: dataDir(t), Args: []string{"--poot-interval", "2s"}, Env: []string{"LUCID_NODE_COMMAND_TIMEOUT=3s"}})
+	ctx := within(t, patience)
+	a := l.agent(ctx)
+	l.awaitProof(ctx, 1)
+	rotate := func() {
+		if out, err := l.Run(ctx, "keys", "rotate", "--all", "--data", l.Data); err != nil {
+			t.Fatal(err, out)
+		}
+	}
+	for round := range 2 {
+		before := l.count("SELECT max(key_epoch) FROM node_key")
+		rotate()
+		after := time.Duration(rand.Int64N(int64(12 * time.Second))) // the offer leaves within ten
+		began := time.Now()
+		l.await(ctx, "a moment in the rotation", func(ctx context.Context) error {
+			n, err := l.Database().Int64(ctx, "SELECT count(*) FROM node_key_offer")
+			return errors.Join(err, unless(n > 0 || time.Since(began) > after, "%s of %s", time.Since(began), after))
+		})
+		if round%2 == 0 {
+			a.kill()
+			a.start()
+		} else {
+			l.Kill()
+			l.restart()
+		}
+		asked := time.Now()
+		l.await(ctx, "the next key", func(ctx context.Context) error {
+			newest, err := l.Database().Int64(ctx, "SELECT max(key_epoch) FROM node_key")
+			if newest <= before && time.Since(asked) > 15*time.Second { // an offer that the cut wasted is not made anew for ten minutes
+				rotate()
+				asked = time.Now()
+			}
+			return errors.Join(err, unless(newest > before, "newest key is %d", newest))
+		})
+		t.Logf("cut after %s: key %d after %s", asked.Sub(began), before, time.Since(began))
+		l.awaitProof(ctx, before+1)
+	}
+	if err := l.Database().Exec(ctx, "UPDATE node_key SET retired_at = now() - interval '1s' WHERE rotated"); err != nil {
+		t.Fatal(err)
+	}
+	a.kill()
+	a.start()
+	l.awaitProof(ctx, 3)
+}
+
+// awaitProof waits for a valid proof that begins now, under this key or a later one.
+func (l *lab) awaitProof(ctx context.Context, epoch int64) {
+	l.t.Helper()
+	began := time.Now()
+	l.await(ctx, fmt.Sprintf("a valid proof under key %d", epoch), func(ctx context.Context) error {
+		n, err := l.Database().Int64(ctx, `SELECT count(*) FROM verdict JOIN challenge c USING (challenge_id)
+			WHERE result = 'valid' AND c.key_epoch >= $1 AND c.issued_at >= $2`, epoch, began)
+		return errors.Join(err, unless(n > 0, "none"))
+	})
+}
