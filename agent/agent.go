@@ -55,9 +55,12 @@ type Agent struct {
 	control   *command.Control
 
 	challenges chan link.Message
-	commands   chan link.Message
-	commits    chan commit   // acknowledged by the coordinator itself
-	delivered  chan struct{} // a token after each acknowledgement
+	commands   chan link.Message // and configurations
+	configured chan struct{}     // a token after a configuration was taken
+	reloads    chan Config       // settings that were read anew
+	intervals  intervals         // that the loop keeps to
+	commits    chan commit       // acknowledged by the coordinator itself
+	delivered  chan struct{}     // a token after each acknowledgement
 	journal    journal
 	tidied     time.Time // when memory was handed back last
 }
@@ -100,6 +103,8 @@ func New(config Config) (*Agent, error) {
 		collector:  collect.New(collect.Config{Root: config.Root, Now: config.Now}),
 		challenges: make(chan link.Message, 4),
 		commands:   make(chan link.Message, 4),
+		configured: make(chan struct{}, 1),
+		reloads:    make(chan Config, 1),
 		commits:    make(chan commit, 16),
 		delivered:  make(chan struct{}, 1),
 	}
@@ -163,9 +168,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	workers.Go(func() { a.prove(work) })
 	workers.Go(func() { a.obey(work) })
 
+	a.intervals = a.wantedIntervals()
 	resting := true // the next sample is what rates are measured from; not recorded
 	resting = a.sample(resting)
-	sample := time.NewTicker(a.config.SampleInterval)
+	sample := time.NewTicker(a.intervals.sample)
 	defer sample.Stop()
 	report := time.NewTicker(a.reportInterval())
 	defer report.Stop()
@@ -179,6 +185,14 @@ func (a *Agent) Run(ctx context.Context) error {
 		select {
 		case <-changed:
 			changed = a.link.Changed()
+			a.report(false)
+		case <-a.configured:
+			a.keepTo(a.wantedIntervals(), sample, publish)
+			a.report(false)
+		case settings := <-a.reloads:
+			a.take(settings)
+			a.keepTo(a.wantedIntervals(), sample, publish)
+			a.config.Notify("READY=1")
 			a.report(false)
 		case <-sample.C:
 			resting = a.sample(resting)
@@ -208,6 +222,7 @@ func (a *Agent) sample(rested bool) (resting bool) {
 	}
 	s := a.collector.Sample()
 	if !rested {
+		s.UpdateAnnounced = a.announced()
 		a.recorder.record(s)
 	}
 	return false

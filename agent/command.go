@@ -16,7 +16,8 @@ const StateStopped = wire.StateStopped
 // answerTimeout bounds how long the answer to a command is worth sending.
 const answerTimeout = time.Minute
 
-// obey takes commands as they come, one at a time, and answers each.
+// obey takes commands and configurations as they come, one at a time, and
+// answers each.
 func (a *Agent) obey(ctx context.Context) {
 	for {
 		var m link.Message
@@ -26,16 +27,31 @@ func (a *Agent) obey(ctx context.Context) {
 		case m = <-a.commands:
 		}
 		before := a.control.State()
-		result, err := a.control.Obey(m.Payload)
+		result, err := a.decide(m)
 		if err != nil {
-			a.config.Logger.Warn("command ignored", "error", err)
+			a.config.Logger.Warn("message ignored", "channel", m.Channel, "error", err)
 			continue
 		}
-		a.config.Logger.Info("command taken", "command", result.CommandID, "result", result.Result, "reason", result.Reason, "state", a.control.State())
+		a.config.Logger.Info("message taken", "channel", m.Channel, "command", result.CommandID, "result", result.Result, "reason", result.Reason, "state", a.control.State())
 		if err := a.tell(ctx, result, before != a.control.State()); err != nil && ctx.Err() == nil {
 			a.config.Logger.Warn("answer to a command not delivered", "command", result.CommandID, "error", err)
 		}
 	}
+}
+
+// decide hands a message to what decides on it.
+func (a *Agent) decide(m link.Message) (*wire.CommandResult, error) {
+	if m.Channel == wire.ChannelCommand {
+		return a.control.Obey(m.Payload)
+	}
+	result, err := a.control.Configure(m.Payload)
+	if err == nil {
+		select {
+		case a.configured <- struct{}{}:
+		default: // the loop looks at the newest anyhow
+		}
+	}
+	return result, err
 }
 
 // tell answers a command, and renews the retained status when the command

@@ -25,12 +25,6 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// Bounds of the intervals.
-const (
-	minSampleInterval  = time.Second
-	maxPublishInterval = time.Hour
-)
-
 var errNoSetting = errors.New("no such setting")
 
 // Config of an agent. Default gives usable settings.
@@ -204,16 +198,8 @@ func (c *Config) Validate() error {
 			refuse("servers: %q is not host:port", server)
 		}
 	}
-	if c.SampleInterval < minSampleInterval {
-		refuse("sample_interval: %s is below %s", c.SampleInterval, minSampleInterval)
-	}
-	if c.PublishInterval > maxPublishInterval {
-		refuse("publish_interval: %s is above %s", c.PublishInterval, maxPublishInterval)
-	}
-	if c.PublishInterval < c.SampleInterval {
-		refuse("publish_interval: %s is below sample_interval (%s)", c.PublishInterval, c.SampleInterval)
-	} else if c.SampleInterval > 0 && c.PublishInterval/c.SampleInterval > wire.MaxSamplesPerMessage {
-		refuse("publish_interval: %s holds more than %d samples", c.PublishInterval, wire.MaxSamplesPerMessage)
+	for _, f := range wire.CheckIntervals(c.SampleInterval, c.PublishInterval) {
+		refuse("%s: %s", f.Name, f.Reason)
 	}
 	if c.StateDir == "" {
 		refuse("state_dir: missing")

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lucid.internal/shared/wire"
 )
 
 func TestLoad(t *testing.T) {
@@ -94,7 +96,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("servers = [\"a:1\"]\nsample_interval = \"1s\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := Default()
-		if c.Load("agent.toml", text) == nil && c.Validate() == nil && c.SampleInterval < minSampleInterval {
+		if c.Load("agent.toml", text) == nil && c.Validate() == nil && c.SampleInterval < wire.MinSampleInterval {
 			t.Errorf("interval %s was accepted from %q", c.SampleInterval, text)
 		}
 	})

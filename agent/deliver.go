@@ -206,18 +206,16 @@ func (a *Agent) receive(m link.Message) {
 		if err := a.journal.judge(m.Payload); err != nil {
 			a.config.Logger.Warn("verdict ignored", "error", err)
 		}
-	case wire.ChannelCommand:
+	case wire.ChannelCommand, wire.ChannelConfig:
 		select {
 		case a.commands <- m:
 		default: // the coordinator keeps one open: these are too many to be its own
-			a.config.Logger.Warn("command ignored: others are waiting")
+			a.config.Logger.Warn("message ignored: others are waiting", "channel", m.Channel)
 		}
 	case wire.ChannelMetricsAck:
 		if err := a.committed(m.Payload); err != nil {
 			a.config.Logger.Warn("acknowledgement ignored", "error", err)
 		}
-	case wire.ChannelConfig:
-		a.config.Logger.Warn("configuration refused: this version takes it from its own file", "bytes", len(m.Payload))
 	}
 }
 
@@ -226,7 +224,7 @@ func (a *Agent) receive(m link.Message) {
 func (a *Agent) untilPublish() time.Duration {
 	h := fnv.New64a()
 	h.Write([]byte(a.identity.NodeID))
-	return untilPhase(a.config.Now(), a.config.PublishInterval, h.Sum64())
+	return untilPhase(a.config.Now(), a.intervals.publish, h.Sum64())
 }
 
 // untilPhase is the time from now to the next moment whose remainder by the

@@ -46,12 +46,22 @@ type Report struct {
 	ClockNotSet     bool              `json:"clock_not_set,omitempty"` // samples wait in memory for the time
 	SpoolBytes      int64             `json:"spool_bytes"`             // of those that wait on disk
 	SpoolError      string            `json:"spool_error,omitempty"`
+	Settings        Settings          `json:"settings"`
+	Update          *wire.Update      `json:"update,omitempty"` // that was announced and does not run here
 	Absent          map[string]string `json:"absent,omitempty"`
 	Verdict         *wire.Verdict     `json:"verdict,omitempty"` // the last one
 
 	// CollectMs is how long each subject took in the last sample; one that
 	// gave nothing is in Absent.
 	CollectMs map[string]float64 `json:"collect_ms,omitempty"`
+}
+
+// Settings are what the agent keeps to now.
+type Settings struct {
+	SampleInterval  string `json:"sample_interval"`
+	PublishInterval string `json:"publish_interval"`
+	ConfigVersion   uint64 `json:"config_version"` // of the coordinator's configuration; 0: none was ever taken
+	Remote          bool   `json:"remote"`         // the intervals are the coordinator's wish
 }
 
 // journal is what delivery and verdicts leave behind, for proofs and the
@@ -126,7 +136,10 @@ func (a *Agent) describe() *Report {
 		ClockNotSet: !a.recorder.clock.set(),
 		SpoolBytes:  queue.DiskBytes, SpoolError: a.journal.spool,
 		Absent: a.recorder.absent, Verdict: a.journal.verdict,
-		CollectMs: make(map[string]float64),
+		CollectMs: make(map[string]float64), Settings: a.settings(),
+	}
+	if a.announced() != "" {
+		r.Update = a.control.Desired().Update
 	}
 	for subject, took := range a.collector.Took() {
 		r.CollectMs[subject] = float64(took.Microseconds()) / 1000

@@ -43,6 +43,7 @@ func asyncMessages() map[string]struct {
 		"Response":      of(wire.ChannelResponse, reflect.TypeFor[wire.Response]()),
 		"Verdict":       of(wire.ChannelVerdict, reflect.TypeFor[wire.Verdict]()),
 		"Command":       of(wire.ChannelCommand, reflect.TypeFor[wire.Command]()),
+		"Config":        of(wire.ChannelConfig, reflect.TypeFor[wire.Config]()),
 		"CommandResult": of(wire.ChannelCommandResult, reflect.TypeFor[wire.CommandResult]()),
 		"MetricsAck":    of(wire.ChannelMetricsAck, reflect.TypeFor[wire.MetricsAck]()),
 		"PoolSummary":   {wire.PoolSummaryTopic("{pool_id}"), false, reflect.TypeFor[pool.Summary]()},

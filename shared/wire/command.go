@@ -36,10 +36,10 @@ type Command struct {
 	MAC       []byte      `json:"mac"` // base64 in JSON
 }
 
-// CommandResult is a node's answer to a command.
+// CommandResult is a node's answer to a command or a configuration.
 type CommandResult struct {
 	V         int    `json:"v"`
-	CommandID string `json:"command_id"`
+	CommandID string `json:"command_id"`       // or config_id
 	Result    string `json:"result"`           // CommandDone or CommandRefused
 	Reason    string `json:"reason,omitempty"` // why it was refused
 
@@ -62,7 +62,7 @@ func DecodeCommand(payload []byte) (*Command, error) {
 	if err := decode("a command", payload, c); err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(version(c.V), commandID(c.CommandID), required("kind", string(c.Kind)), exactly("mac", c.MAC, 32)); err != nil {
+	if err := cmp.Or(version(c.V), hexID("command_id", c.CommandID), required("kind", string(c.Kind)), exactly("mac", c.MAC, 32)); err != nil {
 		return nil, err
 	}
 	if c.Key != nil {
@@ -85,7 +85,7 @@ func DecodeCommandResult(payload []byte) (*CommandResult, error) {
 	if err := decode("a command's result", payload, r); err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(version(r.V), commandID(r.CommandID), text("reason", r.Reason)); err != nil {
+	if err := cmp.Or(version(r.V), hexID("command_id", r.CommandID), text("reason", r.Reason)); err != nil {
 		return nil, err
 	}
 	if r.Key != nil {
@@ -99,9 +99,9 @@ func DecodeCommandResult(payload []byte) (*CommandResult, error) {
 	return r, nil
 }
 
-func commandID(id string) error {
+func hexID(name, id string) error {
 	if isLowerHex(id, 32) {
 		return nil
 	}
-	return errors.New("command_id is not 32 lower-case hexadecimal digits")
+	return fmt.Errorf("%s is not 32 lower-case hexadecimal digits", name)
 }

@@ -61,9 +61,12 @@ type Sample struct {
 	Network *Network `json:"network"`
 	GPU     *GPU     `json:"gpu"`
 	// What follows came after the others: older agents do not send it.
-	Throttle *Throttle         `json:"throttle,omitempty"`
-	Board    *Board            `json:"board,omitempty"`
-	Absent   map[string]string `json:"absent,omitempty"` // subject -> reason
+	Throttle *Throttle `json:"throttle,omitempty"`
+	Board    *Board    `json:"board,omitempty"`
+	// UpdateAnnounced is a version of the agent that was announced to this node
+	// and does not run here; "" for none.
+	UpdateAnnounced string            `json:"update_announced,omitempty"`
+	Absent          map[string]string `json:"absent,omitempty"` // subject -> reason
 }
 
 // CPU in percent of all cores (0-100), MHz, degrees Celsius.

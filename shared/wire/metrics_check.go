@@ -32,7 +32,7 @@ func (s *Sample) check() error {
 			return err
 		}
 	}
-	return cmp.Or(s.CPU.check(), s.Memory.check(), s.Disk.check(), s.Network.check(), s.GPU.check(), s.Throttle.check(), s.Board.check())
+	return cmp.Or(text("update_announced", s.UpdateAnnounced), s.CPU.check(), s.Memory.check(), s.Disk.check(), s.Network.check(), s.GPU.check(), s.Throttle.check(), s.Board.check())
 }
 
 func (c *CPU) check() error {

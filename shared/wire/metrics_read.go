@@ -83,6 +83,7 @@ var sampleFields = [...]field[Sample]{
 		readObject(r, s.Throttle, throttleFields[:])
 	}},
 	{"board", func(r *reader, s *Sample) { s.Board = &r.parts.board; readObject(r, s.Board, boardFields[:]) }},
+	{"update_announced", func(r *reader, s *Sample) { s.UpdateAnnounced = string(r.text()) }},
 	{"absent", readAbsent},
 }
 

@@ -27,6 +27,8 @@ func goodMetrics() *Metrics {
 		GPU:      &GPU{UsagePercent: f(0), MemoryUsedBytes: u(1), MemoryTotalBytes: u(2), TemperatureCelsius: f(50), FrequencyMHz: f(500)},
 		Throttle: &Throttle{UnderVoltage: new(true), Capped: new(false), Throttled: new(true), SoftLimit: new(false), UnderVoltageEvents: u(2)},
 		Board:    &Board{FanRPM: f(2500), InputVolts: f(5.1), PowerWatts: f(3.2)},
+
+		UpdateAnnounced: "1.4.0",
 	}
 	empty := Sample{Seq: 8, AtMs: 1_767_225_602_000, Absent: map[string]string{"gpu": "no GPU", "disk": "permission denied"}}
 	return &Metrics{V: 1, Run: RunID{0xab, 15: 0xcd}, Samples: []Sample{full, empty}}
@@ -125,6 +127,7 @@ func TestDecodeMetrics(t *testing.T) {
 		{"quality", "samples.0.network.interfaces.0.quality", 300, "quality"},
 		{"carrier", "samples.0.network.interfaces.0.carrier_changes", above, "carrier_changes"},
 		{"events", "samples.0.throttle.under_voltage_events", above, "under_voltage_events"},
+		{"announced", "samples.0.update_announced", "1\x00", "update_announced holds"},
 		{"fan", "samples.0.board.fan_rpm", -1, "board.fan_rpm"},
 		{"supply", "samples.0.board.input_volts", 1001, "board.input_volts"},
 		{"power", "samples.0.board.power_watts", -1, "board.power_watts"},

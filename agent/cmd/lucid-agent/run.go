@@ -8,11 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
@@ -42,7 +44,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	stayResidentSmall()
 	config.Version = version
-	config.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel}))
+	level := new(slog.LevelVar)
+	level.Set(config.LogLevel)
+	config.Logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	config.Notify = func(state string) {
 		if _, err := daemon.SdNotify(false, state); err != nil {
 			config.Logger.Warn("service manager not told", "error", err)
@@ -58,12 +62,41 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	if err == nil {
+		defer onHangup(func() {
+			again := agent.Default()
+			err := configure(&again, *file, flags)
+			if err == nil {
+				err = a.Reload(again)
+			}
+			if err != nil {
+				config.Logger.Error("the settings stay as they were: what was read anew is wrong", "error", err)
+				return
+			}
+			level.Set(again.LogLevel)
+		})()
 		err = a.Run(ctx)
 	}
 	if err != nil {
 		return failed("run", err, stderr)
 	}
 	return exitOK
+}
+
+// onHangup calls do at each SIGHUP, until stop is called.
+func onHangup(do func()) (stop func()) {
+	hangups, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(ended)
+		for range hangups {
+			do()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-ended
+	}
 }
 
 // stayResidentSmall trades a little processor time, of which the agent uses

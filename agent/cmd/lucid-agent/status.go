@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"lucid.internal/agent"
@@ -48,6 +49,14 @@ func status(args []string, stdout, stderr io.Writer) int {
 		return exitOffline
 	}
 	return exitOK
+}
+
+// within says when an update is to be installed.
+func within(window string) string {
+	if window == "" {
+		return ""
+	}
+	return ", between " + strings.Replace(window, "-", " and ", 1)
 }
 
 // describe prints a report for people.
@@ -92,6 +101,15 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 	}
 	if r.SpoolError != "" {
 		line("on disk", "NOTHING CAN BE KEPT: %s", r.SpoolError)
+	}
+	whose := "its own settings"
+	if r.Settings.Remote {
+		whose = fmt.Sprintf("configuration %d of the coordinator", r.Settings.ConfigVersion)
+	}
+	line("settings", "a sample every %s, published every %s (%s)", r.Settings.SampleInterval, r.Settings.PublishInterval, whose)
+	if u := r.Update; u != nil {
+		line("update", "%s is announced for ring %s%s; this is %s. It is yours to install: sudo apt-get install --only-upgrade lucid-agent",
+			u.Version, u.Ring, within(u.Window), r.Version)
 	}
 	if v := r.Verdict; v != nil {
 		verdict := v.Verdict

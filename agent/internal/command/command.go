@@ -1,6 +1,6 @@
-// Package command owns what the coordinator may tell this agent to do: whether
-// a command is genuine and new, and whether the agent is stopped, also after a
-// restart.
+// Package command owns what the coordinator may tell this agent: whether a
+// command or a configuration is genuine and new, whether the agent is stopped,
+// and what it is to keep to, also after a restart.
 //
 // It must never obey anything without the coordinator's MAC, anything expired,
 // or anything twice, and never do more than the few kinds that package wire
@@ -25,7 +25,7 @@ var clockSet = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 type Config struct {
 	Dir     string // the state folder
 	NodeID  string
-	Epochs  func() []proof.Epoch // the keys under which a command may come
+	Epochs  func() []proof.Epoch // the keys under which a message may come
 	Used    func(epoch uint32)   // told of the epoch of each genuine one
 	Refresh func() error         // reads the machine anew and publishes its info
 	// Rotate makes the next keys and gives this side's half, once they would
@@ -37,18 +37,26 @@ type Config struct {
 // Control decides on commands and remembers what the newest one said.
 type Control struct {
 	config Config
-	turn   sync.Mutex // commands are obeyed one at a time; who holds it may write state
-	mu     sync.Mutex // guards state; never held while a command is done
+	turn   sync.Mutex // messages are decided on one at a time; who holds it may write what mu guards
+	mu     sync.Mutex // guards state and wanted; never held while a command is done
 	state  state
+	wanted configState
 }
 
 // Open reads what earlier commands left in the state folder.
 func Open(config Config) (*Control, error) {
-	s, err := read(config.Dir, config.NodeID)
-	if err != nil {
+	c := &Control{config: config}
+	if err := errors.Join(read(config.Dir, stateFile, &c.state), read(config.Dir, configFile, &c.wanted)); err != nil {
 		return nil, err
 	}
-	return &Control{config: config, state: s}, nil
+	// What another node was told, which this machine was before, is void.
+	if c.state.NodeID != config.NodeID {
+		c.state = state{NodeID: config.NodeID}
+	}
+	if c.wanted.NodeID != config.NodeID {
+		c.wanted = configState{NodeID: config.NodeID}
+	}
+	return c, nil
 }
 
 // Stopped reports whether the coordinator told the agent to stop.
@@ -91,7 +99,7 @@ func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
 	}
 	next.Result, next.Reason = result.Result, result.Reason
 	// Nothing counts before it would survive a restart.
-	if err := write(c.config.Dir, next); err != nil {
+	if err := write(c.config.Dir, stateFile, next); err != nil {
 		result.Result, result.Reason = wire.CommandRefused, clip(fmt.Sprintf("it cannot be kept: %v", err))
 		return result, nil
 	}
@@ -102,28 +110,44 @@ func (c *Control) Obey(payload []byte) (*wire.CommandResult, error) {
 	return result, nil
 }
 
-// errAgain is the newest command once more: its answer may have been lost.
-var errAgain = errors.New("the same command again")
+var (
+	// errAgain is the newest one once more: its answer may have been lost.
+	errAgain  = errors.New("the same again")
+	errForged = errors.New("its MAC is not the coordinator's")
+)
 
 func (c *Control) accept(command *wire.Command) error {
-	if !c.genuine(command) {
-		return errors.New("its MAC is not the coordinator's")
+	if !c.genuine(func(key proof.Key) bool { return proof.VerifyCommand(key, c.config.NodeID, command) }) {
+		return errForged
 	}
-	if command.Version == c.state.Version && command.CommandID == c.state.CommandID {
+	return c.fresh(newness{command.Version, command.CommandID, command.ExpiresMs}, newness{version: c.state.Version, id: c.state.CommandID})
+}
+
+// newness tells a message from those before it.
+type newness struct {
+	version   uint64
+	id        string
+	expiresMs int64
+}
+
+// fresh says why a message is not to be taken after the newest one before it.
+func (c *Control) fresh(m, newest newness) error {
+	if m.version == newest.version && m.id == newest.id {
 		return errAgain
 	}
-	if command.Version <= c.state.Version {
-		return fmt.Errorf("repeated: version %d is not above %d", command.Version, c.state.Version)
+	if m.version <= newest.version {
+		return fmt.Errorf("repeated: version %d is not above %d", m.version, newest.version)
 	}
-	if now := c.config.Now(); now.After(clockSet) && now.UnixMilli() >= command.ExpiresMs {
-		return fmt.Errorf("expired %s ago by this machine's clock", (time.Duration(now.UnixMilli()-command.ExpiresMs) * time.Millisecond).String())
+	if now := c.config.Now(); now.After(clockSet) && now.UnixMilli() >= m.expiresMs {
+		return fmt.Errorf("expired %s ago by this machine's clock", (time.Duration(now.UnixMilli()-m.expiresMs) * time.Millisecond).String())
 	}
 	return nil
 }
 
-func (c *Control) genuine(command *wire.Command) bool {
+// genuine tries the MAC under each key under which a message may come.
+func (c *Control) genuine(verify func(proof.Key) bool) bool {
 	for _, epoch := range c.config.Epochs() {
-		if proof.VerifyCommand(epoch.Keys.Command, c.config.NodeID, command) {
+		if verify(epoch.Keys.Command) {
 			c.config.Used(epoch.No)
 			return true
 		}

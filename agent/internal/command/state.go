@@ -4,14 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"lucid.internal/shared/wire"
 )
 
-const stateFile = "command.json"
+const (
+	stateFile     = "command.json"
+	maxStateBytes = 64 << 10 // far above what either file holds
+)
 
 // state is what survives a restart.
 type state struct {
@@ -25,34 +30,38 @@ type state struct {
 	Key *wire.KeyAnswer `json:"key,omitempty"` // to a rotation; nothing in it is secret
 }
 
-// read gives the stored state; a fresh one before the first command, or when
-// the machine was another node then.
-func read(dir, nodeID string) (state, error) {
-	path := filepath.Join(dir, stateFile)
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return state{NodeID: nodeID}, nil
-	} else if err != nil {
-		return state{}, err
+// read fills s with what a file of the state folder holds, and leaves it alone
+// when there is none. It follows no link: what lies there is the agent's own.
+func read(dir, file string, s any) error {
+	path := filepath.Join(dir, file)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, syscall.ELOOP):
+		return fmt.Errorf("%s is a symbolic link, which the agent never makes: remove it", path)
+	case err != nil:
+		return err
 	}
-	var s state
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return state{}, fmt.Errorf("%s is damaged (%w): remove it, and the agent runs", path, err)
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxStateBytes))
+	if err != nil {
+		return err
 	}
-	if s.NodeID != nodeID {
-		return state{NodeID: nodeID}, nil
+	if err := json.Unmarshal(raw, s); err != nil {
+		return fmt.Errorf("%s is damaged (%w): remove it, and the agent runs", path, err)
 	}
-	return s, nil
+	return nil
 }
 
 // write replaces the stored state as a whole: after a power cut there is the
 // old one or the new one, never a part.
-func write(dir string, s state) (err error) {
+func write(dir, file string, s any) (err error) {
 	raw, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "."+stateFile+".*") // mode 0600
+	f, err := os.CreateTemp(dir, "."+file+".*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -68,7 +77,7 @@ func write(dir string, s state) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), filepath.Join(dir, stateFile)); err != nil {
+	if err = os.Rename(f.Name(), filepath.Join(dir, file)); err != nil {
 		return err
 	}
 	folder, err := os.Open(dir)

@@ -15,8 +15,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -181,11 +183,18 @@ func (f folder) writeKey(name string, key any) error {
 	return f.write(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// read gives a file's content; nil when it does not exist.
+// read gives a file's content; nil when it does not exist. It follows no link:
+// what lies there is the agent's own.
 func (f folder) read(name string) ([]byte, error) {
-	b, err := os.ReadFile(f.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
+	file, err := os.OpenFile(f.path(name), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case errors.Is(err, syscall.ELOOP):
+		return nil, fmt.Errorf("%s is a symbolic link, which the agent never makes: remove it and enrol again", f.path(name))
+	case err != nil:
+		return nil, err
 	}
-	return b, err
+	defer file.Close()
+	return io.ReadAll(file)
 }

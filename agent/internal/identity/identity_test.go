@@ -73,6 +73,29 @@ func TestDamagedFilesAreErrorsNotNewIdentities(t *testing.T) {
 	}
 }
 
+func TestPlantedLinkIsRefused(t *testing.T) {
+	for _, name := range []string{identityFile, deviceFile} {
+		dir := filepath.Join(t.TempDir(), "state")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+		if err := os.WriteFile(elsewhere, []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(elsewhere, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		f, err := openFolder(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.read(name); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestParseTicket(t *testing.T) {
 	good := map[string]string{
 		"coordinator":   "https://coordinator.example:8095",

@@ -1,0 +1,114 @@
+package wire
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Config is retained on a node's config topic: what its operator wants of the
+// agent. MAC is made by package proof under the node's command key over every
+// other field and the node's id. The agent answers with a CommandResult that
+// names ConfigID.
+type Config struct {
+	V         int    `json:"v"`
+	ConfigID  string `json:"config_id"` // 32 hexadecimal digits
+	Version   uint64 `json:"version"`   // rises with every configuration of the node, from 1
+	IssuedMs  int64  `json:"issued_ms"`
+	ExpiresMs int64  `json:"expires_ms"` // not taken afterwards; what was taken stays
+	// Both 0: the agent keeps to its own settings.
+	SampleIntervalMs  int64   `json:"sample_interval_ms"`
+	PublishIntervalMs int64   `json:"publish_interval_ms"`
+	Update            *Update `json:"update,omitempty"` // nil: none is announced
+	MAC               []byte  `json:"mac"`              // base64 in JSON
+}
+
+// Update announces a version of the agent. Agents show it and never install
+// anything.
+type Update struct {
+	Version string `json:"version"`
+	Ring    string `json:"ring"`             // the part of the fleet that it is for
+	Window  string `json:"window,omitempty"` // HH:MM-HH:MM at the node's place; "": any time
+}
+
+// MaxConfigMs bounds how long a configuration may wait to be taken.
+const MaxConfigMs = 30 * 24 * 60 * 60 * 1000
+
+// Bounds of an agent's intervals.
+const (
+	MinSampleInterval  = time.Second
+	MaxPublishInterval = time.Hour
+)
+
+// Intervals are what the configuration asks for; both 0 for the agent's own.
+// What no Duration holds is as wrong as it was, and not an overflow.
+func (c *Config) Intervals() (sample, publish time.Duration) {
+	of := func(ms int64) time.Duration {
+		return time.Duration(min(max(ms, -1), (2*MaxPublishInterval).Milliseconds())) * time.Millisecond
+	}
+	return of(c.SampleIntervalMs), of(c.PublishIntervalMs)
+}
+
+// IntervalFault says which of the two intervals is wrong, and why.
+type IntervalFault struct{ Name, Reason string }
+
+// CheckIntervals tells every fault of an agent's intervals.
+func CheckIntervals(sample, publish time.Duration) (faults []IntervalFault) {
+	add := func(name, format string, args ...any) {
+		faults = append(faults, IntervalFault{name, fmt.Sprintf(format, args...)})
+	}
+	if sample < MinSampleInterval {
+		add("sample_interval", "%s is below %s", sample, MinSampleInterval)
+	}
+	if publish > MaxPublishInterval {
+		add("publish_interval", "%s is above %s", publish, MaxPublishInterval)
+	}
+	if publish < sample {
+		add("publish_interval", "%s is below sample_interval (%s)", publish, sample)
+	} else if sample > 0 && publish/sample > MaxSamplesPerMessage {
+		add("publish_interval", "%s holds more than %d samples", publish, MaxSamplesPerMessage)
+	}
+	return faults
+}
+
+var (
+	versionPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+~-]{0,63}$`)
+	ringPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+	windowPattern  = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$`)
+)
+
+// Check tells the first fault of an announcement.
+func (u *Update) Check() error {
+	switch {
+	case u == nil:
+		return nil
+	case !versionPattern.MatchString(u.Version):
+		return fmt.Errorf("update.version %.80q is no version such as 1.4.0", u.Version)
+	case !ringPattern.MatchString(u.Ring):
+		return fmt.Errorf("update.ring %.40q is not 1 to 32 lower-case letters, digits, _ or -", u.Ring)
+	case u.Window != "" && !windowPattern.MatchString(u.Window):
+		return fmt.Errorf("update.window %.40q is not HH:MM-HH:MM", u.Window)
+	}
+	return nil
+}
+
+// DecodeConfig parses and checks the form of a configuration. Whether its
+// intervals can be kept is the agent's to say, and its MAC is for package proof.
+func DecodeConfig(payload []byte) (*Config, error) {
+	c := new(Config)
+	if err := decode("a configuration", payload, c); err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(version(c.V), hexID("config_id", c.ConfigID), exactly("mac", c.MAC, 32), c.Update.Check()); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Version == 0:
+		return nil, errors.New("version numbers of configurations start at 1")
+	case c.IssuedMs < 0 || c.ExpiresMs <= c.IssuedMs || c.ExpiresMs-c.IssuedMs > MaxConfigMs:
+		return nil, fmt.Errorf("valid from %d to %d ms, want a span of 1 to %d", c.IssuedMs, c.ExpiresMs, MaxConfigMs)
+	}
+	return c, nil
+}

@@ -1,0 +1,72 @@
+package wire
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func goodConfig() *Config {
+	return &Config{
+		V: 1, ConfigID: strings.Repeat("ab", 16), Version: 1, IssuedMs: 1000, ExpiresMs: 61000, SampleIntervalMs: 5000, PublishIntervalMs: 30000,
+		Update: &Update{Version: "1.4.0~rc1", Ring: "canary", Window: "22:00-04:00"}, MAC: make([]byte, 32),
+	}
+}
+
+func TestDecodeConfig(t *testing.T) {
+	if c, err := DecodeConfig(encoded(t, goodConfig())); err != nil || c.Update.Ring != "canary" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	for want, change := range map[string]func(*Config){
+		"protocol version 2":           func(c *Config) { c.V = 2 },
+		"config_id is not":             func(c *Config) { c.ConfigID = "AB" },
+		"mac has 31 bytes":             func(c *Config) { c.MAC = c.MAC[1:] },
+		"version numbers":              func(c *Config) { c.Version = 0 },
+		"valid from 1000 to 1000":      func(c *Config) { c.ExpiresMs = 1000 },
+		"valid from 1000 to 259200100": func(c *Config) { c.ExpiresMs = 2592001001 },
+		"valid from -1 to":             func(c *Config) { c.IssuedMs = -1 },
+		"update.version":               func(c *Config) { c.Update.Version = "rm -rf /" },
+		"update.ring":                  func(c *Config) { c.Update.Ring = "" },
+		"update.window":                func(c *Config) { c.Update.Window = "25:00-26:00" },
+	} {
+		c := goodConfig()
+		change(c)
+		if _, err := DecodeConfig(encoded(t, c)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %v, want %q", err, want)
+		}
+	}
+}
+
+func TestCheckIntervals(t *testing.T) {
+	for name, c := range map[string]struct {
+		sample, publish time.Duration
+		wrong           []string
+	}{
+		"the defaults":    {10 * time.Second, time.Minute, nil},
+		"the bounds":      {time.Second, 256 * time.Second, nil},
+		"too often":       {time.Millisecond, time.Second, []string{"sample_interval", "publish_interval"}},
+		"never":           {0, 0, []string{"sample_interval"}},
+		"backwards":       {-time.Second, -time.Minute, []string{"sample_interval", "publish_interval"}},
+		"too seldom":      {time.Minute, 2 * time.Hour, []string{"publish_interval"}},
+		"the wrong order": {time.Minute, time.Second, []string{"publish_interval"}},
+		"too many":        {time.Second, 257 * time.Second, []string{"publish_interval"}},
+	} {
+		var wrong []string
+		for _, f := range CheckIntervals(c.sample, c.publish) {
+			wrong = append(wrong, f.Name)
+		}
+		if !slices.Equal(wrong, c.wrong) {
+			t.Errorf("%s: %v is wrong, want %v", name, wrong, c.wrong)
+		}
+	}
+	absurd := Config{SampleIntervalMs: 1 << 62, PublishIntervalMs: -1 << 62}
+	if sample, publish := absurd.Intervals(); sample <= MaxPublishInterval || publish >= 0 {
+		t.Errorf("absurd intervals became %s and %s", sample, publish)
+	}
+}
+
+func FuzzDecodeConfig(f *testing.F) {
+	seed(f, goodConfig())
+	f.Fuzz(func(t *testing.T, payload []byte) { fuzzDecoder(t, payload, DecodeConfig) })
+}
