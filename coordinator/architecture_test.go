@@ -28,6 +28,7 @@ var layers = [][]string{
 	{"score", "fraud", "webhook"},
 	{"epoch"},
 	{"payout"},
+	{"rail"},
 	{"api"},
 }
 
@@ -45,6 +46,7 @@ var only = []struct {
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are read by the programs"},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"internal/bus"}, "only bus is a client, of a broker that is not the coordinator's own"},
 	{"github.com/decred/dcrd/dcrec/secp256k1/v4", []string{"internal/tron"}, "keys and signatures of the chain are tron's"},
+	{internalPath + "tron/chain/chaintest", nil, "the chain of tests is for tests"},
 	{internalPath + "db/dbtest", nil, "databases of tests are for tests"},
 	{"testing", []string{"internal/db/dbtest"}, "test code stays out of the program"},
 }

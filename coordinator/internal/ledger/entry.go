@@ -52,22 +52,26 @@ func (e Entry) check() error {
 	if len(e.Postings) < 2 {
 		return fmt.Errorf("ledger entry %s %s has %d postings; it needs at least two", e.Kind, e.Ref, len(e.Postings))
 	}
-	var sum Amount
+	sums := make(map[string]Amount, 1) // by asset
 	seen := make(map[Account]bool, len(e.Postings))
 	for _, p := range e.Postings {
 		// Both signs of overflow: the sum of a balanced entry may not wrap to 0.
+		asset := p.Account.Kind.asset()
+		sum := sums[asset]
 		if p.Amount > 0 && sum > math.MaxInt64-p.Amount || p.Amount < 0 && sum < math.MinInt64-p.Amount {
 			return fmt.Errorf("ledger entry %s %s: the sum of its postings overflows", e.Kind, e.Ref)
 		}
-		sum += p.Amount
+		sums[asset] = sum + p.Amount
 		if p.Amount == 0 || seen[p.Account] {
 			return fmt.Errorf("ledger entry %s %s: posting of %s to %s %s is empty or a second one",
 				e.Kind, e.Ref, p.Amount, p.Account.Kind, p.Account.Owner)
 		}
 		seen[p.Account] = true
 	}
-	if sum != 0 {
-		return fmt.Errorf("ledger entry %s %s is off balance by %s", e.Kind, e.Ref, sum)
+	for asset, sum := range sums {
+		if sum != 0 {
+			return fmt.Errorf("ledger entry %s %s is off balance by %s %s", e.Kind, e.Ref, sum, asset)
+		}
 	}
 	return nil
 }
@@ -109,7 +113,7 @@ func canonical(texts ...string) bytesOf {
 func (b bytesOf) postings(sorted []Posting) bytesOf {
 	b = binary.BigEndian.AppendUint64(b, uint64(len(sorted)))
 	for _, p := range sorted {
-		b = append(b, canonical(string(p.Account.Kind), p.Account.Owner, Asset)...)
+		b = append(b, canonical(string(p.Account.Kind), p.Account.Owner, p.Account.Kind.asset())...)
 		b = binary.BigEndian.AppendUint64(b, uint64(p.Amount))
 	}
 	return b

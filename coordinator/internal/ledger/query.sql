@@ -7,7 +7,7 @@ SELECT entry_id, entry_no, input_hash, hash, at FROM entry WHERE entry_id = ANY(
 -- name: FindAccounts :many
 SELECT account.account_no, account.kind, account.owner, account.balance
 FROM (SELECT unnest(@kinds::text[]) AS kind, unnest(@owners::text[]) AS owner) wanted
-JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT';
+JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner;
 
 -- name: OpenAccounts :many
 -- Under the head's lock nobody else opens accounts.
@@ -27,13 +27,13 @@ RETURNING entry_id, entry_no;
 INSERT INTO posting (entry_id, account_no, amount) VALUES (@entry_id, @account_no, @amount);
 
 -- name: Balance :one
-SELECT coalesce((SELECT balance FROM account WHERE kind = @kind AND owner = @owner AND asset = 'USDT'), 0)::bigint;
+SELECT coalesce((SELECT balance FROM account WHERE kind = @kind AND owner = @owner), 0)::bigint;
 
 -- name: Balances :many
-SELECT kind, balance FROM account WHERE owner = @owner AND asset = 'USDT';
+SELECT kind, balance FROM account WHERE owner = @owner;
 
 -- name: BalancesOf :many
-SELECT owner, balance FROM account WHERE kind = @kind AND owner = ANY(@owners::text[]) AND asset = 'USDT';
+SELECT owner, balance FROM account WHERE kind = @kind AND owner = ANY(@owners::text[]);
 
 -- name: OwnersAbove :many
-SELECT owner FROM account WHERE kind = @kind AND asset = 'USDT' AND balance >= @least::bigint ORDER BY account_no;
+SELECT owner FROM account WHERE kind = @kind AND balance >= @least::bigint ORDER BY account_no;

@@ -1,11 +1,11 @@
 package tron_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"lucid.internal/coordinator/internal/tron"
+	"lucid.internal/coordinator/internal/tron/chain/chaintest"
 )
 
 const (
@@ -15,11 +15,7 @@ const (
 )
 
 func transferLog(t *testing.T, contract, from, to string, amount int64) tron.Log {
-	topic := func(a string) string { return strings.Repeat("0", 24) + address(t, a).Hex()[2:] }
-	return tron.Log{
-		Address: address(t, contract).Hex()[2:], Topics: []string{tron.TransferTopic, topic(from), topic(to)},
-		Data: fmt.Sprintf("%064x", amount),
-	}
+	return chaintest.TransferLog(address(t, contract), address(t, from), address(t, to), amount)
 }
 
 func TestMovesWantsExactlyTheTransfer(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 const balance = `-- name: Balance :one
-SELECT coalesce((SELECT balance FROM account WHERE kind = $1 AND owner = $2 AND asset = 'USDT'), 0)::bigint
+SELECT coalesce((SELECT balance FROM account WHERE kind = $1 AND owner = $2), 0)::bigint
 `
 
 type BalanceParams struct {
@@ -29,7 +29,7 @@ func (q *Queries) Balance(ctx context.Context, arg BalanceParams) (int64, error)
 }
 
 const balances = `-- name: Balances :many
-SELECT kind, balance FROM account WHERE owner = $1 AND asset = 'USDT'
+SELECT kind, balance FROM account WHERE owner = $1
 `
 
 type BalancesRow struct {
@@ -58,7 +58,7 @@ func (q *Queries) Balances(ctx context.Context, owner string) ([]BalancesRow, er
 }
 
 const balancesOf = `-- name: BalancesOf :many
-SELECT owner, balance FROM account WHERE kind = $1 AND owner = ANY($2::text[]) AND asset = 'USDT'
+SELECT owner, balance FROM account WHERE kind = $1 AND owner = ANY($2::text[])
 `
 
 type BalancesOfParams struct {
@@ -94,7 +94,7 @@ func (q *Queries) BalancesOf(ctx context.Context, arg BalancesOfParams) ([]Balan
 const findAccounts = `-- name: FindAccounts :many
 SELECT account.account_no, account.kind, account.owner, account.balance
 FROM (SELECT unnest($1::text[]) AS kind, unnest($2::text[]) AS owner) wanted
-JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner AND account.asset = 'USDT'
+JOIN account ON account.kind = wanted.kind AND account.owner = wanted.owner
 `
 
 type FindAccountsParams struct {
@@ -280,7 +280,7 @@ func (q *Queries) OpenAccounts(ctx context.Context, arg OpenAccountsParams) ([]O
 }
 
 const ownersAbove = `-- name: OwnersAbove :many
-SELECT owner FROM account WHERE kind = $1 AND asset = 'USDT' AND balance >= $2::bigint ORDER BY account_no
+SELECT owner FROM account WHERE kind = $1 AND balance >= $2::bigint ORDER BY account_no
 `
 
 type OwnersAboveParams struct {

@@ -1,0 +1,231 @@
+package rail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/rail/sqlgen"
+	"lucid.internal/coordinator/internal/tron"
+	"lucid.internal/coordinator/internal/tron/chain"
+)
+
+const (
+	// lifetime of a transaction, from the newest block on.
+	lifetime = 15 * time.Minute
+	// maxDrift is how far a full node's newest block may be from our clock.
+	maxDrift = 2 * time.Minute
+	// putOff is how long a payout waits that is not worth its cost now.
+	putOff = time.Hour
+	// callBytes is what a signed transfer takes of bandwidth, rounded up.
+	callBytes = 350
+)
+
+// payment is a payout on its way to a transaction.
+type payment struct {
+	payoutNo int64
+	payoutID string
+	payee    string
+	net      ledger.Amount
+	quote    ledger.Amount // sun that sending is expected to cost
+}
+
+// begin signs and sends transactions for payouts: first for those that were
+// taken before and have none, because the program ended or theirs is dead, then
+// for the next of the queue.
+func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
+	halted, err := r.cfg.Payouts.Stoppages(ctx)
+	if err != nil || len(halted) > 0 {
+		return err
+	}
+	if err := r.safeStandbys(ctx); err != nil {
+		return err
+	}
+	q := sqlgen.New(r.cfg.Pool)
+	begun, err := q.Begun(ctx, int32(f.room))
+	if err != nil {
+		return fmt.Errorf("list payouts without transaction: %w", err)
+	}
+	for _, b := range begun {
+		p := payment{payoutNo: b.PayoutNo, payoutID: b.PayoutID, payee: b.WalletAddress, net: ledger.Amount(b.NetAmount)}
+		if p.quote, err = r.quote(ctx, p.payee, p.net); err == nil {
+			err = r.pay(ctx, h, &f, p)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.payoutID, err)
+		}
+	}
+	next, err := q.Next(ctx, sqlgen.NextParams{At: r.cfg.Now(), Most: int32(f.room)})
+	if err != nil {
+		return fmt.Errorf("read the queue: %w", err)
+	}
+	for _, n := range next {
+		if err := r.beginOne(ctx, h, &f, n); err != nil {
+			return fmt.Errorf("%s: %w", n.PayoutID, err)
+		}
+	}
+	return nil
+}
+
+// safeStandbys refuses to sign while a standby may take over without knowing it.
+func (r *Runner) safeStandbys(ctx context.Context) error {
+	var async int
+	err := r.cfg.Pool.QueryRow(ctx, `SELECT CASE WHEN current_setting('synchronous_standby_names') = '' THEN count(*) ELSE 0 END FROM pg_stat_replication`).Scan(&async)
+	if err != nil {
+		return fmt.Errorf("ask for standbys: %w", err)
+	}
+	if async > 0 {
+		return fmt.Errorf("%d standbys of the database follow asynchronously: one that takes over could pay again; set synchronous_standby_names", async)
+	}
+	return nil
+}
+
+// beginOne takes a payout if it is worth sending.
+func (r *Runner) beginOne(ctx context.Context, h heads, f *funds, n sqlgen.NextRow) error {
+	p := payment{payoutNo: n.PayoutNo, payoutID: n.PayoutID, payee: n.Address, net: ledger.Amount(n.NetAmount)}
+	quote, err := r.quote(ctx, p.payee, p.net)
+	if err != nil {
+		return r.putOff(ctx, p, "what sending costs is not known: "+err.Error())
+	}
+	p.quote = quote
+	if reason := r.cfg.Cost.Refusal(p.net, ledger.Amount(n.Fee), quote, r.cfg.Now()); reason != "" {
+		return r.putOff(ctx, p, reason)
+	}
+	if err := f.cover(p); err != nil {
+		return err
+	}
+	taken, err := r.take(ctx, p.payoutID)
+	if _, told := errors.AsType[*fault.Error](err); told { // it is held, has no address, or is not pending any more
+		return r.putOff(ctx, p, err.Error())
+	} else if err != nil {
+		return err
+	}
+	p.payee = taken.WalletAddress
+	return r.pay(ctx, h, f, p)
+}
+
+func (r *Runner) take(ctx context.Context, payoutID string) (taken payout.Payout, err error) {
+	err = db.InTx(ctx, r.cfg.Pool, func(tx db.Tx) error {
+		taken, err = r.cfg.Payouts.TakeOne(ctx, tx, By(), payout.TRON, payoutID)
+		return err
+	})
+	return taken, err
+}
+
+func (r *Runner) putOff(ctx context.Context, p payment, reason string) error {
+	r.cfg.Logger.Info("a payout waits", "payout_id", p.payoutID, "reason", reason)
+	err := sqlgen.New(r.cfg.Pool).PutOff(ctx, sqlgen.PutOffParams{PayoutNo: p.payoutNo, Reason: reason, Until: r.cfg.Now().Add(putOff)})
+	if err != nil {
+		return fmt.Errorf("put it off: %w", err)
+	}
+	return nil
+}
+
+// quote is what a transfer would burn now, in sun, with nothing staked: the
+// first full node runs it.
+func (r *Runner) quote(ctx context.Context, payee string, net ledger.Amount) (ledger.Amount, error) {
+	to, err := tron.ParseAddress(payee)
+	if err != nil {
+		return 0, err
+	}
+	prices, err := r.cfg.Full[0].Prices(ctx)
+	if err != nil {
+		return 0, err
+	}
+	energy, err := r.cfg.Full[0].Energy(ctx, r.wallet, r.cfg.Contract, tron.TransferCall(to, int64(net)))
+	if err != nil {
+		return 0, err
+	}
+	const most = 1_000_000_000_000 // a million TRX: nobody means that
+	if energy > most/prices.EnergySun || prices.BandwidthSun > most/callBytes {
+		return 0, fmt.Errorf("%s names %d energy at %d sun and bandwidth at %d sun, which makes no sense", r.cfg.Full[0].Host(), energy, prices.EnergySun, prices.BandwidthSun)
+	}
+	return ledger.Amount(energy*prices.EnergySun + callBytes*prices.BandwidthSun), nil
+}
+
+// pay signs a transaction, commits it, and only then sends it.
+func (r *Runner) pay(ctx context.Context, h heads, f *funds, p payment) error {
+	if err := f.cover(p); err != nil {
+		return err
+	}
+	head, err := r.cfg.Full[0].Now(ctx)
+	if err != nil {
+		return err
+	}
+	now := r.cfg.Now()
+	if drift := head.Time.Sub(now).Abs(); drift > maxDrift {
+		return fmt.Errorf("the newest block of %s is of %s, %s from our clock: nothing is signed", r.cfg.Full[0].Host(), head.Time.Format(time.DateTime), drift)
+	}
+	// The count keeps two transfers of one run from having the same bytes.
+	a, err := r.sign(ctx, p, h.lower(), head, now.Add(time.Duration(f.begun)*time.Millisecond))
+	if err != nil {
+		return err
+	}
+	if err := r.commit(ctx, &a, now); err != nil || a.AttemptNo == 0 {
+		return err
+	}
+	f.spend(p)
+	return r.send(ctx, a)
+}
+
+// sign makes the bytes. They refer to a final block, which cannot leave the
+// chain and take the transaction with it.
+func (r *Runner) sign(ctx context.Context, p payment, ref, head chain.Block, now time.Time) (attempt, error) {
+	to, err := tron.ParseAddress(p.payee)
+	if err != nil {
+		return attempt{}, err
+	}
+	expires := head.Time.Add(lifetime)
+	t := tron.Transaction{
+		Expiration: expires.UnixMilli(), Timestamp: now.UnixMilli(), FeeLimit: 2 * int64(p.quote),
+		Owner: r.wallet, Contract: r.cfg.Contract, Data: tron.TransferCall(to, int64(p.net)),
+	}
+	t.RefersTo(ref.ID)
+	raw := t.Raw()
+	id := tron.IDOf(raw)
+	signature, err := r.cfg.Signer.Sign(ctx, raw)
+	if err != nil {
+		return attempt{}, fmt.Errorf("sign: %w", err)
+	}
+	if by, err := signature.Recover(id); err != nil || by != r.wallet {
+		return attempt{}, fmt.Errorf("the signer signed as %s instead of %s", by, r.wallet)
+	}
+	return attempt{payoutID: p.payoutID, id: id, RailAttempt: sqlgen.RailAttempt{
+		PayoutNo: p.payoutNo, TxID: id[:], Raw: raw, Signature: signature[:], RefBlock: ref.ID[:],
+		Wallet: r.wallet.String(), Contract: r.cfg.Contract.String(), Payee: p.payee, Amount: int64(p.net),
+		ExpiresAt: time.UnixMilli(t.Expiration).UTC(), EstimateSun: int64(p.quote),
+	}}, nil
+}
+
+// commit writes the attempt, so that it is known whatever happens. It stays
+// without number when another runner was first.
+func (r *Runner) commit(ctx context.Context, a *attempt, now time.Time) error {
+	return db.InTx(ctx, r.cfg.Pool, func(tx db.Tx) error {
+		a.AttemptNo = 0
+		q := sqlgen.New(tx)
+		if err := q.SyncCommit(ctx); err != nil {
+			return fmt.Errorf("commit synchronously: %w", err)
+		}
+		if err := payout.PassGate(ctx, tx); err != nil {
+			return err
+		}
+		no, err := q.InsertAttempt(ctx, sqlgen.InsertAttemptParams{
+			PayoutNo: a.PayoutNo, TxID: a.TxID, Raw: a.Raw, Signature: a.Signature, RefBlock: a.RefBlock, Wallet: a.Wallet,
+			Contract: a.Contract, Payee: a.Payee, Amount: a.Amount, ExpiresAt: a.ExpiresAt, EstimateSun: a.EstimateSun, CreatedAt: now,
+		})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("write the transaction down: %w", err)
+		}
+		a.AttemptNo = no
+		return nil
+	})
+}

@@ -1,0 +1,82 @@
+package rail
+
+import (
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/tron"
+)
+
+// wantSound is the independent model: it compares what the chain did with what
+// the tables say, and knows nothing of how the rail works. It holds at every
+// moment, also while the program is ended.
+func (w *world) wantSound() {
+	w.t.Helper()
+	recorded := make(map[tron.ID]string) // payout by transaction
+	rows, err := w.pool.Query(w.t.Context(), `SELECT tx_id, payout_id FROM rail_attempt JOIN payout USING (payout_no)`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for rows.Next() {
+		var id []byte
+		var payoutID string
+		if err := rows.Scan(&id, &payoutID); err != nil {
+			w.t.Fatal(err)
+		}
+		recorded[tron.ID(id)] = payoutID
+	}
+	if rows.Err() != nil {
+		w.t.Fatal(rows.Err())
+	}
+	for _, id := range w.chain.Sent() {
+		if recorded[id] == "" {
+			w.t.Errorf("transaction %s was sent and is not recorded", id)
+		}
+	}
+	moved := make(map[string]int)
+	for _, m := range w.chain.Mined() {
+		if m.Amount > 0 {
+			moved[recorded[m.ID]]++
+		}
+	}
+	for payoutID, times := range moved {
+		if times > 1 {
+			w.t.Errorf("%s was paid %d times", payoutID, times)
+		}
+		if s := w.status(payoutID); s != payout.Processing && s != payout.Completed {
+			w.t.Errorf("%s was paid and is %s", payoutID, s)
+		}
+	}
+	for _, payoutID := range recordedCompleted(w) {
+		if moved[payoutID] != 1 {
+			w.t.Errorf("%s is completed and was paid %d times", payoutID, moved[payoutID])
+		}
+	}
+	audit, err := ledger.Verify(w.t.Context(), w.pool)
+	if err != nil || audit.Difference != "" {
+		w.t.Errorf("the ledger: %q, %v", audit.Difference, err)
+	}
+	negative := query[int](w, `SELECT count(*) FROM account WHERE balance < 0 AND kind NOT IN ('pool_expense', 'received', 'trx_received')`)
+	owed := query[int64](w, `SELECT coalesce(sum(balance), 0) FROM account WHERE kind IN ('payable', 'in_flight', 'paid_out', 'fee_pending', 'fee_income')`)
+	spent := query[int64](w, `SELECT coalesce(-sum(balance), 0) FROM account WHERE kind = 'pool_expense'`)
+	if negative > 0 || owed != spent {
+		w.t.Errorf("%d accounts are negative; nodes and fees hold %d of the %d that were given", negative, owed, spent)
+	}
+}
+
+func recordedCompleted(w *world) []string {
+	return query[[]string](w, `SELECT coalesce(array_agg(payout_id), '{}') FROM payout WHERE status = 'completed'`)
+}
+
+// wantEven says that wallet and ledger agree to the last unit, as they must
+// once nothing is under way.
+func (w *world) wantEven() {
+	w.t.Helper()
+	wallet := w.signer.Address()
+	booked, err := ledger.Balances(w.t.Context(), w.pool, wallet.String())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if tokens, sun := w.chain.Tokens(wallet), w.chain.Sun(wallet); tokens != int64(booked[ledger.KindWallet]) || sun != int64(booked[ledger.KindTRXWallet]) {
+		w.t.Errorf("the wallet holds %d and %d sun, the ledger says %d and %d", tokens, sun, booked[ledger.KindWallet], booked[ledger.KindTRXWallet])
+	}
+}

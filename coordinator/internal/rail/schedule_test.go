@@ -1,0 +1,199 @@
+package rail
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/tron"
+	"lucid.internal/coordinator/internal/tron/chain/chaintest"
+)
+
+var oneSchedule = flag.Uint64("schedule", 0, "run the schedule of this seed only, and tell what happens")
+
+// schedules is how many are run: 50, and 1,000 under make test-long.
+func schedules() uint64 {
+	if os.Getenv("TEST_LONG") != "" {
+		return 1000
+	}
+	return 50
+}
+
+// Whatever the network does and wherever the program ends, every payout is paid
+// at most once, and all that is sent is on record.
+func TestSeededSchedules(t *testing.T) {
+	if *oneSchedule != 0 {
+		runSchedule(t, *oneSchedule, tally{})
+		return
+	}
+	happened := make(tally)
+	for seed := uint64(1); seed <= schedules() && !t.Failed(); seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { runSchedule(t, seed, happened) })
+	}
+	t.Log(happened)
+	for _, what := range []string{"ends of the program", "completed payouts", "failed payouts", "paid attempts", "failed attempts", "dead attempts", "payouts with several attempts"} {
+		if happened[what] == 0 {
+			t.Errorf("no schedule had any %s", what)
+		}
+	}
+}
+
+// tally counts what happened in all schedules, so that none is idle.
+type tally map[string]int
+
+// schedule is what goes wrong, all of it drawn from one seed.
+type schedule struct {
+	*world
+	random  *rand.Rand
+	ids     []string
+	calm    bool // nothing goes wrong any more
+	deaths  int
+	trouble float64 // share of the requests with a fault
+	kind    int     // of the nodes that tell what became of a transaction
+}
+
+// Kinds of schedules: in some, both nodes know nothing of any transaction for
+// long; in others the second one tells the contrary, and the first knows
+// little.
+const (
+	ordinary = iota
+	blind
+	lying
+	kinds
+)
+
+func runSchedule(t *testing.T, seed uint64, happened tally) {
+	s := &schedule{world: newWorld(t, seed), random: rand.New(rand.NewPCG(seed, 2))}
+	s.trouble = []float64{0, 0.05, 0.3}[s.random.IntN(3)]
+	s.kind = s.random.IntN(kinds)
+	s.arm()
+	for n := range 1 + s.random.IntN(3) {
+		s.ids = append(s.ids, s.owe(byte(n+1), ledger.USDT(int64(50+s.random.IntN(500)))))
+	}
+	for range 10 + s.random.IntN(25) {
+		s.round()
+		s.wantSound()
+	}
+	s.heal()
+	for i := 0; i < 60 && !s.over(); i++ {
+		err := s.runOnce()
+		s.chain.Advance(1 + s.random.IntN(20))
+		if *oneSchedule != 0 {
+			t.Logf("calm round %d: %v", i, err)
+		}
+	}
+	s.wantSound()
+	if !s.over() {
+		t.Errorf("%v are not over: %v; run with -schedule %d", s.ids, s.runOnce(), seed)
+	}
+	for range 30 { // what came later is found by comparing
+		s.runOnce()
+		s.chain.Advance(1)
+	}
+	s.wantSound()
+	s.wantEven()
+	s.count(happened)
+	if t.Failed() {
+		t.Logf("again: go test ./internal/rail -run TestSeededSchedules -schedule %d -v", seed)
+	}
+}
+
+// arm gives the nodes and the chain their faults. Only the second solidity node
+// lies or lags: two that tell the same untruth cannot be told from the truth.
+func (s *schedule) arm() {
+	s.chain.Fate = func(tron.ID) chaintest.Fate {
+		if s.calm {
+			return chaintest.Included
+		}
+		return []chaintest.Fate{
+			chaintest.Included, chaintest.Included, chaintest.Included, chaintest.Dropped, chaintest.Late, chaintest.Reverted,
+		}[s.random.IntN(6)]
+	}
+	s.full.Faults = s.faults(false, chaintest.LostBefore, chaintest.LostAfter, chaintest.Unavailable, chaintest.Garbage, chaintest.Duplicate)
+	s.solid[0].Faults = s.faults(false, chaintest.LostBefore, chaintest.LostAfter, chaintest.Unavailable, chaintest.Unknown)
+	s.solid[1].Faults = s.faults(true, chaintest.LostAfter, chaintest.Unavailable, chaintest.Garbage, chaintest.Unknown, chaintest.OtherFork, chaintest.Lagging)
+}
+
+func (s *schedule) faults(liar bool, kinds ...chaintest.Answer) func(path string) chaintest.Answer {
+	return func(path string) chaintest.Answer {
+		switch about := strings.HasSuffix(path, "gettransactioninfobyid"); {
+		case s.calm:
+			return chaintest.Truth
+		case about && (s.kind == blind || s.kind == lying && !liar && s.random.IntN(2) == 0):
+			return chaintest.Unknown
+		case about && s.kind == lying && liar:
+			return chaintest.OtherFork
+		case s.random.Float64() >= s.trouble:
+			return chaintest.Truth
+		}
+		how := kinds[s.random.IntN(len(kinds))]
+		if how == chaintest.Duplicate && !strings.HasSuffix(path, "broadcasthex") {
+			return chaintest.Truth
+		}
+		return how
+	}
+}
+
+// round lets the program run once, perhaps to its end at some step, and then
+// time pass.
+func (s *schedule) round() {
+	if s.random.IntN(2) == 0 {
+		s.restart(1+s.random.IntN(60), s.random.IntN(2) == 0)
+	}
+	err := s.runOnce()
+	if *oneSchedule != 0 {
+		s.t.Logf("round at block %d, dead %v after %d steps: %v", s.chain.Head(), s.now.dead, s.now.steps, err)
+	}
+	if s.now.dead {
+		s.deaths++
+		s.restart(-1, false)
+	}
+	s.now = &process{left: -1}
+	switch s.random.IntN(12) {
+	case 0:
+		s.chain.Advance(310) // past every expiration
+	case 1:
+		s.solid[1].PrunedBelow = s.chain.Head() - 60
+	default:
+		s.chain.Advance(s.random.IntN(25))
+	}
+}
+
+// heal ends all trouble.
+func (s *schedule) heal() {
+	s.calm = true
+	s.solid[1].PrunedBelow = 0
+	s.restart(-1, false)
+}
+
+// over reports whether every payout has come to its end.
+func (s *schedule) over() bool {
+	for _, id := range s.ids {
+		if got := s.status(id); got != payout.Completed && got != payout.Failed && !s.waits(id) {
+			return false
+		}
+	}
+	return true
+}
+
+// waits reports whether a payout was put off for an hour.
+func (s *schedule) waits(id string) bool {
+	return query[bool](s.world, `SELECT EXISTS (SELECT 1 FROM rail_deferral d JOIN payout p USING (payout_no)
+		WHERE p.payout_id = $1 AND p.status = 'pending' AND d.until > $2)`, id, s.chain.Now())
+}
+
+func (s *schedule) count(happened tally) {
+	happened["ends of the program"] += s.deaths
+	for _, state := range []string{"paid", "failed", "dead"} {
+		happened[state+" attempts"] += query[int](s.world, `SELECT count(*) FROM rail_attempt WHERE state = $1`, state)
+	}
+	for _, id := range s.ids {
+		happened[string(s.status(id))+" payouts"]++
+	}
+	happened["payouts with several attempts"] += query[int](s.world, `SELECT count(*) FROM (SELECT FROM rail_attempt GROUP BY payout_no HAVING count(*) > 1) several`)
+}
