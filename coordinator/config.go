@@ -24,7 +24,7 @@ import (
 type Config struct {
 	DataDir     string   `toml:"data_dir" env:"LUCID_DATA_DIR" default:"/var/lib/lucid-coordinator" dev:"./.lucid" help:"Folder of what must survive a restart: the master key and, in dev, the private database."`
 	DataMinFree int      `toml:"data_min_free_mib" env:"LUCID_DATA_MIN_FREE_MIB" default:"256" help:"MiB that the data folder's disk must have free for /ready to say so; 0: any number."`
-	MasterKey   Secret   `toml:"master_key" env:"LUCID_MASTER_KEY" help:"Key that seals all other secrets, 32 bytes in hexadecimal or base64. Empty: DIR/master.key, made at the first start with mode 0600."`
+	MasterKey   Secret   `toml:"master_key" env:"LUCID_MASTER_KEY" help:"Key that seals all other secrets, 32 bytes in hexadecimal or base64; while it is rotated, the old and the new one with a blank between. Empty: DIR/master.key, made at the first start with mode 0600."`
 	PublicHosts []string `toml:"public_hosts" env:"LUCID_PUBLIC_HOSTS" help:"Names and IP addresses by which agents and people reach this coordinator; its certificates carry them."`
 
 	API       APIConfig       `toml:"api" help:"REST API"`

@@ -60,8 +60,8 @@ func (l *loader) checkGeneral() {
 	l.require(c.DataDir != "", "data_dir", "is empty")
 	l.between("data_min_free_mib", c.DataMinFree, 0, maxFreeMiB)
 	if c.MasterKey != "" {
-		_, ok := c.MasterKeyBytes()
-		l.require(ok, "master_key", "is not 32 bytes in hexadecimal or base64")
+		_, err := c.MasterKeys()
+		l.require(err == nil, "master_key", "is not 32 bytes in hexadecimal or base64")
 	}
 	for _, host := range c.PublicHosts {
 		l.require(validHost(host), "public_hosts", "%q is neither a host name nor an IP address", host)

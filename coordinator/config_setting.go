@@ -34,11 +34,8 @@ func (s Secret) Redacted() string {
 	return u.Scheme + "://(hidden)@" + u.Host + u.EscapedPath()
 }
 
-// MasterKeyBytes is the master key that was set; ok is false when none was.
-func (c *Config) MasterKeyBytes() (key proof.Key, ok bool) {
-	key, err := seal.ParseMaster([]byte(c.MasterKey))
-	return key, err == nil
-}
+// MasterKeys are the master keys that were set: two while they are rotated.
+func (c *Config) MasterKeys() ([]proof.Key, error) { return seal.ParseMasters([]byte(c.MasterKey)) }
 
 // setting is one leaf of Config, as its struct tags describe it.
 type setting struct {

@@ -158,14 +158,14 @@ func TestSecretFiles(t *testing.T) {
 	key := strings.Repeat("ab", 32)
 	file := writeFile(t, "key", key+"\n")
 	c, origins := mustLoad(t, ProfileDev, "", []string{"LUCID_MASTER_KEY_FILE=" + file})
-	got, ok := c.MasterKeyBytes()
-	if !ok || got[0] != 0xab || got[31] != 0xab {
-		t.Errorf("master key not read: %v", ok)
+	got, err := c.MasterKeys()
+	if err != nil || len(got) != 1 || got[0][0] != 0xab || got[0][31] != 0xab {
+		t.Errorf("master key not read: %v", err)
 	}
 	if o := origins.ByKey["master_key"].String(); o != "environment LUCID_MASTER_KEY_FILE" {
 		t.Errorf("origin %q", o)
 	}
-	_, _, err := Load(ProfileDev, "", []string{"LUCID_MASTER_KEY=" + key, "LUCID_MASTER_KEY_FILE=" + file}, nil)
+	_, _, err = Load(ProfileDev, "", []string{"LUCID_MASTER_KEY=" + key, "LUCID_MASTER_KEY_FILE=" + file}, nil)
 	if err == nil || !strings.Contains(err.Error(), "LUCID_MASTER_KEY is set too") {
 		t.Errorf("both set: %v", err)
 	}

@@ -4,15 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -42,14 +38,12 @@ type Foundation struct {
 
 	payouts      *payout.Store
 	secrets      *seal.Store
-	box          *seal.Box
+	ring         *seal.Ring
+	box          *seal.Box // the ring's
 	puzzleKey    proof.Key
 	enrolmentKey ed25519.PrivateKey
 	now          func() time.Time
 }
-
-// MasterKeyFile is where the master key lies in a data folder.
-const MasterKeyFile = "master.key"
 
 // OpenFoundation connects, brings the schema up to date and loads the keys,
 // which are made at the first start. Close it in the end.
@@ -81,6 +75,7 @@ func (f *Foundation) Close() {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
+		f.closeRing()
 		f.DB.Close()
 	}()
 	select {
@@ -91,13 +86,10 @@ func (f *Foundation) Close() {
 }
 
 func (f *Foundation) loadKeys(ctx context.Context) error {
-	master, err := f.masterKey(ctx)
+	err := f.openRing(ctx)
 	if err != nil {
 		return err
 	}
-	f.puzzleKey = master.PuzzleKey()
-	f.box = seal.New(master)
-	f.secrets = seal.NewStore(f.DB, f.box)
 	if f.Authority, err = authority.Load(ctx, f.secrets.Secret, f.now); err != nil {
 		return err
 	}
@@ -129,45 +121,6 @@ func (f *Foundation) openPayouts() (err error) {
 		Now: f.now, Logger: f.Log,
 	})
 	return err
-}
-
-// masterKey is the key that was set, else the one in the data folder, which is
-// made there only for a database that is sealed under none.
-func (f *Foundation) masterKey(ctx context.Context) (proof.Key, error) {
-	if f.Config.MasterKey != "" {
-		key, _ := f.Config.MasterKeyBytes() // Load checked it
-		return key, nil
-	}
-	file := filepath.Join(f.Config.DataDir, MasterKeyFile)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		used, err := seal.InUse(ctx, f.DB)
-		if err != nil {
-			return proof.Key{}, err
-		}
-		if used {
-			return proof.Key{}, fmt.Errorf("no master key at %s, but this database is sealed under one: "+
-				"name the coordinator's data folder with --data, or its key with LUCID_MASTER_KEY_FILE", file)
-		}
-	}
-	if err := os.MkdirAll(f.Config.DataDir, 0o700); err != nil {
-		return proof.Key{}, fmt.Errorf("data folder: %w", err)
-	}
-	return seal.LoadMaster(file)
-}
-
-// signingKey is an Ed25519 key of which the seed is kept sealed.
-func signingKey(ctx context.Context, secrets *seal.Store, name string) (ed25519.PrivateKey, error) {
-	seed, err := secrets.Secret(ctx, name, func() ([]byte, error) {
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private.Seed(), err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("sealed secret %s has %d bytes, want %d", name, len(seed), ed25519.SeedSize)
-	}
-	return ed25519.NewKeyFromSeed(seed), nil
 }
 
 // EnrolmentKey is the public key that devices know the coordinator by, as it

@@ -10,8 +10,9 @@ import (
 )
 
 type keysCmd struct {
-	Status keysStatusCmd `cmd:"" help:"Show how far rotations are."`
-	Rotate keysRotateCmd `cmd:"" help:"Give nodes new keys over their running connections."`
+	Status       keysStatusCmd       `cmd:"" help:"Show how far rotations are."`
+	Rotate       keysRotateCmd       `cmd:"" help:"Give nodes new keys over their running connections."`
+	RotateMaster keysRotateMasterCmd `cmd:"" name:"rotate-master" help:"Make a new master key and seal every secret anew under it, while coordinators run."`
 }
 
 type keysStatusCmd struct{ settings }
@@ -48,5 +49,15 @@ func (c *keysRotateCmd) Run(ctx context.Context) error {
 		fmt.Printf("%d nodes get new keys while they are connected; the ones before stay good for %s more (keys status shows how far it is)\n",
 			asked, f.Config.Node.KeyOverlap)
 		return nil
+	})
+}
+
+type keysRotateMasterCmd struct{ settings }
+
+// Run ends when the old master key is used nowhere any more. Interrupted, it
+// goes on where it was when it is run again.
+func (c *keysRotateMasterCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		return f.RotateMaster(ctx, func(line string) { fmt.Println(line) })
 	})
 }

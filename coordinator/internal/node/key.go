@@ -12,6 +12,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
+	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/shared/proof"
 )
 
@@ -115,4 +116,13 @@ func (s *Store) Authenticate(ctx context.Context, nodeID string, password []byte
 		}
 	}
 	return 0, 0, fault.New(fault.BadCredentials, "wrong MQTT password of %s", nodeID)
+}
+
+// SealedTables are where this package keeps what it seals.
+func SealedTables() []seal.Table {
+	const nodeID = "(SELECT n.node_id FROM node n WHERE n.node_no = t.node_no) || '/' || t.key_epoch"
+	return []seal.Table{
+		{Name: "node_key", Box: "root_box", Additional: "'node root/' || " + nodeID},
+		{Name: "node_key_offer", Box: "exchange_box", Additional: "'node exchange/' || " + nodeID},
+	}
 }

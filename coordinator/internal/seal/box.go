@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -31,20 +32,38 @@ var ErrOtherKey = errors.New("sealed under another master key: start with the ma
 var ErrBroken = errors.New("sealed box does not open: its bytes or its place were altered")
 
 // Box seals and opens with XChaCha20-Poly1305. A sealed box is
-// key id (1 byte) || nonce (24) || ciphertext || tag (16).
-type Box struct {
-	aead cipher.AEAD
-	id   byte // tells a wrong master key from an altered box
+// key id (1 byte) || nonce (24) || ciphertext || tag (16). It opens what any of
+// its master keys sealed, and seals with one of them.
+type Box struct{ keys atomic.Pointer[keys] }
+
+// keys are the master keys of a moment.
+type keys struct {
+	sealing byte
+	by      map[byte]cipher.AEAD
 }
 
-// New makes the box of a master key.
+// New makes the box of one master key.
 func New(master proof.Key) *Box {
-	aead, err := chacha20poly1305.NewX(expand(master, infoKey, chacha20poly1305.KeySize))
-	if err != nil {
-		panic("seal: a key of 32 bytes cannot be refused: " + err.Error())
-	}
-	return &Box{aead: aead, id: expand(master, infoID, 1)[0]}
+	b := new(Box)
+	b.use(idOf(master), []proof.Key{master})
+	return b
 }
+
+// use replaces the keys; the one with the id seals.
+func (b *Box) use(sealing byte, masters []proof.Key) {
+	k := &keys{sealing: sealing, by: make(map[byte]cipher.AEAD, len(masters))}
+	for _, master := range masters {
+		aead, err := chacha20poly1305.NewX(expand(master, infoKey, chacha20poly1305.KeySize))
+		if err != nil {
+			panic("seal: a key of 32 bytes cannot be refused: " + err.Error())
+		}
+		k.by[idOf(master)] = aead
+	}
+	b.keys.Store(k)
+}
+
+// idOf tells a wrong master key from an altered box.
+func idOf(master proof.Key) byte { return expand(master, infoID, 1)[0] }
 
 func expand(master proof.Key, info string, size int) []byte {
 	out, err := hkdf.Expand(sha256.New, master[:], info, size)
@@ -58,10 +77,11 @@ func expand(master proof.Key, info string, size int) []byte {
 // Open: name the box's owner in it, so that a box moved to another row is
 // refused.
 func (b *Box) Seal(plain, additional []byte) []byte {
+	k := b.keys.Load()
 	nonce := make([]byte, chacha20poly1305.NonceSizeX)
 	rand.Read(nonce) // never fails: the program ends instead
-	sealed := append([]byte{b.id}, nonce...)
-	return b.aead.Seal(sealed, nonce, plain, b.bind(additional))
+	sealed := append([]byte{k.sealing}, nonce...)
+	return k.by[k.sealing].Seal(sealed, nonce, plain, bind(k.sealing, additional))
 }
 
 // Open gives back what was sealed, ErrOtherKey or ErrBroken.
@@ -70,10 +90,11 @@ func (b *Box) Open(sealed, additional []byte) ([]byte, error) {
 	if len(sealed) < head+chacha20poly1305.Overhead {
 		return nil, fmt.Errorf("%w (%d bytes are too few)", ErrBroken, len(sealed))
 	}
-	if sealed[0] != b.id {
+	aead, known := b.keys.Load().by[sealed[0]]
+	if !known {
 		return nil, ErrOtherKey
 	}
-	plain, err := b.aead.Open(nil, sealed[1:head], sealed[head:], b.bind(additional))
+	plain, err := aead.Open(nil, sealed[1:head], sealed[head:], bind(sealed[0], additional))
 	if err != nil {
 		return nil, ErrBroken
 	}
@@ -81,6 +102,6 @@ func (b *Box) Open(sealed, additional []byte) ([]byte, error) {
 }
 
 // bind puts the key id under the tag too.
-func (b *Box) bind(additional []byte) []byte {
-	return append([]byte{b.id}, additional...)
+func bind(id byte, additional []byte) []byte {
+	return append([]byte{id}, additional...)
 }

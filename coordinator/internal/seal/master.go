@@ -28,58 +28,111 @@ func ParseMaster(text []byte) (proof.Key, error) {
 	return proof.Key{}, fmt.Errorf("master key has %d characters that are not 32 bytes in base64 or hex: make one with openssl rand -base64 32", len(text))
 }
 
-// LoadMaster reads the master key file, and makes it at the first start. Of
-// two coordinators that start at once both get the same key. A file that
-// others may read is refused.
-func LoadMaster(path string) (proof.Key, error) {
-	key, err := readMaster(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+// ParseMasters reads master keys one after the other, with white space between:
+// more than one while they are rotated.
+func ParseMasters(text []byte) (masters []proof.Key, err error) {
+	for _, field := range bytes.Fields(text) {
+		key, err := ParseMaster(field)
+		if err != nil {
+			return nil, err
+		}
+		masters = append(masters, key)
 	}
-	if err := makeMaster(path); err != nil {
-		return proof.Key{}, fmt.Errorf("making master key file: %w", err)
+	if len(masters) == 0 {
+		_, err = ParseMaster(nil)
 	}
-	return readMaster(path)
+	return masters, err
 }
 
-func readMaster(path string) (proof.Key, error) {
+// Source is where the master keys come from: a file, which is made at the
+// first start, or keys that the settings hold.
+type Source struct {
+	Path string
+	Keys []proof.Key // without a Path
+}
+
+// Load reads the keys. Of two coordinators that start at once both get the
+// same. A file that others may read is refused.
+func (s Source) Load() ([]proof.Key, error) {
+	if s.Path == "" {
+		return s.Keys, nil
+	}
+	masters, err := readMasters(s.Path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return masters, err
+	}
+	if err := makeMaster(s.Path); err != nil {
+		return nil, fmt.Errorf("making master key file: %w", err)
+	}
+	return readMasters(s.Path)
+}
+
+// replace writes the file anew as a whole.
+func (s Source) replace(masters ...proof.Key) error {
+	file, err := writeMasters(filepath.Dir(s.Path), masters)
+	if err != nil {
+		return fmt.Errorf("master key file: %w", err)
+	}
+	if err := os.Rename(file, s.Path); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return syncDir(filepath.Dir(s.Path))
+}
+
+func readMasters(path string) ([]proof.Key, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return proof.Key{}, fmt.Errorf("master key file: %w", err)
+		return nil, fmt.Errorf("master key file: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return proof.Key{}, fmt.Errorf("master key file %s has mode %04o, so others can read it: chmod 600 it, and if strangers had access, restore from a safe key", path, mode)
+		return nil, fmt.Errorf("master key file %s has mode %04o, so others can read it: chmod 600 it, and if strangers had access, restore from a safe key", path, mode)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return proof.Key{}, fmt.Errorf("master key file: %w", err)
+		return nil, fmt.Errorf("master key file: %w", err)
 	}
-	key, err := ParseMaster(text)
+	masters, err := ParseMasters(text)
 	if err != nil {
-		return proof.Key{}, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return key, nil
+	return masters, nil
 }
 
 // makeMaster writes a whole key beside the path and links it there: the path
 // never shows a part of a key, and an existing key is never replaced.
 func makeMaster(path string) error {
 	dir := filepath.Dir(path)
-	file, err := os.CreateTemp(dir, ".master-*") // 0600
+	file, err := writeMasters(dir, []proof.Key{newMaster()})
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
-	key := make([]byte, len(proof.Key{}))
-	rand.Read(key)
-	_, err = file.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	defer os.Remove(file)
+	if err := os.Link(file, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+func newMaster() (key proof.Key) {
+	rand.Read(key[:])
+	return key
+}
+
+// writeMasters gives the name of a new file in the folder that holds the keys.
+func writeMasters(dir string, masters []proof.Key) (name string, err error) {
+	file, err := os.CreateTemp(dir, ".master-*") // 0600
+	if err != nil {
+		return "", err
+	}
+	for _, key := range masters {
+		if _, err = file.WriteString(base64.StdEncoding.EncodeToString(key[:]) + "\n"); err != nil {
+			break
+		}
+	}
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
 }
 
 // syncDir makes the new name survive a power cut: a master key that is lost

@@ -3,6 +3,7 @@ package seal
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 func TestMasterKeyIsMadeOnceAndKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "master.key")
-	first, err := LoadMaster(path)
+	first, err := loadOne(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func TestMasterKeyIsMadeOnceAndKept(t *testing.T) {
 	if info.Mode() != 0o600 {
 		t.Errorf("mode %v, want 0600", info.Mode())
 	}
-	second, err := LoadMaster(path)
+	second, err := loadOne(path)
 	if err != nil || second != first {
 		t.Errorf("the second start got another key (%v)", err)
 	}
@@ -44,14 +45,14 @@ func TestMasterKeyOfTheFirstStarterStays(t *testing.T) {
 	if err := makeMaster(path); err != nil {
 		t.Fatal(err)
 	}
-	first, err := readMaster(path)
+	first, err := loadOne(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := makeMaster(path); err != nil {
 		t.Fatal(err)
 	}
-	if second, err := readMaster(path); err != nil || second != first {
+	if second, err := loadOne(path); err != nil || second != first {
 		t.Errorf("the second starter replaced the key (%v)", err)
 	}
 }
@@ -77,7 +78,7 @@ func TestMasterKeyFileIsRefused(t *testing.T) {
 			if err := os.Chmod(path, tt.mode); err != nil {
 				t.Fatal(err)
 			}
-			_, err := LoadMaster(path)
+			_, err := loadOne(path)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("error %v, want one that names the file and says %q", err, tt.want)
 			}
@@ -103,4 +104,15 @@ func TestParseMaster(t *testing.T) {
 	if _, err := ParseMaster([]byte("secret-looking text")); err == nil || strings.Contains(err.Error(), "secret-looking") {
 		t.Errorf("error %v must exist and not show the text", err)
 	}
+}
+
+func loadOne(path string) (proof.Key, error) {
+	masters, err := Source{Path: path}.Load()
+	if err != nil {
+		return proof.Key{}, err
+	}
+	if len(masters) != 1 {
+		return proof.Key{}, fmt.Errorf("%d keys", len(masters))
+	}
+	return masters[0], nil
 }

@@ -179,6 +179,11 @@ func (e Endpoint) record() map[string]any {
 // place binds a secret to its row.
 func place(id string) []byte { return []byte("webhook/" + id) }
 
+// SealedTable is where this package keeps what it seals.
+func SealedTable() seal.Table {
+	return seal.Table{Name: "webhook", Box: "secret_box", Additional: "'webhook/' || t.webhook_id"}
+}
+
 // Delete ends an endpoint; what was not delivered never will be.
 func (s *Store) Delete(ctx context.Context, by audit.By, id string) error {
 	now := s.now()

@@ -7,6 +7,8 @@ package sqlgen
 
 import (
 	"context"
+
+	"github.com/google/uuid"
 )
 
 const addBox = `-- name: AddBox :exec
@@ -34,6 +36,47 @@ func (q *Queries) AnyBox(ctx context.Context) (bool, error) {
 	return exists, err
 }
 
+const beginResealing = `-- name: BeginResealing :exec
+UPDATE seal_state SET resealing = true WHERE next_id = $1
+`
+
+func (q *Queries) BeginResealing(ctx context.Context, nextID *int16) error {
+	_, err := q.db.Exec(ctx, beginResealing, nextID)
+	return err
+}
+
+const beginRotation = `-- name: BeginRotation :exec
+UPDATE seal_state SET sealing_id = $1, next_id = $2 WHERE NOT resealing
+`
+
+type BeginRotationParams struct {
+	SealingID *int16
+	NextID    *int16
+}
+
+func (q *Queries) BeginRotation(ctx context.Context, arg BeginRotationParams) error {
+	_, err := q.db.Exec(ctx, beginRotation, arg.SealingID, arg.NextID)
+	return err
+}
+
+const dropHolder = `-- name: DropHolder :exec
+DELETE FROM seal_holder WHERE holder_id = $1 OR seen_at < now() - interval '1 hour'
+`
+
+func (q *Queries) DropHolder(ctx context.Context, holderID uuid.UUID) error {
+	_, err := q.db.Exec(ctx, dropHolder, holderID)
+	return err
+}
+
+const endRotation = `-- name: EndRotation :exec
+UPDATE seal_state SET sealing_id = next_id, next_id = NULL, resealing = false WHERE next_id IS NOT NULL
+`
+
+func (q *Queries) EndRotation(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, endRotation)
+	return err
+}
+
 const getBox = `-- name: GetBox :one
 SELECT box FROM sealed_secret WHERE name = $1
 `
@@ -43,6 +86,45 @@ func (q *Queries) GetBox(ctx context.Context, name string) ([]byte, error) {
 	var box []byte
 	err := row.Scan(&box)
 	return box, err
+}
+
+const laggards = `-- name: Laggards :many
+SELECT name, NOT opens @> ARRAY[$1::smallint] AS lacks FROM seal_holder
+WHERE seen_at > now() - make_interval(secs => $2::float8)
+  AND (NOT opens @> ARRAY[$1::smallint] OR $3::boolean AND seals <> $1::smallint)
+ORDER BY name
+`
+
+type LaggardsParams struct {
+	KeyID        int16
+	AliveSeconds float64
+	Sealing      bool
+}
+
+type LaggardsRow struct {
+	Name  string
+	Lacks *bool
+}
+
+// Who runs and cannot open what this key sealed, or does not seal with it.
+func (q *Queries) Laggards(ctx context.Context, arg LaggardsParams) ([]LaggardsRow, error) {
+	rows, err := q.db.Query(ctx, laggards, arg.KeyID, arg.AliveSeconds, arg.Sealing)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LaggardsRow
+	for rows.Next() {
+		var i LaggardsRow
+		if err := rows.Scan(&i.Name, &i.Lacks); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lockName = `-- name: LockName :exec
@@ -58,4 +140,71 @@ type LockNameParams struct {
 func (q *Queries) LockName(ctx context.Context, arg LockNameParams) error {
 	_, err := q.db.Exec(ctx, lockName, arg.Class, arg.Name)
 	return err
+}
+
+const lockState = `-- name: LockState :one
+SELECT sealing_id, next_id, resealing FROM seal_state FOR UPDATE
+`
+
+type LockStateRow struct {
+	SealingID *int16
+	NextID    *int16
+	Resealing bool
+}
+
+func (q *Queries) LockState(ctx context.Context) (LockStateRow, error) {
+	row := q.db.QueryRow(ctx, lockState)
+	var i LockStateRow
+	err := row.Scan(&i.SealingID, &i.NextID, &i.Resealing)
+	return i, err
+}
+
+const putHolder = `-- name: PutHolder :exec
+INSERT INTO seal_holder (holder_id, name, opens, seals, seen_at) VALUES ($1, $2, $3, $4, now())
+ON CONFLICT (holder_id) DO UPDATE SET opens = excluded.opens, seals = excluded.seals, seen_at = now()
+`
+
+type PutHolderParams struct {
+	HolderID uuid.UUID
+	Name     string
+	Opens    []int16
+	Seals    int16
+}
+
+func (q *Queries) PutHolder(ctx context.Context, arg PutHolderParams) error {
+	_, err := q.db.Exec(ctx, putHolder,
+		arg.HolderID,
+		arg.Name,
+		arg.Opens,
+		arg.Seals,
+	)
+	return err
+}
+
+const state = `-- name: State :one
+SELECT sealing_id, next_id, resealing FROM seal_state
+`
+
+type StateRow struct {
+	SealingID *int16
+	NextID    *int16
+	Resealing bool
+}
+
+func (q *Queries) State(ctx context.Context) (StateRow, error) {
+	row := q.db.QueryRow(ctx, state)
+	var i StateRow
+	err := row.Scan(&i.SealingID, &i.NextID, &i.Resealing)
+	return i, err
+}
+
+const tryRotationTurn = `-- name: TryRotationTurn :one
+SELECT pg_try_advisory_lock($1::int, 0)
+`
+
+func (q *Queries) TryRotationTurn(ctx context.Context, class int32) (bool, error) {
+	row := q.db.QueryRow(ctx, tryRotationTurn, class)
+	var pg_try_advisory_lock bool
+	err := row.Scan(&pg_try_advisory_lock)
+	return pg_try_advisory_lock, err
 }

@@ -1,0 +1,108 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/coordinator/internal/webhook"
+	"lucid.internal/shared/proof"
+)
+
+// MasterKeyFile is where the master key lies in a data folder.
+const MasterKeyFile = "master.key"
+
+// openRing loads the master keys, and what follows from them.
+func (f *Foundation) openRing(ctx context.Context) error {
+	source, err := f.masterSource(ctx)
+	if err != nil {
+		return err
+	}
+	if f.ring, err = seal.OpenRing(ctx, f.DB, source); err != nil {
+		return err
+	}
+	f.box = f.ring.Box
+	f.secrets = seal.NewStore(f.DB, f.box)
+	// Kept, so that challenges which are open while the master key is rotated
+	// are judged by what they were made with.
+	puzzleKey, err := f.secrets.Secret(ctx, "puzzle_key", func() ([]byte, error) {
+		master, err := f.ring.Sealing()
+		key := master.PuzzleKey()
+		return key[:], err
+	})
+	if err == nil && len(puzzleKey) != len(f.puzzleKey) {
+		err = fmt.Errorf("sealed secret puzzle_key has %d bytes, want %d", len(puzzleKey), len(f.puzzleKey))
+	}
+	if err != nil {
+		return err
+	}
+	f.puzzleKey = proof.Key(puzzleKey)
+	return nil
+}
+
+func (f *Foundation) closeRing() {
+	if f.ring == nil {
+		return
+	}
+	if err := f.ring.Close(context.Background()); err != nil {
+		f.Log.Debug("not taken off the list of programs that run", "error", err)
+	}
+}
+
+// masterSource is the key that was set, else the file in the data folder, which
+// is made there only for a database that is sealed under none.
+func (f *Foundation) masterSource(ctx context.Context) (seal.Source, error) {
+	if f.Config.MasterKey != "" {
+		keys, err := f.Config.MasterKeys()
+		return seal.Source{Keys: keys}, err
+	}
+	file := filepath.Join(f.Config.DataDir, MasterKeyFile)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		used, err := seal.InUse(ctx, f.DB)
+		if err != nil {
+			return seal.Source{}, err
+		}
+		if used {
+			return seal.Source{}, fmt.Errorf("no master key at %s, but this database is sealed under one: "+
+				"name the coordinator's data folder with --data, or its key with LUCID_MASTER_KEY_FILE", file)
+		}
+	}
+	if err := os.MkdirAll(f.Config.DataDir, 0o700); err != nil {
+		return seal.Source{}, fmt.Errorf("data folder: %w", err)
+	}
+	return seal.Source{Path: file}, nil
+}
+
+// sealedTables are all that hold boxes.
+func sealedTables() []seal.Table {
+	return append(node.SealedTables(), seal.SecretTable(), webhook.SealedTable())
+}
+
+// RotateMaster makes a new master key and seals everything anew under it, while
+// coordinators run; tell gets what it is at. Interrupted, it goes on where it
+// was when it is called again.
+func (f *Foundation) RotateMaster(ctx context.Context, tell func(string)) error {
+	return seal.Rotation{Ring: f.ring, Tables: sealedTables(), By: ByCLI(), Tell: tell}.Run(ctx)
+}
+
+// signingKey is an Ed25519 key of which the seed is kept sealed.
+func signingKey(ctx context.Context, secrets *seal.Store, name string) (ed25519.PrivateKey, error) {
+	seed, err := secrets.Secret(ctx, name, func() ([]byte, error) {
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private.Seed(), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("sealed secret %s has %d bytes, want %d", name, len(seed), ed25519.SeedSize)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
