@@ -30,8 +30,8 @@ func openStage(ctx context.Context, binaries harness.Binaries, data string) (*st
 	// serve, because dev writes a line for every sample.
 	c, err := harness.Start(harness.Options{
 		Binaries: binaries, Data: data, Serve: pg,
-		// All nodes enrol from one address.
-		Env: []string{"LUCID_MQTT_PLAIN_ADDR=" + plain, "LUCID_POOT_CALCULATION_INTERVAL=24h", "LUCID_RATE_ANONYMOUS=0"},
+		// All nodes come from one address.
+		Env: []string{"LUCID_MQTT_PLAIN_ADDR=" + plain, "LUCID_POOT_CALCULATION_INTERVAL=24h", "LUCID_RATE_ANONYMOUS=0", "LUCID_MQTT_RATE_CONNECT=0"},
 	})
 	if err == nil {
 		err = c.AwaitReady(ctx)
