@@ -13,10 +13,11 @@ import (
 // paid for in memory; much while samples pour in, because a collection looks
 // through the stacks of all these connections, however little it frees.
 const (
-	quietPercent = 25
+	quietPercent = 50
 	busyPercent  = 400
 	maxGarbage   = 256 << 20 // bytes; beyond it only quietPercent
 	paceInterval = time.Second
+	paceSeconds  = 4 // of allocation that may lie
 )
 
 // heap is what the collector has to do with.
@@ -25,9 +26,9 @@ type heap struct {
 	inUse     uint64 // bytes that the last collection looked at and kept
 }
 
-// garbagePercent leaves room for what a second allocates.
+// garbagePercent leaves room for what some seconds allocate as the last did.
 func garbagePercent(before, now heap) int {
-	room := min(now.allocated-before.allocated, maxGarbage)
+	room := min(paceSeconds*(now.allocated-before.allocated), maxGarbage)
 	return int(min(max(100*room/max(now.inUse, 1), quietPercent), busyPercent))
 }
 

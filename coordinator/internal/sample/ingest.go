@@ -98,7 +98,7 @@ func (in *Ingest) Run(ctx context.Context) {
 	for _, w := range in.writers {
 		wg.Go(func() { w.run(ctx) })
 	}
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -110,6 +110,11 @@ func (in *Ingest) Run(ctx context.Context) {
 	wg.Wait()
 	in.flush(context.WithoutCancel(ctx), min(in.cfg.Wait, lastFlush))
 }
+
+// flushInterval is how much older than its own the newest samples may be that
+// other coordinators show, and that alerts are judged by. A row for each node
+// that sent is written: with ten thousand that is as dear as their samples.
+const flushInterval = 3 * time.Second
 
 // lastFlush bounds how long a database that hangs holds up the end. What is not
 // written then is a copy of what the samples' own table has.
