@@ -54,6 +54,7 @@ type Coordinator struct {
 	alerts    *alert.Store
 	webhooks  *webhook.Store
 	referee   *challenge.Referee
+	proofs    *challenge.Desk
 	closer    *epoch.Closer
 	round     *payout.Round
 	pace      *pace

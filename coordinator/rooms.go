@@ -61,8 +61,13 @@ func (c *Coordinator) buildRooms() (err error) {
 		AfterVerdict: c.observer.Verdict, Counted: func(reason string) { ignored.WithLabelValues(reason).Inc() },
 		Logger: c.Log, Now: c.now,
 	})
+	c.proofs = challenge.NewDesk(challenge.DeskConfig{Pool: c.DB, Nodes: c.Nodes, PuzzleKey: c.puzzleKey, Now: c.now})
 	return nil
 }
+
+// longestProofWait leaves a demanded proof's answer time to be written before the
+// server's own limit.
+const longestProofWait = 45 * time.Second
 
 // quietAfterStart is how long nodes have to come back after a start of ours
 // before routine challenges begin.
@@ -88,7 +93,7 @@ func (c *Coordinator) ourFault(ctx context.Context, tx db.Tx, from, to time.Time
 
 func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Standing, error) {
 	s, err := c.scores.Get(ctx, nodeNo)
-	return challenge.Standing{ScoreNano: s.Score, ConfidenceNano: s.Confidence, FailuresLeft: s.FailuresLeft}, err
+	return challenge.Standing{ScoreNano: s.Score, ConfidenceNano: s.Confidence, FailuresLeft: s.FailuresLeft, EarlyWarning: s.EarlyWarning()}, err
 }
 
 // buildMoney makes what turns scores and presence into earnings and payouts.
@@ -133,7 +138,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Payouts: c.Payouts(),
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Proofs: c.proofs, ProofWait: min(c.Config.Poot.Deadline+2*pulseInterval, longestProofWait), Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Payouts: c.Payouts(),
 		Audit: c.Audit, Events: c.events, EnrolFile: c.enrolFile,
 		Checks:  c.checks(),
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},

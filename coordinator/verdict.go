@@ -34,7 +34,7 @@ func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdi
 			return challenge.Standing{}, err
 		}
 	}
-	return challenge.Standing{ScoreNano: change.After, ConfidenceNano: change.Confidence, FailuresLeft: change.FailuresLeft}, nil
+	return challenge.Standing{ScoreNano: change.After, ConfidenceNano: change.Confidence, FailuresLeft: change.FailuresLeft, EarlyWarning: score.Warned(change.FailuresLeft, change.Standing)}, nil
 }
 
 // provenAfter tells whether a node may be active without a further proof. Also

@@ -115,6 +115,16 @@ type Board struct {
 	PowerWatts *float64 `json:"power_watts"`
 }
 
+// ByStatus defines model for ByStatus.
+type ByStatus struct {
+	Deferred int64 `json:"deferred"`
+	Invalid  int64 `json:"invalid"`
+	Late     int64 `json:"late"`
+	Missed   int64 `json:"missed"`
+	Valid    int64 `json:"valid"`
+	Void     int64 `json:"void"`
+}
+
 // CPU defines model for CPU.
 type CPU struct {
 	Cores              int64      `json:"cores"`
@@ -126,6 +136,37 @@ type CPU struct {
 	UsagePercent       *float64   `json:"usage_percent"`
 }
 
+// Calculated defines model for Calculated.
+type Calculated struct {
+	// CalculatedAt null before the first verdict.
+	CalculatedAt *time.Time  `json:"calculated_at"`
+	Confidence   json.Number `json:"confidence"`
+
+	// EarlyWarning Fewer than 10 failures in a row would suspend the node.
+	EarlyWarning bool     `json:"early_warning"`
+	Factors      *Factors `json:"factors"`
+	FailuresLeft *int64   `json:"failures_left"`
+
+	// Judged The verdict came before the deadline; else the score is what it was.
+	Judged bool   `json:"judged"`
+	NodeId string `json:"node_id"`
+
+	// OutputHash SHA-256, in hex, of the answer that the last verdict judged; null when there was none.
+	OutputHash       *string     `json:"output_hash"`
+	RuleVersion      *int64      `json:"rule_version"`
+	Score            json.Number `json:"score"`
+	ValidationReason *string     `json:"validation_reason"`
+
+	// ValidationStatus The last verdict; null before the first.
+	ValidationStatus *string `json:"validation_status"`
+
+	// Verdicts How many count.
+	Verdicts int64 `json:"verdicts"`
+
+	// VettedAt Since when earnings are paid out; null before.
+	VettedAt *time.Time `json:"vetted_at"`
+}
+
 // Check defines model for Check.
 type Check struct {
 	Name string `json:"name"`
@@ -133,6 +174,42 @@ type Check struct {
 
 	// Reason Why it fails.
 	Reason *string `json:"reason"`
+}
+
+// Checked defines model for Checked.
+type Checked struct {
+	ChallengeId openapi_types.UUID `json:"challenge_id"`
+	Checks      Checks             `json:"checks"`
+
+	// IsValid All checks hold, and the verdict is valid.
+	IsValid  bool      `json:"is_valid"`
+	JudgedAt time.Time `json:"judged_at"`
+	NodeId   string    `json:"node_id"`
+
+	// OutputHash SHA-256, in hex, of output_data.
+	OutputHash       string  `json:"output_hash"`
+	ValidationReason *string `json:"validation_reason"`
+
+	// ValidationStatus The verdict on record.
+	ValidationStatus string `json:"validation_status"`
+}
+
+// Checks defines model for Checks.
+type Checks struct {
+	// Mac Made with the node's key, for this challenge.
+	Mac bool `json:"mac"`
+
+	// SameBytes These bytes are what the verdict judged.
+	SameBytes bool `json:"same_bytes"`
+
+	// Signature Signed by the node's device key.
+	Signature bool `json:"signature"`
+
+	// Solutions Every puzzle is solved.
+	Solutions bool `json:"solutions"`
+
+	// Timestamp It lies between the challenge and its end.
+	Timestamp bool `json:"timestamp"`
 }
 
 // Configuration defines model for Configuration.
@@ -536,6 +613,42 @@ type Epoch struct {
 	StartsAt time.Time   `json:"starts_at"`
 }
 
+// Explained defines model for Explained.
+type Explained struct {
+	CalculatedAt *time.Time  `json:"calculated_at"`
+	Confidence   json.Number `json:"confidence"`
+
+	// LastChange null before the first verdict.
+	LastChange *ScoreChange `json:"last_change"`
+	NodeId     string       `json:"node_id"`
+
+	// RuleVersion null before the first verdict, as calculated_at.
+	RuleVersion *int64            `json:"rule_version"`
+	Score       json.Number       `json:"score"`
+	Standing    ExplainedStanding `json:"standing"`
+
+	// Steps From a perfect record to the score; empty before the first counted verdict.
+	Steps []Step `json:"steps"`
+}
+
+// ExplainedStanding defines model for ExplainedStanding.
+type ExplainedStanding struct {
+	Disqualified bool `json:"disqualified"`
+
+	// DisqualifiesAt End of the grace that a lost reputation has to recover; null without.
+	DisqualifiesAt *time.Time `json:"disqualifies_at"`
+
+	// EarlyWarning Fewer than 10 of them, and not suspended yet.
+	EarlyWarning bool `json:"early_warning"`
+
+	// FailuresLeft So many failures in a row lead to suspension.
+	FailuresLeft int64   `json:"failures_left"`
+	Reason       *string `json:"reason"`
+
+	// Suspended By the record; an operator may have decided otherwise.
+	Suspended bool `json:"suspended"`
+}
+
 // Factors defines model for Factors.
 type Factors struct {
 	// Availability Time online of the time expected, over up to 30 days.
@@ -762,6 +875,24 @@ type Key struct {
 // KeyList defines model for KeyList.
 type KeyList struct {
 	ApiKeys    []Key      `json:"api_keys"`
+	Pagination Pagination `json:"pagination"`
+}
+
+// Leader defines model for Leader.
+type Leader struct {
+	Confidence json.Number `json:"confidence"`
+	Name       string      `json:"name"`
+	NodeId     string      `json:"node_id"`
+	PoolId     *string     `json:"pool_id"`
+	Rank       int64       `json:"rank"`
+	Score      json.Number `json:"score"`
+	Status     string      `json:"status"`
+	Verdicts   int64       `json:"verdicts"`
+}
+
+// LeaderList defines model for LeaderList.
+type LeaderList struct {
+	Nodes      []Leader   `json:"nodes"`
 	Pagination Pagination `json:"pagination"`
 }
 
@@ -1086,6 +1217,20 @@ type NodeAlert struct {
 	Summary   string    `json:"summary"`
 }
 
+// NodeAnswer defines model for NodeAnswer.
+type NodeAnswer struct {
+	NodeId string `json:"node_id"`
+
+	// Nonce Id of the challenge.
+	Nonce string `json:"nonce"`
+
+	// OutputData Canonical bytes of a response, as a node sends them over MQTT, in base64: docs/poot.md.
+	OutputData []byte `json:"output_data"`
+
+	// Timestamp When the node gave the answer.
+	Timestamp time.Time `json:"timestamp"`
+}
+
 // NodeLimits defines model for NodeLimits.
 type NodeLimits struct {
 	CpuPercent  *float64 `json:"cpu_percent"`
@@ -1356,6 +1501,34 @@ type Problem struct {
 	Error Detail `json:"error"`
 }
 
+// ProofResult defines model for ProofResult.
+type ProofResult struct {
+	// Error null with a result.
+	Error  *Refusal `json:"error"`
+	NodeId string   `json:"node_id"`
+	Nonce  string   `json:"nonce"`
+
+	// Result null with an error.
+	Result *Checked `json:"result"`
+}
+
+// ProofResults defines model for ProofResults.
+type ProofResults struct {
+	// Results In the order of the request.
+	Results []ProofResult `json:"results"`
+	Summary ProofSummary  `json:"summary"`
+}
+
+// ProofSummary defines model for ProofSummary.
+type ProofSummary struct {
+	Errors int64 `json:"errors"`
+
+	// Invalid Checked and not valid.
+	Invalid int64 `json:"invalid"`
+	Total   int64 `json:"total"`
+	Valid   int64 `json:"valid"`
+}
+
 // Ready defines model for Ready.
 type Ready struct {
 	Checks []Check `json:"checks"`
@@ -1367,6 +1540,12 @@ type Ready struct {
 type Refresh struct {
 	// RefreshToken Example: lucidr_...
 	RefreshToken string `json:"refresh_token"`
+}
+
+// Refusal defines model for Refusal.
+type Refusal struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // ResourceMetrics defines model for ResourceMetrics.
@@ -1507,9 +1686,12 @@ type Score struct {
 	// CalculatedAt null before the first verdict.
 	CalculatedAt *time.Time  `json:"calculated_at"`
 	Confidence   json.Number `json:"confidence"`
-	Factors      *Factors    `json:"factors"`
-	FailuresLeft *int64      `json:"failures_left"`
-	NodeId       string      `json:"node_id"`
+
+	// EarlyWarning Fewer than 10 failures in a row would suspend the node.
+	EarlyWarning bool     `json:"early_warning"`
+	Factors      *Factors `json:"factors"`
+	FailuresLeft *int64   `json:"failures_left"`
+	NodeId       string   `json:"node_id"`
 
 	// OutputHash SHA-256, in hex, of the answer that the last verdict judged; null when there was none.
 	OutputHash       *string     `json:"output_hash"`
@@ -1527,6 +1709,29 @@ type Score struct {
 	VettedAt *time.Time `json:"vetted_at"`
 }
 
+// ScoreChange defines model for ScoreChange.
+type ScoreChange struct {
+	At time.Time `json:"at"`
+
+	// Reason The verdict, and why.
+	Reason      string      `json:"reason"`
+	ScoreAfter  json.Number `json:"score_after"`
+	ScoreBefore json.Number `json:"score_before"`
+	Steps       []Step      `json:"steps"`
+}
+
+// Scores defines model for Scores.
+type Scores struct {
+	Disqualified int64       `json:"disqualified"`
+	Highest      json.Number `json:"highest"`
+	Lowest       json.Number `json:"lowest"`
+	Mean         json.Number `json:"mean"`
+	Nodes        int64       `json:"nodes"`
+
+	// Suspended By their score.
+	Suspended int64 `json:"suspended"`
+}
+
 // SetThresholds defines model for SetThresholds.
 type SetThresholds struct {
 	// Thresholds By kind of alert.
@@ -1542,6 +1747,18 @@ type SetThresholds struct {
 		Throttled     *ThresholdInput `json:"throttled,omitempty"`
 		UnderVoltage  *ThresholdInput `json:"under_voltage,omitempty"`
 	} `json:"thresholds"`
+}
+
+// ShownAnswer defines model for ShownAnswer.
+type ShownAnswer struct {
+	// Nonce Id of the challenge.
+	Nonce string `json:"nonce"`
+
+	// OutputData Canonical bytes of a response, as a node sends them over MQTT, in base64: docs/poot.md.
+	OutputData []byte `json:"output_data"`
+
+	// Timestamp When the node gave the answer.
+	Timestamp time.Time `json:"timestamp"`
 }
 
 // Silence defines model for Silence.
@@ -1583,12 +1800,44 @@ type Started struct {
 	Status    string    `json:"status"`
 }
 
+// Statistics defines model for Statistics.
+type Statistics struct {
+	// AnswerMs From issue to receipt, of all that were answered; null without any.
+	AnswerMs *TakenMs `json:"answer_ms"`
+	ByStatus ByStatus `json:"by_status"`
+
+	// Challenges That ended in this time, whatever came of them.
+	Challenges int64     `json:"challenges"`
+	EndTime    time.Time `json:"end_time"`
+
+	// Nodes That had a challenge end.
+	Nodes     int64     `json:"nodes"`
+	Scores    Scores    `json:"scores"`
+	StartTime time.Time `json:"start_time"`
+
+	// SuccessRate Valid ones of those that count: valid, invalid, late and missed. null without any.
+	SuccessRate *json.Number `json:"success_rate"`
+	TimeRange   string       `json:"time_range"`
+}
+
 // Stats defines model for Stats.
 type Stats struct {
 	Avg  *float64 `json:"avg"`
 	Last *float64 `json:"last"`
 	Max  *float64 `json:"max"`
 	Min  *float64 `json:"min"`
+}
+
+// Step defines model for Step.
+type Step struct {
+	After json.Number `json:"after"`
+
+	// Before The factor; 1 is perfect.
+	Before json.Number `json:"before"`
+	Factor string      `json:"factor"`
+
+	// Points What its move added to the score, or took from it.
+	Points json.Number `json:"points"`
 }
 
 // Stopped defines model for Stopped.
@@ -1624,6 +1873,13 @@ type StorageHardwareInput struct {
 
 	// Type Example: sd_card
 	Type *string `json:"type,omitempty"`
+}
+
+// TakenMs defines model for TakenMs.
+type TakenMs struct {
+	Mean   float64 `json:"mean"`
+	Median int32   `json:"median"`
+	P95    int32   `json:"p95"`
 }
 
 // Threshold defines model for Threshold.
@@ -1816,6 +2072,11 @@ type UserChange struct {
 type UserList struct {
 	Pagination Pagination `json:"pagination"`
 	Users      []User     `json:"users"`
+}
+
+// ValidateProofs defines model for ValidateProofs.
+type ValidateProofs struct {
+	Validations []NodeAnswer `json:"validations"`
 }
 
 // Verdict defines model for Verdict.
@@ -2106,6 +2367,24 @@ type ListPoolScalingParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListPootLeadersParams defines parameters for ListPootLeaders.
+type ListPootLeadersParams struct {
+	// Page Page number, from 1.
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Items on a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// PoolId Only nodes in this pool.
+	PoolId *string `form:"pool_id,omitempty" json:"pool_id,omitempty"`
+}
+
+// GetPootStatisticsParams defines parameters for GetPootStatistics.
+type GetPootStatisticsParams struct {
+	// TimeRange How far back.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+}
+
 // DeleteNodeParams defines parameters for DeleteNode.
 type DeleteNodeParams struct {
 	// IfMatch ETag of what you have read, or several with commas between them: when it is none of them by now, nothing happens and the answer is 412. Weak ones never match. Without it, or with *, the change is made in any case.
@@ -2298,8 +2577,14 @@ type ScalePoolJSONRequestBody = Scale
 // SetPoolThresholdsJSONRequestBody defines body for SetPoolThresholds for application/json ContentType.
 type SetPoolThresholdsJSONRequestBody = SetThresholds
 
+// ValidateProofsJSONRequestBody defines body for ValidateProofs for application/json ContentType.
+type ValidateProofsJSONRequestBody = ValidateProofs
+
 // UpdateNodeJSONRequestBody defines body for UpdateNode for application/json ContentType.
 type UpdateNodeJSONRequestBody = UpdateNode
+
+// ValidateProofJSONRequestBody defines body for ValidateProof for application/json ContentType.
+type ValidateProofJSONRequestBody = ShownAnswer
 
 // SetNodeThresholdsJSONRequestBody defines body for SetNodeThresholds for application/json ContentType.
 type SetNodeThresholdsJSONRequestBody = SetThresholds
@@ -3198,6 +3483,46 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/nodes/pools/{pool_id}/thresholds/{kind} (the `RemovePoolThreshold` operationId).
 	RemovePoolThreshold(ctx context.Context, poolId string, kind string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ValidateProofsWithBody Check many answers
+	//
+	// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+	ValidateProofsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidateProofs Check many answers
+	//
+	// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+	ValidateProofs(ctx context.Context, body ValidateProofsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPootLeaders List nodes by their score
+	//
+	// The highest first; who has shown nothing yet is last, with score 0. Nobody counts the places: total is null.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/poot/leaderboard (the `ListPootLeaders` operationId).
+	ListPootLeaders(ctx context.Context, params *ListPootLeadersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPootStatistics Read statistics of all proofs
+	//
+	// Verdicts of a time, how long answers took, and the scores of all nodes as they are now.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/poot/statistics (the `GetPootStatistics` operationId).
+	GetPootStatistics(ctx context.Context, params *GetPootStatisticsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeleteNode Delete a node
 	//
 	// Its keys are revoked and its connection is closed at once; it leaves its pool, and its name is free again. History and ledger stay on record. Refused while money is on its way to it: complete or cancel the payout first.
@@ -3256,6 +3581,24 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/nodes/{node_id}/payouts (the `ListNodePayouts` operationId).
 	ListNodePayouts(ctx context.Context, nodeId string, params *ListNodePayoutsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CalculatePootScore Challenge a node now
+	//
+	// Has the node challenged within a second or two, waits for the verdict or the deadline, and answers the score. judged says which of both came. Challenges on demand count at most once in a mean gap between challenges; others stand in the history and change no score.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/poot/calculate (the `CalculatePootScore` operationId).
+	CalculatePootScore(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPootScore Explain a node's score
+	//
+	// As waterfalls: steps lead from the 100 points of a perfect record to the score, factor by factor, and their points sum to it exactly; last_change does the same for what the last verdict did. standing says what the record means for the node's work.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/poot/explain (the `ExplainPootScore` operationId).
+	ExplainPootScore(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListPootHistory List a node's verdicts
 	//
 	// Newest first, each with the score before and after it.
@@ -3267,12 +3610,34 @@ type ClientInterface interface {
 
 	// GetPootScore Read a node's score
 	//
-	// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left is the early warning: so many failures in a row separate the node from suspension.
+	// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left says how many failures in a row separate the node from suspension; below 10 of them there is an early warning.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/poot/score (the `GetPootScore` operationId).
 	GetPootScore(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidateProofWithBody Check a node's answer to a challenge
+	//
+	// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+	ValidateProofWithBody(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ValidateProof Check a node's answer to a challenge
+	//
+	// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+	ValidateProof(ctx context.Context, nodeId string, body ValidateProofJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetResources Read a node's newest sample
 	//
@@ -4729,6 +5094,86 @@ func (c *Client) RemovePoolThreshold(ctx context.Context, poolId string, kind st
 	return c.Client.Do(req)
 }
 
+// ValidateProofsWithBody Check many answers
+//
+// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+func (c *Client) ValidateProofsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateProofsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidateProofs Check many answers
+//
+// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+func (c *Client) ValidateProofs(ctx context.Context, body ValidateProofsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateProofsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPootLeaders List nodes by their score
+//
+// The highest first; who has shown nothing yet is last, with score 0. Nobody counts the places: total is null.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/poot/leaderboard (the `ListPootLeaders` operationId).
+func (c *Client) ListPootLeaders(ctx context.Context, params *ListPootLeadersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPootLeadersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPootStatistics Read statistics of all proofs
+//
+// Verdicts of a time, how long answers took, and the scores of all nodes as they are now.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/poot/statistics (the `GetPootStatistics` operationId).
+func (c *Client) GetPootStatistics(ctx context.Context, params *GetPootStatisticsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPootStatisticsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeleteNode Delete a node
 //
 // Its keys are revoked and its connection is closed at once; it leaves its pool, and its name is free again. History and ledger stay on record. Refused while money is on its way to it: complete or cancel the payout first.
@@ -4847,6 +5292,44 @@ func (c *Client) ListNodePayouts(ctx context.Context, nodeId string, params *Lis
 	return c.Client.Do(req)
 }
 
+// CalculatePootScore Challenge a node now
+//
+// Has the node challenged within a second or two, waits for the verdict or the deadline, and answers the score. judged says which of both came. Challenges on demand count at most once in a mean gap between challenges; others stand in the history and change no score.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/poot/calculate (the `CalculatePootScore` operationId).
+func (c *Client) CalculatePootScore(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCalculatePootScoreRequest(c.Server, nodeId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPootScore Explain a node's score
+//
+// As waterfalls: steps lead from the 100 points of a perfect record to the score, factor by factor, and their points sum to it exactly; last_change does the same for what the last verdict did. standing says what the record means for the node's work.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/poot/explain (the `ExplainPootScore` operationId).
+func (c *Client) ExplainPootScore(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPootScoreRequest(c.Server, nodeId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListPootHistory List a node's verdicts
 //
 // Newest first, each with the score before and after it.
@@ -4868,13 +5351,55 @@ func (c *Client) ListPootHistory(ctx context.Context, nodeId string, params *Lis
 
 // GetPootScore Read a node's score
 //
-// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left is the early warning: so many failures in a row separate the node from suspension.
+// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left says how many failures in a row separate the node from suspension; below 10 of them there is an early warning.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
 // Corresponds with GET /api/v1/nodes/{node_id}/poot/score (the `GetPootScore` operationId).
 func (c *Client) GetPootScore(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPootScoreRequest(c.Server, nodeId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidateProofWithBody Check a node's answer to a challenge
+//
+// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+func (c *Client) ValidateProofWithBody(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateProofRequestWithBody(c.Server, nodeId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ValidateProof Check a node's answer to a challenge
+//
+// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+func (c *Client) ValidateProof(ctx context.Context, nodeId string, body ValidateProofJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewValidateProofRequest(c.Server, nodeId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7890,6 +8415,178 @@ func NewRemovePoolThresholdRequest(server string, poolId string, kind string) (*
 	return req, nil
 }
 
+// NewValidateProofsRequest calls the generic ValidateProofs builder with application/json body
+func NewValidateProofsRequest(server string, body ValidateProofsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewValidateProofsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewValidateProofsRequestWithBody constructs an http.Request for the ValidateProofs method, with any body, and a specified content type
+func NewValidateProofsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/poot/batch-validate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListPootLeadersRequest constructs an http.Request for the ListPootLeaders method
+func NewListPootLeadersRequest(server string, params *ListPootLeadersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/poot/leaderboard")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PoolId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "pool_id", *params.PoolId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPootStatisticsRequest constructs an http.Request for the GetPootStatistics method
+func NewGetPootStatisticsRequest(server string, params *GetPootStatisticsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/poot/statistics")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewDeleteNodeRequest constructs an http.Request for the DeleteNode method
 func NewDeleteNodeRequest(server string, nodeId string, params *DeleteNodeParams) (*http.Request, error) {
 	var err error
@@ -8193,6 +8890,74 @@ func NewListNodePayoutsRequest(server string, nodeId string, params *ListNodePay
 	return req, nil
 }
 
+// NewCalculatePootScoreRequest constructs an http.Request for the CalculatePootScore method
+func NewCalculatePootScoreRequest(server string, nodeId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/poot/calculate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewExplainPootScoreRequest constructs an http.Request for the ExplainPootScore method
+func NewExplainPootScoreRequest(server string, nodeId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/poot/explain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListPootHistoryRequest constructs an http.Request for the ListPootHistory method
 func NewListPootHistoryRequest(server string, nodeId string, params *ListPootHistoryParams) (*http.Request, error) {
 	var err error
@@ -8296,6 +9061,53 @@ func NewGetPootScoreRequest(server string, nodeId string) (*http.Request, error)
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewValidateProofRequest calls the generic ValidateProof builder with application/json body
+func NewValidateProofRequest(server string, nodeId string, body ValidateProofJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewValidateProofRequestWithBody(server, nodeId, "application/json", bodyReader)
+}
+
+// NewValidateProofRequestWithBody constructs an http.Request for the ValidateProof method, with any body, and a specified content type
+func NewValidateProofRequestWithBody(server string, nodeId string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/poot/validate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -10315,6 +11127,50 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api/v1/nodes/pools/{pool_id}/thresholds/{kind} (the `RemovePoolThreshold` operationId).
 	RemovePoolThresholdWithResponse(ctx context.Context, poolId string, kind string, reqEditors ...RequestEditorFn) (*RemovePoolThresholdResponse, error)
 
+	// ValidateProofsWithBodyWithResponse Check many answers
+	//
+	// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+	ValidateProofsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidateProofsResponse, error)
+
+	// ValidateProofsWithResponse Check many answers
+	//
+	// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+	ValidateProofsWithResponse(ctx context.Context, body ValidateProofsJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidateProofsResponse, error)
+
+	// ListPootLeadersWithResponse List nodes by their score
+	//
+	// The highest first; who has shown nothing yet is last, with score 0. Nobody counts the places: total is null.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/poot/leaderboard (the `ListPootLeaders` operationId).
+	ListPootLeadersWithResponse(ctx context.Context, params *ListPootLeadersParams, reqEditors ...RequestEditorFn) (*ListPootLeadersResponse, error)
+
+	// GetPootStatisticsWithResponse Read statistics of all proofs
+	//
+	// Verdicts of a time, how long answers took, and the scores of all nodes as they are now.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/poot/statistics (the `GetPootStatistics` operationId).
+	GetPootStatisticsWithResponse(ctx context.Context, params *GetPootStatisticsParams, reqEditors ...RequestEditorFn) (*GetPootStatisticsResponse, error)
+
 	// DeleteNodeWithResponse Delete a node
 	//
 	// Its keys are revoked and its connection is closed at once; it leaves its pool, and its name is free again. History and ledger stay on record. Refused while money is on its way to it: complete or cancel the payout first.
@@ -10381,6 +11237,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/nodes/{node_id}/payouts (the `ListNodePayouts` operationId).
 	ListNodePayoutsWithResponse(ctx context.Context, nodeId string, params *ListNodePayoutsParams, reqEditors ...RequestEditorFn) (*ListNodePayoutsResponse, error)
 
+	// CalculatePootScoreWithResponse Challenge a node now
+	//
+	// Has the node challenged within a second or two, waits for the verdict or the deadline, and answers the score. judged says which of both came. Challenges on demand count at most once in a mean gap between challenges; others stand in the history and change no score.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/poot/calculate (the `CalculatePootScore` operationId).
+	CalculatePootScoreWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*CalculatePootScoreResponse, error)
+
+	// ExplainPootScoreWithResponse Explain a node's score
+	//
+	// As waterfalls: steps lead from the 100 points of a perfect record to the score, factor by factor, and their points sum to it exactly; last_change does the same for what the last verdict did. standing says what the record means for the node's work.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/poot/explain (the `ExplainPootScore` operationId).
+	ExplainPootScoreWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*ExplainPootScoreResponse, error)
+
 	// ListPootHistoryWithResponse List a node's verdicts
 	//
 	// Newest first, each with the score before and after it.
@@ -10394,7 +11272,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetPootScoreWithResponse Read a node's score
 	//
-	// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left is the early warning: so many failures in a row separate the node from suspension.
+	// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left says how many failures in a row separate the node from suspension; below 10 of them there is an early warning.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -10402,6 +11280,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/poot/score (the `GetPootScore` operationId).
 	GetPootScoreWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*GetPootScoreResponse, error)
+
+	// ValidateProofWithBodyWithResponse Check a node's answer to a challenge
+	//
+	// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+	ValidateProofWithBodyWithResponse(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidateProofResponse, error)
+
+	// ValidateProofWithResponse Check a node's answer to a challenge
+	//
+	// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+	ValidateProofWithResponse(ctx context.Context, nodeId string, body ValidateProofJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidateProofResponse, error)
 
 	// GetResourcesWithResponse Read a node's newest sample
 	//
@@ -15725,6 +16625,348 @@ func (r RemovePoolThresholdResponse) ContentType() string {
 	return ""
 }
 
+// ValidateProofsResponse429Headers the declared response headers of an HTTP 429 response for ValidateProofs
+type ValidateProofsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ValidateProofsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProofResults
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ValidateProofsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ValidateProofsResponse) GetJSON200() *ProofResults {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ValidateProofsResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ValidateProofsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ValidateProofsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ValidateProofsResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ValidateProofsResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ValidateProofsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ValidateProofsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ValidateProofsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ValidateProofsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ValidateProofsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ValidateProofsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ValidateProofsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ValidateProofsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ValidateProofsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ValidateProofsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListPootLeadersResponse429Headers the declared response headers of an HTTP 429 response for ListPootLeaders
+type ListPootLeadersResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ListPootLeadersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LeaderList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListPootLeadersResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPootLeadersResponse) GetJSON200() *LeaderList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListPootLeadersResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListPootLeadersResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ListPootLeadersResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListPootLeadersResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListPootLeadersResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListPootLeadersResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListPootLeadersResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ListPootLeadersResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPootLeadersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPootLeadersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPootLeadersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPootLeadersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPootStatisticsResponse429Headers the declared response headers of an HTTP 429 response for GetPootStatistics
+type GetPootStatisticsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPootStatisticsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Statistics
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPootStatisticsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON200() *Statistics {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPootStatisticsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPootStatisticsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPootStatisticsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPootStatisticsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPootStatisticsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // DeleteNodeResponse429Headers the declared response headers of an HTTP 429 response for DeleteNode
 type DeleteNodeResponse429Headers struct {
 	RateLimitLimit     *int
@@ -16330,6 +17572,234 @@ func (r ListNodePayoutsResponse) ContentType() string {
 	return ""
 }
 
+// CalculatePootScoreResponse429Headers the declared response headers of an HTTP 429 response for CalculatePootScore
+type CalculatePootScoreResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type CalculatePootScoreResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Calculated
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CalculatePootScoreResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON200() *Calculated {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r CalculatePootScoreResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r CalculatePootScoreResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CalculatePootScoreResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CalculatePootScoreResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CalculatePootScoreResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExplainPootScoreResponse429Headers the declared response headers of an HTTP 429 response for ExplainPootScore
+type ExplainPootScoreResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ExplainPootScoreResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Explained
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExplainPootScoreResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON200() *Explained {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ExplainPootScoreResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ExplainPootScoreResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainPootScoreResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainPootScoreResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExplainPootScoreResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListPootHistoryResponse429Headers the declared response headers of an HTTP 429 response for ListPootHistory
 type ListPootHistoryResponse429Headers struct {
 	RateLimitLimit     *int
@@ -16538,6 +18008,148 @@ func (r GetPootScoreResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetPootScoreResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ValidateProofResponse429Headers the declared response headers of an HTTP 429 response for ValidateProof
+type ValidateProofResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ValidateProofResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Checked
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ValidateProofResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ValidateProofResponse) GetJSON200() *Checked {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ValidateProofResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ValidateProofResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ValidateProofResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ValidateProofResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ValidateProofResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ValidateProofResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ValidateProofResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ValidateProofResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ValidateProofResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ValidateProofResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ValidateProofResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ValidateProofResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ValidateProofResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ValidateProofResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ValidateProofResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ValidateProofResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ValidateProofResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20392,6 +22004,74 @@ func (c *ClientWithResponses) RemovePoolThresholdWithResponse(ctx context.Contex
 	return ParseRemovePoolThresholdResponse(rsp)
 }
 
+// ValidateProofsWithBodyWithResponse Check many answers
+//
+// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+func (c *ClientWithResponses) ValidateProofsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidateProofsResponse, error) {
+	rsp, err := c.ValidateProofsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidateProofsResponse(rsp)
+}
+
+// ValidateProofsWithResponse Check many answers
+//
+// As one by one: an answer that cannot be checked has an error and keeps no other from it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/poot/batch-validate (the `ValidateProofs` operationId).
+func (c *ClientWithResponses) ValidateProofsWithResponse(ctx context.Context, body ValidateProofsJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidateProofsResponse, error) {
+	rsp, err := c.ValidateProofs(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidateProofsResponse(rsp)
+}
+
+// ListPootLeadersWithResponse List nodes by their score
+//
+// The highest first; who has shown nothing yet is last, with score 0. Nobody counts the places: total is null.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/poot/leaderboard (the `ListPootLeaders` operationId).
+func (c *ClientWithResponses) ListPootLeadersWithResponse(ctx context.Context, params *ListPootLeadersParams, reqEditors ...RequestEditorFn) (*ListPootLeadersResponse, error) {
+	rsp, err := c.ListPootLeaders(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPootLeadersResponse(rsp)
+}
+
+// GetPootStatisticsWithResponse Read statistics of all proofs
+//
+// Verdicts of a time, how long answers took, and the scores of all nodes as they are now.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/poot/statistics (the `GetPootStatistics` operationId).
+func (c *ClientWithResponses) GetPootStatisticsWithResponse(ctx context.Context, params *GetPootStatisticsParams, reqEditors ...RequestEditorFn) (*GetPootStatisticsResponse, error) {
+	rsp, err := c.GetPootStatistics(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPootStatisticsResponse(rsp)
+}
+
 // DeleteNodeWithResponse Delete a node
 //
 // Its keys are revoked and its connection is closed at once; it leaves its pool, and its name is free again. History and ledger stay on record. Refused while money is on its way to it: complete or cancel the payout first.
@@ -20494,6 +22174,40 @@ func (c *ClientWithResponses) ListNodePayoutsWithResponse(ctx context.Context, n
 	return ParseListNodePayoutsResponse(rsp)
 }
 
+// CalculatePootScoreWithResponse Challenge a node now
+//
+// Has the node challenged within a second or two, waits for the verdict or the deadline, and answers the score. judged says which of both came. Challenges on demand count at most once in a mean gap between challenges; others stand in the history and change no score.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/poot/calculate (the `CalculatePootScore` operationId).
+func (c *ClientWithResponses) CalculatePootScoreWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*CalculatePootScoreResponse, error) {
+	rsp, err := c.CalculatePootScore(ctx, nodeId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCalculatePootScoreResponse(rsp)
+}
+
+// ExplainPootScoreWithResponse Explain a node's score
+//
+// As waterfalls: steps lead from the 100 points of a perfect record to the score, factor by factor, and their points sum to it exactly; last_change does the same for what the last verdict did. standing says what the record means for the node's work.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/poot/explain (the `ExplainPootScore` operationId).
+func (c *ClientWithResponses) ExplainPootScoreWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*ExplainPootScoreResponse, error) {
+	rsp, err := c.ExplainPootScore(ctx, nodeId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPootScoreResponse(rsp)
+}
+
 // ListPootHistoryWithResponse List a node's verdicts
 //
 // Newest first, each with the score before and after it.
@@ -20513,7 +22227,7 @@ func (c *ClientWithResponses) ListPootHistoryWithResponse(ctx context.Context, n
 
 // GetPootScoreWithResponse Read a node's score
 //
-// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left is the early warning: so many failures in a row separate the node from suspension.
+// The score is 100 times the product of its factors. Confidence grows with the number of verdicts. failures_left says how many failures in a row separate the node from suspension; below 10 of them there is an early warning.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -20526,6 +22240,40 @@ func (c *ClientWithResponses) GetPootScoreWithResponse(ctx context.Context, node
 		return nil, err
 	}
 	return ParseGetPootScoreResponse(rsp)
+}
+
+// ValidateProofWithBodyWithResponse Check a node's answer to a challenge
+//
+// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+func (c *ClientWithResponses) ValidateProofWithBodyWithResponse(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ValidateProofResponse, error) {
+	rsp, err := c.ValidateProofWithBody(ctx, nodeId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidateProofResponse(rsp)
+}
+
+// ValidateProofWithResponse Check a node's answer to a challenge
+//
+// Compares an answer with a challenge that is judged, and gives the verdict on record, which never changes. Answers are judged where nodes give them, over MQTT: an open challenge is refused. Three answers can be checked for each challenge; the same one again, within minutes, is not counted.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/poot/validate (the `ValidateProof` operationId).
+func (c *ClientWithResponses) ValidateProofWithResponse(ctx context.Context, nodeId string, body ValidateProofJSONRequestBody, reqEditors ...RequestEditorFn) (*ValidateProofResponse, error) {
+	rsp, err := c.ValidateProof(ctx, nodeId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseValidateProofResponse(rsp)
 }
 
 // GetResourcesWithResponse Read a node's newest sample
@@ -26458,6 +28206,375 @@ func ParseRemovePoolThresholdResponse(rsp *http.Response) (*RemovePoolThresholdR
 	return response, nil
 }
 
+// ParseValidateProofsResponse parses an HTTP response from a ValidateProofsWithResponse call
+func ParseValidateProofsResponse(rsp *http.Response) (*ValidateProofsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ValidateProofsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProofResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ValidateProofsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPootLeadersResponse parses an HTTP response from a ListPootLeadersWithResponse call
+func ParseListPootLeadersResponse(rsp *http.Response) (*ListPootLeadersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPootLeadersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LeaderList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ListPootLeadersResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPootStatisticsResponse parses an HTTP response from a GetPootStatisticsWithResponse call
+func ParseGetPootStatisticsResponse(rsp *http.Response) (*GetPootStatisticsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPootStatisticsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Statistics
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPootStatisticsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseDeleteNodeResponse parses an HTTP response from a DeleteNodeWithResponse call
 func ParseDeleteNodeResponse(rsp *http.Response) (*DeleteNodeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27117,6 +29234,252 @@ func ParseListNodePayoutsResponse(rsp *http.Response) (*ListNodePayoutsResponse,
 	return response, nil
 }
 
+// ParseCalculatePootScoreResponse parses an HTTP response from a CalculatePootScoreWithResponse call
+func ParseCalculatePootScoreResponse(rsp *http.Response) (*CalculatePootScoreResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CalculatePootScoreResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Calculated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers CalculatePootScoreResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExplainPootScoreResponse parses an HTTP response from a ExplainPootScoreWithResponse call
+func ParseExplainPootScoreResponse(rsp *http.Response) (*ExplainPootScoreResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainPootScoreResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Explained
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ExplainPootScoreResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListPootHistoryResponse parses an HTTP response from a ListPootHistoryWithResponse call
 func ParseListPootHistoryResponse(rsp *http.Response) (*ListPootHistoryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27315,6 +29678,157 @@ func ParseGetPootScoreResponse(rsp *http.Response) (*GetPootScoreResponse, error
 	switch {
 	case rsp.StatusCode == 429:
 		var headers GetPootScoreResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseValidateProofResponse parses an HTTP response from a ValidateProofWithResponse call
+func ParseValidateProofResponse(rsp *http.Response) (*ValidateProofResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ValidateProofResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Checked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ValidateProofResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -31,6 +31,8 @@ type Verdict struct {
 	ScoreNano      int64 `json:"score_nano"`
 	ConfidenceNano int64 `json:"confidence_nano"`
 	// FailuresLeft is how many further failures in a row separate the node
-	// from suspension: the early warning.
-	FailuresLeft int `json:"failures_left"`
+	// from suspension; EarlyWarning says that they are few, and it is not
+	// suspended yet.
+	FailuresLeft int  `json:"failures_left"`
+	EarlyWarning bool `json:"early_warning,omitempty"`
 }

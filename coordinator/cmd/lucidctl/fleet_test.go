@@ -16,6 +16,7 @@ import (
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/epoch"
@@ -63,15 +64,16 @@ func newFleet(t *testing.T) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
+	nodes := node.NewStore(node.Config{
+		Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+		Join: pool.Join, Leave: pool.Leave, Now: time.Now,
+	})
 	feed := event.NewFeed(event.Config{Pool: database})
 	handler, err := api.New(api.Config{
 		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payouts,
 		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
 		Alerts: alert.NewStore(alert.Config{Pool: database}), Webhooks: webhook.NewStore(webhook.Config{Pool: database, Box: seal.New(proof.Key{1})}),
-		Nodes: node.NewStore(node.Config{
-			Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
-			Join: pool.Join, Leave: pool.Leave, Now: time.Now,
-		}),
+		Nodes: nodes, Proofs: challenge.NewDesk(challenge.DeskConfig{Pool: database, Nodes: nodes}),
 		EnrolFile: func(token string, _ time.Time) string { return "token = " + token + "\n" },
 	})
 	if err != nil {

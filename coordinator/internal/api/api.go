@@ -24,6 +24,7 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
@@ -42,6 +43,8 @@ const (
 	maxBodyBytes = 1 << 20
 
 	defaultTimeout = 10 * time.Second
+	// A demanded proof is waited for, but not so long that the server's own limit cuts the answer off.
+	defaultProofWait = 30 * time.Second
 )
 
 // Config of the API. Access and the stores are required.
@@ -51,6 +54,7 @@ type Config struct {
 	Pools    *pool.Store
 	Samples  *sample.Store
 	Scores   *score.Store
+	Proofs   *challenge.Desk
 	Alerts   *alert.Store
 	Webhooks *webhook.Store
 	Epochs   *epoch.Store
@@ -69,6 +73,8 @@ type Config struct {
 	Checks  []Check       // what /ready asks
 	Version string        // of this program; default "unknown"
 	Timeout time.Duration // of one request; default 10 s
+	// ProofWait is how long a proof that is demanded is waited for; default 30 s.
+	ProofWait time.Duration
 
 	Metrics interface { // default: a registry of its own
 		prometheus.Registerer
@@ -100,7 +106,7 @@ func New(c Config) (http.Handler, error) {
 
 func newServer(c Config) (*server, error) {
 	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil ||
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil ||
 		s.Audit == nil || s.Events == nil || s.EnrolFile == nil {
 		return nil, errors.New("api: Access, all stores and EnrolFile are required")
 	}
@@ -146,6 +152,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
+	}
+	if c.ProofWait == 0 {
+		c.ProofWait = defaultProofWait
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()

@@ -86,6 +86,7 @@ func TestEveryChangingCallIsAudited(t *testing.T) {
 	a.auditedPools()
 	a.auditedNodes()
 	a.auditedAlerts()
+	a.auditedProofs()
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range methods(item) {
 			if method != http.MethodGet && !a.done[op.OperationID] {
@@ -143,6 +144,20 @@ func (a *auditWalk) auditedNodes() {
 	a.call("updateNode", "PUT /api/v1/nodes/{two}", `{"status":"maintenance","status_reason":"new fan"}`, 1)
 	a.call("startNode", "POST /api/v1/nodes/{two}/start", "", 1)
 	a.call("deleteNode", "DELETE /api/v1/nodes/{three}", "", 1)
+}
+
+func (a *auditWalk) auditedProofs() {
+	n := a.enrol("proven-pi", "")
+	a.connect(n)
+	shown := a.prove(n, false)
+	a.known["proven"] = n.ID
+	for range 2 {
+		a.call("validateProof", "POST /api/v1/nodes/{proven}/poot/validate", a.validation(shown, ""), 1)
+	}
+	a.call("validateProofs", "POST /api/v1/nodes/poot/batch-validate", `{"validations":[`+a.validation(shown, `,"node_id":"`+n.ID+`"`)+`]}`, 1)
+	for range 2 {
+		a.call("calculatePootScore", "POST /api/v1/nodes/{proven}/poot/calculate", "", 1)
+	}
 }
 
 func (a *auditWalk) auditedAlerts() {

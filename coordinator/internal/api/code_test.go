@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 )
@@ -63,6 +64,19 @@ func codeCases() []codeCase {
 			w.send(post, "/api/v1/nodes/", newNode, idempotent(w, "once"))
 		}, post, "/api/v1/nodes/", `{"name": "other", "node_type": "worker"}`, func(r *http.Request) { r.Header.Set("Idempotency-Key", "once") }},
 		{fault.BadPayoutAddress, 422, nil, post, "/api/v1/nodes/", `{"name": "fresh", "node_type": "worker", "payout_address": "T1"}`, nil},
+		{fault.ChallengeUnknown, 404, nil, post, "/api/v1/nodes/IN/poot/validate", `{"output_data":"AAAA","nonce":"00000000000000000000000000000000","timestamp":"2026-05-04T12:00:00Z"}`, nil},
+		{fault.ChallengeOpen, 409, func(w *world) { w.prove(w.byName("node-in"), true) }, post, "/api/v1/nodes/IN/poot/validate", "SHOW", nil},
+		{fault.ChallengeExpired, 409, func(w *world) {
+			w.prove(w.byName("node-in"), true)
+			w.advance(time.Hour)
+		}, post, "/api/v1/nodes/IN/poot/validate", "SHOW", nil},
+		{fault.TooManyAttempts, 429, func(w *world) {
+			w.prove(w.byName("node-in"), false)
+			w.inTx(func(ctx context.Context, tx db.Tx) error {
+				_, err := tx.Exec(ctx, "UPDATE challenge SET attempts = 3")
+				return err
+			})
+		}, post, "/api/v1/nodes/IN/poot/validate", "SHOW", nil},
 		{fault.OtherNotFound, 404, nil, get, "/api/v1/nodes/IN/resources", "", nil},
 		{fault.InternalError, 500, func(w *world) {
 			w.withOperation("/broken", func(context.Context) error { panic("a defect") })
@@ -109,6 +123,9 @@ func TestEveryCodeIsReached(t *testing.T) {
 			path := strings.NewReplacer("IN", in.ID, "OUT", out.ID).Replace(c.path)
 			if token, enrol := strings.CutPrefix(c.body, "ENROLL "); enrol {
 				c.body = w.body(w.enrollRequest(token, exampleNodeRow().Inventory))
+			}
+			if c.body == "SHOW" {
+				c.body = w.validation(proven{w.challengeID(), []byte("answer")}, "")
 			}
 			a := w.send(c.method, path, c.body, func(r *http.Request) {
 				as(w.keys[access.Admin])(r)

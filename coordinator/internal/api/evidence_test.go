@@ -56,7 +56,7 @@ func TestPootScore(t *testing.T) {
 	w.get(path, &before)
 	wantObject(t, before, object{
 		"node_id": n.ID, "score": json.Number("0"), "confidence": json.Number("0"), "factors": nil, "validation_status": nil,
-		"validation_reason": nil, "verdicts": json.Number("0"), "failures_left": nil, "rule_version": nil, "vetted_at": nil,
+		"validation_reason": nil, "verdicts": json.Number("0"), "failures_left": nil, "early_warning": false, "rule_version": nil, "vetted_at": nil,
 		"calculated_at": nil, "output_hash": nil,
 	})
 	w.judge(n, "valid", "")
@@ -74,8 +74,8 @@ func TestPootScore(t *testing.T) {
 		"factors": object{
 			"reputation": json.Number("1"), "timeliness": json.Number("0.95"), "availability": json.Number("1"), "quality": json.Number("1"),
 		},
-		"validation_reason": "no_answer", "verdicts": json.Number("2"), "failures_left": json.Number("9"),
-		"rule_version": json.Number("1"), "vetted_at": "2026-05-04T12:00:00Z", "calculated_at": "2026-05-04T12:01:00Z",
+		"validation_reason": "no_answer", "verdicts": json.Number("2"), "failures_left": json.Number("9"), "early_warning": true,
+		"rule_version": json.Number("2"), "vetted_at": "2026-05-04T12:00:00Z", "calculated_at": "2026-05-04T12:01:00Z",
 		"output_hash": nil, // nothing was answered
 	})
 }

@@ -11,6 +11,11 @@ type PageInput struct {
 
 func (p PageInput) offset() int { return (p.Page - 1) * p.Limit }
 
+// before describes a page of a list that is read by pages and counted by nobody.
+func (p PageInput) before(more bool) pagination {
+	return pagination{Page: &p.Page, Limit: p.Limit, HasNext: more, HasPrev: p.Page > 1}
+}
+
 // CursorInput is what lists take that can grow long: a page by number, or what
 // follows a cursor, which costs the same however deep it stands.
 type CursorInput struct {

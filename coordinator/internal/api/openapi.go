@@ -6,6 +6,7 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/node"
@@ -22,6 +23,7 @@ func Document() ([]byte, error) {
 	s, err := newServer(Config{
 		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
 		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Epochs: new(epoch.Store), Payouts: new(payout.Store), Audit: new(audit.Log), Events: new(event.Feed),
+		Proofs:    challenge.NewDesk(challenge.DeskConfig{}),
 		EnrolFile: func(string, time.Time) string { return "" },
 	})
 	if err != nil {

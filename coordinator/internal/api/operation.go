@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -26,12 +27,13 @@ type operation struct {
 	path        string
 	collection  bool // reached with and without a trailing slash
 	tag         string
-	role        access.Role // least role; "" is public
-	owner       bool        // open to credentials that are bound to nodes, for those nodes only
-	money       bool        // moves money or says where it goes: who calls is read again, as for every admin operation
-	welcomes    bool        // public, but a credential that comes along is looked at
-	probe       bool        // asked by machines that act upon silence: never limited, under any host
-	stream      bool        // answers with server-sent events for as long as its caller stays
+	role        access.Role   // least role; "" is public
+	owner       bool          // open to credentials that are bound to nodes, for those nodes only
+	money       bool          // moves money or says where it goes: who calls is read again, as for every admin operation
+	welcomes    bool          // public, but a credential that comes along is looked at
+	probe       bool          // asked by machines that act upon silence: never limited, under any host
+	wait        time.Duration // that it may take beyond Timeout
+	stream      bool          // answers with server-sent events for as long as its caller stays
 	summary     string
 	description string
 	status      int          // of success; default 200
@@ -204,7 +206,7 @@ func (s *server) exampleOf(c fault.Code) *huma.Example {
 func (s *server) enter(o operation, query []string) func(huma.Context, func(huma.Context)) {
 	return func(h huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(h)
-		ctx, cancel := context.WithTimeout(c.Request.Context(), s.Timeout)
+		ctx, cancel := context.WithTimeout(c.Request.Context(), s.Timeout+o.wait)
 		defer cancel()
 		call := callOf(ctx)
 		call.operation = o.id

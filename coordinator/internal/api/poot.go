@@ -18,7 +18,7 @@ func (s *server) pootOperations() {
 		id: "getPootScore", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/score", tag: "poot", role: access.Viewer, owner: true,
 		summary: "Read a node's score",
 		description: "The score is 100 times the product of its factors. Confidence grows with the number of verdicts. " +
-			"failures_left is the early warning: so many failures in a row separate the node from suspension.",
+			"failures_left says how many failures in a row separate the node from suspension; below 10 of them there is an early warning.",
 		errors: []fault.Code{fault.NodeNotFound}, example: exampleScore(),
 	}, s.getPootScore)
 	register(s, operation{
@@ -27,9 +27,13 @@ func (s *server) pootOperations() {
 		errors:  []fault.Code{fault.NodeNotFound},
 		example: historyBody{History: []verdictBody{exampleVerdict()}, Pagination: onward(20, "", 0)},
 	}, s.listPootHistory)
+	s.pootExplainOperations()
+	s.pootCheckOperations()
+	s.pootFleetOperations()
 }
 
-type scoreBody struct {
+// ScoreBody is a node's score. Exported as huma wants what others embed.
+type ScoreBody struct {
 	NodeID           string              `json:"node_id"`
 	Score            points              `json:"score"`
 	Confidence       ratio               `json:"confidence"`
@@ -39,6 +43,7 @@ type scoreBody struct {
 	OutputHash       *string             `json:"output_hash" doc:"SHA-256, in hex, of the answer that the last verdict judged; null when there was none."`
 	Verdicts         int64               `json:"verdicts" doc:"How many count."`
 	FailuresLeft     *int                `json:"failures_left"`
+	EarlyWarning     bool                `json:"early_warning" doc:"Fewer than 10 failures in a row would suspend the node."`
 	RuleVersion      *int                `json:"rule_version"`
 	VettedAt         *time.Time          `json:"vetted_at" doc:"Since when earnings are paid out; null before."`
 	CalculatedAt     *time.Time          `json:"calculated_at" doc:"null before the first verdict."`
@@ -51,7 +56,7 @@ type factorsBody struct {
 	Quality      ratio `json:"quality"`
 }
 
-func (s *server) getPootScore(ctx context.Context, in *NodeInput) (*answer[scoreBody], error) {
+func (s *server) getPootScore(ctx context.Context, in *NodeInput) (*answer[ScoreBody], error) {
 	current, found, err := s.Scores.Of(ctx, in.NodeID)
 	if err == nil && !found { // a node without any verdict, or none
 		_, err = s.Nodes.Get(ctx, in.NodeID)
@@ -64,14 +69,15 @@ func (s *server) getPootScore(ctx context.Context, in *NodeInput) (*answer[score
 
 // shapeScore shows a node without any verdict as one of which nothing is
 // known: no factors, no time, and not the failures that it could afford.
-func shapeScore(nodeID string, c score.Current) scoreBody {
-	b := scoreBody{NodeID: nodeID, Score: points(c.Score), Confidence: ratio(c.Confidence), Verdicts: c.Counters.Verdicts, VettedAt: c.VettedAt}
+func shapeScore(nodeID string, c score.Current) ScoreBody {
+	b := ScoreBody{NodeID: nodeID, Score: points(c.Score), Confidence: ratio(c.Confidence), Verdicts: c.Counters.Verdicts, VettedAt: c.VettedAt}
 	if c.LastResult == "" {
 		return b
 	}
 	b.Factors = shapeFactors(&c.Factors)
 	b.ValidationStatus, b.ValidationReason = orNil(string(c.LastResult)), orNil(c.LastReason)
 	b.OutputHash = orNil(c.OutputHash)
+	b.EarlyWarning = c.EarlyWarning()
 	b.FailuresLeft, b.RuleVersion, b.CalculatedAt = &c.FailuresLeft, &c.RuleVersion, &c.CalculatedAt
 	return b
 }
@@ -132,7 +138,7 @@ func shapeVerdict(v score.Verdict) verdictBody {
 	}
 }
 
-func exampleScore() scoreBody {
+func exampleScore() ScoreBody {
 	return shapeScore("node_4f1c2a", score.Current{
 		Record: score.Record{
 			Score: 987_654_321, Confidence: 800_000_000, Counters: score.Counters{Verdicts: 200},

@@ -21,6 +21,15 @@ func (p points) MarshalJSON() ([]byte, error) { return appendDecimal(nil, int64(
 // Schema is a number between 0 and 100.
 func (points) Schema(huma.Registry) *huma.Schema { return decimalSchema(0, 100) }
 
+// signedPoints is a difference of two scores.
+type signedPoints int64
+
+// MarshalJSON writes the exact decimal.
+func (p signedPoints) MarshalJSON() ([]byte, error) { return appendDecimal(nil, int64(p), 7), nil }
+
+// Schema is a number between -100 and 100.
+func (signedPoints) Schema(huma.Registry) *huma.Schema { return decimalSchema(-100, 100) }
+
 // ratio is a factor or a confidence: 0 to 1 with nine decimals (1e9 is 1).
 type ratio int64
 

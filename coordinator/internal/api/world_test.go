@@ -22,6 +22,7 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/epoch"
@@ -40,6 +41,9 @@ import (
 )
 
 const payoutAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+
+// puzzleKey is the coordinator's in a world.
+var puzzleKey = proof.Key{2}
 
 // world is the whole API on a database of its own, with a clock that the test
 // moves and one API key of each role.
@@ -112,16 +116,19 @@ func (w *world) config() Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	nodes := node.NewStore(node.Config{
+		Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+		Join: pool.Join, Leave: pool.Leave, Now: w.now,
+	})
 	return Config{
-		Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts,
+		Proofs:    challenge.NewDesk(challenge.DeskConfig{Pool: w.db, Nodes: nodes, PuzzleKey: puzzleKey, Poll: time.Millisecond, Now: w.now}),
+		ProofWait: 50 * time.Millisecond,
+		Access:    keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts,
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
-		Webhooks: webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
-		Alerts:   alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
-		Samples:  sample.NewStore(sample.Config{Pool: w.db, Now: w.now}),
-		Nodes: node.NewStore(node.Config{
-			Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
-			Join: pool.Join, Leave: pool.Leave, Now: w.now,
-		}),
+		Webhooks:  webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
+		Alerts:    alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
+		Samples:   sample.NewStore(sample.Config{Pool: w.db, Now: w.now}),
+		Nodes:     nodes,
 		EnrolFile: func(token string, expires time.Time) string { return token + " until " + expires.Format(time.RFC3339) },
 		Version:   "1.2.3", Now: w.now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

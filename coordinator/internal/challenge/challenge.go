@@ -90,6 +90,7 @@ type Standing struct {
 	ScoreNano      int64
 	ConfidenceNano int64
 	FailuresLeft   int
+	EarlyWarning   bool // few failures are left, and it is not suspended yet
 }
 
 // Referee issues challenges and judges answers.

@@ -110,7 +110,7 @@ func (r *Referee) announce(nodeID string, v Verdict, s Standing) {
 func (r *Referee) publishVerdict(nodeID string, v Verdict, s Standing) {
 	err := r.Publish(nodeID, wire.ChannelVerdict, wire.Verdict{
 		V: wire.ProtocolVersion, ChallengeID: hex.EncodeToString(v.ChallengeID[:]), Verdict: string(v.Result), Reason: v.Reason,
-		AtMs: v.At.UnixMilli(), ScoreNano: s.ScoreNano, ConfidenceNano: s.ConfidenceNano, FailuresLeft: s.FailuresLeft,
+		AtMs: v.At.UnixMilli(), ScoreNano: s.ScoreNano, ConfidenceNano: s.ConfidenceNano, FailuresLeft: s.FailuresLeft, EarlyWarning: s.EarlyWarning,
 	})
 	if err != nil {
 		r.Logger.Warn("verdict not published", "node_id", nodeID, "error", err)

@@ -65,3 +65,38 @@ SELECT v.verdict_no, v.challenge_id, v.result, v.reason, v.at, v.rule_version, v
 FROM verdict v JOIN score_change c ON c.verdict_no = v.verdict_no
 WHERE v.node_no = $1 AND v.verdict_no < sqlc.arg(before_verdict)
 ORDER BY v.verdict_no DESC LIMIT sqlc.arg(most);
+
+-- name: Statistics :one
+-- Of verdicts since a time, by the index on it.
+SELECT count(*) AS verdicts, count(DISTINCT v.node_no) AS nodes,
+    count(*) FILTER (WHERE v.result = 'valid') AS valid, count(*) FILTER (WHERE v.result = 'invalid') AS invalid,
+    count(*) FILTER (WHERE v.result = 'late') AS late, count(*) FILTER (WHERE v.result = 'missed') AS missed,
+    count(*) FILTER (WHERE v.result = 'deferred') AS deferred, count(*) FILTER (WHERE v.result = 'void') AS void,
+    count(v.answered_ms) AS answered, COALESCE(avg(v.answered_ms), 0)::float8 AS mean_ms,
+    COALESCE(percentile_disc(0.5) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS median_ms,
+    COALESCE(percentile_disc(0.95) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS p95_ms
+FROM verdict v WHERE v.at >= sqlc.arg(since) AND v.at < sqlc.arg(until);
+
+-- name: StandingOfAll :one
+SELECT count(*) AS nodes, COALESCE(avg(s.score), 0)::bigint AS mean, COALESCE(min(s.score), 0)::bigint AS lowest,
+    COALESCE(max(s.score), 0)::bigint AS highest,
+    count(*) FILTER (WHERE n.status = 'suspended' AND n.status_reason LIKE 'score:%') AS suspended,
+    count(*) FILTER (WHERE n.status = 'suspended' AND n.status_reason LIKE 'disqualified:%') AS disqualified
+FROM score s JOIN node n USING (node_no) WHERE n.deleted_at IS NULL AND s.verdicts > 0;
+
+-- name: Leaders :many
+-- The page is read by the index on nodes by score, and what else is shown for it alone.
+SELECT n.node_id, n.name, n.status, COALESCE(p.pool_id, '')::text AS pool_id, n.poot_score AS score,
+    COALESCE(s.confidence, 0)::bigint AS confidence, COALESCE(s.verdicts, 0)::bigint AS verdicts
+FROM (
+    SELECT * FROM node WHERE deleted_at IS NULL
+      AND (sqlc.arg(pool_id)::text = '' OR pool_no = (SELECT f.pool_no FROM pool f WHERE f.pool_id = sqlc.arg(pool_id)::text))
+    ORDER BY poot_score DESC, node_no DESC LIMIT sqlc.arg(most) OFFSET sqlc.arg(skip)
+) n LEFT JOIN LATERAL (SELECT c.confidence, c.verdicts FROM score c WHERE c.node_no = n.node_no LIMIT 1) s ON true
+LEFT JOIN LATERAL (SELECT o.pool_id FROM pool o WHERE o.pool_no = n.pool_no LIMIT 1) p ON true
+ORDER BY n.poot_score DESC, n.node_no DESC;
+
+-- name: LastChanges :many
+-- The newest change of a node and the one before.
+SELECT c.at, c.before, c.after, c.factors, c.reason FROM score_change c
+WHERE c.node_no = $1 ORDER BY c.change_no DESC LIMIT 2;

@@ -56,6 +56,12 @@ type Current struct {
 	OutputHash   string // hex SHA-256 of the last answer's bytes; "" when there was none
 }
 
+// EarlyWarning reports whether the node should be warned: few failures separate
+// it from a suspension that it is not under yet.
+func (c Current) EarlyWarning() bool {
+	return c.LastResult != "" && Warned(c.FailuresLeft, c.Counters.Standing)
+}
+
 // Get gives the current score of a node.
 func (s *Store) Get(ctx context.Context, nodeNo int32) (Current, error) {
 	row, err := sqlgen.New(s.pool).Get(ctx, nodeNo)

@@ -66,6 +66,11 @@ func (s Standing) next(reputation, timeliness int64, at time.Time) Standing {
 // EarlyWarning is the number of FailuresLeft below which a node is warned.
 const EarlyWarning = 10
 
+// Warned reports whether a node is to be warned early.
+func Warned(failuresLeft int, s Standing) bool {
+	return failuresLeft < EarlyWarning && !s.Suspended() && !s.Disqualified
+}
+
 // FailuresLeft is how many further failures in a row separate the node from
 // suspension: wrong answers, or late and missing ones, whichever needs fewer.
 // It is 0 when the node is suspended. A mixed row never needs fewer, since a

@@ -61,14 +61,14 @@ func (f *fleet) node() int32 {
 }
 
 // insertVerdict stores a judged challenge, as package challenge does.
-func (f *fleet) insertVerdict(ctx context.Context, tx db.Tx, node int32, result score.Result, reason string, at time.Time) (no int64, err error) {
+func (f *fleet) insertVerdict(ctx context.Context, tx db.Tx, node int32, reason string, v score.Judged) (no int64, err error) {
 	id := uuid.New()
 	if _, err := tx.Exec(ctx, `INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, state)
-		VALUES ($1, $2, 1, 1, $3, $4, $4, '', 'judged')`, id, node, at.Add(-time.Second), at); err != nil {
+		VALUES ($1, $2, 1, 1, $3, $4, $4, '', 'judged')`, id, node, v.At.Add(-time.Second), v.At); err != nil {
 		return 0, err
 	}
-	err = tx.QueryRow(ctx, `INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms)
-		VALUES ($1, $2, $3, $4, $5, 1, 250) RETURNING verdict_no`, id, node, at, result, reason).Scan(&no)
+	err = tx.QueryRow(ctx, `INSERT INTO verdict (challenge_id, node_no, at, result, reason, rule_version, answered_ms, counted, prompt, telemetry)
+		VALUES ($1, $2, $3, $4, $5, 1, 250, $6, $7, $8) RETURNING verdict_no`, id, node, v.At, v.Result, reason, !v.Aside, v.Prompt, v.Telemetry).Scan(&no)
 	return no, err
 }
 
@@ -76,7 +76,7 @@ func (f *fleet) judge(node int32, result score.Result, reason string, at time.Ti
 	f.t.Helper()
 	var change score.Change
 	err := db.InTx(f.t.Context(), f.pool, func(tx db.Tx) error {
-		no, err := f.insertVerdict(f.t.Context(), tx, node, result, reason, at)
+		no, err := f.insertVerdict(f.t.Context(), tx, node, reason, score.Judged{Result: result, At: at})
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func TestRolledBackVerdictLeavesNothing(t *testing.T) {
 	f := newFleet(t, nil)
 	node, stop := f.node(), errors.New("stop")
 	err := db.InTx(t.Context(), f.pool, func(tx db.Tx) error {
-		no, err := f.insertVerdict(t.Context(), tx, node, score.Valid, "", noon)
+		no, err := f.insertVerdict(t.Context(), tx, node, "", score.Judged{Result: score.Valid, At: noon})
 		if err != nil {
 			return err
 		}
@@ -171,7 +171,7 @@ func TestConcurrentVerdicts(t *testing.T) {
 	var numbers []int64
 	if err := db.InTx(t.Context(), f.pool, func(tx db.Tx) error {
 		for range 8 {
-			no, err := f.insertVerdict(t.Context(), tx, node, score.Missed, "", noon)
+			no, err := f.insertVerdict(t.Context(), tx, node, "", score.Judged{Result: score.Missed, At: noon})
 			if err != nil {
 				return err
 			}

@@ -314,6 +314,103 @@ func (q *Queries) Intervals(ctx context.Context, arg IntervalsParams) ([]Interva
 	return items, nil
 }
 
+const lastChanges = `-- name: LastChanges :many
+SELECT c.at, c.before, c.after, c.factors, c.reason FROM score_change c
+WHERE c.node_no = $1 ORDER BY c.change_no DESC LIMIT 2
+`
+
+type LastChangesRow struct {
+	At      time.Time
+	Before  int64
+	After   int64
+	Factors []byte
+	Reason  string
+}
+
+// The newest change of a node and the one before.
+func (q *Queries) LastChanges(ctx context.Context, nodeNo int32) ([]LastChangesRow, error) {
+	rows, err := q.db.Query(ctx, lastChanges, nodeNo)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LastChangesRow
+	for rows.Next() {
+		var i LastChangesRow
+		if err := rows.Scan(
+			&i.At,
+			&i.Before,
+			&i.After,
+			&i.Factors,
+			&i.Reason,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const leaders = `-- name: Leaders :many
+SELECT n.node_id, n.name, n.status, COALESCE(p.pool_id, '')::text AS pool_id, n.poot_score AS score,
+    COALESCE(s.confidence, 0)::bigint AS confidence, COALESCE(s.verdicts, 0)::bigint AS verdicts
+FROM (
+    SELECT node_no, node_id, name, node_type, status, status_reason, pool_no, serial_hash, inventory, payout_address, poot_score, online, session_no, agent_version, boot_id, last_heartbeat, created_at, updated_at, location, configuration, labels, version, status_until, agent_stopped, command_version, creation_key, creation_input, deleted_at, search, proven, cut_session, signed_change_ms, payout_address_before, payout_address_due, payout_address_changed_at, session_epoch, session_until FROM node WHERE deleted_at IS NULL
+      AND ($1::text = '' OR pool_no = (SELECT f.pool_no FROM pool f WHERE f.pool_id = $1::text))
+    ORDER BY poot_score DESC, node_no DESC LIMIT $3 OFFSET $2
+) n LEFT JOIN LATERAL (SELECT c.confidence, c.verdicts FROM score c WHERE c.node_no = n.node_no LIMIT 1) s ON true
+LEFT JOIN LATERAL (SELECT o.pool_id FROM pool o WHERE o.pool_no = n.pool_no LIMIT 1) p ON true
+ORDER BY n.poot_score DESC, n.node_no DESC
+`
+
+type LeadersParams struct {
+	PoolID string
+	Skip   int32
+	Most   int32
+}
+
+type LeadersRow struct {
+	NodeID     string
+	Name       string
+	Status     string
+	PoolID     string
+	Score      int64
+	Confidence int64
+	Verdicts   int64
+}
+
+// The page is read by the index on nodes by score, and what else is shown for it alone.
+func (q *Queries) Leaders(ctx context.Context, arg LeadersParams) ([]LeadersRow, error) {
+	rows, err := q.db.Query(ctx, leaders, arg.PoolID, arg.Skip, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LeadersRow
+	for rows.Next() {
+		var i LeadersRow
+		if err := rows.Scan(
+			&i.NodeID,
+			&i.Name,
+			&i.Status,
+			&i.PoolID,
+			&i.Score,
+			&i.Confidence,
+			&i.Verdicts,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lock = `-- name: Lock :one
 SELECT node_no, reputation_a, reputation_b, timely_a, timely_b, verdicts, verdict_no, score, confidence, factors, rule_version, vetted_at, calculated_at FROM score WHERE node_no = $1 FOR UPDATE
 `
@@ -391,6 +488,89 @@ func (q *Queries) OfNode(ctx context.Context, nodeID string) (OfNodeRow, error) 
 		&i.Reason,
 		&i.At,
 		&i.OutputHash,
+	)
+	return i, err
+}
+
+const standingOfAll = `-- name: StandingOfAll :one
+SELECT count(*) AS nodes, COALESCE(avg(s.score), 0)::bigint AS mean, COALESCE(min(s.score), 0)::bigint AS lowest,
+    COALESCE(max(s.score), 0)::bigint AS highest,
+    count(*) FILTER (WHERE n.status = 'suspended' AND n.status_reason LIKE 'score:%') AS suspended,
+    count(*) FILTER (WHERE n.status = 'suspended' AND n.status_reason LIKE 'disqualified:%') AS disqualified
+FROM score s JOIN node n USING (node_no) WHERE n.deleted_at IS NULL AND s.verdicts > 0
+`
+
+type StandingOfAllRow struct {
+	Nodes        int64
+	Mean         int64
+	Lowest       int64
+	Highest      int64
+	Suspended    int64
+	Disqualified int64
+}
+
+func (q *Queries) StandingOfAll(ctx context.Context) (StandingOfAllRow, error) {
+	row := q.db.QueryRow(ctx, standingOfAll)
+	var i StandingOfAllRow
+	err := row.Scan(
+		&i.Nodes,
+		&i.Mean,
+		&i.Lowest,
+		&i.Highest,
+		&i.Suspended,
+		&i.Disqualified,
+	)
+	return i, err
+}
+
+const statistics = `-- name: Statistics :one
+SELECT count(*) AS verdicts, count(DISTINCT v.node_no) AS nodes,
+    count(*) FILTER (WHERE v.result = 'valid') AS valid, count(*) FILTER (WHERE v.result = 'invalid') AS invalid,
+    count(*) FILTER (WHERE v.result = 'late') AS late, count(*) FILTER (WHERE v.result = 'missed') AS missed,
+    count(*) FILTER (WHERE v.result = 'deferred') AS deferred, count(*) FILTER (WHERE v.result = 'void') AS void,
+    count(v.answered_ms) AS answered, COALESCE(avg(v.answered_ms), 0)::float8 AS mean_ms,
+    COALESCE(percentile_disc(0.5) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS median_ms,
+    COALESCE(percentile_disc(0.95) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS p95_ms
+FROM verdict v WHERE v.at >= $1 AND v.at < $2
+`
+
+type StatisticsParams struct {
+	Since time.Time
+	Until time.Time
+}
+
+type StatisticsRow struct {
+	Verdicts int64
+	Nodes    int64
+	Valid    int64
+	Invalid  int64
+	Late     int64
+	Missed   int64
+	Deferred int64
+	Void     int64
+	Answered int64
+	MeanMs   float64
+	MedianMs int32
+	P95Ms    int32
+}
+
+// Of verdicts since a time, by the index on it.
+func (q *Queries) Statistics(ctx context.Context, arg StatisticsParams) (StatisticsRow, error) {
+	row := q.db.QueryRow(ctx, statistics, arg.Since, arg.Until)
+	var i StatisticsRow
+	err := row.Scan(
+		&i.Verdicts,
+		&i.Nodes,
+		&i.Valid,
+		&i.Invalid,
+		&i.Late,
+		&i.Missed,
+		&i.Deferred,
+		&i.Void,
+		&i.Answered,
+		&i.MeanMs,
+		&i.MedianMs,
+		&i.P95Ms,
 	)
 	return i, err
 }
