@@ -13,6 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/tron"
+	"lucid.internal/shared/wire"
 )
 
 // ByCLI stands in the audit log for whoever has a shell beside the database, by
@@ -32,6 +33,9 @@ func (f *Foundation) CreatePool(ctx context.Context, n NewPool) (pool.Pool, erro
 
 // AuditFilter selects entries of the audit log.
 type AuditFilter = audit.Filter
+
+// Update is a version of the agent that is announced to a ring.
+type Update = wire.Update
 
 // NewPool describes a pool to be made.
 type NewPool = pool.New

@@ -89,6 +89,9 @@ func New(f *Foundation, o Options) (*Coordinator, error) {
 	c.Nodes.Send = func(nodeID string, command *wire.Command) error {
 		return c.publish(nodeID, wire.ChannelCommand, command)
 	}
+	c.Nodes.SendConfig = func(nodeID string, config *wire.Config) error {
+		return c.publish(nodeID, wire.ChannelConfig, config)
+	}
 	c.Nodes.Disconnect = c.broker.Disconnect
 	if c.server, err = c.newServer(o.Version); err != nil {
 		return nil, err

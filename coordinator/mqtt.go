@@ -162,7 +162,7 @@ func (c *Coordinator) reject(ctx context.Context, n broker.Client, channel wire.
 	return broker.ErrIgnore
 }
 
-// publish sends a message to a node. Challenges go at QoS 0: one that is late
+// publish sends a message to a node. A configuration is retained. Challenges go at QoS 0: one that is late
 // is worthless, and a stuck reader must hold nobody up.
 func (c *Coordinator) publish(nodeID string, channel wire.Channel, message any) error {
 	payload, err := json.Marshal(message)
@@ -173,5 +173,5 @@ func (c *Coordinator) publish(nodeID string, channel wire.Channel, message any) 
 	if channel == wire.ChannelChallenge {
 		qos = 0
 	}
-	return c.broker.Publish(wire.Topic(nodeID, channel), payload, qos, false)
+	return c.broker.Publish(wire.Topic(nodeID, channel), payload, qos, channel == wire.ChannelConfig)
 }

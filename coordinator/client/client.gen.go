@@ -26,6 +26,16 @@ type AddPoolNode struct {
 	Priority *int64 `json:"priority,omitempty"`
 }
 
+// AgentConfig defines model for AgentConfig.
+type AgentConfig struct {
+	// Reason Why the agent refused it.
+	Reason *string `json:"reason"`
+	State  string  `json:"state"`
+
+	// Version Of the configuration that the agent is sent; rises with each.
+	Version int64 `json:"version"`
+}
+
 // Alert defines model for Alert.
 type Alert struct {
 	AlertId string `json:"alert_id"`
@@ -214,10 +224,18 @@ type Checks struct {
 
 // Configuration defines model for Configuration.
 type Configuration struct {
+	// Agent What the agent says of it; null when it is sent no configuration.
+	Agent             *AgentConfig            `json:"agent"`
 	AutoScaling       *bool                   `json:"auto_scaling"`
 	MaintenanceWindow *MaintenanceWindowInput `json:"maintenance_window"`
 	MaxSessions       *int64                  `json:"max_sessions"`
-	ResourceLimits    NodeLimits              `json:"resource_limits"`
+
+	// PublishIntervalSeconds How often it publishes; null like the other.
+	PublishIntervalSeconds *int64     `json:"publish_interval_seconds"`
+	ResourceLimits         NodeLimits `json:"resource_limits"`
+
+	// SampleIntervalSeconds How often the agent samples; null: as its own settings say.
+	SampleIntervalSeconds *int64 `json:"sample_interval_seconds"`
 }
 
 // ConfigurationInput defines model for ConfigurationInput.
@@ -226,7 +244,13 @@ type ConfigurationInput struct {
 	AutoScaling       *bool                   `json:"auto_scaling,omitempty"`
 	MaintenanceWindow *MaintenanceWindowInput `json:"maintenance_window,omitempty"`
 	MaxSessions       *int64                  `json:"max_sessions,omitempty"`
-	ResourceLimits    *NodeLimitsInput        `json:"resource_limits,omitempty"`
+
+	// PublishIntervalSeconds How often it publishes: not more often than it samples, and at most 256 samples at once.
+	PublishIntervalSeconds *int64           `json:"publish_interval_seconds,omitempty"`
+	ResourceLimits         *NodeLimitsInput `json:"resource_limits,omitempty"`
+
+	// SampleIntervalSeconds How often the agent samples, with the other; without both as its own settings say.
+	SampleIntervalSeconds *int64 `json:"sample_interval_seconds,omitempty"`
 }
 
 // CoordinatesInput defines model for CoordinatesInput.

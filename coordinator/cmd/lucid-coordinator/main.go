@@ -38,6 +38,7 @@ type cli struct {
 	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`
 	Keys       keysCmd       `cmd:"" help:"Keys of nodes."`
 	Audit      auditCmd      `cmd:"" help:"The log of who changed what."`
+	Update     updateCmd     `cmd:"" help:"Versions of the agent that are announced."`
 	Broker     brokerCmd     `cmd:"" help:"A broker that is not the coordinator's own."`
 	Config     configCmd     `cmd:"" help:"Settings."`
 	Version    versionCmd    `cmd:"" help:"Show the version."`

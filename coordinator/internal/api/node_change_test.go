@@ -54,7 +54,8 @@ func TestNodeFromCreationToDeletion(t *testing.T) {
 			"storage": {"type": "ssd", "interface": "nvme"}, "gpu": {"model": "VideoCore VII", "memory_total_bytes": 1024},
 			"network": [{"name": "eth0", "ip": "192.168.1.9", "mac": "dc:a6:32:00:00:09", "status": "up"}, {"name": "wlan0"}]},
 		"location": {"country": "DE", "city": "Munich", "timezone": "Europe/Berlin", "coordinates": {"latitude": 48.1, "longitude": 11.6}},
-		"configuration": {"max_sessions": 5, "resource_limits": {"cpu_percent": 80}, "maintenance_window": {"start": "23:00", "end": "01:30"}},
+		"configuration": {"max_sessions": 5, "resource_limits": {"cpu_percent": 80}, "maintenance_window": {"start": "23:00", "end": "01:30"},
+			"sample_interval_seconds": 5, "publish_interval_seconds": 60},
 		"labels": {"site": "attic"}}`, http.StatusCreated, &made)
 	id, _ := made.Node["node_id"].(string)
 	if made.Node["status"] != "pending" || made.Node["pool_id"] != "pool_home" || made.Node["payout_address"] != payoutAddress ||
@@ -67,6 +68,8 @@ func TestNodeFromCreationToDeletion(t *testing.T) {
 	})
 	wantObject(t, made.Node["configuration"].(object), object{
 		"max_sessions": json.Number("5"), "auto_scaling": nil, "maintenance_window": object{"start": "23:00", "end": "01:30"},
+		"sample_interval_seconds": json.Number("5"), "publish_interval_seconds": json.Number("60"),
+		"agent":           object{"version": json.Number("1"), "state": "pending", "reason": nil},
 		"resource_limits": object{"cpu_percent": json.Number("80"), "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil},
 	})
 	wantObject(t, made.Node["labels"].(object), object{"site": "attic"})

@@ -56,6 +56,16 @@ type configurationBody struct {
 	ResourceLimits    nodeLimitsBody                 `json:"resource_limits"`
 	AutoScaling       *bool                          `json:"auto_scaling"`
 	MaintenanceWindow orNull[maintenanceWindowInput] `json:"maintenance_window"`
+
+	SampleIntervalSeconds  *int                    `json:"sample_interval_seconds" doc:"How often the agent samples; null: as its own settings say."`
+	PublishIntervalSeconds *int                    `json:"publish_interval_seconds" doc:"How often it publishes; null like the other."`
+	Agent                  orNull[agentConfigBody] `json:"agent" doc:"What the agent says of it; null when it is sent no configuration."`
+}
+
+type agentConfigBody struct {
+	Version int64   `json:"version" doc:"Of the configuration that the agent is sent; rises with each."`
+	State   string  `json:"state" enum:"pending,applied,refused"`
+	Reason  *string `json:"reason" doc:"Why the agent refused it."`
 }
 
 type nodeLimitsBody struct {
@@ -70,6 +80,9 @@ type configurationInput struct {
 	ResourceLimits    *nodeLimitsInput        `json:"resource_limits,omitempty"`
 	AutoScaling       *bool                   `json:"auto_scaling,omitempty" doc:"Whether the pool's scaling may set the node aside."`
 	MaintenanceWindow *maintenanceWindowInput `json:"maintenance_window,omitempty"`
+
+	SampleIntervalSeconds  *int `json:"sample_interval_seconds,omitempty" minimum:"1" maximum:"3600" doc:"How often the agent samples, with the other; without both as its own settings say."`
+	PublishIntervalSeconds *int `json:"publish_interval_seconds,omitempty" minimum:"1" maximum:"3600" doc:"How often it publishes: not more often than it samples, and at most 256 samples at once."`
 }
 
 type nodeLimitsInput struct {
@@ -84,8 +97,14 @@ type maintenanceWindowInput struct {
 	End   string `json:"end" pattern:"^([01][0-9]|2[0-3]):[0-5][0-9]$" patternDescription:"HH:MM" example:"04:00" doc:"May be on the next day."`
 }
 
-func shapeConfiguration(c node.Configuration) configurationBody {
-	b := configurationBody{MaxSessions: c.MaxSessions, AutoScaling: c.AutoScaling}
+func shapeConfiguration(c node.Configuration, agent node.AgentConfig) configurationBody {
+	b := configurationBody{
+		MaxSessions: c.MaxSessions, AutoScaling: c.AutoScaling,
+		SampleIntervalSeconds: c.SampleIntervalSeconds, PublishIntervalSeconds: c.PublishIntervalSeconds,
+	}
+	if agent.Version > 0 {
+		b.Agent.value = &agentConfigBody{agent.Version, string(agent.State()), orNil(agent.Refusal)}
+	}
 	if l := c.ResourceLimits; l != nil {
 		b.ResourceLimits = nodeLimitsBody(*l)
 	}
@@ -99,7 +118,10 @@ func (in *configurationInput) configuration() *node.Configuration {
 	if in == nil {
 		return nil
 	}
-	c := node.Configuration{MaxSessions: in.MaxSessions, AutoScaling: in.AutoScaling}
+	c := node.Configuration{
+		MaxSessions: in.MaxSessions, AutoScaling: in.AutoScaling,
+		SampleIntervalSeconds: in.SampleIntervalSeconds, PublishIntervalSeconds: in.PublishIntervalSeconds,
+	}
 	if l := in.ResourceLimits; l != nil {
 		limits := node.ResourceLimits(*l)
 		c.ResourceLimits = &limits

@@ -126,7 +126,7 @@ func shapeNode(n node.Node) nodeBody {
 	return nodeBody{
 		NodeID: n.ID, Name: n.Name, Status: string(n.Status), StatusReason: orNil(n.StatusReason), StatusUntil: n.StatusUntil, Online: n.Online,
 		NodeType: n.Type, PoolID: orNil(n.PoolID), HardwareInfo: shapeHardware(n.Inventory),
-		Location: shapeLocation(n.Location), Configuration: shapeConfiguration(n.Configuration), Labels: n.Labels, AgentVersion: orNil(n.AgentVersion),
+		Location: shapeLocation(n.Location), Configuration: shapeConfiguration(n.Configuration, n.AgentConfig), Labels: n.Labels, AgentVersion: orNil(n.AgentVersion),
 		PayoutAddress: orNil(n.PayoutAddress), PayoutFrom: n.AddressDue, PootScore: points(n.ScoreNano), LastHeartbeat: n.LastHeartbeat,
 		CreatedAt: n.CreatedAt, UpdatedAt: n.UpdatedAt,
 	}

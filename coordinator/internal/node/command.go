@@ -116,7 +116,7 @@ func (s *Store) send(ctx context.Context, row sqlgen.UnsentCommandsRow) error {
 	return s.Send(row.NodeID, c)
 }
 
-// CommandResult takes a node's answer. One to a command that does not wait any
+// CommandResult takes a node's answer to a command or to its configuration. One to a command that does not wait any
 // more, or was another node's, changes nothing.
 func (s *Store) CommandResult(ctx context.Context, nodeNo int32, r *wire.CommandResult) error {
 	id, err := hex.DecodeString(r.CommandID)
@@ -125,6 +125,9 @@ func (s *Store) CommandResult(ctx context.Context, nodeNo int32, r *wire.Command
 	}
 	now := s.Now()
 	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		if isConfig, err := answerConfig(ctx, tx, nodeNo, r); isConfig || err != nil {
+			return err
+		}
 		if r.Result != wire.CommandDone {
 			return endCommand(ctx, tx, nodeNo, uuid.UUID(id), "refused", r.Reason, now)
 		}

@@ -59,6 +59,8 @@ type Node struct {
 	// Alerted says whether it has alerts that are not resolved; a list leaves it out.
 	Alerted bool
 
+	AgentConfig AgentConfig // what its agent is told to keep to
+
 	Memo *Memo // of its row
 }
 
@@ -95,6 +97,7 @@ type Config struct {
 	// connection. They reach only nodes of this coordinator's broker; what they
 	// miss is made up for by RunOnce where the broker is.
 	Send       func(nodeID string, c *wire.Command) error
+	SendConfig func(nodeID string, c *wire.Config) error // retained
 	Disconnect func(nodeID, reason string)
 }
 
@@ -121,6 +124,9 @@ func NewStore(c Config) *Store {
 	}
 	if c.Send == nil {
 		c.Send = func(string, *wire.Command) error { return errors.New("this coordinator has no broker") }
+	}
+	if c.SendConfig == nil {
+		c.SendConfig = func(string, *wire.Config) error { return errors.New("this coordinator has no broker") }
 	}
 	if c.Disconnect == nil {
 		c.Disconnect = func(string, string) {}

@@ -36,6 +36,9 @@ type Configuration struct {
 	ResourceLimits    *ResourceLimits    `json:"resource_limits,omitempty"`
 	AutoScaling       *bool              `json:"auto_scaling,omitempty"`
 	MaintenanceWindow *MaintenanceWindow `json:"maintenance_window,omitempty"`
+	// How often the agent samples and publishes; both or none.
+	SampleIntervalSeconds  *int `json:"sample_interval_seconds,omitempty"`
+	PublishIntervalSeconds *int `json:"publish_interval_seconds,omitempty"`
 }
 
 // ResourceLimits bound what the node lends.
@@ -162,6 +165,7 @@ func (f *findings) configuration(c *Configuration) {
 	if c.MaxSessions != nil && (*c.MaxSessions < 1 || *c.MaxSessions > 1000) {
 		f.add("configuration.max_sessions", "must be from 1 to 1000")
 	}
+	f.intervals(c)
 	if l := c.ResourceLimits; l != nil {
 		if l.CPUPercent != nil && !(*l.CPUPercent > 0 && *l.CPUPercent <= 100) {
 			f.add("configuration.resource_limits.cpu_percent", "must be above 0 and at most 100")
@@ -183,6 +187,24 @@ func (f *findings) configuration(c *Configuration) {
 		if !clockPattern.MatchString(w.End) || w.End == w.Start {
 			f.add("configuration.maintenance_window.end", "must be HH:MM and differ from start")
 		}
+	}
+}
+
+func (f *findings) intervals(c *Configuration) {
+	sample, publish := c.SampleIntervalSeconds, c.PublishIntervalSeconds
+	switch {
+	case sample == nil && publish == nil:
+		return
+	case sample == nil:
+		f.add("configuration.sample_interval_seconds", "must be given with publish_interval_seconds")
+		return
+	case publish == nil:
+		f.add("configuration.publish_interval_seconds", "must be given with sample_interval_seconds")
+		return
+	}
+	of := func(seconds int) time.Duration { return time.Duration(min(max(seconds, -1), 1<<20)) * time.Second }
+	for _, wrong := range wire.CheckIntervals(of(*sample), of(*publish)) {
+		f.add("configuration."+wrong.Name+"_seconds", "%s", wrong.Reason)
 	}
 }
 

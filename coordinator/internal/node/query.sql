@@ -338,3 +338,43 @@ WHERE n.node_no = k.node_no AND n.deleted_at IS NULL AND k.retired_at IS NULL
 SELECT count(*) AS nodes, count(k.rotate_asked_at) AS asked, coalesce(min(k.created_at), now())::timestamptz AS oldest,
     (SELECT count(*) FROM node_key o WHERE o.rotated AND o.retired_at > sqlc.arg(at)::timestamptz) AS overlapping
 FROM node_key k JOIN node n USING (node_no) WHERE k.retired_at IS NULL AND n.deleted_at IS NULL;
+
+-- name: NewConfig :exec
+UPDATE node SET config_version = config_version + 1, config_session = NULL WHERE node_no = $1;
+
+-- name: FirstConfig :exec
+-- A node that comes new into a ring that has been told of a version.
+UPDATE node SET config_version = 1 WHERE node_no = $1 AND config_version = 0
+    AND EXISTS (SELECT FROM update_announcement u WHERE u.ring = COALESCE(node.labels ->> 'ring', 'stable'));
+
+-- name: NewConfigOfRing :execrows
+UPDATE node SET config_version = config_version + 1, config_session = NULL
+WHERE node_no IN (SELECT n.node_no FROM node n WHERE n.deleted_at IS NULL AND COALESCE(n.labels ->> 'ring', 'stable') = sqlc.arg(ring)::text
+    ORDER BY n.node_no FOR NO KEY UPDATE);
+
+-- name: DueConfigs :many
+SELECT n.node_no, n.node_id, n.session_no, n.config_version, n.configuration,
+    COALESCE(u.version, '') AS update_version, COALESCE(u.ring, '') AS ring, COALESCE(u.time_window, '') AS time_window
+FROM node n LEFT JOIN update_announcement u ON u.ring = COALESCE(n.labels ->> 'ring', 'stable')
+WHERE n.online AND n.deleted_at IS NULL AND n.config_version > 0 AND n.config_session IS DISTINCT FROM n.session_no
+ORDER BY n.node_no LIMIT 1000;
+
+-- name: MarkConfigSent :exec
+UPDATE node SET config_session = session_no WHERE node_no = $1 AND config_version = $2 AND session_no = $3;
+
+-- name: ConfigVersion :one
+SELECT node_id, config_version FROM node WHERE node_no = $1;
+
+-- name: AnswerConfig :exec
+UPDATE node SET config_answered = config_version, config_refusal = $3
+WHERE node_no = $1 AND config_version = $2 AND config_answered <> config_version;
+
+-- name: Announce :exec
+INSERT INTO update_announcement (ring, version, time_window, announced_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (ring) DO UPDATE SET version = excluded.version, time_window = excluded.time_window, announced_at = excluded.announced_at;
+
+-- name: Withdraw :execrows
+DELETE FROM update_announcement WHERE ring = $1;
+
+-- name: Announcements :many
+SELECT ring, version, time_window, announced_at FROM update_announcement ORDER BY ring;

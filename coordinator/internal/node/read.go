@@ -15,7 +15,7 @@ import (
 const (
 	nodeColumns = `n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, ''),
 		n.inventory, n.location, n.configuration, n.labels, n.version, n.payout_address, n.payout_address_due, n.poot_score, n.online, n.agent_version,
-		o.from_at, n.created_at, n.updated_at`
+		o.from_at, n.created_at, n.updated_at, n.config_version, n.config_answered, n.config_refusal`
 	readRows = "SELECT n.xmin, h.at, " + nodeColumns + ` FROM node n JOIN node_heartbeat h USING (node_no) LEFT JOIN pool p USING (pool_no)
 		LEFT JOIN node_presence o ON o.node_no = n.node_no AND o.to_at IS NULL WHERE n.node_no = ANY($1) AND n.deleted_at IS NULL`
 	readHeartbeats = "SELECT node_no, at FROM node_heartbeat WHERE node_no = ANY($1)"
@@ -141,7 +141,7 @@ func scanNode(row pgx.Row, v *version, heard *time.Time) (n Node, err error) {
 	var inventory, location, configuration, labels []byte
 	err = row.Scan((*uint32)(v), heard, &n.No, &n.ID, &n.Name, &n.Type, &n.Status, &n.StatusReason, &n.StatusUntil, &n.PoolID,
 		&inventory, &location, &configuration, &labels, &n.Version, &n.PayoutAddress, &n.AddressDue, &n.ScoreNano, &n.Online, &n.AgentVersion,
-		&n.OnlineSince, &n.CreatedAt, &n.UpdatedAt)
+		&n.OnlineSince, &n.CreatedAt, &n.UpdatedAt, &n.AgentConfig.Version, &n.AgentConfig.answered, &n.AgentConfig.Refusal)
 	if err != nil {
 		return n, err
 	}

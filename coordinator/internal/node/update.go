@@ -125,6 +125,8 @@ func (s *Store) Update(ctx context.Context, by audit.By, nodeID string, u Update
 	if err != nil {
 		return Node{}, fmt.Errorf("update %s: %w", nodeID, nameTaken(err, orZero(u.Name)))
 	}
+	// What does not reach the node now, RunOnce beside its broker sends.
+	_ = s.sendConfigs(ctx)
 	return s.Get(ctx, nodeID)
 }
 
@@ -181,6 +183,9 @@ func (s *Store) store(ctx context.Context, tx db.Tx, row sqlgen.LockNodeRow, bef
 	})
 	if err == nil && after.PayoutAddress != before.PayoutAddress {
 		err = setAddress(ctx, tx, row.NodeNo, after.PayoutAddress, now, false)
+	}
+	if err == nil {
+		err = newConfig(ctx, q, row.NodeNo, before, after)
 	}
 	if err != nil || after.PoolID == before.PoolID {
 		return err

@@ -12,11 +12,11 @@ import (
 	"lucid.internal/coordinator/internal/node/sqlgen"
 )
 
-// RunOnce does what time brings: it sends commands that were given elsewhere,
+// RunOnce does what time brings: it sends commands and configurations that were given elsewhere,
 // gives up on those that nobody confirmed, lifts what has its end, and closes
 // connections made with keys that are no more. Only the coordinator with the broker calls it.
 func (s *Store) RunOnce(ctx context.Context) error {
-	return errors.Join(s.sendCommands(ctx), s.expireCommands(ctx), s.lift(ctx), s.closeRevoked(ctx))
+	return errors.Join(s.sendCommands(ctx), s.sendConfigs(ctx), s.expireCommands(ctx), s.lift(ctx), s.closeRevoked(ctx))
 }
 
 func (s *Store) expireCommands(ctx context.Context) error {

@@ -23,3 +23,10 @@ type EnrolmentToken struct {
 	Uses        int32
 	RevokedAt   *time.Time
 }
+
+type UpdateAnnouncement struct {
+	Ring        string
+	Version     string
+	TimeWindow  string
+	AnnouncedAt time.Time
+}

@@ -111,6 +111,73 @@ func (q *Queries) AllOffline(ctx context.Context) ([]AllOfflineRow, error) {
 	return items, nil
 }
 
+const announce = `-- name: Announce :exec
+INSERT INTO update_announcement (ring, version, time_window, announced_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (ring) DO UPDATE SET version = excluded.version, time_window = excluded.time_window, announced_at = excluded.announced_at
+`
+
+type AnnounceParams struct {
+	Ring        string
+	Version     string
+	TimeWindow  string
+	AnnouncedAt time.Time
+}
+
+func (q *Queries) Announce(ctx context.Context, arg AnnounceParams) error {
+	_, err := q.db.Exec(ctx, announce,
+		arg.Ring,
+		arg.Version,
+		arg.TimeWindow,
+		arg.AnnouncedAt,
+	)
+	return err
+}
+
+const announcements = `-- name: Announcements :many
+SELECT ring, version, time_window, announced_at FROM update_announcement ORDER BY ring
+`
+
+func (q *Queries) Announcements(ctx context.Context) ([]UpdateAnnouncement, error) {
+	rows, err := q.db.Query(ctx, announcements)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UpdateAnnouncement
+	for rows.Next() {
+		var i UpdateAnnouncement
+		if err := rows.Scan(
+			&i.Ring,
+			&i.Version,
+			&i.TimeWindow,
+			&i.AnnouncedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const answerConfig = `-- name: AnswerConfig :exec
+UPDATE node SET config_answered = config_version, config_refusal = $3
+WHERE node_no = $1 AND config_version = $2 AND config_answered <> config_version
+`
+
+type AnswerConfigParams struct {
+	NodeNo        int32
+	ConfigVersion int64
+	ConfigRefusal string
+}
+
+func (q *Queries) AnswerConfig(ctx context.Context, arg AnswerConfigParams) error {
+	_, err := q.db.Exec(ctx, answerConfig, arg.NodeNo, arg.ConfigVersion, arg.ConfigRefusal)
+	return err
+}
+
 const answerOfUse = `-- name: AnswerOfUse :one
 SELECT response FROM enrolment_use WHERE token_hash = $1 AND request_hash = $2
 `
@@ -190,6 +257,22 @@ func (q *Queries) CloseState(ctx context.Context, arg CloseStateParams) (time.Ti
 	var to_at time.Time
 	err := row.Scan(&to_at)
 	return to_at, err
+}
+
+const configVersion = `-- name: ConfigVersion :one
+SELECT node_id, config_version FROM node WHERE node_no = $1
+`
+
+type ConfigVersionRow struct {
+	NodeID        string
+	ConfigVersion int64
+}
+
+func (q *Queries) ConfigVersion(ctx context.Context, nodeNo int32) (ConfigVersionRow, error) {
+	row := q.db.QueryRow(ctx, configVersion, nodeNo)
+	var i ConfigVersionRow
+	err := row.Scan(&i.NodeID, &i.ConfigVersion)
+	return i, err
 }
 
 const connect = `-- name: Connect :one
@@ -321,6 +404,54 @@ func (q *Queries) DropTokens(ctx context.Context, nodeNo *int32) error {
 	return err
 }
 
+const dueConfigs = `-- name: DueConfigs :many
+SELECT n.node_no, n.node_id, n.session_no, n.config_version, n.configuration,
+    COALESCE(u.version, '') AS update_version, COALESCE(u.ring, '') AS ring, COALESCE(u.time_window, '') AS time_window
+FROM node n LEFT JOIN update_announcement u ON u.ring = COALESCE(n.labels ->> 'ring', 'stable')
+WHERE n.online AND n.deleted_at IS NULL AND n.config_version > 0 AND n.config_session IS DISTINCT FROM n.session_no
+ORDER BY n.node_no LIMIT 1000
+`
+
+type DueConfigsRow struct {
+	NodeNo        int32
+	NodeID        string
+	SessionNo     int64
+	ConfigVersion int64
+	Configuration []byte
+	UpdateVersion string
+	Ring          string
+	TimeWindow    string
+}
+
+func (q *Queries) DueConfigs(ctx context.Context) ([]DueConfigsRow, error) {
+	rows, err := q.db.Query(ctx, dueConfigs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DueConfigsRow
+	for rows.Next() {
+		var i DueConfigsRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.NodeID,
+			&i.SessionNo,
+			&i.ConfigVersion,
+			&i.Configuration,
+			&i.UpdateVersion,
+			&i.Ring,
+			&i.TimeWindow,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dueRotations = `-- name: DueRotations :many
 SELECT n.node_no, n.node_id FROM node_key k JOIN node n USING (node_no)
 WHERE k.retired_at IS NULL AND n.online AND n.deleted_at IS NULL
@@ -400,6 +531,17 @@ type EndSessionAtParams struct {
 // Not one of which the broker does not tell with what key it logged in.
 func (q *Queries) EndSessionAt(ctx context.Context, arg EndSessionAtParams) error {
 	_, err := q.db.Exec(ctx, endSessionAt, arg.NodeNo, arg.SessionUntil)
+	return err
+}
+
+const firstConfig = `-- name: FirstConfig :exec
+UPDATE node SET config_version = 1 WHERE node_no = $1 AND config_version = 0
+    AND EXISTS (SELECT FROM update_announcement u WHERE u.ring = COALESCE(node.labels ->> 'ring', 'stable'))
+`
+
+// A node that comes new into a ring that has been told of a version.
+func (q *Queries) FirstConfig(ctx context.Context, nodeNo int32) error {
+	_, err := q.db.Exec(ctx, firstConfig, nodeNo)
 	return err
 }
 
@@ -1051,6 +1193,21 @@ func (q *Queries) LockTokensNode(ctx context.Context, tokenHash []byte) error {
 	return err
 }
 
+const markConfigSent = `-- name: MarkConfigSent :exec
+UPDATE node SET config_session = session_no WHERE node_no = $1 AND config_version = $2 AND session_no = $3
+`
+
+type MarkConfigSentParams struct {
+	NodeNo        int32
+	ConfigVersion int64
+	SessionNo     int64
+}
+
+func (q *Queries) MarkConfigSent(ctx context.Context, arg MarkConfigSentParams) error {
+	_, err := q.db.Exec(ctx, markConfigSent, arg.NodeNo, arg.ConfigVersion, arg.SessionNo)
+	return err
+}
+
 const markDeleted = `-- name: MarkDeleted :exec
 UPDATE node SET deleted_at = $2, updated_at = $2, version = version + 1 WHERE node_no = $1
 `
@@ -1122,6 +1279,29 @@ func (q *Queries) NameTaken(ctx context.Context, name string) (bool, error) {
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
+}
+
+const newConfig = `-- name: NewConfig :exec
+UPDATE node SET config_version = config_version + 1, config_session = NULL WHERE node_no = $1
+`
+
+func (q *Queries) NewConfig(ctx context.Context, nodeNo int32) error {
+	_, err := q.db.Exec(ctx, newConfig, nodeNo)
+	return err
+}
+
+const newConfigOfRing = `-- name: NewConfigOfRing :execrows
+UPDATE node SET config_version = config_version + 1, config_session = NULL
+WHERE node_no IN (SELECT n.node_no FROM node n WHERE n.deleted_at IS NULL AND COALESCE(n.labels ->> 'ring', 'stable') = $1::text
+    ORDER BY n.node_no FOR NO KEY UPDATE)
+`
+
+func (q *Queries) NewConfigOfRing(ctx context.Context, ring string) (int64, error) {
+	result, err := q.db.Exec(ctx, newConfigOfRing, ring)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const nextKeyEpoch = `-- name: NextKeyEpoch :one
@@ -1784,4 +1964,16 @@ func (q *Queries) ValidKeys(ctx context.Context, arg ValidKeysParams) ([]ValidKe
 		return nil, err
 	}
 	return items, nil
+}
+
+const withdraw = `-- name: Withdraw :execrows
+DELETE FROM update_announcement WHERE ring = $1
+`
+
+func (q *Queries) Withdraw(ctx context.Context, ring string) (int64, error) {
+	result, err := q.db.Exec(ctx, withdraw, ring)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
