@@ -24,13 +24,16 @@ func measureIngest(ctx context.Context, o options, binaries harness.Binaries, di
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	log.Printf("enrolling %d nodes ...", o.connections)
-	l := load{addr: s.plain, window: o.window}
-	if l.credentials, err = enrolMany(ctx, s.Coordinator, o.connections); err != nil {
+	credentials, err := enrolMany(ctx, s.Coordinator, o.connections)
+	if err != nil {
 		return nil, err
 	}
-	for _, samples := range []int{1, 6} {
-		l.samples = samples
-		f, err := ingestFigure(ctx, o, s.Coordinator, l)
+	for _, shape := range []struct {
+		samples, window int
+		target          float64 // samples a second; 0: none was set
+	}{{1, o.window, 80_000}, {6, o.window, 150_000}, {1, 1, 0}} {
+		l := load{addr: s.plain, credentials: credentials, samples: shape.samples, window: shape.window}
+		f, err := ingestFigure(ctx, o, s.Coordinator, l, shape.target)
 		if err != nil {
 			return nil, err
 		}
@@ -40,8 +43,8 @@ func measureIngest(ctx context.Context, o options, binaries harness.Binaries, di
 }
 
 // ingestFigure measures one size of message and both of its references.
-func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load) (figure, error) {
-	log.Printf("durable ingest, %d samples a message ...", l.samples)
+func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load, target float64) (figure, error) {
+	log.Printf("durable ingest, %d samples a message, %d messages on their way each ...", l.samples, l.window)
 	before, err := c.Database().Int64(ctx, "SELECT count(*) FROM sample")
 	if err != nil {
 		return figure{}, err
@@ -68,23 +71,26 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 	if err != nil {
 		return figure{}, err
 	}
-	target := map[int]float64{1: 80_000, 6: 150_000}[l.samples]
 	slower := min(alone.PerSecond, copied)
-	return figure{
+	f := figure{
 		Name: fmt.Sprintf("durable ingest, %d connections, %d samples a message, %d messages on their way each, QoS 1, plain MQTT", o.connections, l.samples, l.window),
 		Measured: fmt.Sprintf("%s samples/s acknowledged after commit (%.0f %% of the slower reference; CPU a sample: %s; all %s acknowledged samples found in the table)",
 			thousands(got.PerSecond), 100*got.PerSecond/slower, m.perSample(got.Measured), thousands(float64(got.Acked))),
 		Reference: fmt.Sprintf("broker alone with an empty hook %s/s; COPY of %s of the rows into the same table %s/s",
 			thousands(alone.PerSecond), thousands(float64(rows)), thousands(copied)),
-		// The third comparison that was planned cannot be made from packages.
-		Target:  fmt.Sprintf(">= %s/s and >= 30 %% of the slower reference (not compared with mosquitto, telegraf and PostgreSQL: Debian has no telegraf)", thousands(target)),
-		Met:     judged(got.PerSecond >= target && got.PerSecond >= 0.3*slower),
+		Target:  "-",
 		Command: command(o),
-	}, nil
+	}
+	if target > 0 {
+		// The third comparison that was planned cannot be made from packages.
+		f.Target = fmt.Sprintf(">= %s/s and >= 30 %% of the slower reference (not compared with mosquitto, telegraf and PostgreSQL: Debian has no telegraf)", thousands(target))
+		f.Met = judged(got.PerSecond >= target && got.PerSecond >= 0.3*slower)
+	}
+	return f, nil
 }
 
 func command(o options) string {
-	return fmt.Sprintf("go run ./e2e/cmd/bench -connections %d -window %d -duration %s -watch %s", o.connections, o.window, o.duration, o.watch)
+	return fmt.Sprintf("go run ./cmd/bench -only ingest -connections %d -window %d -duration %s", o.connections, o.window, o.duration)
 }
 
 // enrolMany enrols nodes over the API, each with a token of its own. The

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"lucid.internal/e2e/harness"
+	"lucid.internal/shared/wire"
 )
 
 // options are the flags.
@@ -40,7 +41,7 @@ func main() {
 	var o options
 	flag.DurationVar(&o.duration, "duration", 10*time.Second, "how long each rate is measured, after a warm-up")
 	flag.IntVar(&o.connections, "connections", 1000, "MQTT connections of the ingest figures")
-	flag.IntVar(&o.window, "window", 1, "messages on their way on each of them; an agent has one")
+	flag.IntVar(&o.window, "window", wire.MaxUnacknowledged, "messages on their way on each of them; an agent with a backlog has as many as by default")
 	flag.DurationVar(&o.watch, "watch", 2*time.Minute, "how long the agent is watched")
 	flag.StringVar(&o.only, "only", "", "measure one part only: ingest, scale, proof, settlement, reads or agent")
 	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of a table")

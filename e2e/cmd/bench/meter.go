@@ -39,7 +39,11 @@ func (m *meter) read(c *harness.Coordinator) error {
 
 // perSample shares the time between the first and the last reading out.
 func (m *meter) perSample(samples uint64) string {
+	return fmt.Sprintf("coordinator %.1f µs, Postgres %.1f µs, client %.1f µs", m.micros(0, samples), m.micros(1, samples), m.micros(2, samples))
+}
+
+// micros is what a sample cost one of them.
+func (m *meter) micros(who int, samples uint64) float64 {
 	first, last := m.readings[0], m.readings[len(m.readings)-1]
-	micros := func(i int) float64 { return float64(last[i]-first[i]) / 1e3 / float64(max(samples, 1)) }
-	return fmt.Sprintf("coordinator %.1f µs, Postgres %.1f µs, client %.1f µs", micros(0), micros(1), micros(2))
+	return float64(last[who]-first[who]) / 1e3 / float64(max(samples, 1))
 }
