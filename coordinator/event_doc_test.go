@@ -11,6 +11,7 @@ import (
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
@@ -28,6 +29,7 @@ func TestEventExamples(t *testing.T) {
 	}
 	answered, usage := int32(212), 12.5
 	at := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	back, _ := fraud.RuleByID("boot_time_back")
 	for no, e := range []event.Event{
 		{Kind: event.Node, Body: node.Changed{Change: "status", Status: node.Active, Reason: "proven", Before: node.Starting, Online: true}},
 		{Kind: event.Proof, Body: challenge.Judged{
@@ -46,6 +48,8 @@ func TestEventExamples(t *testing.T) {
 			Change: alert.Fired, AlertID: "alert_17", Kind: alert.Temperature, State: alert.Firing, Severity: alert.Warning, Value: 77.9, Threshold: 75,
 			Summary: "processor at 77.9 °C, threshold 75.0 °C", StartedAt: at.Add(-5 * time.Minute), FiredAt: &at,
 		}},
+		{Kind: event.Fraud, Body: fraud.Changed{Change: "flagged", FlagID: "flag_12", Rule: back.ID, Layer: &back.Layer, Severity: back.Severity, Summary: back.Summary}},
+		{Kind: event.Fraud, Body: fraud.Changed{Change: "held", Summary: "20 USDT are held until its flags are decided"}},
 		{Kind: event.Sample, Body: wire.Sample{Seq: 17, AtMs: at.UnixMilli(), CPU: &wire.CPU{UsagePercent: &usage, Cores: 4, LoadAverage: [3]float64{0.4, 0.3, 0.2}}}},
 	} {
 		m := event.Message{V: 1, No: int64(4711 + no), Kind: e.Kind, At: at, NodeID: "node_4f1c2a", PoolID: "pool_home"}

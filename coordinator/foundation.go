@@ -15,10 +15,13 @@ import (
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/authority"
+	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/shared/proof"
 )
@@ -35,6 +38,7 @@ type Foundation struct {
 	Nodes     *node.Store
 	Pools     *pool.Store
 	Audit     *audit.Log
+	Fraud     *fraud.Store
 
 	payouts      *payout.Store
 	secrets      *seal.Store
@@ -110,7 +114,10 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 		nodes.Assign = pool.Assign
 	}
 	f.Nodes = node.NewStore(nodes)
-	return f.openPayouts()
+	if err := f.openPayouts(); err != nil {
+		return err
+	}
+	return f.openFraud()
 }
 
 func (f *Foundation) openPayouts() (err error) {
@@ -118,6 +125,22 @@ func (f *Foundation) openPayouts() (err error) {
 	f.payouts, err = payout.NewStore(payout.Config{
 		Pool: f.DB, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
 		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
+		Held: fraud.Held, Now: f.now, Logger: f.Log,
+	})
+	return err
+}
+
+func (f *Foundation) openFraud() error {
+	scores, err := score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore}) // only read from
+	if err != nil {
+		return err
+	}
+	f.Fraud, err = fraud.NewStore(fraud.Config{
+		Pool: f.DB, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
+		Vetted: func(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (bool, error) {
+			s, err := scores.AsOf(ctx, tx, []int32{nodeNo}, at)
+			return s[nodeNo].Vetted, err
+		},
 		Now: f.now, Logger: f.Log,
 	})
 	return err

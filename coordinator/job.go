@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/alert"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/job"
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/pool"
@@ -24,6 +25,7 @@ const (
 	closerInterval   = time.Second // due is what the tables say; asking costs little
 	alertInterval    = 15 * time.Second
 	webhookInterval  = time.Second
+	fraudInterval    = 5 * time.Second
 	takeoverInterval = 2 * time.Second
 )
 
@@ -51,6 +53,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("pool summaries", summaryInterval, c.publishSummaries())
 	start("integrations", readerInterval, c.checkReaders)
 	start("webhooks", webhookInterval, c.webhooks.RunOnce)
+	start("fraud", fraudInterval, fraud.NewJudge(c.Fraud).RunOnce)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)

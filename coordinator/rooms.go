@@ -16,6 +16,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/payout"
@@ -57,7 +58,7 @@ func (c *Coordinator) buildRooms() (err error) {
 	c.referee = challenge.New(challenge.Config{
 		Pool: c.DB, Nodes: c.Nodes, PuzzleKey: c.puzzleKey, Count: p.Puzzles, Difficulty: p.Difficulty,
 		Interval: p.Interval, Deadline: p.Deadline, Validity: p.Validity, Quiet: min(quietAfterStart, p.Interval),
-		Publish: c.publish, ChainAt: c.samples.ChainAt, OurFault: c.ourFault, OnVerdict: c.onVerdict, Standing: c.standing,
+		Suspects: c.Fraud.Suspects, Publish: c.publish, ChainAt: c.samples.ChainAt, OurFault: c.ourFault, OnVerdict: c.onVerdict, Standing: c.standing,
 		AfterVerdict: c.observer.Verdict, Counted: func(reason string) { ignored.WithLabelValues(reason).Inc() },
 		Logger: c.Log, Now: c.now,
 	})
@@ -112,9 +113,13 @@ func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, 
 	if err != nil {
 		return nil, err
 	}
+	held, err := fraud.Held(ctx, tx, nodeNos) // now, whenever that was: what is held is decided for all that it has
+	if err != nil {
+		return nil, err
+	}
 	all := make(map[int32]epoch.ScoreAt, len(scores))
 	for no, s := range scores {
-		all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+		all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted, Held: held[no]}
 	}
 	return all, nil
 }
@@ -138,7 +143,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Proofs: c.proofs, ProofWait: min(c.Config.Poot.Deadline+2*pulseInterval, longestProofWait), Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Payouts: c.Payouts(),
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Proofs: c.proofs, ProofWait: min(c.Config.Poot.Deadline+2*pulseInterval, longestProofWait), Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Payouts: c.Payouts(), Fraud: c.Fraud,
 		Audit: c.Audit, Events: c.events, EnrolFile: c.enrolFile,
 		Checks:  c.checks(),
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},

@@ -84,6 +84,12 @@ type AlertList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
+// Appeal defines model for Appeal.
+type Appeal struct {
+	// Text What speaks against the flag.
+	Text string `json:"text"`
+}
+
 // ApplyMoves defines model for ApplyMoves.
 type ApplyMoves struct {
 	Moves []Move `json:"moves"`
@@ -449,6 +455,14 @@ type DeadLetterList struct {
 	Pagination  Pagination   `json:"pagination"`
 }
 
+// Decision defines model for Decision.
+type Decision struct {
+	Decision string `json:"decision"`
+
+	// Reason Why; the owner reads it.
+	Reason string `json:"reason"`
+}
+
 // Delivery defines model for Delivery.
 type Delivery struct {
 	Attempts  int64     `json:"attempts"`
@@ -701,6 +715,45 @@ type Filesystem struct {
 	ReadOnly           bool   `json:"read_only"`
 	TotalBytes         int64  `json:"total_bytes"`
 	UsedBytes          int64  `json:"used_bytes"`
+}
+
+// Flag defines model for Flag.
+type Flag struct {
+	Appeal     *string    `json:"appeal"`
+	AppealedAt *time.Time `json:"appealed_at"`
+	AppealedBy *string    `json:"appealed_by"`
+
+	// At Of the evidence.
+	At        time.Time  `json:"at"`
+	DecidedAt *time.Time `json:"decided_at"`
+	DecidedBy *string    `json:"decided_by"`
+
+	// Evidence What the rule went by; its shape is the rule's.
+	Evidence *map[string]interface{} `json:"evidence"`
+	FlagId   string                  `json:"flag_id"`
+	FoundAt  time.Time               `json:"found_at"`
+
+	// Layer 0 crypto, 1 identity, 2 plausibility, 3 relations, 4 statistics, 5 economics.
+	Layer    int64  `json:"layer"`
+	NodeId   string `json:"node_id"`
+	NodeName string `json:"node_name"`
+
+	// PoolId Where the node is now; null outside a pool.
+	PoolId *string `json:"pool_id"`
+
+	// Reason Of the decision.
+	Reason      *string `json:"reason"`
+	Rule        string  `json:"rule"`
+	RuleVersion int64   `json:"rule_version"`
+	Severity    string  `json:"severity"`
+	State       string  `json:"state"`
+	Summary     string  `json:"summary"`
+}
+
+// FlagList defines model for FlagList.
+type FlagList struct {
+	Flags      []Flag     `json:"flags"`
+	Pagination Pagination `json:"pagination"`
 }
 
 // Fleet defines model for Fleet.
@@ -2290,6 +2343,27 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListFlagsParams defines parameters for ListFlags.
+type ListFlagsParams struct {
+	// Page Page number, from 1.
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Items on a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Rule Only flags of this rule.
+	Rule *string `form:"rule,omitempty" json:"rule,omitempty"`
+
+	// Severity Only flags of this severity.
+	Severity *string `form:"severity,omitempty" json:"severity,omitempty"`
+
+	// State Only flags in this state.
+	State *string `form:"state,omitempty" json:"state,omitempty"`
+
+	// NodeId Only flags of this node.
+	NodeId *string `form:"node_id,omitempty" json:"node_id,omitempty"`
+}
+
 // ListNodesParams defines parameters for ListNodes.
 type ListNodesParams struct {
 	// Page Page number, from 1.
@@ -2425,6 +2499,24 @@ type UpdateNodeParams struct {
 type GetEarningsParams struct {
 	// Limit Epochs shown.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListNodeFlagsParams defines parameters for ListNodeFlags.
+type ListNodeFlagsParams struct {
+	// Page Page number, from 1.
+	Page *int64 `form:"page,omitempty" json:"page,omitempty"`
+
+	// Limit Items on a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Rule Only flags of this rule.
+	Rule *string `form:"rule,omitempty" json:"rule,omitempty"`
+
+	// Severity Only flags of this severity.
+	Severity *string `form:"severity,omitempty" json:"severity,omitempty"`
+
+	// State Only flags in this state.
+	State *string `form:"state,omitempty" json:"state,omitempty"`
 }
 
 // ListNodePayoutsParams defines parameters for ListNodePayouts.
@@ -2580,6 +2672,9 @@ type EnrollJSONRequestBody = EnrollRequest
 // CreateEnrolmentTokenJSONRequestBody defines body for CreateEnrolmentToken for application/json ContentType.
 type CreateEnrolmentTokenJSONRequestBody = NewEnrolmentToken
 
+// DecideFlagJSONRequestBody defines body for DecideFlag for application/json ContentType.
+type DecideFlagJSONRequestBody = Decision
+
 // CreateNodeJSONRequestBody defines body for CreateNode for application/json ContentType.
 type CreateNodeJSONRequestBody = CreateNode
 
@@ -2606,6 +2701,9 @@ type ValidateProofsJSONRequestBody = ValidateProofs
 
 // UpdateNodeJSONRequestBody defines body for UpdateNode for application/json ContentType.
 type UpdateNodeJSONRequestBody = UpdateNode
+
+// AppealFlagJSONRequestBody defines body for AppealFlag for application/json ContentType.
+type AppealFlagJSONRequestBody = Appeal
 
 // ValidateProofJSONRequestBody defines body for ValidateProof for application/json ContentType.
 type ValidateProofJSONRequestBody = ShownAnswer
@@ -3263,6 +3361,37 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/fleet/summary (the `GetFleetSummary` operationId).
 	GetFleetSummary(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListFlags List flags of fraud
+	//
+	// Newest first, with the evidence that each rule went by. docs/fraud.md tells of the rules, and what holds money.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/fraud/flags (the `ListFlags` operationId).
+	ListFlags(ctx context.Context, params *ListFlagsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideFlagWithBody Decide a flag
+	//
+	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	//
+	// Needs role admin or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+	DecideFlagWithBody(ctx context.Context, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideFlag Decide a flag
+	//
+	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	//
+	// Needs role admin or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+	DecideFlag(ctx context.Context, flagId string, body DecideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListNodes List nodes
 	//
 	// Filters are combined with and. Without sort the newest node comes first.
@@ -3595,6 +3724,37 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/earnings (the `GetEarnings` operationId).
 	GetEarnings(ctx context.Context, nodeId string, params *GetEarningsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListNodeFlags List a node's flags
+	//
+	// Newest first.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/fraud/flags (the `ListNodeFlags` operationId).
+	ListNodeFlags(ctx context.Context, nodeId string, params *ListNodeFlagsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppealFlagWithBody Appeal against a flag
+	//
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	//
+	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+	AppealFlagWithBody(ctx context.Context, nodeId string, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AppealFlag Appeal against a flag
+	//
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	//
+	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+	AppealFlag(ctx context.Context, nodeId string, flagId string, body AppealFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNodePayouts List a node's payouts
 	//
@@ -4634,6 +4794,67 @@ func (c *Client) GetFleetSummary(ctx context.Context, reqEditors ...RequestEdito
 	return c.Client.Do(req)
 }
 
+// ListFlags List flags of fraud
+//
+// Newest first, with the evidence that each rule went by. docs/fraud.md tells of the rules, and what holds money.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/fraud/flags (the `ListFlags` operationId).
+func (c *Client) ListFlags(ctx context.Context, params *ListFlagsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFlagsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideFlagWithBody Decide a flag
+//
+// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+//
+// Needs role admin or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+func (c *Client) DecideFlagWithBody(ctx context.Context, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideFlagRequestWithBody(c.Server, flagId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideFlag Decide a flag
+//
+// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+//
+// Needs role admin or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+func (c *Client) DecideFlag(ctx context.Context, flagId string, body DecideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideFlagRequest(c.Server, flagId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListNodes List nodes
 //
 // Filters are combined with and. Without sort the newest node comes first.
@@ -5287,6 +5508,67 @@ func (c *Client) UpdateNode(ctx context.Context, nodeId string, params *UpdateNo
 // Corresponds with GET /api/v1/nodes/{node_id}/earnings (the `GetEarnings` operationId).
 func (c *Client) GetEarnings(ctx context.Context, nodeId string, params *GetEarningsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetEarningsRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListNodeFlags List a node's flags
+//
+// Newest first.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/fraud/flags (the `ListNodeFlags` operationId).
+func (c *Client) ListNodeFlags(ctx context.Context, nodeId string, params *ListNodeFlagsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListNodeFlagsRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppealFlagWithBody Appeal against a flag
+//
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+//
+// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+func (c *Client) AppealFlagWithBody(ctx context.Context, nodeId string, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppealFlagRequestWithBody(c.Server, nodeId, flagId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AppealFlag Appeal against a flag
+//
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+//
+// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+func (c *Client) AppealFlag(ctx context.Context, nodeId string, flagId string, body AppealFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAppealFlagRequest(c.Server, nodeId, flagId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7387,6 +7669,167 @@ func NewGetFleetSummaryRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListFlagsRequest constructs an http.Request for the ListFlags method
+func NewListFlagsRequest(server string, params *ListFlagsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/fraud/flags")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Rule != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "rule", *params.Rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Severity != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "severity", *params.Severity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NodeId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "node_id", *params.NodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDecideFlagRequest calls the generic DecideFlag builder with application/json body
+func NewDecideFlagRequest(server string, flagId string, body DecideFlagJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideFlagRequestWithBody(server, flagId, "application/json", bodyReader)
+}
+
+// NewDecideFlagRequestWithBody constructs an http.Request for the DecideFlag method, with any body, and a specified content type
+func NewDecideFlagRequestWithBody(server string, flagId string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "flag_id", flagId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/fraud/flags/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListNodesRequest constructs an http.Request for the ListNodes method
 func NewListNodesRequest(server string, params *ListNodesParams) (*http.Request, error) {
 	var err error
@@ -8813,6 +9256,169 @@ func NewGetEarningsRequest(server string, nodeId string, params *GetEarningsPara
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListNodeFlagsRequest constructs an http.Request for the ListNodeFlags method
+func NewListNodeFlagsRequest(server string, nodeId string, params *ListNodeFlagsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/fraud/flags", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Page != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "page", *params.Page, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Rule != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "rule", *params.Rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Severity != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "severity", *params.Severity, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAppealFlagRequest calls the generic AppealFlag builder with application/json body
+func NewAppealFlagRequest(server string, nodeId string, flagId string, body AppealFlagJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAppealFlagRequestWithBody(server, nodeId, flagId, "application/json", bodyReader)
+}
+
+// NewAppealFlagRequestWithBody constructs an http.Request for the AppealFlag method, with any body, and a specified content type
+func NewAppealFlagRequestWithBody(server string, nodeId string, flagId string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "flag_id", flagId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/fraud/flags/%s/appeal", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -10887,6 +11493,39 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/fleet/summary (the `GetFleetSummary` operationId).
 	GetFleetSummaryWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetFleetSummaryResponse, error)
 
+	// ListFlagsWithResponse List flags of fraud
+	//
+	// Newest first, with the evidence that each rule went by. docs/fraud.md tells of the rules, and what holds money.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/fraud/flags (the `ListFlags` operationId).
+	ListFlagsWithResponse(ctx context.Context, params *ListFlagsParams, reqEditors ...RequestEditorFn) (*ListFlagsResponse, error)
+
+	// DecideFlagWithBodyWithResponse Decide a flag
+	//
+	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	//
+	// Needs role admin or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+	DecideFlagWithBodyWithResponse(ctx context.Context, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideFlagResponse, error)
+
+	// DecideFlagWithResponse Decide a flag
+	//
+	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	//
+	// Needs role admin or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+	DecideFlagWithResponse(ctx context.Context, flagId string, body DecideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideFlagResponse, error)
+
 	// ListNodesWithResponse List nodes
 	//
 	// Filters are combined with and. Without sort the newest node comes first.
@@ -11249,6 +11888,39 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/earnings (the `GetEarnings` operationId).
 	GetEarningsWithResponse(ctx context.Context, nodeId string, params *GetEarningsParams, reqEditors ...RequestEditorFn) (*GetEarningsResponse, error)
+
+	// ListNodeFlagsWithResponse List a node's flags
+	//
+	// Newest first.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/fraud/flags (the `ListNodeFlags` operationId).
+	ListNodeFlagsWithResponse(ctx context.Context, nodeId string, params *ListNodeFlagsParams, reqEditors ...RequestEditorFn) (*ListNodeFlagsResponse, error)
+
+	// AppealFlagWithBodyWithResponse Appeal against a flag
+	//
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	//
+	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+	AppealFlagWithBodyWithResponse(ctx context.Context, nodeId string, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AppealFlagResponse, error)
+
+	// AppealFlagWithResponse Appeal against a flag
+	//
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	//
+	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+	AppealFlagWithResponse(ctx context.Context, nodeId string, flagId string, body AppealFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*AppealFlagResponse, error)
 
 	// ListNodePayoutsWithResponse List a node's payouts
 	//
@@ -14543,6 +15215,255 @@ func (r GetFleetSummaryResponse) ContentType() string {
 	return ""
 }
 
+// ListFlagsResponse429Headers the declared response headers of an HTTP 429 response for ListFlags
+type ListFlagsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ListFlagsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FlagList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListFlagsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFlagsResponse) GetJSON200() *FlagList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListFlagsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ListFlagsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ListFlagsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListFlagsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListFlagsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListFlagsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListFlagsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ListFlagsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFlagsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFlagsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFlagsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFlagsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DecideFlagResponse429Headers the declared response headers of an HTTP 429 response for DecideFlag
+type DecideFlagResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type DecideFlagResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Flag
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DecideFlagResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideFlagResponse) GetJSON200() *Flag {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r DecideFlagResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r DecideFlagResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r DecideFlagResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r DecideFlagResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r DecideFlagResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r DecideFlagResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r DecideFlagResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r DecideFlagResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r DecideFlagResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r DecideFlagResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r DecideFlagResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r DecideFlagResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r DecideFlagResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideFlagResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideFlagResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideFlagResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideFlagResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListNodesResponse429Headers the declared response headers of an HTTP 429 response for ListNodes
 type ListNodesResponse429Headers struct {
 	RateLimitLimit     *int
@@ -17483,6 +18404,255 @@ func (r GetEarningsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetEarningsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListNodeFlagsResponse429Headers the declared response headers of an HTTP 429 response for ListNodeFlags
+type ListNodeFlagsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ListNodeFlagsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FlagList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListNodeFlagsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON200() *FlagList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ListNodeFlagsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ListNodeFlagsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListNodeFlagsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListNodeFlagsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListNodeFlagsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AppealFlagResponse429Headers the declared response headers of an HTTP 429 response for AppealFlag
+type AppealFlagResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type AppealFlagResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Flag
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AppealFlagResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AppealFlagResponse) GetJSON200() *Flag {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r AppealFlagResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r AppealFlagResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r AppealFlagResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r AppealFlagResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r AppealFlagResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r AppealFlagResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r AppealFlagResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r AppealFlagResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r AppealFlagResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r AppealFlagResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r AppealFlagResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r AppealFlagResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r AppealFlagResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r AppealFlagResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AppealFlagResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AppealFlagResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AppealFlagResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21620,6 +22790,57 @@ func (c *ClientWithResponses) GetFleetSummaryWithResponse(ctx context.Context, r
 	return ParseGetFleetSummaryResponse(rsp)
 }
 
+// ListFlagsWithResponse List flags of fraud
+//
+// Newest first, with the evidence that each rule went by. docs/fraud.md tells of the rules, and what holds money.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/fraud/flags (the `ListFlags` operationId).
+func (c *ClientWithResponses) ListFlagsWithResponse(ctx context.Context, params *ListFlagsParams, reqEditors ...RequestEditorFn) (*ListFlagsResponse, error) {
+	rsp, err := c.ListFlags(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFlagsResponse(rsp)
+}
+
+// DecideFlagWithBodyWithResponse Decide a flag
+//
+// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+//
+// Needs role admin or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+func (c *ClientWithResponses) DecideFlagWithBodyWithResponse(ctx context.Context, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideFlagResponse, error) {
+	rsp, err := c.DecideFlagWithBody(ctx, flagId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideFlagResponse(rsp)
+}
+
+// DecideFlagWithResponse Decide a flag
+//
+// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+//
+// Needs role admin or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/fraud/flags/{flag_id}/decision (the `DecideFlag` operationId).
+func (c *ClientWithResponses) DecideFlagWithResponse(ctx context.Context, flagId string, body DecideFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideFlagResponse, error) {
+	rsp, err := c.DecideFlag(ctx, flagId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideFlagResponse(rsp)
+}
+
 // ListNodesWithResponse List nodes
 //
 // Filters are combined with and. Without sort the newest node comes first.
@@ -22179,6 +23400,57 @@ func (c *ClientWithResponses) GetEarningsWithResponse(ctx context.Context, nodeI
 		return nil, err
 	}
 	return ParseGetEarningsResponse(rsp)
+}
+
+// ListNodeFlagsWithResponse List a node's flags
+//
+// Newest first.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/fraud/flags (the `ListNodeFlags` operationId).
+func (c *ClientWithResponses) ListNodeFlagsWithResponse(ctx context.Context, nodeId string, params *ListNodeFlagsParams, reqEditors ...RequestEditorFn) (*ListNodeFlagsResponse, error) {
+	rsp, err := c.ListNodeFlags(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListNodeFlagsResponse(rsp)
+}
+
+// AppealFlagWithBodyWithResponse Appeal against a flag
+//
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+//
+// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+func (c *ClientWithResponses) AppealFlagWithBodyWithResponse(ctx context.Context, nodeId string, flagId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AppealFlagResponse, error) {
+	rsp, err := c.AppealFlagWithBody(ctx, nodeId, flagId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAppealFlagResponse(rsp)
+}
+
+// AppealFlagWithResponse Appeal against a flag
+//
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+//
+// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
+func (c *ClientWithResponses) AppealFlagWithResponse(ctx context.Context, nodeId string, flagId string, body AppealFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*AppealFlagResponse, error) {
+	rsp, err := c.AppealFlag(ctx, nodeId, flagId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAppealFlagResponse(rsp)
 }
 
 // ListNodePayoutsWithResponse List a node's payouts
@@ -25950,6 +27222,273 @@ func ParseGetFleetSummaryResponse(rsp *http.Response) (*GetFleetSummaryResponse,
 	return response, nil
 }
 
+// ParseListFlagsResponse parses an HTTP response from a ListFlagsWithResponse call
+func ParseListFlagsResponse(rsp *http.Response) (*ListFlagsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFlagsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FlagList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ListFlagsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecideFlagResponse parses an HTTP response from a DecideFlagWithResponse call
+func ParseDecideFlagResponse(rsp *http.Response) (*DecideFlagResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideFlagResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Flag
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers DecideFlagResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListNodesResponse parses an HTTP response from a ListNodesWithResponse call
 func ParseListNodesResponse(rsp *http.Response) (*ListNodesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -29108,6 +30647,273 @@ func ParseGetEarningsResponse(rsp *http.Response) (*GetEarningsResponse, error) 
 	switch {
 	case rsp.StatusCode == 429:
 		var headers GetEarningsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListNodeFlagsResponse parses an HTTP response from a ListNodeFlagsWithResponse call
+func ParseListNodeFlagsResponse(rsp *http.Response) (*ListNodeFlagsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListNodeFlagsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FlagList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ListNodeFlagsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAppealFlagResponse parses an HTTP response from a AppealFlagWithResponse call
+func ParseAppealFlagResponse(rsp *http.Response) (*AppealFlagResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AppealFlagResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Flag
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers AppealFlagResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

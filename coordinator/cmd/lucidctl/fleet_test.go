@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/csv"
@@ -21,6 +22,7 @@ import (
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
@@ -64,13 +66,20 @@ func newFleet(t *testing.T) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
+	flags, err := fraud.NewStore(fraud.Config{
+		Pool: database, Now: time.Now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
+		Vetted: func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	nodes := node.NewStore(node.Config{
 		Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 		Join: pool.Join, Leave: pool.Leave, Now: time.Now,
 	})
 	feed := event.NewFeed(event.Config{Pool: database})
 	handler, err := api.New(api.Config{
-		Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payouts,
+		Fraud: flags, Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payouts,
 		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
 		Alerts: alert.NewStore(alert.Config{Pool: database}), Webhooks: webhook.NewStore(webhook.Config{Pool: database, Box: seal.New(proof.Key{1})}),
 		Nodes: nodes, Proofs: challenge.NewDesk(challenge.DeskConfig{Pool: database, Nodes: nodes}),

@@ -47,3 +47,17 @@ func (o oneWebhook) Validate() error { return wantID(o.ID, "hook", "webhooks") }
 
 // Validate checks the silence's id.
 func (c *silencesEndCmd) Validate() error { return wantID(c.ID, "silence", "silences") }
+
+// Validate checks both ids.
+func (c *fraudAppealCmd) Validate() error {
+	if err := wantID(c.Node, "node", "nodes"); err != nil {
+		return err
+	}
+	return wantID(c.Flag, "flag", "fraud")
+}
+
+// Validate checks the flag's id.
+func (c *fraudDecideCmd) Validate() error { return wantID(c.Flag, "flag", "fraud") }
+
+// Validate checks the node's id.
+func (c *fraudListCmd) Validate() error { return wantID(c.Node, "node", "nodes") }

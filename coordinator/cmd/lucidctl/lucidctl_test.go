@@ -36,12 +36,12 @@ func TestEveryCommand(t *testing.T) {
 		"pools nodes": {poolID}, "pools scaling": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
 		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "dead-letters list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
 		"alerts list": nil, "silences list": nil, "thresholds get": nil, "webhooks list": nil, "webhooks deliveries": {hookID},
-		"grants list": {keyID},
+		"grants list": {keyID}, "fraud list": nil,
 	}
 	others := []string{ // tested one by one below
 		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
 		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "tokens create", "tokens revoke",
-		"users add", "users disable", "users enable", "users passwd", "login", "logout", "thresholds set", "thresholds remove",
+		"users add", "users disable", "users enable", "users passwd", "login", "logout", "fraud appeal", "fraud decide", "thresholds set", "thresholds remove",
 		"silences create", "silences end", "webhooks create", "webhooks delete", "webhooks test", "grants add", "grants revoke", "completion", "version",
 	}
 	var c cli

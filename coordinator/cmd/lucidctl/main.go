@@ -45,6 +45,7 @@ type cli struct {
 	History     historyCmd     `cmd:"" help:"A node's verdicts, newest first."`
 	Earnings    earningsCmd    `cmd:"" help:"What a node has earned."`
 	Payouts     payoutsCmd     `cmd:"" help:"Payouts."`
+	Fraud       fraudCmd       `cmd:"" help:"What speaks against nodes, appeals and decisions."`
 	Alerts      alertsCmd      `cmd:"" help:"What is wrong with nodes."`
 	Thresholds  thresholdsCmd  `cmd:"" help:"From when on alerts fire."`
 	Silences    silencesCmd    `cmd:"" help:"When alerts are not delivered."`

@@ -28,6 +28,7 @@ import (
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
@@ -59,6 +60,7 @@ type Config struct {
 	Webhooks *webhook.Store
 	Epochs   *epoch.Store
 	Payouts  *payout.Store
+	Fraud    *fraud.Store
 	Audit    *audit.Log
 	Events   *event.Feed
 
@@ -106,7 +108,7 @@ func New(c Config) (http.Handler, error) {
 
 func newServer(c Config) (*server, error) {
 	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil ||
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil || s.Fraud == nil ||
 		s.Audit == nil || s.Events == nil || s.EnrolFile == nil {
 		return nil, errors.New("api: Access, all stores and EnrolFile are required")
 	}
@@ -138,6 +140,7 @@ func (s *server) operations() {
 	s.webhookOperations()
 	s.pootOperations()
 	s.payoutOperations()
+	s.fraudOperations()
 	s.earningsOperations()
 	s.eventOperations()
 	s.auditOperations()

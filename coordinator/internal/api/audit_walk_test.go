@@ -87,6 +87,7 @@ func TestEveryChangingCallIsAudited(t *testing.T) {
 	a.auditedNodes()
 	a.auditedAlerts()
 	a.auditedProofs()
+	a.auditedFraud()
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range methods(item) {
 			if method != http.MethodGet && !a.done[op.OperationID] {
@@ -179,4 +180,10 @@ func (a *auditWalk) auditedAlerts() {
 	a.call("createWebhook", "POST /api/v1/webhooks", `{"type":"webhook","url":"https://ops.example/lucid"}`, 1, "webhook_id")
 	a.call("testWebhook", "POST /api/v1/webhooks/{webhook_id}/test", "", 1)
 	a.call("deleteWebhook", "DELETE /api/v1/webhooks/{webhook_id}", "", 1)
+}
+
+func (a *auditWalk) auditedFraud() {
+	a.known["flag_id"] = a.flag(a.known["one"], "second_answer", "c")
+	a.call("appealFlag", "POST /api/v1/nodes/{one}/fraud/flags/{flag_id}/appeal", `{"text":"not mine"}`, 1)
+	a.call("decideFlag", "POST /api/v1/fraud/flags/{flag_id}/decision", `{"decision":"confirmed","reason":"it was"}`, 1)
 }

@@ -163,7 +163,7 @@ func TestRequestExamplesAreTaken(t *testing.T) {
 		}
 		sent++
 		method, path, _ := strings.Cut(op.name, " ")
-		target := targetOf(path, map[string]string{"node_id": "node_none", "pool_id": "pool_none", "user_id": "user_1", "key_id": "key_1"}, nil, "")
+		target := targetOf(path, map[string]string{"node_id": "node_none", "pool_id": "pool_none", "user_id": "user_1", "key_id": "key_1", "flag_id": "flag_1"}, nil, "")
 		a := w.send(method, target, w.body(op.RequestBody.Value.Content.Get("application/json").Example), as(w.keys[access.Admin]))
 		if a.StatusCode == http.StatusBadRequest || a.StatusCode == http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d %s", op.name, a.StatusCode, a.body)

@@ -114,6 +114,7 @@ func explainLists(t *testing.T, w *world, plain *db.Pool, sent *dbtest.Recorder)
 		"/nodes/pools/pool_7/scaling", "/webhooks", "/webhooks/hook_7/deliveries",
 		"/dead-letters", "/dead-letters?node_id=node_7", "/dead-letters?channel=metrics", "/dead-letters?reason=time", "/dead-letters?node_id=node_7&reason=time",
 		"/users", "/users?page=100", "/apikeys", "/apikeys?page=100", "/apikeys/key_8f14e45fceea167a/grants",
+		"/fraud/flags", "/fraud/flags?state=open", "/nodes/node_7/fraud/flags",
 		"/audit", "/audit?actor=key_7", "/audit?action=a.3", "/audit?target=node_9", "/audit?since=2030-01-01T00:00:00Z", "/audit?actor=key_7&action=a.7",
 	})
 	for _, path := range paths {

@@ -27,6 +27,7 @@ import (
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
@@ -116,6 +117,13 @@ func (w *world) config() Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	flags, err := fraud.NewStore(fraud.Config{
+		Pool: w.db, Now: w.now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
+		Vetted: func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	nodes := node.NewStore(node.Config{
 		Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
 		Join: pool.Join, Leave: pool.Leave, Now: w.now,
@@ -123,7 +131,7 @@ func (w *world) config() Config {
 	return Config{
 		Proofs:    challenge.NewDesk(challenge.DeskConfig{Pool: w.db, Nodes: nodes, PuzzleKey: puzzleKey, Poll: time.Millisecond, Now: w.now}),
 		ProofWait: 50 * time.Millisecond,
-		Access:    keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts,
+		Fraud:     flags, Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts,
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
 		Webhooks:  webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
 		Alerts:    alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),

@@ -80,7 +80,7 @@ type batch struct {
 func (b *batch) add(r *Referee, t target, keys *node.Keys) {
 	deadline := b.at.Add(r.Deadline)
 	if b.cohort {
-		rate, _ := rateOf(t.Model)
+		rate, _ := RateOf(t.Model)
 		deadline = b.at.Add(cohortDeadline(solvingTime(rate, r.Count, r.Difficulty), r.Deadline))
 	}
 	c := proof.Challenge{

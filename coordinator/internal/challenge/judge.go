@@ -163,7 +163,7 @@ func observe(v *Verdict, row *sqlgen.FindRow) {
 	if v.Result != Valid || row.Difficulty == nil || row.Puzzles == nil {
 		return
 	}
-	rate, _ := rateOf(row.Model)
+	rate, _ := RateOf(row.Model)
 	usual := usualTime(solvingTime(rate, int(*row.Puzzles), int(*row.Difficulty)))
 	prompt := promptness(v.Answered, usual, row.DeadlineAt.Sub(row.IssuedAt))
 	v.Prompt = &prompt

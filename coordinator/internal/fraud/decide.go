@@ -1,0 +1,187 @@
+package fraud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/fraud/sqlgen"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
+)
+
+// Decision is what a person made of a flag.
+type Decision string
+
+// Decisions.
+const (
+	Dismissed Decision = "dismissed" // it was no fraud, or an appeal convinced
+	Confirmed Decision = "confirmed" // it was: the node's money goes back to its pools
+)
+
+// Appeal stores what an owner says against a flag, once. It changes nothing by
+// itself: a person decides.
+func (s *Store) Appeal(ctx context.Context, by audit.By, nodeID, flagID, text string) (Flag, error) {
+	return s.change(ctx, flagID, func(tx db.Tx, f Flag, now time.Time) error {
+		if f.NodeID != nodeID {
+			return notFound(flagID)
+		}
+		if f.State != Open {
+			return fault.New(fault.StateNotAllowed, "%s is %s; only an open flag can be appealed", flagID, f.State)
+		}
+		n, err := sqlgen.New(tx).InsertAppeal(ctx, sqlgen.InsertAppealParams{FlagNo: f.No, Text: text, AppealedBy: by.Actor, At: now})
+		if err != nil {
+			return err
+		} else if n == 0 {
+			return fault.New(fault.StateNotAllowed, "%s was appealed already", flagID)
+		}
+		if err := event.Publish(ctx, tx, f.name().event(flagEvent(changeAppealed, f.No, f.Rule), now)); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, by.Record("fraud.appeal", flagID, nil, map[string]any{"node_id": f.NodeID, "text": text}).AtTime(now))
+	})
+}
+
+// Decide settles a flag for good. Dismissed, it supports no hold any more: the
+// hold ends when no other flag supports it, and its money is released unless
+// the node is still being vetted. Confirmed, the node's held and payable money
+// goes back to the pools that it came from, the node is suspended, and its
+// other open flags are settled with it.
+func (s *Store) Decide(ctx context.Context, by audit.By, flagID string, d Decision, reason string) (Flag, error) {
+	return s.change(ctx, flagID, func(tx db.Tx, f Flag, now time.Time) error {
+		if f.State == State(Dismissed) || f.State == State(Confirmed) {
+			return fault.New(fault.StateNotAllowed, "%s is %s already, by %s", flagID, f.State, *f.DecidedBy)
+		}
+		settled, q := []int64{f.No}, sqlgen.New(tx)
+		var err error
+		if d == Confirmed {
+			if settled, err = q.OpenFlags(ctx, f.NodeNo); err != nil {
+				return err
+			}
+		}
+		if _, err := q.InsertDecision(ctx, sqlgen.InsertDecisionParams{
+			FlagNos: settled, Decision: string(d), Reason: reason, DecidedBy: by.Actor, At: now,
+		}); err != nil {
+			return err
+		}
+		change, moved, err := s.settle(ctx, tx, f, d, now)
+		if err != nil {
+			return err
+		}
+		events := []event.Event{f.name().event(flagEvent(Change(d), f.No, f.Rule), now)}
+		if change == changeReleased {
+			events = append(events, f.name().event(Changed{Change: change, Summary: fmt.Sprintf("%s USDT are payable again", moved)}, now))
+		}
+		if err := event.Publish(ctx, tx, events...); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, by.Record("fraud."+string(d), flagID, nil, map[string]any{
+			"node_id": f.NodeID, "rule": f.Rule.ID, "reason": reason, "settled": len(settled), "moved": moved,
+		}).AtTime(now))
+	})
+}
+
+// change locks the ledger before the flag, as every movement of money does.
+func (s *Store) change(ctx context.Context, flagID string, run func(tx db.Tx, f Flag, now time.Time) error) (Flag, error) {
+	now := s.cfg.Now()
+	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+		if err := ledger.Lock(ctx, tx); err != nil {
+			return err
+		}
+		f, err := flag(ctx, tx, flagID)
+		if err != nil {
+			return err
+		}
+		return run(tx, f, now)
+	})
+	if err != nil {
+		return Flag{}, err
+	}
+	return s.Get(ctx, flagID)
+}
+
+// settle moves the money that a decision frees.
+func (s *Store) settle(ctx context.Context, tx db.Tx, f Flag, d Decision, now time.Time) (Change, ledger.Amount, error) {
+	q := sqlgen.New(tx)
+	holdNo, err := q.LockHold(ctx, f.NodeNo)
+	held := !errors.Is(err, pgx.ErrNoRows)
+	if err != nil && held {
+		return "", 0, err
+	}
+	if d == Confirmed {
+		return s.confirm(ctx, tx, f, holdNo, held, now)
+	}
+	open, err := marksOf(ctx, q, f.NodeNo)
+	if err != nil || !held || holds(open) {
+		return "", 0, err
+	}
+	if err := q.EndHold(ctx, sqlgen.EndHoldParams{HoldNo: holdNo, At: now, Outcome: string(changeReleased)}); err != nil {
+		return "", 0, err
+	}
+	vetted, err := s.cfg.Vetted(ctx, tx, f.NodeNo, now)
+	if err != nil || !vetted {
+		return changeReleased, 0, err // the end of vetting releases it
+	}
+	amount, err := ledger.Balance(ctx, tx, ledger.Account{Kind: ledger.KindHeld, Owner: f.NodeID})
+	if err != nil || amount == 0 {
+		return changeReleased, 0, err
+	}
+	_, err = ledger.Post(ctx, tx, ledger.Release(refOf(holdNo, now), now, f.NodeID, amount))
+	return changeReleased, amount, err
+}
+
+// confirm takes what a node has, payouts that were not begun included.
+func (s *Store) confirm(ctx context.Context, tx db.Tx, f Flag, holdNo int64, held bool, now time.Time) (Change, ledger.Amount, error) {
+	q := sqlgen.New(tx)
+	if held {
+		if err := q.EndHold(ctx, sqlgen.EndHoldParams{HoldNo: holdNo, At: now, Outcome: string(Confirmed)}); err != nil {
+			return "", 0, err
+		}
+	}
+	const why = "fraud confirmed"
+	if err := s.cfg.CancelPayouts(ctx, tx, audit.By{Actor: audit.System}, f.NodeNo, why, now); err != nil {
+		return "", 0, err
+	}
+	amount, err := forfeit(ctx, tx, f, now)
+	if err != nil {
+		return "", 0, err
+	}
+	return changeConfirmed, amount, node.SetStatus(ctx, tx, f.NodeNo, node.Suspended, node.SuspendedByOperator+why+" ("+f.ID()+")", now)
+}
+
+func forfeit(ctx context.Context, tx db.Tx, f Flag, now time.Time) (ledger.Amount, error) {
+	balances, err := ledger.Balances(ctx, tx, f.NodeID)
+	if err != nil {
+		return 0, err
+	}
+	payable, held := balances[ledger.KindPayable], balances[ledger.KindHeld]
+	if payable+held == 0 {
+		return 0, nil
+	}
+	q := sqlgen.New(tx)
+	rows, err := q.Earned(ctx, f.NodeNo)
+	if err != nil {
+		return 0, err
+	}
+	earned := make([]ledger.Returned, len(rows))
+	for i, r := range rows {
+		earned[i] = ledger.Returned{PoolID: r.PoolID, Amount: ledger.Amount(r.Share)}
+	}
+	last, err := q.LastPool(ctx, f.NodeNo)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return 0, err
+	}
+	pools := origins(payable+held, earned, last)
+	if pools == nil {
+		return 0, fault.New(fault.StateNotAllowed, "%s has %s USDT and was never in a pool that they could go back to", f.NodeID, payable+held)
+	}
+	_, err = ledger.Post(ctx, tx, ledger.Forfeit(f.ID(), now, f.NodeID, payable, held, pools))
+	return payable + held, err
+}

@@ -1,0 +1,102 @@
+package fraud
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+)
+
+// Departure is a node that went offline.
+type Departure struct {
+	NodeNo  int32
+	At      time.Time
+	Network string // where it answered from last; "" unknown
+}
+
+// Going in step: so often within so little time, at least so many together. A
+// larger crowd is a provider's fault or ours, and says nothing of pairs. What
+// comes at one time of the day is a plan, as a restart every night at four.
+const (
+	stepWithin   = 2 * time.Second
+	stepOften    = 6 // at different times of the day
+	stepLeast    = 3
+	stepMost     = 50
+	stepSlot     = 30 * time.Minute // of the day; within one it counts once
+	stepLookBack = 7 * 24 * time.Hour
+)
+
+// steps finds nodes that go offline together again and again. Those behind one
+// router do so for it: they are counted as one.
+func steps(departures []Departure, at time.Time) (flags []Found) {
+	slices.SortStableFunc(departures, func(a, b Departure) int { return a.At.Compare(b.At) })
+	seen := map[[2]int32]occasions{}
+	for from := 0; from < len(departures); {
+		to := from + 1
+		for to < len(departures) && departures[to].At.Sub(departures[from].At) <= stepWithin {
+			to++
+		}
+		if together := departures[from:to]; len(together) >= 2 && len(together) <= stepMost {
+			countPairs(seen, together)
+		}
+		from = to
+	}
+	return groupSteps(seen, at)
+}
+
+// occasions are times of the day, a bit for each stepSlot.
+type occasions uint64
+
+func (o occasions) count() int { return bits.OnesCount64(uint64(o)) }
+
+func countPairs(seen map[[2]int32]occasions, together []Departure) {
+	for i, a := range together {
+		for _, b := range together[:i] {
+			if a.NodeNo == b.NodeNo || a.Network != "" && a.Network == b.Network {
+				continue
+			}
+			slot := a.At.Sub(a.At.Truncate(24*time.Hour)) / stepSlot
+			seen[[2]int32{min(a.NodeNo, b.NodeNo), max(a.NodeNo, b.NodeNo)}] |= 1 << slot
+		}
+	}
+}
+
+// groupSteps joins pairs into groups.
+func groupSteps(seen map[[2]int32]occasions, at time.Time) (flags []Found) {
+	leader := map[int32]int32{}
+	var find func(n int32) int32
+	find = func(n int32) int32 {
+		if up, ok := leader[n]; ok && up != n {
+			leader[n] = find(up)
+			return leader[n]
+		}
+		leader[n] = n
+		return n
+	}
+	often := map[int32]int{}
+	for k, o := range seen {
+		if n := o.count(); n >= stepOften {
+			a, b := find(k[0]), find(k[1])
+			leader[max(a, b)] = min(a, b)
+			often[k[0]], often[k[1]] = max(often[k[0]], n), max(often[k[1]], n)
+		}
+	}
+	members := map[int32][]int32{}
+	for n := range leader {
+		members[find(n)] = append(members[find(n)], n)
+	}
+	for _, group := range members {
+		if len(group) < stepLeast {
+			continue
+		}
+		slices.Sort(group)
+		for _, n := range group {
+			flags = append(flags, found(inStep, n, day(at), at, stepEvidence{group, often[n]}))
+		}
+	}
+	return sorted(flags)
+}
+
+type stepEvidence struct {
+	NodeNos   []int32 `json:"node_nos"`
+	Occasions int     `json:"occasions"` // with one of them, within a week
+}
