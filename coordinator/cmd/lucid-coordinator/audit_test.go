@@ -123,13 +123,15 @@ func TestEveryChangingCommandIsAudited(t *testing.T) {
 	changes("", "user enable", "ada")
 	changes("another long password\n", "user passwd", "ada", "--password-stdin")
 	changes("", "signing-key rotate")
+	changes("", "update announce", "1.4.0", "--ring", "canary", "--window", "02:00-04:00")
+	changes("", "update withdraw", "--ring", "canary")
 	changes("", "keys rotate", "--all")
 	changes("", "keys rotate-master")
 	changes("", "payout start", first)
 	changes("", "payout complete", first, "--transaction", strings.Repeat("a", 64))
 	changes("", "payout cancel", second)
 
-	reads := []string{"payout list", "apikey list", "user list", "keys status", "audit list", "audit verify", "config print", "version"}
+	reads := []string{"payout list", "apikey list", "user list", "keys status", "update list", "audit list", "audit verify", "config print", "version"}
 	// The servers are no commands upon a database; what migrate did stands in
 	// the schema's own table of migrations; mosquitto-config writes files only.
 	others := []string{"serve", "dev", "migrate", "broker mosquitto-config"}
