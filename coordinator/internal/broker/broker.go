@@ -101,6 +101,7 @@ func (b *Broker) Start() error {
 		<-l.serving // from here on Close waits for it
 	}
 	b.started.Store(true)
+	b.warnOfFewFiles()
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/listeners"
@@ -83,6 +84,9 @@ func (l *listener) failed(err error, delay time.Duration) {
 	l.broker.count.acceptErrors.Inc()
 	if l.failure.Swap(&err) == nil {
 		l.broker.cfg.Logger.Error("MQTT cannot accept connections; trying again", "error", err, "delay", delay)
+		if errors.Is(err, syscall.EMFILE) {
+			l.broker.warnOfFewFiles()
+		}
 	}
 }
 
