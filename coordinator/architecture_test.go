@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"pool", "sample", "challenge", "alert"},
 	{"score", "fraud", "webhook"},
 	{"epoch"},
-	{"payout"},
+	{"payout", "statement"},
 	{"rail"},
 	{"api"},
 }

@@ -26,7 +26,6 @@ import (
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/sample"
-	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/coordinator/internal/webhook"
 	"lucid.internal/shared/wire"
@@ -50,7 +49,6 @@ type Coordinator struct {
 	heartbeat *outage.Heartbeat
 	samples   *sample.Store
 	ingest    *sample.Ingest
-	scores    *score.Store
 	alerts    *alert.Store
 	webhooks  *webhook.Store
 	referee   *challenge.Referee

@@ -41,6 +41,7 @@ type Foundation struct {
 	Fraud     *fraud.Store
 
 	payouts      *payout.Store
+	scores       *score.Store
 	secrets      *seal.Store
 	ring         *seal.Ring
 	box          *seal.Box // the ring's
@@ -104,6 +105,10 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 		return err
 	}
 	f.Audit = audit.NewLog(f.DB)
+	vetting := score.Vetting{Verdicts: int64(f.Config.Vetting.Challenges), Age: time.Duration(f.Config.Vetting.Days) * 24 * time.Hour}
+	if f.scores, err = score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore, Vetting: &vetting}); err != nil {
+		return err
+	}
 	f.Pools = pool.NewStore(f.DB, f.now).WithLimits(pool.Limits{MaxNodes: f.Config.Pool.MaxNodes, MinNodes: f.Config.Pool.MinNodes})
 	nodes := node.Config{
 		Pool: f.DB, Box: f.box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),

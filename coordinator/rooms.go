@@ -16,12 +16,10 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
-	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/sample"
-	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/span"
 	"lucid.internal/coordinator/internal/webhook"
 )
@@ -42,11 +40,6 @@ func (c *Coordinator) buildRooms() (err error) {
 	c.ingest, err = sample.NewIngest(sample.IngestConfig{
 		Store: c.samples, OnStored: c.onStored, OnFailed: c.notTaken, Logger: c.Log, Registerer: c.metrics,
 	})
-	if err != nil {
-		return err
-	}
-	vetting := score.Vetting{Verdicts: int64(c.Config.Vetting.Challenges), Age: time.Duration(c.Config.Vetting.Days) * 24 * time.Hour}
-	c.scores, err = score.NewStore(score.Config{Pool: c.DB, SetNodeScore: node.SetScore, Vetting: &vetting})
 	if err != nil {
 		return err
 	}
@@ -108,22 +101,6 @@ func (c *Coordinator) buildMoney() (err error) {
 	return err
 }
 
-func (c *Coordinator) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
-	scores, err := c.scores.AsOf(ctx, tx, nodeNos, at)
-	if err != nil {
-		return nil, err
-	}
-	held, err := fraud.Held(ctx, tx, nodeNos) // now, whenever that was: what is held is decided for all that it has
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[int32]epoch.ScoreAt, len(scores))
-	for no, s := range scores {
-		all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted, Held: held[no]}
-	}
-	return all, nil
-}
-
 // faultWindows refuses to answer while a window, or the end of a presence, may
 // still be unrecorded.
 func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.Time) ([]span.Interval, error) {
@@ -133,12 +110,12 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 	if n := c.presence.Waiting(); n > 0 {
 		return nil, fmt.Errorf("%d disconnections are not on record yet", n)
 	}
-	windows, err := outage.Windows(ctx, tx, from, to)
-	intervals := make([]span.Interval, len(windows))
-	for i, w := range windows {
-		intervals[i] = span.Interval{From: w.From, To: w.To}
+	// Whoever recomputes this later must find the same: what a crash right after
+	// would end, it ends at the last pulse.
+	if last := c.lastPulse.Load(); last.Before(to) {
+		return nil, fmt.Errorf("the last heartbeat, at %s, does not reach %s", last.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano))
 	}
-	return intervals, err
+	return windowsOnRecord(ctx, tx, from, to)
 }
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {

@@ -139,6 +139,13 @@ func TestEveryChangingCommandIsAudited(t *testing.T) {
 	for _, path := range reads {
 		s.run("", strings.Fields(path)...)
 	}
+	later, file := []string{"--from", "2199-01-01T00:00:00Z", "--to", "2200-01-01T00:00:00Z"}, filepath.Join(t.TempDir(), "export")
+	for _, read := range [][]string{
+		{"ledger verify"}, append([]string{"statement", "node_0"}, later...), append([]string{"export", "--file", file}, later...), {"verify", file},
+	} {
+		reads = append(reads, read[0])
+		s.run("", append(strings.Fields(read[0]), read[1:]...)...)
+	}
 	if now := s.read("SELECT count(*)::text FROM audit_entry"); now != entries {
 		t.Errorf("reading took the log from %s to %s entries", entries, now)
 	}

@@ -39,6 +39,10 @@ type cli struct {
 	Keys       keysCmd       `cmd:"" help:"Keys of nodes."`
 	Audit      auditCmd      `cmd:"" help:"The log of who changed what."`
 	Update     updateCmd     `cmd:"" help:"Versions of the agent that are announced."`
+	Ledger     ledgerCmd     `cmd:"" help:"The ledger of all money."`
+	Statement  statementCmd  `cmd:"" help:"What a node earned, line by line, with all evidence."`
+	Export     exportCmd     `cmd:"" help:"Write all that was closed and posted in a span of time, so that others can recompute it."`
+	Verify     verifyCmd     `cmd:"" help:"Recompute an export from itself alone, without a database."`
 	Broker     brokerCmd     `cmd:"" help:"A broker that is not the coordinator's own."`
 	Config     configCmd     `cmd:"" help:"Settings."`
 	Version    versionCmd    `cmd:"" help:"Show the version."`

@@ -170,7 +170,8 @@ func (c *Closer) close(ctx context.Context, group []turn) (closed []int32, err e
 	var earnings []Earning
 	err = db.InTx(ctx, c.cfg.Pool, func(tx db.Tx) (err error) {
 		closed, earnings = nil, nil
-		e := closing{cfg: c.cfg, tx: tx, epoch: group[0].epoch, now: c.cfg.Now().UTC().Truncate(time.Microsecond)}
+		read := reading{tx: tx, epoch: group[0].epoch, faultWindows: c.cfg.FaultWindows}
+		e := closing{reading: read, cfg: c.cfg, now: c.cfg.Now().UTC().Truncate(time.Microsecond)}
 		closed, earnings, err = e.run(ctx, group)
 		return err
 	})

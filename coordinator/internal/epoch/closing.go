@@ -8,18 +8,15 @@ import (
 
 	"github.com/google/uuid"
 
-	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch/sqlgen"
 	"lucid.internal/coordinator/internal/ledger"
-	"lucid.internal/coordinator/internal/span"
 )
 
 // closing is one epoch of several pools being closed in one transaction.
 type closing struct {
-	cfg   Config
-	tx    db.Tx
-	epoch span.Interval
-	now   time.Time
+	reading
+	cfg Config
+	now time.Time
 }
 
 // pool is one pool in a closing.
@@ -67,52 +64,41 @@ func (c *closing) run(ctx context.Context, group []turn) (closed []int32, earnin
 // again reads within the transaction which of the group still have this epoch
 // to close, and for what reward.
 func (c *closing) again(ctx context.Context, group []turn) ([]turn, error) {
-	poolNos := make([]int32, len(group))
-	for i, t := range group {
-		poolNos[i] = t.poolNo
-	}
-	turns, err := c.cfg.turns(ctx, c.tx, poolNos, c.now)
+	turns, err := c.cfg.turns(ctx, c.tx, poolNosOf(group), c.now)
 	if err != nil {
 		return nil, fmt.Errorf("read pools: %w", err)
 	}
 	return slices.DeleteFunc(turns, func(t turn) bool { return t.epoch != c.epoch }), nil
 }
 
+func poolNosOf(group []turn) []int32 {
+	poolNos := make([]int32, len(group))
+	for i, t := range group {
+		poolNos[i] = t.poolNo
+	}
+	return poolNos
+}
+
 // compute turns evidence into lines and entries, of the pools that are decided.
 func (c *closing) compute(ctx context.Context, group []turn) ([]pool, error) {
-	members, windows, err := c.evidence(ctx, group)
+	members, windows, err := c.evidence(ctx, poolNosOf(group), 0)
 	if err != nil {
 		return nil, err
 	}
-	scores, err := c.scores(ctx, members)
-	if err != nil {
+	if err := setScores(ctx, c.tx, c.cfg.ScoreAsOf, members, c.epoch.To); err != nil {
 		return nil, err
 	}
 	var pools []pool
 	for _, t := range group {
-		lines, decided, err := c.lines(t, members[t.poolNo], windows, scores)
+		lines, decided, err := Statement(c.epoch, t.reward, members[t.poolNo], windows, c.now)
 		if err != nil {
 			return nil, err
 		}
 		if decided {
-			pools = append(pools, pool{turn: t, lines: lines, entry: c.accrual(t, lines)})
+			pools = append(pools, pool{turn: t, lines: lines, entry: Accrual(t.poolID, c.epoch.From, c.now, t.reward, lines)})
 		}
 	}
 	return pools, nil
-}
-
-func (c *closing) accrual(t turn, lines []Line) ledger.Entry {
-	shares, unallocated := make([]ledger.Share, len(lines)), t.reward
-	for i, l := range lines {
-		shares[i] = ledger.Share{NodeID: l.NodeID, Amount: l.Share, Held: l.Destination == DestinationHeld}
-		unallocated -= l.Share
-	}
-	return ledger.Accrue(entryRef(t.poolID, t.epoch.From), c.now, t.poolID, shares, unallocated)
-}
-
-// entryRef names the accrual of a pool's epoch in the ledger.
-func entryRef(poolID string, startsAt time.Time) string {
-	return poolID + "/" + startsAt.UTC().Format(time.RFC3339Nano)
 }
 
 // storeEpochs makes the rows that no other closer was first with, and gives
@@ -151,7 +137,7 @@ func (c *closing) storeLines(ctx context.Context, pools []pool) error {
 		for _, l := range p.lines {
 			params = append(params, sqlgen.InsertLinesParams{
 				EpochNo: p.epochNo, NodeNo: l.NodeNo, MemberMs: l.MemberMs, CreditedMs: l.CreditedMs,
-				Score: l.ScoreNano, Factors: l.Factors, Weight: l.ScoreNano * l.CreditedMs,
+				Score: l.ScoreNano, Factors: l.Factors, Weight: l.Weight,
 				Share: int64(l.Share), Destination: l.Destination, Reasons: l.Reasons,
 			})
 		}

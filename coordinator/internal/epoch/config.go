@@ -29,10 +29,10 @@ type Config struct {
 	Pool *db.Pool
 	// ScoreAsOf gives the scores of nodes at a time, from evidence up to that
 	// time only. A node that is missing in the answer has score 0 and is new.
-	ScoreAsOf func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]ScoreAt, error)
+	ScoreAsOf scoreAsOf
 	// FaultWindows gives the times that touch [from, to) when we were down. An
 	// error keeps epochs open: say so while a window may still be unrecorded.
-	FaultWindows func(ctx context.Context, tx db.Tx, from, to time.Time) ([]span.Interval, error)
+	FaultWindows faultWindows
 	// OnEarning is told of every share above 0 after its epoch was committed.
 	OnEarning func(e Earning)
 	// AfterClosing is called at the end of a run that closed an epoch, and of the

@@ -1,10 +1,7 @@
 package epoch
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
 	"time"
 
 	"lucid.internal/coordinator/internal/ledger"
@@ -43,38 +40,20 @@ const (
 	ReasonNoScore = "no_score"
 )
 
-// scores reads what all members' scores were at the epoch's end.
-func (c *closing) scores(ctx context.Context, members map[int32][]member) (map[int32]ScoreAt, error) {
-	var nodeNos []int32
-	for _, pool := range members {
-		for _, m := range pool {
-			nodeNos = append(nodeNos, m.nodeNo)
-		}
-	}
-	if len(nodeNos) == 0 {
-		return nil, nil
-	}
-	slices.Sort(nodeNos)
-	scores, err := c.cfg.ScoreAsOf(ctx, c.tx, slices.Compact(nodeNos), c.epoch.To)
-	if err != nil {
-		return nil, fmt.Errorf("read scores as of %s: %w", c.epoch.To.Format(time.RFC3339), err)
-	}
-	return scores, nil
-}
-
-// lines computes a pool's statement. It is not decided while a node may still
-// come back from a fault of ours.
-func (c *closing) lines(t turn, members []member, windows []span.Interval, scores map[int32]ScoreAt) (lines []Line, decided bool, err error) {
+// Statement computes the lines of a pool's epoch, in the order of its members,
+// as of the time when it is closed. It is not decided while a node may still
+// come back from one of windows, the faults of ours.
+func Statement(epoch span.Interval, reward ledger.Amount, members []Member, windows []span.Interval, now time.Time) (lines []Line, decided bool, err error) {
 	lines, weights := make([]Line, len(members)), make([]Weight, len(members))
 	for i, m := range members {
-		credit := CreditOf(c.epoch, m.evidence, windows, c.now)
+		credit := CreditOf(epoch, m.Evidence, windows, now)
 		if credit.Undecided {
 			return nil, false, nil
 		}
-		lines[i] = lineOf(m, credit, scores[m.nodeNo])
-		weights[i] = Weight{m.nodeID, lines[i].ScoreNano, lines[i].CreditedMs}
+		lines[i] = lineOf(m, credit)
+		weights[i] = Weight{m.NodeID, lines[i].ScoreNano, lines[i].CreditedMs}
 	}
-	shares, _, err := Shares(t.reward, weights)
+	shares, _, err := Shares(reward, weights)
 	if err != nil {
 		return nil, false, err
 	}
@@ -84,11 +63,22 @@ func (c *closing) lines(t turn, members []member, windows []span.Interval, score
 	return lines, true, nil
 }
 
-func lineOf(m member, credit Credit, score ScoreAt) Line {
+// Accrual is the entry that pays the shares of a pool's epoch.
+func Accrual(poolID string, startsAt, at time.Time, reward ledger.Amount, lines []Line) ledger.Entry {
+	shares, unallocated := make([]ledger.Share, len(lines)), reward
+	for i, l := range lines {
+		shares[i] = ledger.Share{NodeID: l.NodeID, Amount: l.Share, Held: l.Destination == DestinationHeld}
+		unallocated -= l.Share
+	}
+	return ledger.Accrue(poolID+"/"+startsAt.UTC().Format(time.RFC3339Nano), at, poolID, shares, unallocated)
+}
+
+func lineOf(m Member, credit Credit) Line {
+	score := m.Score
 	l := Line{
-		NodeNo: m.nodeNo, NodeID: m.nodeID,
+		NodeNo: m.NodeNo, NodeID: m.NodeID,
 		MemberMs: credit.MemberMs, CreditedMs: credit.CreditedMs,
-		ScoreNano: score.ScoreNano, Factors: score.Factors,
+		ScoreNano: score.ScoreNano, Factors: score.Factors, Weight: score.ScoreNano * credit.CreditedMs,
 		Destination: DestinationPayable, Reasons: credit.Reasons,
 	}
 	if len(l.Factors) == 0 {

@@ -13,7 +13,7 @@ ORDER BY p.pool_no;
 -- name: Memberships :many
 SELECT m.pool_no, m.node_no, node.node_id, m.from_at, m.to_at
 FROM pool_membership m JOIN node USING (node_no)
-WHERE m.pool_no = ANY(@pool_nos::integer[]) AND m.from_at < @until AND (m.to_at IS NULL OR m.to_at > @since)
+WHERE m.pool_no = ANY(@pool_nos::integer[]) AND (@node_no::integer = 0 OR m.node_no = @node_no) AND m.from_at < @until AND (m.to_at IS NULL OR m.to_at > @since)
 ORDER BY m.pool_no, m.node_no, m.from_at;
 
 -- name: Presences :many
@@ -48,3 +48,25 @@ SELECT l.epoch_no, pool.pool_id, e.starts_at, e.ends_at, e.reward, l.member_ms, 
     l.weight, l.share, l.destination, l.reasons
 FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool USING (pool_no)
 WHERE l.node_no = @node_no ORDER BY l.epoch_no DESC LIMIT @most;
+
+-- name: Closed :many
+-- Closed epochs in the order of their closing, from one after a number on.
+SELECT e.epoch_no, e.pool_no, p.pool_id, e.starts_at, e.ends_at, e.reward, e.entry_id, e.closed_at
+FROM epoch e JOIN pool p USING (pool_no)
+WHERE e.epoch_no > @after AND e.closed_at >= @since AND e.closed_at < @until
+ORDER BY e.epoch_no LIMIT @most;
+
+-- name: ClosedOf :many
+-- Those of a node that overlap a span of time.
+SELECT e.epoch_no, e.pool_no, p.pool_id, e.starts_at, e.ends_at, e.reward, e.entry_id, e.closed_at
+FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool p USING (pool_no)
+WHERE l.node_no = @node_no AND l.epoch_no > @after AND e.ends_at > @since AND e.starts_at < @until
+ORDER BY l.epoch_no LIMIT @most;
+
+-- name: LinesOf :many
+SELECT l.node_no, node.node_id, l.member_ms, l.credited_ms, l.score, l.factors, l.weight, l.share, l.destination, l.reasons
+FROM statement_line l JOIN node USING (node_no)
+WHERE l.epoch_no = @epoch_no AND (@node_no::integer = 0 OR l.node_no = @node_no) ORDER BY l.node_no;
+
+-- name: PoolWeight :one
+SELECT coalesce(sum(weight), 0)::text AS weight FROM statement_line WHERE epoch_no = @epoch_no;

@@ -38,6 +38,9 @@ func Accrue(ref string, at time.Time, poolID string, shares []Share, unallocated
 	return Entry{Kind: kindAccrue, Ref: ref, At: at, Postings: postings}
 }
 
+// IsAccrual reports whether the entry spends a pool's reward.
+func (e Entry) IsAccrual() bool { return e.Kind == kindAccrue }
+
 // Hold moves earnings of a node out of reach of payouts.
 func Hold(ref string, at time.Time, nodeID string, amount Amount) Entry {
 	return move(kindHold, ref, at, nodeID, KindPayable, KindHeld, amount)

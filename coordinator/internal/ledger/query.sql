@@ -1,6 +1,10 @@
 -- name: LockHead :one
 SELECT hash FROM ledger_head FOR UPDATE;
 
+-- name: ReadHead :one
+SELECT head.hash, coalesce(entry.entry_no, 0)::bigint AS entry_no, entry.at
+FROM ledger_head head LEFT JOIN entry ON entry.hash = head.hash;
+
 -- name: FindEntries :many
 SELECT entry_id, entry_no, input_hash, hash, at FROM entry WHERE entry_id = ANY(@entry_ids::uuid[]);
 

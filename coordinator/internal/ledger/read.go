@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"time"
 
 	"lucid.internal/coordinator/internal/ledger/sqlgen"
 )
@@ -44,6 +46,27 @@ func BalancesOf(ctx context.Context, q Querier, kind Kind, owners []string) (map
 		balances[row.Owner] = Amount(row.Balance)
 	}
 	return balances, nil
+}
+
+// Head is the last entry of the chain. Whoever keeps one elsewhere can tell
+// later whether the chain was written anew.
+type Head struct {
+	No   int64     `json:"entry_no"` // 0: there is no entry yet
+	Hash string    `json:"hash"`     // hex; zeros before the first entry
+	At   time.Time `json:"at"`       // zero before the first entry
+}
+
+// ReadHead reads the last entry of the chain.
+func ReadHead(ctx context.Context, q Querier) (Head, error) {
+	row, err := sqlgen.New(q).ReadHead(ctx)
+	if err != nil {
+		return Head{}, fmt.Errorf("read the ledger's head: %w", err)
+	}
+	h := Head{No: row.EntryNo, Hash: hex.EncodeToString(row.Hash)}
+	if row.At != nil {
+		h.At = row.At.UTC()
+	}
+	return h, nil
 }
 
 // OwnersAbove lists who has at least that much in an account of the kind.

@@ -2,10 +2,9 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/db"
@@ -43,76 +42,29 @@ type verifier struct {
 	balances map[Account]Amount
 }
 
-// stored is an entry as its row says.
-type stored struct {
-	Entry
-	id                uuid.UUID
-	no                int64
-	input, prev, hash []byte
-}
-
 func (v *verifier) differ(format string, args ...any) {
 	v.audit.Difference = fmt.Sprintf(format, args...)
 }
 
-func (v *verifier) entries(ctx context.Context, tx db.Tx) error {
-	rows, err := tx.Query(ctx, `
-		SELECT e.entry_id, e.entry_no, e.kind, e.ref, e.input_hash, e.prev_hash, e.hash, e.at, a.kind, a.owner, p.amount
-		FROM entry e LEFT JOIN posting p USING (entry_id) LEFT JOIN account a USING (account_no)
-		ORDER BY e.entry_no`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var current *stored
-	for rows.Next() && v.audit.Difference == "" {
-		var s stored
-		var kind, owner *string
-		var amount *int64
-		var at time.Time
-		if err := rows.Scan(&s.id, &s.no, &s.Kind, &s.Ref, &s.input, &s.prev, &s.hash, &at, &kind, &owner, &amount); err != nil {
-			return err
-		}
-		s.At = at
-		if current == nil || current.no != s.no {
-			v.entry(current)
-			current = &s
-		}
-		if amount != nil {
-			p := Posting{Account{Kind(*kind), *owner}, Amount(*amount)}
-			current.Postings = append(current.Postings, p)
-		}
-	}
-	if v.audit.Difference == "" && rows.Err() == nil {
-		v.entry(current)
-	}
-	return rows.Err()
-}
+// errDiffers ends the reading at the first difference.
+var errDiffers = errors.New("the ledger differs")
 
-func (v *verifier) entry(s *stored) {
-	if s == nil || v.audit.Difference != "" {
-		return
-	}
-	sorted := s.sorted()
-	err, input := s.check(), s.inputHash(sorted)
-	switch {
-	case err != nil:
-		v.differ("entry_no %d: %v", s.no, err)
-	case s.id != s.ID():
-		v.differ("entry_no %d: its id %s is not the one of %s %s", s.no, s.id, s.Kind, s.Ref)
-	case Hash(s.prev) != v.audit.Head:
-		v.differ("entry_no %d (%s %s): its previous hash is not the hash of the entry before it", s.no, s.Kind, s.Ref)
-	case Hash(s.input) != input:
-		v.differ("entry_no %d (%s %s): its postings are not those that were asked for", s.no, s.Kind, s.Ref)
-	case Hash(s.hash) != s.chainHash(v.audit.Head, input, sorted):
-		v.differ("entry_no %d (%s %s): its hash does not follow from its content", s.no, s.Kind, s.Ref)
-	default:
+func (v *verifier) entries(ctx context.Context, tx db.Tx) error {
+	err := entries(ctx, tx, func(s Stored) error {
+		if v.audit.Difference = s.Difference(v.audit.Head); v.audit.Difference != "" {
+			return errDiffers
+		}
 		v.audit.Entries++
-		v.audit.Head = Hash(s.hash)
+		v.audit.Head = s.Hash
 		for _, p := range s.Postings {
 			v.balances[p.Account] += p.Amount
 		}
+		return nil
+	}, "")
+	if errors.Is(err, errDiffers) {
+		return nil
 	}
+	return err
 }
 
 func (v *verifier) head(ctx context.Context, tx db.Tx) error {

@@ -49,6 +49,20 @@ CROSS JOIN LATERAL (
     ORDER BY e.at DESC, e.change_no DESC LIMIT 1
 ) c;
 
+-- name: TrailsSince :many
+-- What was counted of each node after the change that a first instant saw last,
+-- up to the one that a second instant saw last.
+SELECT n.node_no::integer AS node_no, c.verdict_no, c.factors, v.result, v.at, v.counted, v.prompt, v.telemetry
+FROM unnest(sqlc.arg(node_nos)::integer[]) AS n(node_no)
+CROSS JOIN LATERAL (
+    SELECT e.change_no FROM score_change e WHERE e.node_no = n.node_no AND e.at <= sqlc.arg(at) ORDER BY e.at DESC, e.change_no DESC LIMIT 1
+) last
+JOIN score_change c ON c.node_no = n.node_no AND c.change_no <= last.change_no
+    AND c.change_no > coalesce((SELECT e.change_no FROM score_change e WHERE e.node_no = n.node_no AND e.at <= sqlc.arg(since)
+        ORDER BY e.at DESC, e.change_no DESC LIMIT 1), 0)
+JOIN verdict v ON v.verdict_no = c.verdict_no
+ORDER BY c.change_no;
+
 -- name: Get :one
 SELECT sqlc.embed(s), v.result, v.reason, v.at, coalesce(encode(sha256(v.response), 'hex'), '')::text AS output_hash FROM score s
 JOIN verdict v ON v.verdict_no = s.verdict_no

@@ -42,6 +42,35 @@ func (s *Store) AsOf(ctx context.Context, q Querier, nodeNos []int32, at time.Ti
 	return scores, nil
 }
 
+// Trails gives how the score of each node at an instant follows from an earlier
+// one.
+func Trails(ctx context.Context, q Querier, nodeNos []int32, since, at time.Time) (map[int32]Trail, error) {
+	before, err := sqlgen.New(q).AsOf(ctx, sqlgen.AsOfParams{NodeNos: nodeNos, At: since})
+	if err != nil {
+		return nil, fmt.Errorf("scores as of %s: %w", since.Format(time.RFC3339), err)
+	}
+	trails := make(map[int32]Trail, len(nodeNos))
+	for _, r := range before {
+		trails[r.NodeNo] = Trail{Since: []Counted{}, Before: &Past{ScoreNano: r.After, Factors: r.Factors}}
+	}
+	rows, err := sqlgen.New(q).TrailsSince(ctx, sqlgen.TrailsSinceParams{NodeNos: nodeNos, At: at, Since: since})
+	if err != nil {
+		return nil, fmt.Errorf("verdicts until %s: %w", at.Format(time.RFC3339), err)
+	}
+	for _, r := range rows {
+		factors, err := ParseFactors(r.Factors)
+		if err != nil || factors == nil {
+			return nil, fmt.Errorf("factors after verdict %d: %w", r.VerdictNo, err)
+		}
+		t := trails[r.NodeNo]
+		t.Since = append(t.Since, Counted{No: r.VerdictNo, Availability: factors.Availability, Judged: Judged{
+			Result: Result(r.Result), At: r.At.UTC(), Aside: !r.Counted, Prompt: r.Prompt, Telemetry: r.Telemetry,
+		}})
+		trails[r.NodeNo] = t
+	}
+	return trails, nil
+}
+
 // Current is a node's score now. LastResult and what follows it tell of the
 // last verdict; without one LastResult is "" and everything else zero.
 type Current struct {

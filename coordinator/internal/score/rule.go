@@ -45,14 +45,14 @@ const confidenceHalf = 50
 
 // Judged is what the score takes from a verdict.
 type Judged struct {
-	Result Result
-	At     time.Time
+	Result Result    `json:"result"`
+	At     time.Time `json:"at"`
 	// Aside is set when a challenge on demand followed another one within a mean
 	// gap: who may ask at will must not be able to wear a record down, or up.
-	Aside bool
+	Aside bool `json:"aside,omitempty"`
 	// What was seen of the node's quality, from 0 to One; nil says nothing.
-	Prompt    *int64 // how quickly it answered
-	Telemetry *int64 // how much of its telemetry had come
+	Prompt    *int64 `json:"prompt,omitempty"`    // how quickly it answered
+	Telemetry *int64 `json:"telemetry,omitempty"` // how much of its telemetry had come
 }
 
 // Counters are all that is remembered of a node's verdicts, scaled by One.

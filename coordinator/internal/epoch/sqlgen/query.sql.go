@@ -12,6 +12,128 @@ import (
 	"github.com/google/uuid"
 )
 
+const closed = `-- name: Closed :many
+SELECT e.epoch_no, e.pool_no, p.pool_id, e.starts_at, e.ends_at, e.reward, e.entry_id, e.closed_at
+FROM epoch e JOIN pool p USING (pool_no)
+WHERE e.epoch_no > $1 AND e.closed_at >= $2 AND e.closed_at < $3
+ORDER BY e.epoch_no LIMIT $4
+`
+
+type ClosedParams struct {
+	After int64
+	Since time.Time
+	Until time.Time
+	Most  int32
+}
+
+type ClosedRow struct {
+	EpochNo  int64
+	PoolNo   int32
+	PoolID   string
+	StartsAt time.Time
+	EndsAt   time.Time
+	Reward   int64
+	EntryID  *uuid.UUID
+	ClosedAt time.Time
+}
+
+// Closed epochs in the order of their closing, from one after a number on.
+func (q *Queries) Closed(ctx context.Context, arg ClosedParams) ([]ClosedRow, error) {
+	rows, err := q.db.Query(ctx, closed,
+		arg.After,
+		arg.Since,
+		arg.Until,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClosedRow
+	for rows.Next() {
+		var i ClosedRow
+		if err := rows.Scan(
+			&i.EpochNo,
+			&i.PoolNo,
+			&i.PoolID,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.Reward,
+			&i.EntryID,
+			&i.ClosedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const closedOf = `-- name: ClosedOf :many
+SELECT e.epoch_no, e.pool_no, p.pool_id, e.starts_at, e.ends_at, e.reward, e.entry_id, e.closed_at
+FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool p USING (pool_no)
+WHERE l.node_no = $1 AND l.epoch_no > $2 AND e.ends_at > $3 AND e.starts_at < $4
+ORDER BY l.epoch_no LIMIT $5
+`
+
+type ClosedOfParams struct {
+	NodeNo int32
+	After  int64
+	Since  time.Time
+	Until  time.Time
+	Most   int32
+}
+
+type ClosedOfRow struct {
+	EpochNo  int64
+	PoolNo   int32
+	PoolID   string
+	StartsAt time.Time
+	EndsAt   time.Time
+	Reward   int64
+	EntryID  *uuid.UUID
+	ClosedAt time.Time
+}
+
+// Those of a node that overlap a span of time.
+func (q *Queries) ClosedOf(ctx context.Context, arg ClosedOfParams) ([]ClosedOfRow, error) {
+	rows, err := q.db.Query(ctx, closedOf,
+		arg.NodeNo,
+		arg.After,
+		arg.Since,
+		arg.Until,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ClosedOfRow
+	for rows.Next() {
+		var i ClosedOfRow
+		if err := rows.Scan(
+			&i.EpochNo,
+			&i.PoolNo,
+			&i.PoolID,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.Reward,
+			&i.EntryID,
+			&i.ClosedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertEpochs = `-- name: InsertEpochs :many
 INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
 SELECT e.pool_no, $1, $2, e.reward, nullif(e.entry_id, '00000000-0000-0000-0000-000000000000'), $3
@@ -138,15 +260,71 @@ func (q *Queries) Lines(ctx context.Context, arg LinesParams) ([]LinesRow, error
 	return items, nil
 }
 
+const linesOf = `-- name: LinesOf :many
+SELECT l.node_no, node.node_id, l.member_ms, l.credited_ms, l.score, l.factors, l.weight, l.share, l.destination, l.reasons
+FROM statement_line l JOIN node USING (node_no)
+WHERE l.epoch_no = $1 AND ($2::integer = 0 OR l.node_no = $2) ORDER BY l.node_no
+`
+
+type LinesOfParams struct {
+	EpochNo int64
+	NodeNo  int32
+}
+
+type LinesOfRow struct {
+	NodeNo      int32
+	NodeID      string
+	MemberMs    int64
+	CreditedMs  int64
+	Score       int64
+	Factors     []byte
+	Weight      int64
+	Share       int64
+	Destination string
+	Reasons     []string
+}
+
+func (q *Queries) LinesOf(ctx context.Context, arg LinesOfParams) ([]LinesOfRow, error) {
+	rows, err := q.db.Query(ctx, linesOf, arg.EpochNo, arg.NodeNo)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LinesOfRow
+	for rows.Next() {
+		var i LinesOfRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.NodeID,
+			&i.MemberMs,
+			&i.CreditedMs,
+			&i.Score,
+			&i.Factors,
+			&i.Weight,
+			&i.Share,
+			&i.Destination,
+			&i.Reasons,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const memberships = `-- name: Memberships :many
 SELECT m.pool_no, m.node_no, node.node_id, m.from_at, m.to_at
 FROM pool_membership m JOIN node USING (node_no)
-WHERE m.pool_no = ANY($1::integer[]) AND m.from_at < $2 AND (m.to_at IS NULL OR m.to_at > $3)
+WHERE m.pool_no = ANY($1::integer[]) AND ($2::integer = 0 OR m.node_no = $2) AND m.from_at < $3 AND (m.to_at IS NULL OR m.to_at > $4)
 ORDER BY m.pool_no, m.node_no, m.from_at
 `
 
 type MembershipsParams struct {
 	PoolNos []int32
+	NodeNo  int32
 	Until   time.Time
 	Since   *time.Time
 }
@@ -160,7 +338,12 @@ type MembershipsRow struct {
 }
 
 func (q *Queries) Memberships(ctx context.Context, arg MembershipsParams) ([]MembershipsRow, error) {
-	rows, err := q.db.Query(ctx, memberships, arg.PoolNos, arg.Until, arg.Since)
+	rows, err := q.db.Query(ctx, memberships,
+		arg.PoolNos,
+		arg.NodeNo,
+		arg.Until,
+		arg.Since,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -223,6 +406,17 @@ func (q *Queries) NodesByID(ctx context.Context, nodeIds []string) ([]NodesByIDR
 		return nil, err
 	}
 	return items, nil
+}
+
+const poolWeight = `-- name: PoolWeight :one
+SELECT coalesce(sum(weight), 0)::text AS weight FROM statement_line WHERE epoch_no = $1
+`
+
+func (q *Queries) PoolWeight(ctx context.Context, epochNo int64) (string, error) {
+	row := q.db.QueryRow(ctx, poolWeight, epochNo)
+	var weight string
+	err := row.Scan(&weight)
+	return weight, err
 }
 
 const pools = `-- name: Pools :many

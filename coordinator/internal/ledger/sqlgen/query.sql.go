@@ -307,3 +307,21 @@ func (q *Queries) OwnersAbove(ctx context.Context, arg OwnersAboveParams) ([]str
 	}
 	return items, nil
 }
+
+const readHead = `-- name: ReadHead :one
+SELECT head.hash, coalesce(entry.entry_no, 0)::bigint AS entry_no, entry.at
+FROM ledger_head head LEFT JOIN entry ON entry.hash = head.hash
+`
+
+type ReadHeadRow struct {
+	Hash    []byte
+	EntryNo int64
+	At      *time.Time
+}
+
+func (q *Queries) ReadHead(ctx context.Context) (ReadHeadRow, error) {
+	row := q.db.QueryRow(ctx, readHead)
+	var i ReadHeadRow
+	err := row.Scan(&i.Hash, &i.EntryNo, &i.At)
+	return i, err
+}

@@ -575,6 +575,67 @@ func (q *Queries) Statistics(ctx context.Context, arg StatisticsParams) (Statist
 	return i, err
 }
 
+const trailsSince = `-- name: TrailsSince :many
+SELECT n.node_no::integer AS node_no, c.verdict_no, c.factors, v.result, v.at, v.counted, v.prompt, v.telemetry
+FROM unnest($1::integer[]) AS n(node_no)
+CROSS JOIN LATERAL (
+    SELECT e.change_no FROM score_change e WHERE e.node_no = n.node_no AND e.at <= $2 ORDER BY e.at DESC, e.change_no DESC LIMIT 1
+) last
+JOIN score_change c ON c.node_no = n.node_no AND c.change_no <= last.change_no
+    AND c.change_no > coalesce((SELECT e.change_no FROM score_change e WHERE e.node_no = n.node_no AND e.at <= $3
+        ORDER BY e.at DESC, e.change_no DESC LIMIT 1), 0)
+JOIN verdict v ON v.verdict_no = c.verdict_no
+ORDER BY c.change_no
+`
+
+type TrailsSinceParams struct {
+	NodeNos []int32
+	At      time.Time
+	Since   time.Time
+}
+
+type TrailsSinceRow struct {
+	NodeNo    int32
+	VerdictNo int64
+	Factors   []byte
+	Result    string
+	At        time.Time
+	Counted   bool
+	Prompt    *int64
+	Telemetry *int64
+}
+
+// What was counted of each node after the change that a first instant saw last,
+// up to the one that a second instant saw last.
+func (q *Queries) TrailsSince(ctx context.Context, arg TrailsSinceParams) ([]TrailsSinceRow, error) {
+	rows, err := q.db.Query(ctx, trailsSince, arg.NodeNos, arg.At, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TrailsSinceRow
+	for rows.Next() {
+		var i TrailsSinceRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.VerdictNo,
+			&i.Factors,
+			&i.Result,
+			&i.At,
+			&i.Counted,
+			&i.Prompt,
+			&i.Telemetry,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const update = `-- name: Update :exec
 UPDATE score SET reputation_a = $2, reputation_b = $3, timely_a = $4, timely_b = $5, verdicts = $6, verdict_no = $7,
     score = $8, confidence = $9, factors = $10, rule_version = $11, vetted_at = $12, calculated_at = $13
