@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
@@ -42,6 +43,9 @@ type NewPool = pool.New
 
 // PayoutStatus is where a payout is in its life.
 type PayoutStatus = payout.Status
+
+// Replayed is what a rule about fraud would have flagged.
+type Replayed = fraud.Replayed
 
 // Payouts are the payouts of all nodes.
 func (f *Foundation) Payouts() *payout.Store { return f.payouts }

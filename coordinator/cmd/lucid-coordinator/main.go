@@ -37,6 +37,7 @@ type cli struct {
 	User       userCmd       `cmd:"" help:"People who log in."`
 	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`
 	Keys       keysCmd       `cmd:"" help:"Keys of nodes."`
+	Fraud      fraudCmd      `cmd:"" help:"Rules about fraud."`
 	Audit      auditCmd      `cmd:"" help:"The log of who changed what."`
 	Update     updateCmd     `cmd:"" help:"Versions of the agent that are announced."`
 	Ledger     ledgerCmd     `cmd:"" help:"The ledger of all money."`

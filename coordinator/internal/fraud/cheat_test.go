@@ -112,7 +112,7 @@ func cheats() []struct {
 // TestCheatsAreFound measures how many of each kind are found, by what, and
 // after how long, and that the honest nodes around them are not held.
 func TestCheatsAreFound(t *testing.T) {
-	nodes, days := size(200, 4, 1000, 10)
+	nodes, days := size(150, 4, 500, 8)
 	for _, c := range cheats() {
 		t.Run(c.kind, func(t *testing.T) {
 			t.Parallel()

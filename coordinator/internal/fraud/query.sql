@@ -173,3 +173,6 @@ INSERT INTO fraud_appeal (flag_no, text, appealed_by, at) VALUES ($1, $2, $3, $4
 INSERT INTO fraud_decision (flag_no, decision, reason, decided_by, at)
 SELECT unnest(sqlc.arg(flag_nos)::bigint[]), sqlc.arg(decision)::text, sqlc.arg(reason)::text, sqlc.arg(decided_by)::text, sqlc.arg(at)::timestamptz
 ON CONFLICT DO NOTHING;
+
+-- name: Subjects :many
+SELECT node_no, subject FROM fraud_flag WHERE rule = $1;

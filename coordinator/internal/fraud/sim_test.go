@@ -71,6 +71,7 @@ type simNode struct {
 	lost       time.Time // a challenge before then reaches nobody
 	hot, busy  time.Time // until then
 	owed       bool      // a cohort
+	open       time.Time // a challenge, until then
 	in, out    int64
 	challenges int
 	cheat      cheat
@@ -265,8 +266,8 @@ func (s *sim) sharedNow() [][]int32 {
 
 // ask challenges a node and lets the rules see how it ended.
 func (s *sim) ask(n *simNode, at time.Time, together bool, alike []*simNode) {
-	if at.Before(n.away) && !at.Before(n.lost) {
-		return // offline nodes get none
+	if at.Before(n.away) && !at.Before(n.lost) || at.Before(n.open) {
+		return // offline nodes get none, nor does one that has yet to answer
 	}
 	n.challenges++
 	s.verdict++
@@ -302,6 +303,7 @@ func (s *sim) ask(n *simNode, at time.Time, together bool, alike []*simNode) {
 	if a.At = at.Add(a.Took); at.Before(s.ourFault) {
 		a.Result = "void"
 	}
+	n.open = a.At
 	n.owed = together && a.failed()
 	s.flag(n, n.memory.see(a))
 	s.sawBoot(n, a)

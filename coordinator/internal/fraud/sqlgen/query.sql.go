@@ -1012,3 +1012,32 @@ func (q *Queries) SecondAnswers(ctx context.Context, arg SecondAnswersParams) ([
 	}
 	return items, nil
 }
+
+const subjects = `-- name: Subjects :many
+SELECT node_no, subject FROM fraud_flag WHERE rule = $1
+`
+
+type SubjectsRow struct {
+	NodeNo  int32
+	Subject string
+}
+
+func (q *Queries) Subjects(ctx context.Context, rule string) ([]SubjectsRow, error) {
+	rows, err := q.db.Query(ctx, subjects, rule)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SubjectsRow
+	for rows.Next() {
+		var i SubjectsRow
+		if err := rows.Scan(&i.NodeNo, &i.Subject); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
