@@ -60,18 +60,20 @@ ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.rec
 WHERE l.at <= excluded.at
 RETURNING l.node_no;
 
--- name: LockChanged :many
--- Runs with samples that the rollups do not know of. One that is being written
--- to is left for the next time: nobody waits.
+-- name: ListChanged :many
+-- Runs with samples that the rollups do not know of.
 SELECT run_no, node_no, last_seq, last_at, 
     greatest(CASE WHEN changed_seq = last_seq THEN changed_from END, @not_before::timestamptz)::timestamptz AS from_at
 FROM node_run WHERE run_no > @after AND last_seq > marked_seq
-ORDER BY run_no LIMIT @most FOR NO KEY UPDATE SKIP LOCKED;
+ORDER BY run_no LIMIT @most;
 
 -- name: MarkRuns :exec
+-- A run that is being written to is left for the next time: nobody waits. One
+-- that went on meanwhile is marked as far as it was read.
 UPDATE node_run r SET marked_seq = u.last_seq
 FROM (SELECT unnest(@run_nos::bigint[]) AS run_no, unnest(@last_seqs::bigint[]) AS last_seq) u
-WHERE r.run_no = u.run_no;
+WHERE r.run_no = u.run_no AND r.marked_seq < u.last_seq AND r.run_no IN (
+    SELECT l.run_no FROM node_run l WHERE l.run_no = ANY (@run_nos::bigint[]) ORDER BY l.run_no FOR NO KEY UPDATE SKIP LOCKED);
 
 -- name: AddDue :exec
 INSERT INTO sample_due AS d (seconds, node_no, from_at, to_at)

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// Bounds of one transaction: ingest waits for the first at most, and for
+	// Bounds of one transaction: ingest waits for the end of the first at most, for
 	// some milliseconds; the second works on tables that ingest does not touch.
 	maxMarked  = 500
 	maxTaken   = 500
@@ -63,11 +63,11 @@ func (s *Store) markDue(ctx context.Context) error {
 // markSome marks the next runs after one, and gives the last of them; 0 when
 // there are no more.
 func (s *Store) markSome(ctx context.Context, tx db.Tx, after int64) (last int64, err error) {
-	if _, err := tx.Exec(ctx, lockTimeout); err != nil {
+	if _, err := tx.Exec(ctx, lockTimeout+"; SET LOCAL synchronous_commit = off"); err != nil { // what a crash takes back is found again
 		return 0, err
 	}
 	q := sqlgen.New(tx)
-	runs, err := q.LockChanged(ctx, sqlgen.LockChangedParams{
+	runs, err := q.ListChanged(ctx, sqlgen.ListChangedParams{
 		// Where it is not known how far back a run goes; older samples are not taken in.
 		NotBefore: s.cfg.Now().Add(-s.cfg.Retention.Raw - day), After: after, Most: maxMarked,
 	})
@@ -89,6 +89,7 @@ func (s *Store) markSome(ctx context.Context, tx db.Tx, after int64) (last int64
 	if err := q.AddDue(ctx, add); err != nil {
 		return 0, err
 	}
+	// Last, because it locks rows that ingest writes to.
 	return runs[len(runs)-1].RunNo, q.MarkRuns(ctx, mark)
 }
 

@@ -200,20 +200,20 @@ func (q *Queries) Latest(ctx context.Context, nodeNo int32) (LatestRow, error) {
 	return i, err
 }
 
-const lockChanged = `-- name: LockChanged :many
+const listChanged = `-- name: ListChanged :many
 SELECT run_no, node_no, last_seq, last_at, 
     greatest(CASE WHEN changed_seq = last_seq THEN changed_from END, $1::timestamptz)::timestamptz AS from_at
 FROM node_run WHERE run_no > $2 AND last_seq > marked_seq
-ORDER BY run_no LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
+ORDER BY run_no LIMIT $3
 `
 
-type LockChangedParams struct {
+type ListChangedParams struct {
 	NotBefore time.Time
 	After     int64
 	Most      int32
 }
 
-type LockChangedRow struct {
+type ListChangedRow struct {
 	RunNo   int64
 	NodeNo  int32
 	LastSeq int64
@@ -221,17 +221,16 @@ type LockChangedRow struct {
 	FromAt  time.Time
 }
 
-// Runs with samples that the rollups do not know of. One that is being written
-// to is left for the next time: nobody waits.
-func (q *Queries) LockChanged(ctx context.Context, arg LockChangedParams) ([]LockChangedRow, error) {
-	rows, err := q.db.Query(ctx, lockChanged, arg.NotBefore, arg.After, arg.Most)
+// Runs with samples that the rollups do not know of.
+func (q *Queries) ListChanged(ctx context.Context, arg ListChangedParams) ([]ListChangedRow, error) {
+	rows, err := q.db.Query(ctx, listChanged, arg.NotBefore, arg.After, arg.Most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []LockChangedRow
+	var items []ListChangedRow
 	for rows.Next() {
-		var i LockChangedRow
+		var i ListChangedRow
 		if err := rows.Scan(
 			&i.RunNo,
 			&i.NodeNo,
@@ -295,7 +294,8 @@ func (q *Queries) LockRuns(ctx context.Context, arg LockRunsParams) ([]LockRunsR
 const markRuns = `-- name: MarkRuns :exec
 UPDATE node_run r SET marked_seq = u.last_seq
 FROM (SELECT unnest($1::bigint[]) AS run_no, unnest($2::bigint[]) AS last_seq) u
-WHERE r.run_no = u.run_no
+WHERE r.run_no = u.run_no AND r.marked_seq < u.last_seq AND r.run_no IN (
+    SELECT l.run_no FROM node_run l WHERE l.run_no = ANY ($1::bigint[]) ORDER BY l.run_no FOR NO KEY UPDATE SKIP LOCKED)
 `
 
 type MarkRunsParams struct {
@@ -303,6 +303,8 @@ type MarkRunsParams struct {
 	LastSeqs []int64
 }
 
+// A run that is being written to is left for the next time: nobody waits. One
+// that went on meanwhile is marked as far as it was read.
 func (q *Queries) MarkRuns(ctx context.Context, arg MarkRunsParams) error {
 	_, err := q.db.Exec(ctx, markRuns, arg.RunNos, arg.LastSeqs)
 	return err
