@@ -52,6 +52,7 @@ type Agent struct {
 	queue     *spool.Queue
 	link      *link.Link
 	prover    *prove.Prover
+	throttle  atomic.Uint32 // of the newest sample
 	control   *command.Control
 
 	challenges chan link.Message
@@ -119,7 +120,7 @@ func New(config Config) (*Agent, error) {
 	a.journal.progress.Run = a.recorder.run
 	a.prover = prove.New(prove.Config{
 		NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Device: id.Device,
-		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Now: config.Now,
+		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Throttle: a.throttle.Load, Now: config.Now,
 	})
 	a.control, err = command.Open(command.Config{
 		Dir: config.StateDir, NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Refresh: a.refreshInfo, Rotate: keys.Rotate, Now: config.Now,
@@ -221,6 +222,7 @@ func (a *Agent) sample(rested bool) (resting bool) {
 		return true
 	}
 	s := a.collector.Sample()
+	a.throttle.Store(collect.ThrottleBits(s.Throttle))
 	if !rested {
 		s.UpdateAnnounced = a.announced()
 		a.recorder.record(s)

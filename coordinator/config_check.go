@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/api"
+	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/shared/proof"
 )
@@ -23,9 +24,6 @@ const (
 	maxVetDays   = 3650
 	maxRate      = 10_000_000 // requests a minute
 	maxFreeMiB   = 1 << 30
-	// maxHashes is the most work a challenge may ask for: what a slow board
-	// searches in minutes. Beyond it nobody could answer.
-	maxHashes = uint64(1) << 28
 )
 
 // check finds everything that is wrong with the joined values.
@@ -200,11 +198,11 @@ func (l *loader) checkPoot() {
 	l.require(c.Validity >= c.Deadline && c.Validity <= maxValidity, "poot.validity",
 		"%s is not between poot.deadline (%s) and %s", c.Validity, c.Deadline, maxValidity)
 	l.between("poot.puzzles", c.Puzzles, 1, proof.MaxCount)
-	l.between("poot.difficulty", c.Difficulty, 0, proof.MaxDifficulty)
-	if c.Puzzles >= 1 && c.Puzzles <= proof.MaxCount && c.Difficulty >= 0 && c.Difficulty <= proof.MaxDifficulty {
-		hashes := uint64(c.Puzzles) << c.Difficulty
-		l.require(hashes <= maxHashes, "poot.difficulty", "%d with %d puzzles asks for %d hashes, limit is %d",
-			c.Difficulty, c.Puzzles, hashes, maxHashes)
+	l.between("poot.difficulty", c.Difficulty, challenge.Calibrated, proof.MaxDifficulty)
+	if c.Puzzles >= 1 && c.Puzzles <= proof.MaxCount {
+		highest := challenge.HighestDifficulty("", c.Puzzles, c.Deadline)
+		l.require(c.Difficulty <= highest, "poot.difficulty", "%d with %d puzzles is more than a quarter of what the fastest machine could search in poot.deadline (%s), limit is %d",
+			c.Difficulty, c.Puzzles, c.Deadline, highest)
 	}
 }
 

@@ -25,6 +25,17 @@ type Response struct {
 	Chain         [32]byte // running hash after that message; zero before the first
 }
 
+// ThrottledNow are the bits of Throttle that excuse from solving: the supply is
+// low, the frequency is capped, the clock is throttled.
+const ThrottledNow = 0b111
+
+// DeferralsPerDay is how many challenges a throttled node may defer in 24 hours.
+const DeferralsPerDay = 12
+
+// Defers reports whether the answer holds no solutions because the machine is
+// throttled: the node proves its key and asks to be spared the work for now.
+func (r *Response) Defers() bool { return len(r.Solutions) == 0 && r.Throttle&ThrottledNow != 0 }
+
 // HashChallenge is the hash by which a response names its challenge.
 func HashChallenge(canonical []byte) [32]byte { return sha256.Sum256(canonical) }
 

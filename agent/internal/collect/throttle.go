@@ -83,3 +83,17 @@ func parseThrottled(text string) (*wire.Throttle, error) {
 		UnderVoltage: is(underVoltageBit), Capped: is(cappedBit), Throttled: is(throttledBit), SoftLimit: is(softLimitBit),
 	}, nil
 }
+
+// ThrottleBits is what a sample says of throttling as the firmware's
+// get_throttled has it, the bits of now; 0 where nothing is known.
+func ThrottleBits(t *wire.Throttle) (bits uint32) {
+	if t == nil {
+		return 0
+	}
+	for i, set := range []*bool{t.UnderVoltage, t.Capped, t.Throttled, t.SoftLimit} {
+		if set != nil && *set {
+			bits |= underVoltageBit << i
+		}
+	}
+	return bits
+}

@@ -2,9 +2,11 @@ package collect
 
 import (
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"lucid.internal/agent/internal/machinetest"
+	"lucid.internal/shared/wire"
 )
 
 // write makes a file of the machine.
@@ -96,4 +98,24 @@ func FuzzThrottled(f *testing.F) {
 			t.Errorf("%q gives %+v and %v", text, got, err)
 		}
 	})
+}
+
+func TestThrottleBitsAreWhatTheFirmwareSaid(t *testing.T) {
+	for _, text := range []string{"0", "1", "2", "4", "8", "f", "50005"} {
+		read, err := parseThrottled(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := strconv.ParseUint(text, 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bits := ThrottleBits(read); bits != uint32(said)&0xf {
+			t.Errorf("%s: %x", text, bits)
+		}
+	}
+	low := true
+	if ThrottleBits(nil) != 0 || ThrottleBits(&wire.Throttle{UnderVoltage: &low}) != 1 {
+		t.Error("what is not known is not 0")
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +56,7 @@ type Config struct {
 	BootID   [16]byte
 	Uptime   func() (time.Duration, error) // since boot, suspended time included
 	Progress func() Progress
+	Throttle func() uint32    // the firmware's get_throttled of now; 0 where there is none
 	Now      func() time.Time // its monotonic part measures the deadline
 }
 
@@ -65,6 +67,7 @@ type Prover struct {
 	issued    []int64    // IssuedMs of each
 	next      int
 	forgotten int64 // IssuedMs of the youngest challenge that left the ring
+	deferred  []time.Time
 }
 
 // New makes a prover.
@@ -86,7 +89,11 @@ func (p *Prover) Answer(ctx context.Context, payload []byte, received time.Time)
 	deadline = received.Add(time.Duration(challenge.DeadlineMs-challenge.IssuedMs) * time.Millisecond)
 	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(p.config.Now()))
 	defer cancel()
-	solutions, err := solve(ctx, challenge)
+	var solutions []uint64
+	throttle := p.config.Throttle()
+	if throttle&proof.ThrottledNow == 0 || !p.defers() {
+		solutions, err = solve(ctx, challenge)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = ErrTooLate
 	}
@@ -104,6 +111,7 @@ func (p *Prover) Answer(ctx context.Context, payload []byte, received time.Time)
 		Solutions:     solutions,
 		BootID:        p.config.BootID,
 		BootTimeMs:    uint64(uptime.Milliseconds()),
+		Throttle:      throttle,
 		Run:           progress.Run,
 		Seq:           progress.Seq,
 		Chain:         progress.Chain,
@@ -114,6 +122,19 @@ func (p *Prover) Answer(ctx context.Context, payload []byte, received time.Time)
 		Bytes:       answer.Encode(keys.Response, p.config.Device),
 	})
 	return response, deadline, err
+}
+
+// defers reports whether a throttled machine may leave a challenge unsolved, and
+// counts it: to heat it further would only make it slower. The coordinator counts
+// too, so what was deferred before a restart is not forgotten.
+func (p *Prover) defers() bool {
+	now := p.config.Now()
+	p.deferred = slices.DeleteFunc(p.deferred, func(at time.Time) bool { return now.Sub(at) >= 24*time.Hour })
+	if len(p.deferred) >= proof.DeferralsPerDay {
+		return false
+	}
+	p.deferred = append(p.deferred, now)
+	return true
 }
 
 // accept decides whether a challenge is the coordinator's, for this node and

@@ -34,6 +34,7 @@ func newProver(change func(*Config)) *Prover {
 		BootID:   [16]byte{0xb0},
 		Uptime:   func() (time.Duration, error) { return 90 * time.Minute, nil },
 		Progress: func() Progress { return Progress{Run: wire.RunID{7}, Seq: 42, Chain: [32]byte{5}} },
+		Throttle: func() uint32 { return 0 },
 		Now:      func() time.Time { return start },
 	}
 	if change != nil {
@@ -203,4 +204,49 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("answer %q with error %v", answer, err)
 		}
 	})
+}
+
+// A throttled machine proves its key and defers the work, so often a day; then
+// it solves all the same.
+func TestThrottledMachineDefersSoOftenADay(t *testing.T) {
+	keys, now, throttle := testRoot.Derive(), start, uint32(0)
+	p := newProver(func(c *Config) {
+		c.Now = func() time.Time { return now }
+		c.Throttle = func() uint32 { return throttle }
+	})
+	id := byte(0)
+	answer := func() *proof.SignedResponse {
+		t.Helper()
+		id++
+		b, _, err := p.Answer(t.Context(), message(t, newChallenge(id, nil), keys.Challenge), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := wire.DecodeResponse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := proof.ParseResponse(m.Bytes)
+		if err != nil || !r.VerifyMAC(keys.Response) || r.Throttle != throttle {
+			t.Fatalf("answer with throttle %x: %v", r.Throttle, err)
+		}
+		return r
+	}
+	throttle = 0x50008 // what was, and the soft limit: no excuse
+	if r := answer(); r.Defers() || len(r.Solutions) != 8 {
+		t.Errorf("not throttled, and %d solutions", len(r.Solutions))
+	}
+	throttle = 0x50005
+	for i := range proof.DeferralsPerDay {
+		if r := answer(); !r.Defers() {
+			t.Errorf("throttled, and challenge %d was not deferred", i)
+		}
+	}
+	if r := answer(); r.Defers() || len(r.Solutions) != 8 {
+		t.Error("deferred more often than a day allows")
+	}
+	now = now.Add(24 * time.Hour)
+	if r := answer(); !r.Defers() {
+		t.Error("not deferred on the next day")
+	}
 }

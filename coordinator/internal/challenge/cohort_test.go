@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/shared/proof"
 )
 
 // crowd is a stage with so many active nodes whose moments are far away, past
@@ -101,6 +103,52 @@ func TestWhoMissesACohortIsInTheNext(t *testing.T) {
 	var owed int
 	if err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM challenge_schedule WHERE cohort_owed").Scan(&owed); err != nil || owed != 0 {
 		t.Errorf("%d of %d still owe one, %v", owed, len(nodeIDs), err)
+	}
+}
+
+// So is who defers one, since its answer says nothing of whom it shares with.
+func TestWhoDefersACohortIsInTheNext(t *testing.T) {
+	s, _ := crowd(t, 1)
+	for range 2 {
+		if drawn := s.cohort(t); len(drawn) != 1 {
+			t.Fatalf("%d asked", len(drawn))
+		}
+		c := s.challenges[len(s.challenges)-1]
+		s.answer(t, s.solve(t, c, func(r *proof.Response) { r.Solutions, r.Throttle = nil, 1 }))
+		var owed bool
+		if err := s.pool.QueryRow(t.Context(), "SELECT cohort_owed FROM challenge_schedule").Scan(&owed); err != nil || !owed {
+			t.Errorf("owes a cohort: %v, %v", owed, err)
+		}
+	}
+	if v := s.stored[1]; len(s.stored) != 2 || v.Result != challenge.Deferred || v.Reason != "throttled" {
+		t.Errorf("verdicts %+v", s.stored)
+	}
+}
+
+// The bound on deferrals is that of a day.
+func TestDeferralsAreBoundedADay(t *testing.T) {
+	s := newStage(t)
+	for i := range proof.DeferralsPerDay + 1 {
+		s.answer(t, s.solve(t, s.round(t), func(r *proof.Response) { r.Solutions, r.Throttle = nil, 4 }))
+		want := challenge.Deferred
+		if i == proof.DeferralsPerDay {
+			want = challenge.Missed
+		}
+		if s.stored[i].Result != want {
+			t.Fatalf("deferral %d: %s (%s), want %s", i+1, s.stored[i].Result, s.stored[i].Reason, want)
+		}
+		s.clock = s.clock.Add(time.Hour)
+	}
+	s.clock = s.clock.Add(24 * time.Hour)
+	s.answer(t, s.solve(t, s.round(t), func(r *proof.Response) { r.Solutions, r.Throttle = nil, 4 }))
+	if v := s.stored[len(s.stored)-1]; v.Result != challenge.Deferred {
+		t.Errorf("a day later: %s (%s)", v.Result, v.Reason)
+	}
+	// Nothing but throttling of now excuses.
+	s.clock = s.clock.Add(time.Hour)
+	s.answer(t, s.solve(t, s.round(t), func(r *proof.Response) { r.Solutions, r.Throttle = nil, 0x70008 }))
+	if v := s.stored[len(s.stored)-1]; v.Result != challenge.Invalid {
+		t.Errorf("without throttling: %s (%s)", v.Result, v.Reason)
 	}
 }
 

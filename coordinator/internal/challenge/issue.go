@@ -78,14 +78,15 @@ type batch struct {
 }
 
 func (b *batch) add(r *Referee, t target, keys *node.Keys) {
-	deadline := b.at.Add(r.Deadline)
+	deadline, known := b.at.Add(r.Deadline), tuning{bits: int(t.TunedBits)}
+	difficulty := bitsFor(r.Difficulty, t.Model, known, r.Count)
 	if b.cohort {
-		rate, _ := RateOf(t.Model)
-		deadline = b.at.Add(cohortDeadline(solvingTime(rate, r.Count, r.Difficulty), r.Deadline))
+		solving := solvingTime(rateShown(t.Model, known, r.Count), r.Count, difficulty)
+		deadline = b.at.Add(cohortDeadline(solving, r.Deadline))
 	}
 	c := proof.Challenge{
 		NodeID: t.NodeID, KeyEpoch: keys.Epoch, Session: uint64(t.SessionNo),
-		IssuedMs: b.at.UnixMilli(), DeadlineMs: deadline.UnixMilli(), Difficulty: uint8(r.Difficulty),
+		IssuedMs: b.at.UnixMilli(), DeadlineMs: deadline.UnixMilli(), Difficulty: uint8(difficulty),
 	}
 	_, _ = rand.Read(c.ID[:]) // crypto/rand.Read never fails
 	_, _ = rand.Read(c.Seed[:])

@@ -123,7 +123,8 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 	answer := g.response
 	e := evidence{
 		received: g.received, deadline: row.DeadlineAt,
-		solutions: answer.ChallengeHash == proof.HashChallenge(row.Canonical) && asked.CheckSolutions(r.PuzzleKey, answer.Solutions),
+		named: answer.ChallengeHash == proof.HashChallenge(row.Canonical), solutions: asked.CheckSolutions(r.PuzzleKey, answer.Solutions),
+		defers:    answer.Defers(),
 		signature: answer.VerifySignature(keys.Device),
 	}
 	v := Verdict{ChallengeID: answer.ChallengeID, NodeNo: row.NodeNo, At: g.received, Answered: g.received.Sub(row.IssuedAt), Aside: !row.Counted}
@@ -137,9 +138,17 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 		case known:
 			e.chain = chainDiffers
 		}
+		if e.defers {
+			since := sqlgen.CountDeferredParams{NodeNo: row.NodeNo, Since: g.received.Add(-24 * time.Hour)}
+			n, err := sqlgen.New(tx).CountDeferred(ctx, since)
+			if err != nil {
+				return err
+			}
+			e.deferrals = int(n)
+		}
 		if v.Result, v.Reason = judge(e); v.Result != Late {
 			observe(&v, row)
-			return nil
+			return r.tune(ctx, tx, &v, row)
 		}
 		// It may lie here read late because we stood still.
 		ours, err := r.OurFault(ctx, tx, row.IssuedAt, g.received)
@@ -163,8 +172,26 @@ func observe(v *Verdict, row *sqlgen.FindRow) {
 	if v.Result != Valid || row.Difficulty == nil || row.Puzzles == nil {
 		return
 	}
-	rate, _ := RateOf(row.Model)
-	usual := usualTime(solvingTime(rate, int(*row.Puzzles), int(*row.Difficulty)))
+	usual := usualTime(solvingTime(rateShown(row.Model, tuning{bits: int(row.TunedBits)}, int(*row.Puzzles)), int(*row.Puzzles), int(*row.Difficulty)))
 	prompt := promptness(v.Answered, usual, row.DeadlineAt.Sub(row.IssuedAt))
 	v.Prompt = &prompt
+}
+
+// tune lets a valid answer count towards the difficulty of the node's next
+// puzzles. Another model is another machine: it begins at its floor.
+func (r *Referee) tune(ctx context.Context, tx db.Tx, v *Verdict, row *sqlgen.FindRow) error {
+	if r.Difficulty != Calibrated || v.Result != Valid || row.Difficulty == nil {
+		return nil
+	}
+	least := leastBits(row.Model, r.Count)
+	t := tuning{bits: least}
+	if row.TunedModel == row.Model && int(row.TunedBits) >= least {
+		t = tuning{bits: int(row.TunedBits), taken: time.Duration(row.TunedMs) * time.Millisecond, seen: int(row.TunedSeen)}
+	}
+	if t.bits == int(*row.Difficulty) {
+		t = t.next(v.Answered, highestBits(rateShown(row.Model, t, r.Count), r.Count, r.Deadline))
+	}
+	return sqlgen.New(tx).Tune(ctx, sqlgen.TuneParams{
+		NodeNo: row.NodeNo, TunedModel: row.Model, TunedBits: int16(t.bits), TunedMs: t.taken.Milliseconds(), TunedSeen: int16(t.seen),
+	})
 }

@@ -2,7 +2,7 @@
 -- Online nodes whose moment has come, or of whom a proof is demanded, and who have
 -- no open challenge. A node suspended by its score goes on being challenged: that
 -- is how it comes back.
-SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(n.inventory ->> 'model', '')::text AS model
+SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online
   AND (n.status = 'starting'
@@ -27,7 +27,7 @@ WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_
 
 -- name: DrawCohort :many
 -- At random from all pools; first of all who owes a cohort, and who is suspected.
-SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(n.inventory ->> 'model', '')::text AS model
+SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
@@ -59,8 +59,10 @@ WHERE s.next_at <= sqlc.arg(at)::timestamptz AND NOT COALESCE((
 
 -- name: Find :one
 SELECT c.*, v.result, v.reason, v.at AS judged_at, v.response, COALESCE(n.inventory ->> 'model', '')::text AS model,
-    h.at AS heard_at -- newest sample, or the connection when that is later
-FROM challenge c JOIN node n USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
+    h.at AS heard_at, -- newest sample, or the connection when that is later
+    COALESCE(s.tuned_model, '')::text AS tuned_model, COALESCE(s.tuned_bits, 0)::integer AS tuned_bits,
+    COALESCE(s.tuned_ms, 0)::bigint AS tuned_ms, COALESCE(s.tuned_seen, 0)::integer AS tuned_seen
+FROM challenge c JOIN node n USING (node_no) LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
 WHERE c.challenge_id = $1 AND c.node_no = $2;
 
 -- name: Ending :many
@@ -78,6 +80,12 @@ FROM challenge c CROSS JOIN LATERAL (
 ) w
 WHERE c.state = 'open' AND (c.expires_at < sqlc.arg(at)::timestamptz OR w.withdrawn)
 ORDER BY c.expires_at LIMIT sqlc.arg(most);
+
+-- name: Tune :exec
+UPDATE challenge_schedule SET tuned_model = $2, tuned_bits = $3, tuned_ms = $4, tuned_seen = $5 WHERE node_no = $1;
+
+-- name: CountDeferred :one
+SELECT count(*) FROM verdict WHERE node_no = $1 AND result = 'deferred' AND at > sqlc.arg(since)::timestamptz;
 
 -- name: Close :execrows
 UPDATE challenge SET state = 'judged' WHERE challenge_id = $1 AND state = 'open';

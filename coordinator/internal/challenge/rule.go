@@ -1,9 +1,13 @@
 package challenge
 
-import "time"
+import (
+	"time"
+
+	"lucid.internal/shared/proof"
+)
 
 // RuleVersion is stored with each verdict; it changes when judge does.
-const RuleVersion = 2 // 2: what an answer shows of quality
+const RuleVersion = 3 // 2: what an answer shows of quality; 3: deferral
 
 // Reasons of verdicts.
 const (
@@ -12,15 +16,20 @@ const (
 	reasonChain     = "hash_mismatch"  // the telemetry that the node speaks of is not what we stored
 	reasonDeadline  = "after_deadline" // answered, but too late
 	reasonSilence   = "no_answer"
-	reasonOurFault  = "our_fault" // broker, database or coordinator were down meanwhile
-	reasonWithdrawn = "withdrawn" // the node was stopped, set aside or given another key meanwhile
+	reasonOurFault  = "our_fault"          // broker, database or coordinator were down meanwhile
+	reasonThrottled = "throttled"          // deferred, as a hot or starved machine may
+	reasonTooOften  = "deferred_too_often" // though it may do so only so often a day
+	reasonWithdrawn = "withdrawn"          // the node was stopped, set aside or given another key meanwhile
 )
 
 // evidence is all that judging an answer needs. The MAC was checked before:
 // an answer without a good one is nobody's.
 type evidence struct {
 	received, deadline time.Time
-	solutions          bool // all x right, and the answer is to this challenge
+	named              bool // the answer is to this challenge
+	solutions          bool // all x right
+	defers             bool // instead of solutions it says that the machine is throttled
+	deferrals          int  // in the 24 hours before
 	signature          bool
 	chain              chainState
 }
@@ -38,12 +47,16 @@ func judge(e evidence) (Result, string) {
 	switch {
 	case e.received.After(e.deadline):
 		return Late, reasonDeadline
-	case !e.solutions:
+	case !e.named || !e.solutions && !e.defers:
 		return Invalid, reasonSolution
 	case !e.signature:
 		return Invalid, reasonSignature
 	case e.chain == chainDiffers:
 		return Invalid, reasonChain
+	case e.defers && e.deferrals >= proof.DeferralsPerDay:
+		return Missed, reasonTooOften
+	case e.defers:
+		return Deferred, reasonThrottled
 	}
 	return Valid, ""
 }

@@ -7,7 +7,7 @@ import (
 
 func TestJudge(t *testing.T) {
 	deadline := time.Date(2026, 5, 1, 12, 0, 30, 0, time.UTC)
-	good := evidence{received: deadline, deadline: deadline, solutions: true, signature: true, chain: chainMatches}
+	good := evidence{received: deadline, deadline: deadline, named: true, solutions: true, signature: true, chain: chainMatches}
 	with := func(change func(*evidence)) evidence { e := good; change(&e); return e }
 	for name, c := range map[string]struct {
 		evidence evidence
@@ -17,6 +17,12 @@ func TestJudge(t *testing.T) {
 		"at the deadline":               {good, Valid, ""},
 		"one millisecond after":         {with(func(e *evidence) { e.received = deadline.Add(time.Millisecond) }), Late, reasonDeadline},
 		"late and wrong is late":        {with(func(e *evidence) { e.received = deadline.Add(1); e.solutions = false }), Late, reasonDeadline},
+		"throttled":                     {with(func(e *evidence) { e.solutions, e.defers = false, true }), Deferred, reasonThrottled},
+		"throttled to the last time":    {with(func(e *evidence) { e.solutions, e.defers, e.deferrals = false, true, 11 }), Deferred, reasonThrottled},
+		"throttled once too often":      {with(func(e *evidence) { e.solutions, e.defers, e.deferrals = false, true, 12 }), Missed, reasonTooOften},
+		"throttled, and late":           {with(func(e *evidence) { e.defers, e.received = true, deadline.Add(1) }), Late, reasonDeadline},
+		"throttled, telemetry altered":  {with(func(e *evidence) { e.defers, e.chain = true, chainDiffers }), Invalid, reasonChain},
+		"deferral of another challenge": {with(func(e *evidence) { e.defers, e.named = true, false }), Invalid, reasonSolution},
 		"wrong solution":                {with(func(e *evidence) { e.solutions = false }), Invalid, reasonSolution},
 		"not signed by the device":      {with(func(e *evidence) { e.signature = false }), Invalid, reasonSignature},
 		"altered telemetry":             {with(func(e *evidence) { e.chain = chainDiffers }), Invalid, reasonChain},

@@ -42,6 +42,22 @@ func (q *Queries) Close(ctx context.Context, challengeID uuid.UUID) (int64, erro
 	return result.RowsAffected(), nil
 }
 
+const countDeferred = `-- name: CountDeferred :one
+SELECT count(*) FROM verdict WHERE node_no = $1 AND result = 'deferred' AND at > $2::timestamptz
+`
+
+type CountDeferredParams struct {
+	NodeNo int32
+	Since  time.Time
+}
+
+func (q *Queries) CountDeferred(ctx context.Context, arg CountDeferredParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countDeferred, arg.NodeNo, arg.Since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countRoutine = `-- name: CountRoutine :one
 SELECT count(*) FROM node n
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
@@ -103,7 +119,7 @@ func (q *Queries) Demandable(ctx context.Context, nodeID string) (DemandableRow,
 }
 
 const drawCohort = `-- name: DrawCohort :many
-SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(n.inventory ->> 'model', '')::text AS model
+SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
@@ -122,6 +138,7 @@ type DrawCohortRow struct {
 	NodeID    string
 	SessionNo int64
 	Demanded  bool
+	TunedBits int32
 	Model     string
 }
 
@@ -140,6 +157,7 @@ func (q *Queries) DrawCohort(ctx context.Context, arg DrawCohortParams) ([]DrawC
 			&i.NodeID,
 			&i.SessionNo,
 			&i.Demanded,
+			&i.TunedBits,
 			&i.Model,
 		); err != nil {
 			return nil, err
@@ -153,7 +171,7 @@ func (q *Queries) DrawCohort(ctx context.Context, arg DrawCohortParams) ([]DrawC
 }
 
 const due = `-- name: Due :many
-SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(n.inventory ->> 'model', '')::text AS model
+SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online
   AND (n.status = 'starting'
@@ -184,6 +202,7 @@ type DueRow struct {
 	NodeID    string
 	SessionNo int64
 	Demanded  bool
+	TunedBits int32
 	Model     string
 }
 
@@ -209,6 +228,7 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 			&i.NodeID,
 			&i.SessionNo,
 			&i.Demanded,
+			&i.TunedBits,
 			&i.Model,
 		); err != nil {
 			return nil, err
@@ -281,8 +301,10 @@ func (q *Queries) Ending(ctx context.Context, arg EndingParams) ([]EndingRow, er
 
 const find = `-- name: Find :one
 SELECT c.challenge_id, c.node_no, c.key_epoch, c.session_no, c.issued_at, c.deadline_at, c.expires_at, c.canonical, c.state, c.cohort_no, c.difficulty, c.puzzles, c.demanded, c.counted, c.attempts, v.result, v.reason, v.at AS judged_at, v.response, COALESCE(n.inventory ->> 'model', '')::text AS model,
-    h.at AS heard_at -- newest sample, or the connection when that is later
-FROM challenge c JOIN node n USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
+    h.at AS heard_at, -- newest sample, or the connection when that is later
+    COALESCE(s.tuned_model, '')::text AS tuned_model, COALESCE(s.tuned_bits, 0)::integer AS tuned_bits,
+    COALESCE(s.tuned_ms, 0)::bigint AS tuned_ms, COALESCE(s.tuned_seen, 0)::integer AS tuned_seen
+FROM challenge c JOIN node n USING (node_no) LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
 WHERE c.challenge_id = $1 AND c.node_no = $2
 `
 
@@ -313,6 +335,10 @@ type FindRow struct {
 	Response    []byte
 	Model       string
 	HeardAt     *time.Time
+	TunedModel  string
+	TunedBits   int32
+	TunedMs     int64
+	TunedSeen   int32
 }
 
 func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
@@ -340,6 +366,10 @@ func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
 		&i.Response,
 		&i.Model,
 		&i.HeardAt,
+		&i.TunedModel,
+		&i.TunedBits,
+		&i.TunedMs,
+		&i.TunedSeen,
 	)
 	return i, err
 }
@@ -587,4 +617,27 @@ func (q *Queries) Shown(ctx context.Context, challengeIds []uuid.UUID) ([]ShownR
 		return nil, err
 	}
 	return items, nil
+}
+
+const tune = `-- name: Tune :exec
+UPDATE challenge_schedule SET tuned_model = $2, tuned_bits = $3, tuned_ms = $4, tuned_seen = $5 WHERE node_no = $1
+`
+
+type TuneParams struct {
+	NodeNo     int32
+	TunedModel string
+	TunedBits  int16
+	TunedMs    int64
+	TunedSeen  int16
+}
+
+func (q *Queries) Tune(ctx context.Context, arg TuneParams) error {
+	_, err := q.db.Exec(ctx, tune,
+		arg.NodeNo,
+		arg.TunedModel,
+		arg.TunedBits,
+		arg.TunedMs,
+		arg.TunedSeen,
+	)
+	return err
 }
