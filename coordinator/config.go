@@ -38,6 +38,7 @@ type Config struct {
 	Vetting   VettingConfig   `toml:"vetting" help:"Vetting of new nodes"`
 	Epoch     EpochConfig     `toml:"epoch" help:"Epochs"`
 	Payout    PayoutConfig    `toml:"payout" help:"Payouts"`
+	Tron      TronConfig      `toml:"tron" help:"Payouts over TRON"`
 	Retention RetentionConfig `toml:"retention" help:"Retention"`
 }
 
@@ -153,6 +154,7 @@ type EpochConfig struct {
 
 // PayoutConfig holds the rules of money leaving. Amounts are exact.
 type PayoutConfig struct {
+	Rail       string        `toml:"rail" env:"LUCID_PAYOUT_RAIL" default:"manual" help:"manual: an operator pays elsewhere and records it. tron: the coordinator sends USDT over TRON; docs/tron.md."`
 	Interval   time.Duration `toml:"interval" env:"LUCID_PAYOUT_PROCESSING_INTERVAL" default:"1h" dev:"10s" help:"Gap between two payout rounds."`
 	Threshold  ledger.Amount `toml:"threshold_usdt" env:"LUCID_PAYOUT_THRESHOLD_USDT" default:"10" help:"Payable balance from which a node is paid."`
 	FeePercent BasisPoints   `toml:"fee_percent" env:"LUCID_PAYOUT_FEE_PERCENT" default:"1" help:"Fee, with at most two decimals."`

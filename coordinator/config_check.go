@@ -36,6 +36,7 @@ func (l *loader) check() {
 	l.checkPoot()
 	l.checkEpoch()
 	l.checkPayout()
+	l.checkTron()
 }
 
 // require reports a fault of the setting unless ok.

@@ -25,6 +25,7 @@ import (
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/rail"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/coordinator/internal/webhook"
@@ -55,6 +56,7 @@ type Coordinator struct {
 	proofs    *challenge.Desk
 	closer    *epoch.Closer
 	round     *payout.Round
+	rail      *rail.Runner // nil while another rail is chosen
 	pace      *pace
 	broker    transport
 	remote    *remote // the same, when the broker is not ours; else nil

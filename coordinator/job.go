@@ -26,6 +26,7 @@ const (
 	alertInterval    = 15 * time.Second
 	webhookInterval  = time.Second
 	fraudInterval    = 5 * time.Second
+	railInterval     = 5 * time.Second // a block comes every three
 	takeoverInterval = 2 * time.Second
 )
 
@@ -57,6 +58,9 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)
+	if c.rail != nil {
+		start("tron rail", railInterval, c.rail.RunOnce)
+	}
 	if c.remote != nil {
 		start("broker", remoteInterval, c.remote.lead)
 	}

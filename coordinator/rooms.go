@@ -98,6 +98,14 @@ func (c *Coordinator) buildMoney() (err error) {
 		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, AfterClosing: c.round.RunOnce,
 		Epoch: e.Length, Grace: e.Grace, Now: c.now, Logger: c.Log,
 	})
+	if err != nil || c.Config.Payout.Rail != RailTRON {
+		return err
+	}
+	signer, err := c.Config.signer()
+	if err != nil {
+		return err
+	}
+	c.rail, err = c.newRail(signer)
 	return err
 }
 

@@ -130,11 +130,15 @@ func TestEveryChangingCommandIsAudited(t *testing.T) {
 	changes("", "payout start", first)
 	changes("", "payout complete", first, "--transaction", strings.Repeat("a", 64))
 	changes("", "payout cancel", second)
+	setTron(t)
+	changes("", "rail match", strings.Repeat("b", 64), "--note", "a test of ours")
+	changes("", "rail accept", "--reason", "nothing is missing")
 
-	reads := []string{"payout list", "apikey list", "user list", "keys status", "update list", "audit list", "audit verify", "config print", "version"}
+	reads := []string{"rail status", "wallet address", "payout list", "apikey list", "user list", "keys status", "update list", "audit list", "audit verify", "config print", "version"}
 	// The servers are no commands upon a database; what migrate did stands in
-	// the schema's own table of migrations; mosquitto-config writes files only.
-	others := []string{"serve", "dev", "migrate", "broker mosquitto-config"}
+	// the schema's own table of migrations; mosquitto-config and wallet create
+	// write files only, and wallet check opens one.
+	others := []string{"serve", "dev", "migrate", "broker mosquitto-config", "wallet create", "wallet check"}
 	entries := s.read("SELECT count(*)::text FROM audit_entry")
 	for _, path := range reads {
 		s.run("", strings.Fields(path)...)

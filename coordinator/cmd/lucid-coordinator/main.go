@@ -32,6 +32,8 @@ type cli struct {
 	Migrate    migrateCmd    `cmd:"" help:"Bring the database's schema up to date, then exit."`
 	Pool       poolCmd       `cmd:"" help:"Pools."`
 	Payout     payoutCmd     `cmd:"" help:"Payouts: what to pay, and recording what was paid."`
+	Wallet     walletCmd     `cmd:"" help:"The key that pays over TRON."`
+	Rail       railCmd       `cmd:"" help:"Payouts over TRON: what is under way, and what needs somebody."`
 	Token      tokenCmd      `cmd:"" help:"One-time tokens with which devices enrol."`
 	Apikey     apikeyCmd     `cmd:"" name:"apikey" help:"API keys of people and programs."`
 	User       userCmd       `cmd:"" help:"People who log in."`

@@ -80,8 +80,7 @@ func New(cfg Config) (*Runner, error) {
 	refuse(cfg.Pool == nil || cfg.Payouts == nil || cfg.Signer == nil, "Pool, Payouts and Signer are required")
 	refuse(len(cfg.Full) == 0 || cfg.Solid[0] == nil || cfg.Solid[1] == nil, "a full node and two solidity nodes are required")
 	refuse(cfg.Contract == tron.Address{}, "the token's contract is required")
-	_, known := chainIDs[cfg.Network]
-	refuse(!known, fmt.Sprintf("the network %q is not known", cfg.Network))
+	refuse(!KnownNetwork(cfg.Network), fmt.Sprintf("the network %q is not known", cfg.Network))
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
@@ -144,6 +143,12 @@ var chainIDs = map[string][4]byte{
 	"nile":    {0xcd, 0x86, 0x90, 0xdc},
 	"shasta":  {0x94, 0xa9, 0x05, 0x9e},
 	"private": {},
+}
+
+// KnownNetwork reports whether there is a network of that name.
+func KnownNetwork(name string) bool {
+	_, known := chainIDs[name]
+	return known
 }
 
 // checkNetwork asks the nodes once for the first block of their chain.

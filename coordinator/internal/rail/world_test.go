@@ -1,6 +1,7 @@
 package rail
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes([]byte{7, 7})}, contract: addressOf(200), now: &process{}}
+	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), now: &process{}}
 	config, err := pgxpool.ParseConfig(dbtest.URL(t))
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +114,16 @@ func newWorld(t testing.TB, seed uint64) *world {
 	w.chain.Give(w.signer.Address(), int64(ledger.USDT(10_000)), 10_000_000_000)
 	w.chain.Advance(chaintest.SolidDepth + 1)
 	w.restart(-1, false)
+	return w
+}
+
+// newFunded is a world in which the ledger knows what the wallet holds.
+func newFunded(t testing.TB) *world {
+	w := newWorld(t, 1)
+	if err := w.run(certain+1, 1); err != nil {
+		t.Fatal(err)
+	}
+	w.wantEven()
 	return w
 }
 

@@ -22,12 +22,9 @@ type Verdict struct {
 	Message  string
 }
 
-// Codes of a Verdict that decide something. No code proves that a transaction
-// will never be in a block: another node may have taken it.
-const (
-	CodeDuplicate = "DUP_TRANSACTION_ERROR"
-	CodeExpired   = "TRANSACTION_EXPIRATION_ERROR"
-)
+// CodeDuplicate says that the node knows the transaction already. It proves
+// nothing, as no other code proves that a transaction will never be in a block.
+const CodeDuplicate = "DUP_TRANSACTION_ERROR"
 
 // Broadcast hands a signed transaction to the network. An error says that
 // nobody knows whether it arrived.
