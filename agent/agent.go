@@ -123,7 +123,7 @@ func New(config Config) (*Agent, error) {
 		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Throttle: a.throttle.Load, Now: config.Now,
 	})
 	a.control, err = command.Open(command.Config{
-		Dir: config.StateDir, NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Refresh: a.refreshInfo, Rotate: keys.Rotate, Now: config.Now,
+		Dir: config.StateDir, NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Refresh: a.refreshInfo, Rotate: keys.Rotate, Move: a.move, Now: config.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -75,6 +75,20 @@ func (a *Agent) tell(ctx context.Context, result *wire.CommandResult, changed bo
 	}
 }
 
+// move takes over where the coordinator is and which CAs it has. A connection
+// that lives goes on; the next one is made by these. Servers of the owner's own
+// settings stay.
+func (a *Agent) move(w *wire.Whereabouts) error {
+	servers, err := a.keys.Move(w)
+	if err != nil {
+		return err
+	}
+	if len(a.config.Servers) > 0 {
+		servers = a.config.Servers
+	}
+	return a.link.Redirect(servers, []byte(w.CAPEM))
+}
+
 // keysUsed notes that the coordinator spoke under the keys of this epoch.
 func (a *Agent) keysUsed(epoch uint32) { a.keysKept(a.keys.Used(epoch)) }
 

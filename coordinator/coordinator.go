@@ -114,6 +114,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	background.Go(func() { c.ingest.Run(jobs) })
 	background.Go(func() { job.Loop(jobs, c.Log, "events", eventInterval, c.events.RunOnce) })
 	background.Go(func() { job.Loop(jobs, c.Log, "signing keys", signingKeysInterval, c.reloadSigningKeys) })
+	background.Go(func() { job.Loop(jobs, c.Log, "CA", signingKeysInterval, c.Authority.Reload) })
 	background.Go(func() { job.Loop(jobs, c.Log, "master key", seal.RingInterval, c.ring.RunOnce) })
 	lease := job.NewLease(job.LeaseConfig{Pool: c.DB, Logger: c.Log})
 	background.Go(func() { lease.Run(jobs, "leader", c.lead) })

@@ -95,7 +95,7 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if f.Authority, err = authority.Load(ctx, f.secrets.Secret, f.now); err != nil {
+	if f.Authority, err = authority.Load(ctx, f.secrets.Secret, authority.Plans(f.DB), f.now); err != nil {
 		return err
 	}
 	if f.enrolmentKey, err = signingKey(ctx, f.secrets, "enrolment_key"); err != nil {
@@ -111,7 +111,7 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	}
 	f.Pools = pool.NewStore(f.DB, f.now).WithLimits(pool.Limits{MaxNodes: f.Config.Pool.MaxNodes, MinNodes: f.Config.Pool.MinNodes})
 	nodes := node.Config{
-		Pool: f.DB, Box: f.box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM(),
+		Pool: f.DB, Box: f.box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM,
 		Join: pool.Join, Leave: pool.Leave, Now: f.now, CommandTimeout: f.Config.Node.CommandTimeout,
 		KeyAge: f.Config.Node.KeyAge, KeyOverlap: f.Config.Node.KeyOverlap,
 	}

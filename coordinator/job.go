@@ -46,6 +46,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("presence", presenceInterval, c.presence.Flush)
 	start("nodes", nodeInterval, c.Nodes.RunOnce)
 	start("key rotation", rotationInterval, c.Nodes.RunOnceRotation)
+	start("whereabouts", rotationInterval, c.Nodes.RunOnceMove)
 	start("upkeep", maintainInterval, c.maintain)
 	start("rollups", rollupInterval, c.samples.RunOnceRollup)
 	keeper := pool.Keeper{Store: c.Pools, Balance: c.Config.Pool.AutoBalance, Logger: c.Log}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/seal"
@@ -90,6 +91,12 @@ func sealedTables() []seal.Table {
 // was when it is called again.
 func (f *Foundation) RotateMaster(ctx context.Context, tell func(string)) error {
 	return seal.Rotation{Ring: f.ring, Tables: sealedTables(), By: ByCLI(), Tell: tell}.Run(ctx)
+}
+
+// RotateCA makes the next CA, which follows the present one by and by.
+func (f *Foundation) RotateCA(ctx context.Context, overlap time.Duration) error {
+	_, err := f.Authority.Rotate(ctx, ByCLI(), f.DB, overlap)
+	return err
 }
 
 // signingKey is an Ed25519 key of which the seed is kept sealed.

@@ -112,7 +112,7 @@ type device struct {
 	run   wire.RunID
 	count uint32
 	deaf  atomic.Bool
-	offer func(paho.Client, *wire.Command) // takes the offer of a key
+	other func(paho.Client, *wire.Command) // takes what is neither start nor stop
 	door  net.Addr                         // of the broker
 	alive time.Duration                    // keepalive that it promises
 	mute  atomic.Bool                      // what it sends gets lost, its keepalive too
@@ -216,8 +216,8 @@ func (d *device) obey(client paho.Client, m paho.Message) {
 		d.t.Errorf("command %s: %v", m.Payload(), err)
 		return
 	}
-	if c.Kind == wire.CommandRotateKey && d.offer != nil {
-		d.offer(client, c)
+	if d.other != nil && (c.Kind == wire.CommandRotateKey || c.Kind == wire.CommandMove) {
+		d.other(client, c)
 		return
 	}
 	if !d.deaf.Load() {

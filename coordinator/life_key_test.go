@@ -44,7 +44,7 @@ func TestKeyIsRotatedOverTheRunningConnection(t *testing.T) {
 
 	before := d.keys
 	next := make(chan proof.Keys, 1)
-	d.offer = func(client paho.Client, c *wire.Command) { next <- d.rotate(client, c) }
+	d.other = func(client paho.Client, c *wire.Command) { next <- d.rotate(client, c) }
 	if _, err := l.Nodes.RotateKeys(t.Context(), ByCLI(), []string{id}); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,10 @@ func commandBytes(nodeID string, c *wire.Command) []byte {
 		b = appendField(b, k.X25519Public)
 		b = appendField(b, k.Signature)
 	}
+	if w := c.Coordinator; w != nil {
+		b = appendField(b, whereaboutsBytes(nodeID, w))
+		b = appendField(b, w.Signature)
+	}
 	return b
 }
 

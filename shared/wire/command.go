@@ -16,11 +16,12 @@ const (
 	CommandStop        CommandKind = "stop"         // stay connected, but do neither
 	CommandRefreshInfo CommandKind = "refresh_info" // read the machine anew and publish info
 	CommandRotateKey   CommandKind = "rotate_key"   // agree on the next root secret; Command.Key is the coordinator's half
+	CommandMove        CommandKind = "move"         // the coordinator is, or is known by, what Command.Coordinator says
 )
 
 // Known reports whether the kind is one of the list.
 func (k CommandKind) Known() bool {
-	return k == CommandStart || k == CommandStop || k == CommandRefreshInfo || k == CommandRotateKey
+	return k == CommandStart || k == CommandStop || k == CommandRefreshInfo || k == CommandRotateKey || k == CommandMove
 }
 
 // Command is published to one node. MAC is made by package proof under the
@@ -32,8 +33,10 @@ type Command struct {
 	IssuedMs  int64       `json:"issued_ms"`
 	ExpiresMs int64       `json:"expires_ms"` // not obeyed afterwards
 	Version   uint64      `json:"version"`    // rises with every command of the node, from 1
-	Key       *KeyOffer   `json:"key,omitempty"`
-	MAC       []byte      `json:"mac"` // base64 in JSON
+	MAC       []byte      `json:"mac"`        // base64 in JSON
+
+	Key         *KeyOffer    `json:"key,omitempty"`         // of rotate_key
+	Coordinator *Whereabouts `json:"coordinator,omitempty"` // of move
 }
 
 // CommandResult is a node's answer to a command or a configuration.
@@ -67,6 +70,11 @@ func DecodeCommand(payload []byte) (*Command, error) {
 	}
 	if c.Key != nil {
 		if err := c.Key.check(); err != nil {
+			return nil, err
+		}
+	}
+	if c.Coordinator != nil {
+		if err := c.Coordinator.check(); err != nil {
 			return nil, err
 		}
 	}

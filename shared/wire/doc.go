@@ -17,6 +17,7 @@ package wire
 //	1  metrics: pressure, zram, wear, links, the GPU's clock, throttle's events, board
 //	1  rotate_key and the key of a command and its result added: an agent that does not know
 //	   the kind refuses it and keeps its key
+//	1  move and the coordinator of a command added, refused alike
 const ProtocolVersion = 1
 
 // Limits that both sides keep. A message beyond one of them is refused.

@@ -3,9 +3,6 @@ package wire
 import (
 	"cmp"
 	"errors"
-	"fmt"
-	"strings"
-	"unicode/utf8"
 )
 
 // Limits of an enrolment beyond those of every message.
@@ -69,19 +66,9 @@ func (r *EnrollResponse) check() error {
 		return errors.New("node_id is not a node id")
 	case r.KeyEpoch == 0:
 		return errors.New("key epochs start at 1")
-	case len(r.MQTT) == 0 || len(r.MQTT) > MaxBrokers:
-		return fmt.Errorf("mqtt has %d addresses, want 1 to %d", len(r.MQTT), MaxBrokers)
-	case r.CAPEM == "" || len(r.CAPEM) > MaxCAPEMBytes:
-		return fmt.Errorf("ca_pem has %d bytes, want 1 to %d", len(r.CAPEM), MaxCAPEMBytes)
-	case !utf8.ValidString(r.CAPEM) || strings.ContainsRune(r.CAPEM, 0):
-		return errors.New("ca_pem is not text")
-	}
-	for _, address := range r.MQTT {
-		if err := required("mqtt", address); err != nil {
-			return err
-		}
 	}
 	return cmp.Or(
+		checkPlaces(r.MQTT, r.CAPEM),
 		exactly("x25519_public", r.X25519Public, publicKeyBytes),
 		exactly("signature", r.Signature, signatureBytes))
 }

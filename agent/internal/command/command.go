@@ -31,7 +31,9 @@ type Config struct {
 	// Rotate makes the next keys and gives this side's half, once they would
 	// survive a restart. The same offer gets the same answer again.
 	Rotate func(*wire.KeyOffer) (*wire.KeyAnswer, error)
-	Now    func() time.Time
+	// Move takes over where the coordinator is, once that would survive a restart.
+	Move func(*wire.Whereabouts) error
+	Now  func() time.Time
 }
 
 // Control decides on commands and remembers what the newest one said.
@@ -166,6 +168,8 @@ func (c *Control) do(command *wire.Command, next *state) (err error) {
 	case wire.CommandRotateKey:
 		next.Key, err = c.config.Rotate(command.Key)
 		return err
+	case wire.CommandMove:
+		return c.config.Move(command.Coordinator)
 	default:
 		return fmt.Errorf("unknown kind %q", command.Kind)
 	}

@@ -31,6 +31,7 @@ type bench struct {
 	used    uint32
 	rotated int
 	answer  *wire.KeyAnswer
+	moved   *wire.Whereabouts
 }
 
 func newBench(t *testing.T) *bench {
@@ -48,6 +49,7 @@ func (b *bench) open(nodeID string) {
 		Dir: b.dir, NodeID: nodeID, Now: func() time.Time { return b.now },
 		Epochs: func() []proof.Epoch { return b.epochs }, Used: func(epoch uint32) { b.used = epoch },
 		Rotate:  func(o *wire.KeyOffer) (*wire.KeyAnswer, error) { b.rotated++; return b.answer, b.failure },
+		Move:    func(w *wire.Whereabouts) error { b.moved = w; return b.failure },
 		Refresh: func() error { b.refreshed++; return b.failure },
 	})
 	if err != nil {
@@ -243,6 +245,17 @@ func TestRotationIsAnsweredOnceKeptAndTheSameAgainAfterARestart(t *testing.T) {
 	b.failure, b.answer = errors.New("no room"), nil
 	if r := b.obey(next); r.Result != wire.CommandRefused || r.Key != nil || r.Reason != "no room" {
 		t.Errorf("a rotation that failed answers %+v", r)
+	}
+}
+
+func TestMoveIsHandedOnAndRefusedWithItsReason(t *testing.T) {
+	b := newBench(t)
+	c := b.command(wire.CommandMove, 1)
+	c.Coordinator = &wire.Whereabouts{MQTT: []string{"new:8883"}, CAPEM: "pem", Signature: make([]byte, 64)}
+	proof.SignCommand(key, node, c)
+	b.failure = errors.New("not signed")
+	if r := b.obey(c); r.Result != wire.CommandRefused || r.Reason != "not signed" || b.moved == nil || b.moved.MQTT[0] != "new:8883" {
+		t.Errorf("answered %+v, moved to %+v", r, b.moved)
 	}
 }
 

@@ -124,6 +124,9 @@ func (e *Enrolment) Offer(t testing.TB, nodeID string, epoch uint32) (*wire.KeyO
 	return o, private
 }
 
+// Sign lends the enrolment key.
+func (e *Enrolment) Sign(sign func(key []byte)) { sign(e.key) }
+
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": message, "request_id": RequestID}})

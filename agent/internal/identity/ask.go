@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -172,18 +171,15 @@ func names(c *x509.Certificate) string {
 	return strings.Join(slices.Compact(list), ", ")
 }
 
-// checkCA makes sure that the CA given for MQTT is the pinned one and
-// nothing else.
-func checkCA(text string, pin [32]byte) error {
-	block, rest := pem.Decode([]byte(text))
-	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) != 0 {
-		return errors.New("the answer's CA is not one PEM certificate")
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
+// checkCAs makes sure that the pinned CA is among those given for MQTT: while
+// one follows the other there are two, and the enrolment key signed both.
+func checkCAs(text string, pin [32]byte) error {
+	cas, err := parseCAs(text)
 	if err != nil {
-		return fmt.Errorf("the answer's CA: %w", err)
+		return fmt.Errorf("the answer is not usable: %w", err)
 	}
-	if !c.IsCA || sha256.Sum256(c.RawSubjectPublicKeyInfo) != pin {
+	pinned := func(c *x509.Certificate) bool { return sha256.Sum256(c.RawSubjectPublicKeyInfo) == pin }
+	if !slices.ContainsFunc(cas, pinned) {
 		return errors.New("the answer's CA is not the one of the enrolment file (ca_sha256)")
 	}
 	return nil

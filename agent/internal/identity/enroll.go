@@ -146,7 +146,7 @@ func accept(ticket *Ticket, request *wire.EnrollRequest, response *wire.EnrollRe
 			return nil, fmt.Errorf("the answer gives the MQTT address %q: %w", address, err)
 		}
 	}
-	if err := checkCA(response.CAPEM, ticket.CAPin); err != nil {
+	if err := checkCAs(response.CAPEM, ticket.CAPin); err != nil {
 		return nil, err
 	}
 	root, err := proof.RootFrom(exchange, response.X25519Public, request.Token, proof.EnrollTranscript(request, response))

@@ -19,10 +19,13 @@ import (
 // challenge under them may be on its way for no longer.
 const previousFor = 15 * time.Minute
 
+var errNoEnrolmentKey = errors.New("this machine enrolled before keys could be rotated and does not know the coordinator's signature: enrol it again")
+
 // Ring are the keys of an enrolled node that runs: those in use and, while a
 // rotation is not confirmed, those that come after them. The next ones are on
 // the disk before the coordinator learns of them, and take over only once the
 // coordinator has used them: whoever is killed in between, one of the two works.
+// With them goes where the coordinator is.
 type Ring struct {
 	folder folder
 	device ed25519.PrivateKey
@@ -129,7 +132,7 @@ func (r *Ring) Rotate(offer *wire.KeyOffer) (*wire.KeyAnswer, error) {
 		return nil, errors.New("it offers no key")
 	}
 	if len(r.stored.EnrolmentKey) == 0 {
-		return nil, errors.New("this machine enrolled before keys could be rotated and does not know the coordinator's signature: enrol it again")
+		return nil, errNoEnrolmentKey
 	}
 	if err := proof.VerifyOffer(r.stored.EnrolmentKey, r.stored.NodeID, offer); err != nil {
 		return nil, fmt.Errorf("the key is not offered by the coordinator's enrolment key: %w", err)

@@ -86,10 +86,11 @@ type State struct {
 // Link keeps one connection up.
 type Link struct {
 	config Config
-	tls    *tls.Config
 	left   atomic.Bool // a session was left: no further connection
 
 	mu      sync.Mutex
+	servers []string
+	tls     *tls.Config
 	state   State
 	session *Session
 	changed chan struct{} // closed and replaced with each up and down
@@ -97,18 +98,6 @@ type Link struct {
 
 // New checks the configuration.
 func New(config Config) (*Link, error) {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(config.CAPEM) {
-		return nil, errors.New("the coordinator's CA is not a PEM certificate: enrol again")
-	}
-	if len(config.Servers) == 0 {
-		return nil, errors.New("no server to connect to")
-	}
-	for _, server := range config.Servers {
-		if _, _, err := net.SplitHostPort(server); err != nil {
-			return nil, fmt.Errorf("server %q is not host:port: %w", server, err)
-		}
-	}
 	setDefault(&config.MinBackoff, DefaultMinBackoff)
 	setDefault(&config.MaxBackoff, DefaultMaxBackoff)
 	setDefault(&config.DialTimeout, DefaultDialTimeout)
@@ -119,12 +108,45 @@ func New(config Config) (*Link, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Link{
-		config:  config,
-		tls:     &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13},
-		state:   State{Server: config.Servers[0], Since: config.Now()},
-		changed: make(chan struct{}),
-	}, nil
+	l := &Link{config: config, changed: make(chan struct{})}
+	if err := l.Redirect(config.Servers, config.CAPEM); err != nil {
+		return nil, err
+	}
+	l.state = State{Server: config.Servers[0], Since: config.Now()}
+	return l, nil
+}
+
+// Redirect makes the connections from the next one on go to these servers, and
+// trust these CAs alone.
+func (l *Link) Redirect(servers []string, caPEM []byte) error {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(caPEM) {
+		return errors.New("the coordinator's CA is not a PEM certificate: enrol again")
+	}
+	if len(servers) == 0 {
+		return errors.New("no server to connect to")
+	}
+	for _, server := range servers {
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			return fmt.Errorf("server %q is not host:port: %w", server, err)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.servers, l.tls = servers, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
+	return nil
+}
+
+func (l *Link) server(attempt int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.servers[attempt%len(l.servers)]
+}
+
+func (l *Link) trust() *tls.Config {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tls.Clone()
 }
 
 func setDefault(d *time.Duration, value time.Duration) {
@@ -138,7 +160,7 @@ func setDefault(d *time.Duration, value time.Duration) {
 func (l *Link) Run(ctx context.Context) {
 	failures := 0
 	for attempt := 0; ; attempt++ {
-		server := l.config.Servers[attempt%len(l.config.Servers)]
+		server := l.server(attempt)
 		lasted, err := l.connectOnce(ctx, server)
 		if ctx.Err() != nil || l.left.Load() {
 			l.down(server, err, 0)

@@ -317,3 +317,39 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func password(text string) func() string { return func() string { return text } }
+
+// The coordinator moved, and its new place has another CA.
+func TestRedirectedLinkConnectsThereNextAndTrustsTheNewCAAlone(t *testing.T) {
+	f := newFixture(t, nil)
+	l := f.start(nil)
+	first := f.session(l)
+	other := coordtest.NewAuthority(t)
+	elsewhere := coordtest.NewBroker(t, coordtest.BrokerConfig{TLS: other.Server(t, "127.0.0.1"), Password: "secret"})
+	if err := l.Redirect([]string{elsewhere.Addr}, []byte(other.PEM)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-first.Lost():
+		t.Fatal("a connection that lives was given up")
+	default:
+	}
+	f.broker.Kick(testNode)
+	<-first.Lost()
+	if s := f.session(l); s.Connection != 2 || l.State().Server != elsewhere.Addr {
+		t.Errorf("connection %d at %s, want the second at %s", s.Connection, l.State().Server, elsewhere.Addr)
+	}
+	if err := l.Redirect([]string{f.broker.Addr}, []byte(other.PEM)); err != nil { // shows the old CA
+		t.Fatal(err)
+	}
+	elsewhere.Kick(testNode)
+	for l.State().Connected || !strings.Contains(l.State().LastError, "unknown authority") {
+		select {
+		case <-l.Changed():
+		case <-f.ctx.Done():
+			t.Fatalf("state %+v, want the old CA refused", l.State())
+		}
+	}
+	if l.Redirect(nil, []byte(other.PEM)) == nil || l.Redirect([]string{"a:1"}, []byte("x")) == nil {
+		t.Error("redirected to nowhere, or to no CA")
+	}
+}

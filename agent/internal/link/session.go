@@ -112,7 +112,7 @@ func (l *Link) open(ctx context.Context, server string) (*tls.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := l.tls.Clone()
+	config := l.trust()
 	config.ServerName = host
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {

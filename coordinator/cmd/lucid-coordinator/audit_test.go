@@ -127,6 +127,7 @@ func TestEveryChangingCommandIsAudited(t *testing.T) {
 	changes("", "update withdraw", "--ring", "canary")
 	changes("", "keys rotate", "--all")
 	changes("", "keys rotate-master")
+	changes("", "keys rotate-ca")
 	changes("", "payout start", first)
 	changes("", "payout complete", first, "--transaction", strings.Repeat("a", 64))
 	changes("", "payout cancel", second)

@@ -13,6 +13,7 @@ type keysCmd struct {
 	Status       keysStatusCmd       `cmd:"" help:"Show how far rotations are."`
 	Rotate       keysRotateCmd       `cmd:"" help:"Give nodes new keys over their running connections."`
 	RotateMaster keysRotateMasterCmd `cmd:"" name:"rotate-master" help:"Make a new master key and seal every secret anew under it, while coordinators run."`
+	RotateCA     keysRotateCACmd     `cmd:"" name:"rotate-ca" help:"Make a new CA, trusted beside the old one first, then in its place."`
 }
 
 type keysStatusCmd struct{ settings }
@@ -26,7 +27,7 @@ func (c *keysStatusCmd) Run(ctx context.Context) error {
 		}
 		fmt.Printf("nodes: %d keys, the oldest %s old; %d still to be rotated by request; %d old ones still good\n",
 			r.Nodes, time.Since(r.Oldest).Round(time.Second), r.Asked, r.Overlapping)
-		return nil
+		return printCA(ctx, f)
 	})
 }
 
@@ -59,5 +60,33 @@ type keysRotateMasterCmd struct{ settings }
 func (c *keysRotateMasterCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
 		return f.RotateMaster(ctx, func(line string) { fmt.Println(line) })
+	})
+}
+
+func printCA(ctx context.Context, f *coordinator.Foundation) error {
+	untold, err := f.Nodes.Untold(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("CA: pin %s; %d nodes do not know yet where the coordinator is and which CAs to trust\n", f.Authority.Pin(), untold)
+	if p, ok := f.Authority.Newest(); ok {
+		fmt.Printf("newest CA: announced %s, makes certificates from %s, the one before is trusted until %s\n",
+			p.Announced.Format(time.RFC3339), p.IssuesFrom.Format(time.RFC3339), p.OldUntil.Format(time.RFC3339))
+	}
+	return nil
+}
+
+type keysRotateCACmd struct {
+	settings
+	Overlap time.Duration `default:"336h" help:"How long nodes have to learn of the new CA before certificates are made by it, and again until the old one is not trusted any more."`
+}
+
+// Run makes the CA; running coordinators do the rest when the time comes.
+func (c *keysRotateCACmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		if err := f.RotateCA(ctx, c.Overlap); err != nil {
+			return err
+		}
+		return printCA(ctx, f)
 	})
 }

@@ -38,7 +38,7 @@ type cli struct {
 	Apikey     apikeyCmd     `cmd:"" name:"apikey" help:"API keys of people and programs."`
 	User       userCmd       `cmd:"" help:"People who log in."`
 	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`
-	Keys       keysCmd       `cmd:"" help:"Keys of nodes."`
+	Keys       keysCmd       `cmd:"" help:"Keys of nodes, the master key and the CA: how far rotations are, and to begin one."`
 	Fraud      fraudCmd      `cmd:"" help:"Rules about fraud."`
 	Audit      auditCmd      `cmd:"" help:"The log of who changed what."`
 	Update     updateCmd     `cmd:"" help:"Versions of the agent that are announced."`

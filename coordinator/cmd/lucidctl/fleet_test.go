@@ -74,7 +74,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	nodes := node.NewStore(node.Config{
-		Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+		Pool: database, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: func() string { return "pem" },
 		Join: pool.Join, Leave: pool.Leave, Now: time.Now,
 	})
 	feed := event.NewFeed(event.Config{Pool: database})

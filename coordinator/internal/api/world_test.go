@@ -125,7 +125,7 @@ func (w *world) config() Config {
 		w.t.Fatal(err)
 	}
 	nodes := node.NewStore(node.Config{
-		Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+		Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: func() string { return "pem" },
 		Join: pool.Join, Leave: pool.Leave, Now: w.now,
 	})
 	return Config{

@@ -7,7 +7,6 @@ package authority
 
 import (
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -21,7 +20,9 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,38 +36,71 @@ const (
 // Secret gives the secret of a name, made by create on first use.
 type Secret func(ctx context.Context, name string, create func() ([]byte, error)) ([]byte, error)
 
-// Authority signs certificates with the CA's key.
+// firstCA is the secret's name of the first CA; those that follow it have its
+// name as their prefix.
+const firstCA = "ca"
+
+// Authority signs certificates with the CA's key. While one CA follows another,
+// clients are told to trust both.
 type Authority struct {
-	certificate *x509.Certificate
-	key         crypto.Signer
-	now         func() time.Time
+	secret Secret
+	plans  func(context.Context) ([]Plan, error)
+	now    func() time.Time
+	all    atomic.Pointer[[]generation] // oldest first
 }
 
-// Load reads the CA from the sealed secrets and makes it at first use.
-func Load(ctx context.Context, secret Secret, now func() time.Time) (*Authority, error) {
+// Load reads the CAs from the sealed secrets and makes the first one at first
+// use. plans gives those that follow it, oldest first; nil: none.
+func Load(ctx context.Context, secret Secret, plans func(context.Context) ([]Plan, error), now func() time.Time) (*Authority, error) {
 	if now == nil {
 		now = time.Now
 	}
-	bundle, err := secret(ctx, "ca", func() ([]byte, error) { return newCA(now()) })
-	if err != nil {
-		return nil, fmt.Errorf("certificate authority: %w", err)
+	if plans == nil {
+		plans = func(context.Context) ([]Plan, error) { return nil, nil }
 	}
-	a := &Authority{now: now}
+	a := &Authority{secret: secret, plans: plans, now: now}
+	return a, a.Reload(ctx)
+}
+
+// Reload takes over a CA that was made meanwhile.
+func (a *Authority) Reload(ctx context.Context) error {
+	plans, err := a.plans(ctx)
+	if err != nil {
+		return fmt.Errorf("certificate authority: %w", err)
+	}
+	all := make([]generation, 0, 1+len(plans))
+	for _, plan := range append([]Plan{{Name: firstCA}}, plans...) {
+		bundle, err := a.secret(ctx, plan.Name, func() ([]byte, error) { return newCA(a.now()) })
+		if err != nil {
+			return fmt.Errorf("certificate authority: %w", err)
+		}
+		g, err := parseCA(bundle)
+		if err != nil {
+			return fmt.Errorf("certificate authority %s: %w", plan.Name, err)
+		}
+		g.Plan = plan
+		all = append(all, g)
+	}
+	a.all.Store(&all)
+	return nil
+}
+
+func parseCA(bundle []byte) (g generation, err error) {
 	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {
 		case "CERTIFICATE":
-			a.certificate, err = x509.ParseCertificate(block.Bytes)
+			g.certificate, err = x509.ParseCertificate(block.Bytes)
 		case "EC PRIVATE KEY":
-			a.key, err = x509.ParseECPrivateKey(block.Bytes)
+			g.key, err = x509.ParseECPrivateKey(block.Bytes)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("certificate authority: %w", err)
+			return g, err
 		}
 	}
-	if a.certificate == nil || a.key == nil {
-		return nil, errors.New("certificate authority: the sealed secret holds no certificate and key")
+	if g.certificate == nil || g.key == nil {
+		return g, errors.New("the sealed secret holds no certificate and key")
 	}
-	return a, nil
+	return g, nil
 }
 
 func newCA(now time.Time) ([]byte, error) {
@@ -91,16 +125,26 @@ func newCA(now time.Time) ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private})...), nil
 }
 
-// CAPEM is the CA's certificate, which clients trust.
+// CAPEM are the certificates of the CAs that clients trust now.
 func (a *Authority) CAPEM() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw}))
+	var b strings.Builder
+	for _, g := range trusted(*a.all.Load(), a.now()) {
+		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.certificate.Raw}))
+	}
+	return b.String()
 }
 
-// Pin is the hexadecimal SHA-256 of the CA's SubjectPublicKeyInfo, by which a
-// device recognises the CA before it knows anything else.
+// Pin is the hexadecimal SHA-256 of the SubjectPublicKeyInfo of the CA that
+// issues now, by which a device recognises it before it knows anything else.
 func (a *Authority) Pin() string {
-	sum := sha256.Sum256(a.certificate.RawSubjectPublicKeyInfo)
+	sum := sha256.Sum256(issuing(*a.all.Load(), a.now()).certificate.RawSubjectPublicKeyInfo)
 	return hex.EncodeToString(sum[:])
+}
+
+// Newest is the plan of the newest CA; ok is false while there is but the first.
+func (a *Authority) Newest() (p Plan, ok bool) {
+	all := *a.all.Load()
+	return all[len(all)-1].Plan, len(all) > 1
 }
 
 // ServerTLS is a server's configuration with a certificate for the hosts (names
@@ -139,20 +183,22 @@ type leaf struct {
 	hosts     []string
 	mu        sync.Mutex
 	current   *tls.Certificate
+	by        *x509.Certificate // the CA that made it
 }
 
 func (l *leaf) get() (*tls.Certificate, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.authority.now()
-	if l.current != nil && now.Add(leafRenew).Before(l.current.Leaf.NotAfter) {
+	ca := issuing(*l.authority.all.Load(), now).certificate
+	if l.current != nil && l.by.Equal(ca) && now.Add(leafRenew).Before(l.current.Leaf.NotAfter) {
 		return l.current, nil
 	}
 	made, err := l.authority.issue(l.hosts, now)
 	if err != nil {
 		return nil, fmt.Errorf("certificate for %v: %w", l.hosts, err)
 	}
-	l.current = made
+	l.current, l.by = made, ca
 	return made, nil
 }
 
@@ -176,7 +222,8 @@ func (a *Authority) issue(hosts []string, now time.Time) (*tls.Certificate, erro
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	ca := issuing(*a.all.Load(), now)
+	raw, err := x509.CreateCertificate(rand.Reader, template, ca.certificate, key.Public(), ca.key)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +231,7 @@ func (a *Authority) issue(hosts []string, now time.Time) (*tls.Certificate, erro
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Certificate{Certificate: [][]byte{raw, a.certificate.Raw}, PrivateKey: key, Leaf: parsed}, nil
+	return &tls.Certificate{Certificate: [][]byte{raw, ca.certificate.Raw}, PrivateKey: key, Leaf: parsed}, nil
 }
 
 func serial() *big.Int {

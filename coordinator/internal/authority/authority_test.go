@@ -24,7 +24,7 @@ func memory() authority.Secret {
 
 func load(t *testing.T, secret authority.Secret, now func() time.Time) *authority.Authority {
 	t.Helper()
-	a, err := authority.Load(t.Context(), secret, now)
+	a, err := authority.Load(t.Context(), secret, nil, now)
 	if err != nil {
 		t.Fatal(err)
 	}

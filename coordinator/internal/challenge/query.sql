@@ -16,7 +16,7 @@ WHERE n.online
                WHERE v.node_no = n.node_no ORDER BY v.verdict_no DESC LIMIT 1), 'epoch'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
   -- One that was told to start does not answer before it does.
-  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind <> 'rotate_key')
+  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind IN ('start', 'stop'))
 ORDER BY s.demanded_at IS NULL, s.next_at NULLS FIRST
 LIMIT sqlc.arg(most);
 
@@ -31,7 +31,7 @@ SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(CASE WHEN
 FROM node n LEFT JOIN challenge_schedule s USING (node_no)
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
-  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind <> 'rotate_key')
+  AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind IN ('start', 'stop'))
 ORDER BY s.cohort_owed IS TRUE OR (n.node_no = ANY(sqlc.arg(suspects)::integer[])) IS TRUE DESC, random()
 LIMIT sqlc.arg(most);
 

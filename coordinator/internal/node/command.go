@@ -112,6 +112,9 @@ func (s *Store) send(ctx context.Context, row sqlgen.UnsentCommandsRow) error {
 	if row.OfferedEpoch > 0 {
 		c.Key = &wire.KeyOffer{KeyEpoch: uint32(row.OfferedEpoch), X25519Public: row.X25519Public, Signature: row.Signature}
 	}
+	if c.Kind == wire.CommandMove {
+		c.Coordinator = s.whereabouts(row.NodeID)
+	}
 	proof.SignCommand(keys.Command, row.NodeID, c)
 	return s.Send(row.NodeID, c)
 }
@@ -154,6 +157,9 @@ func endCommand(ctx context.Context, tx db.Tx, nodeNo int32, id uuid.UUID, state
 		return nil
 	} else if err != nil {
 		return err
+	}
+	if kind == string(wire.CommandMove) && state == "done" {
+		return q.MarkTold(ctx, nodeNo)
 	}
 	next, waits := afterResult(kind, Status(before.Status), before.Proven)
 	switch {

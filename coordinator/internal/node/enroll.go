@@ -316,7 +316,7 @@ func (s *Store) giveKeys(ctx context.Context, q *sqlgen.Queries, nodeNo int32, n
 	}
 	resp := &wire.EnrollResponse{
 		V: wire.ProtocolVersion, NodeID: nodeID, KeyEpoch: uint32(epoch),
-		X25519Public: private.PublicKey().Bytes(), MQTT: s.MQTT, CAPEM: s.CAPEM,
+		X25519Public: private.PublicKey().Bytes(), MQTT: s.MQTT, CAPEM: s.CAPEM(),
 	}
 	transcript := proof.EnrollTranscript(req, resp)
 	resp.Signature = ed25519.Sign(s.EnrolmentKey, transcript)
@@ -326,6 +326,9 @@ func (s *Store) giveKeys(ctx context.Context, q *sqlgen.Queries, nodeNo int32, n
 			WithFields(fault.Field{Name: "x25519_public", Reason: err.Error()})
 	}
 	if err := q.RetireKeys(ctx, sqlgen.RetireKeysParams{NodeNo: nodeNo, At: now}); err != nil {
+		return nil, err
+	}
+	if err := q.SetTold(ctx, sqlgen.SetToldParams{NodeNo: nodeNo, ToldPlaces: hashPlaces(resp.MQTT, resp.CAPEM)}); err != nil {
 		return nil, err
 	}
 	return resp, q.InsertKey(ctx, sqlgen.InsertKeyParams{

@@ -42,7 +42,7 @@ func newWorld(t testing.TB) *world {
 	now := func() time.Time { return w.clock }
 	w.pools = pool.NewStore(w.pool, now)
 	w.Store = node.NewStore(node.Config{
-		Pool: w.pool, Box: seal.New(proof.Key{1}), EnrolmentKey: private, MQTT: []string{"broker:8883"}, CAPEM: "pem",
+		Pool: w.pool, Box: seal.New(proof.Key{1}), EnrolmentKey: private, MQTT: []string{"broker:8883"}, CAPEM: func() string { return "pem" },
 		Join: pool.Join, Leave: pool.Leave, Now: now,
 	})
 	return w

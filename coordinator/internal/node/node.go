@@ -78,7 +78,7 @@ type Config struct {
 	Box          *seal.Box          // seals root secrets
 	EnrolmentKey ed25519.PrivateKey // signs enrolments; its public half is in every enroll.toml
 	MQTT         []string           // broker addresses (host:port) told to new nodes
-	CAPEM        string             // CA of API and broker, told to new nodes
+	CAPEM        func() string      // CAs of API and broker to be trusted now, told to nodes
 	Join         JoinPool
 	Leave        LeavePool
 	Now          func() time.Time

@@ -378,3 +378,24 @@ DELETE FROM update_announcement WHERE ring = $1;
 
 -- name: Announcements :many
 SELECT ring, version, time_window, announced_at FROM update_announcement ORDER BY ring;
+
+-- name: DueMoves :many
+-- Connected nodes that were last told of other places than these.
+SELECT n.node_no, n.node_id FROM node n
+WHERE n.online AND n.deleted_at IS NULL AND n.told_places IS DISTINCT FROM sqlc.arg(places)::bytea
+  AND (n.telling_at IS NULL OR n.telling_at <= sqlc.arg(told_before)::timestamptz OR n.telling_places IS DISTINCT FROM sqlc.arg(places)::bytea)
+  AND NOT EXISTS (SELECT FROM node_command c WHERE c.node_no = n.node_no AND c.state = 'open')
+ORDER BY n.node_no LIMIT sqlc.arg(most);
+
+-- name: MarkTelling :execrows
+UPDATE node n SET telling_places = sqlc.arg(places)::bytea, telling_at = sqlc.arg(at)::timestamptz
+WHERE n.node_no = $1 AND n.deleted_at IS NULL AND NOT EXISTS (SELECT FROM node_command c WHERE c.node_no = n.node_no AND c.state = 'open');
+
+-- name: MarkTold :exec
+UPDATE node SET told_places = telling_places WHERE node_no = $1;
+
+-- name: SetTold :exec
+UPDATE node SET told_places = $2 WHERE node_no = $1;
+
+-- name: CountUntold :one
+SELECT count(*) FROM node n WHERE n.deleted_at IS NULL AND n.status <> 'pending' AND n.told_places IS DISTINCT FROM sqlc.arg(places)::bytea;

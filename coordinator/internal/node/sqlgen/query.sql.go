@@ -321,6 +321,17 @@ func (q *Queries) CountTokens(ctx context.Context) (int64, error) {
 	return count, err
 }
 
+const countUntold = `-- name: CountUntold :one
+SELECT count(*) FROM node n WHERE n.deleted_at IS NULL AND n.status <> 'pending' AND n.told_places IS DISTINCT FROM $1::bytea
+`
+
+func (q *Queries) CountUntold(ctx context.Context, places []byte) (int64, error) {
+	row := q.db.QueryRow(ctx, countUntold, places)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countUses = `-- name: CountUses :one
 SELECT count(*) FROM enrolment_use WHERE token_hash = $1
 `
@@ -442,6 +453,46 @@ func (q *Queries) DueConfigs(ctx context.Context) ([]DueConfigsRow, error) {
 			&i.Ring,
 			&i.TimeWindow,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const dueMoves = `-- name: DueMoves :many
+SELECT n.node_no, n.node_id FROM node n
+WHERE n.online AND n.deleted_at IS NULL AND n.told_places IS DISTINCT FROM $1::bytea
+  AND (n.telling_at IS NULL OR n.telling_at <= $2::timestamptz OR n.telling_places IS DISTINCT FROM $1::bytea)
+  AND NOT EXISTS (SELECT FROM node_command c WHERE c.node_no = n.node_no AND c.state = 'open')
+ORDER BY n.node_no LIMIT $3
+`
+
+type DueMovesParams struct {
+	Places     []byte
+	ToldBefore time.Time
+	Most       int32
+}
+
+type DueMovesRow struct {
+	NodeNo int32
+	NodeID string
+}
+
+// Connected nodes that were last told of other places than these.
+func (q *Queries) DueMoves(ctx context.Context, arg DueMovesParams) ([]DueMovesRow, error) {
+	rows, err := q.db.Query(ctx, dueMoves, arg.Places, arg.ToldBefore, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DueMovesRow
+	for rows.Next() {
+		var i DueMovesRow
+		if err := rows.Scan(&i.NodeNo, &i.NodeID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -1259,6 +1310,34 @@ func (q *Queries) MarkSent(ctx context.Context, arg MarkSentParams) error {
 	return err
 }
 
+const markTelling = `-- name: MarkTelling :execrows
+UPDATE node n SET telling_places = $2::bytea, telling_at = $3::timestamptz
+WHERE n.node_no = $1 AND n.deleted_at IS NULL AND NOT EXISTS (SELECT FROM node_command c WHERE c.node_no = n.node_no AND c.state = 'open')
+`
+
+type MarkTellingParams struct {
+	NodeNo int32
+	Places []byte
+	At     time.Time
+}
+
+func (q *Queries) MarkTelling(ctx context.Context, arg MarkTellingParams) (int64, error) {
+	result, err := q.db.Exec(ctx, markTelling, arg.NodeNo, arg.Places, arg.At)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const markTold = `-- name: MarkTold :exec
+UPDATE node SET told_places = telling_places WHERE node_no = $1
+`
+
+func (q *Queries) MarkTold(ctx context.Context, nodeNo int32) error {
+	_, err := q.db.Exec(ctx, markTold, nodeNo)
+	return err
+}
+
 const moneyMoving = `-- name: MoneyMoving :one
 SELECT EXISTS (SELECT FROM payout WHERE node_no = $1 AND status IN ('pending', 'processing'))
 `
@@ -1755,6 +1834,20 @@ type SetSignedChangeParams struct {
 
 func (q *Queries) SetSignedChange(ctx context.Context, arg SetSignedChangeParams) error {
 	_, err := q.db.Exec(ctx, setSignedChange, arg.NodeNo, arg.SignedChangeMs)
+	return err
+}
+
+const setTold = `-- name: SetTold :exec
+UPDATE node SET told_places = $2 WHERE node_no = $1
+`
+
+type SetToldParams struct {
+	NodeNo     int32
+	ToldPlaces []byte
+}
+
+func (q *Queries) SetTold(ctx context.Context, arg SetToldParams) error {
+	_, err := q.db.Exec(ctx, setTold, arg.NodeNo, arg.ToldPlaces)
 	return err
 }
 

@@ -358,7 +358,7 @@ const leaders = `-- name: Leaders :many
 SELECT n.node_id, n.name, n.status, COALESCE(p.pool_id, '')::text AS pool_id, n.poot_score AS score,
     COALESCE(s.confidence, 0)::bigint AS confidence, COALESCE(s.verdicts, 0)::bigint AS verdicts
 FROM (
-    SELECT node_no, node_id, name, node_type, status, status_reason, pool_no, serial_hash, inventory, payout_address, poot_score, online, session_no, agent_version, boot_id, last_heartbeat, created_at, updated_at, location, configuration, labels, version, status_until, agent_stopped, command_version, creation_key, creation_input, deleted_at, search, proven, cut_session, signed_change_ms, payout_address_before, payout_address_due, payout_address_changed_at, session_epoch, session_until, config_version, config_session, config_answered, config_refusal FROM node WHERE deleted_at IS NULL
+    SELECT node_no, node_id, name, node_type, status, status_reason, pool_no, serial_hash, inventory, payout_address, poot_score, online, session_no, agent_version, boot_id, last_heartbeat, created_at, updated_at, location, configuration, labels, version, status_until, agent_stopped, command_version, creation_key, creation_input, deleted_at, search, proven, cut_session, signed_change_ms, payout_address_before, payout_address_due, payout_address_changed_at, session_epoch, session_until, config_version, config_session, config_answered, config_refusal, told_places, telling_places, telling_at FROM node WHERE deleted_at IS NULL
       AND ($1::text = '' OR pool_no = (SELECT f.pool_no FROM pool f WHERE f.pool_id = $1::text))
     ORDER BY poot_score DESC, node_no DESC LIMIT $3 OFFSET $2
 ) n LEFT JOIN LATERAL (SELECT c.confidence, c.verdicts FROM score c WHERE c.node_no = n.node_no LIMIT 1) s ON true
