@@ -79,10 +79,10 @@ func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir
 		Reference: reference,
 		Target:    "resident <= 10 MiB, CPU <= 0.1 % of a core, 0 bytes written",
 		Met:       judged(mine.RSS <= maxResident && mine.CPUPercent <= maxCPUPercent && mine.WriteBytes == 0),
-		Command:   command(o),
+		Command:   agentCommand(o),
 	}, {
 		Name: "agent, stripped static binary", Measured: fmt.Sprintf("%.2f MB", float64(binary.Size())/1e6),
-		Reference: exporter.size(), Target: "<= 9 MB", Met: judged(binary.Size() <= maxBinary), Command: command(o),
+		Reference: exporter.size(), Target: "<= 9 MB", Met: judged(binary.Size() <= maxBinary), Command: agentCommand(o),
 	}}, nil
 }
 
@@ -152,4 +152,8 @@ func end(cmd *exec.Cmd) {
 	timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	_ = cmd.Wait()
+}
+
+func agentCommand(o options) string {
+	return fmt.Sprintf("go run ./cmd/bench -only agent -watch %s", o.watch)
 }

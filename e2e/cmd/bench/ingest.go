@@ -79,7 +79,7 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 		Reference: fmt.Sprintf("broker alone with an empty hook %s/s; COPY of %s of the rows into the same table %s/s",
 			thousands(alone.PerSecond), thousands(float64(rows)), thousands(copied)),
 		Target:  "-",
-		Command: command(o),
+		Command: fmt.Sprintf("go run ./cmd/bench -only ingest -connections %d -window %d -duration %s", o.connections, o.window, o.duration),
 	}
 	if target > 0 {
 		// The third comparison that was planned cannot be made from packages.
@@ -87,10 +87,6 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 		f.Met = judged(got.PerSecond >= target && got.PerSecond >= 0.3*slower)
 	}
 	return f, nil
-}
-
-func command(o options) string {
-	return fmt.Sprintf("go run ./cmd/bench -only ingest -connections %d -window %d -duration %s", o.connections, o.window, o.duration)
 }
 
 // enrolMany enrols nodes over the API, each with a token of its own. The
