@@ -30,6 +30,7 @@ type options struct {
 	tls      bool
 	database string
 	replay   string
+	record   string
 	asJSON   bool
 	// With self only.
 	difficulty int
@@ -57,6 +58,7 @@ func main() {
 const usage = `fleet simulates Raspberry Pis against a coordinator.
 
   fleet --self --nodes 1000 --duration 1m
+  fleet --record NODE_ID --database postgres://... > FILE
   fleet --api https://host:8095 --token KEY --database postgres://... --nodes 1000 --duration 10m \
         --churn 0.2 --cuts 1 --duplicates 0.05 --delays 0.05 --clock-skew 0.1 --cheat clone=5 --cheat sybil=20
 
@@ -90,6 +92,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	flags.DurationVar(&c.SampleInterval, "sample-interval", 10*time.Second, "between two samples of a node")
 	flags.DurationVar(&c.PublishInterval, "publish-interval", time.Minute, "between two messages of a node")
 	flags.StringVar(&o.replay, "replay", "", "`file` of samples to send instead of random walks: one JSON object a line, as in \"samples\" of a metrics message")
+	flags.StringVar(&o.record, "record", "", "write what --database has of this `node`, as --replay reads it, to standard output, and nothing else")
 	flags.Uint64Var(&c.Seed, "seed", rand.Uint64()>>32, "of series, faults and cheats: the same `number`, the same fleet")
 	flags.IntVar(&c.EnrolAtOnce, "enrol-at-once", 8, "enrolments under way")
 	flags.Float64Var(&c.ConnectRate, "connect-rate", 200, "connections begun a second at the start")
@@ -124,6 +127,10 @@ func (o *options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unknown argument %q; see --help", rest[0])
+	case o.record != "" && o.database == "":
+		return errors.New("--record reads from --database: say which")
+	case o.record != "":
+		return nil
 	case o.self && o.fleet.API.URL != "":
 		return errors.New("either --self or --api: one coordinator is enough")
 	case !o.self && (o.fleet.API.URL == "" || o.fleet.API.Key == "" || o.database == ""):
@@ -150,6 +157,13 @@ func (o *options) readRecording() (err error) {
 }
 
 func simulate(ctx context.Context, o *options) (err error) {
+	if o.record != "" {
+		samples, err := fleet.Record(ctx, o.database, o.record, os.Stdout)
+		if err == nil {
+			log.Printf("%d samples of %s", samples, o.record)
+		}
+		return err
+	}
 	o.fleet.Progress = func(p fleet.Progress) {
 		if p.At == 0 {
 			log.Printf("enrolled %d", p.Enrolled)

@@ -21,7 +21,7 @@ func TestParse(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "--self --api http://a", "--api http://a --token k", "--api http://a --token k --database d",
-		"--self extra", "--self --cheat clone", "--self --replay /nonexistent",
+		"--self extra", "--record node_a", "--self --cheat clone", "--self --replay /nonexistent",
 	} {
 		if _, err := parse(strings.Fields(bad), io.Discard); err == nil {
 			t.Errorf("%q was taken", bad)
