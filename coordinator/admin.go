@@ -47,6 +47,10 @@ type PayoutStatus = payout.Status
 // Replayed is what a rule about fraud would have flagged.
 type Replayed = fraud.Replayed
 
+// AtShell is that somebody as one who decides about money: no program has a
+// shell beside the database.
+func AtShell() payout.Person { return payout.Person{By: ByCLI(), Human: true} }
+
 // Payouts are the payouts of all nodes.
 func (f *Foundation) Payouts() *payout.Store { return f.payouts }
 

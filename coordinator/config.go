@@ -162,6 +162,9 @@ type PayoutConfig struct {
 	FeeMax     ledger.Amount `toml:"fee_max_usdt" env:"LUCID_PAYOUT_FEE_MAX_USDT" default:"0" help:"Most fee of a payout; 0: no limit."`
 	Min        ledger.Amount `toml:"min_usdt" env:"LUCID_PAYOUT_MIN_USDT" default:"1" help:"Least amount of a payout."`
 	Max        ledger.Amount `toml:"max_usdt" env:"LUCID_PAYOUT_MAX_USDT" default:"10000" help:"Most amount of a payout."`
+	Approval   ledger.Amount `toml:"approval_usdt" env:"LUCID_PAYOUT_APPROVAL_USDT" default:"1000" help:"Sum of what one user or key asks for in 24 hours from which a second person must approve; 0: never."`
+
+	OwnAddresses []string `toml:"own_addresses" env:"LUCID_PAYOUT_OWN_ADDRESSES" help:"The project's own TRON addresses, which are never paid to."`
 }
 
 // RetentionConfig says how long samples and their rollups are kept.

@@ -11,6 +11,7 @@ import (
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/tron"
 	"lucid.internal/shared/proof"
 )
 
@@ -226,6 +227,12 @@ func (l *loader) checkPayout() {
 		"%s is not from 0 up to payout.min_usdt (%s): it would eat a whole payout", c.FeeMin, c.Min)
 	l.require(c.FeeMax == 0 || c.FeeMax >= c.FeeMin, "payout.fee_max_usdt",
 		"%s is below payout.fee_min_usdt (%s)", c.FeeMax, c.FeeMin)
+	l.require(c.Approval >= 0, "payout.approval_usdt", "%s is below 0", c.Approval)
+	for _, own := range c.OwnAddresses {
+		if err := tron.CheckAddress(own); err != nil {
+			l.require(false, "payout.own_addresses", "%s", err)
+		}
+	}
 	l.require(c.FeePercent < percent100 || c.FeeMax > 0 && c.FeeMax < c.Min, "payout.fee_percent",
 		"%s would eat a whole payout", c.FeePercent)
 }

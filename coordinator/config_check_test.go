@@ -75,6 +75,8 @@ func TestCheck(t *testing.T) {
 		{"least payout zero", ProfileDev, "LUCID_PAYOUT_MIN_USDT=0", "payout.min_usdt", "not above 0"},
 		{"fee eats the payout", ProfileDev, "LUCID_PAYOUT_FEE_MIN_USDT=1", "payout.fee_min_usdt", "eat a whole payout"},
 		{"fee bounds crossed", ProfileDev, "LUCID_PAYOUT_FEE_MIN_USDT=0.5 LUCID_PAYOUT_FEE_MAX_USDT=0.1", "payout.fee_max_usdt", "below payout.fee_min_usdt"},
+		{"approval below nothing", ProfileDev, "LUCID_PAYOUT_APPROVAL_USDT=-1", "payout.approval_usdt", "below 0"},
+		{"an own address that is none", ProfileDev, "LUCID_PAYOUT_OWN_ADDRESSES=T1", "payout.own_addresses", "2 characters"},
 		{"fee of all", ProfileDev, "LUCID_PAYOUT_FEE_PERCENT=100", "payout.fee_percent", "eat a whole payout"},
 		{"fee above all", ProfileDev, "LUCID_PAYOUT_FEE_PERCENT=100.01", "payout.fee_percent", "0 to 100"},
 		{"fee with an open point", ProfileDev, "LUCID_PAYOUT_FEE_PERCENT=1.", "payout.fee_percent", "0 to 100"},

@@ -76,6 +76,21 @@ func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
 	return replaceFile(file, secret+"\n")
 }
 
+// devBudget is what automatic rounds of dev may spend in 24 hours when nobody
+// approved another budget: nothing leaves a machine by itself there.
+const devBudget USDT = 10_000_000_000
+
+// EnsureBudget approves a budget of automatic payouts where there was never
+// one, in the name of who starts dev.
+func (f *Foundation) EnsureBudget(ctx context.Context) error {
+	ever, err := f.payouts.HadBudget(ctx)
+	if err != nil || ever {
+		return err
+	}
+	_, err = f.payouts.SetBudget(ctx, AtShell(), devBudget)
+	return err
+}
+
 // defaultReward is what dev's pool shares out when nobody said how much.
 const defaultReward USDT = 1_000_000
 

@@ -128,9 +128,11 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 func (f *Foundation) openPayouts() (err error) {
 	p := f.Config.Payout
 	f.payouts, err = payout.NewStore(payout.Config{
-		Pool: f.DB, Threshold: p.Threshold, MinPayout: p.Min, MaxPayout: p.Max,
-		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
-		Held: fraud.Held, Now: f.now, Logger: f.Log,
+		Pool: f.DB, Held: fraud.Held, Now: f.now, Logger: f.Log, Terms: payout.Terms{
+			Threshold: p.Threshold, Min: p.Min, Max: p.Max,
+			FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
+			ApprovalFrom: cmp.Or(p.Approval, payout.NoApproval), Own: p.OwnAddresses,
+		},
 	})
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
@@ -84,6 +85,9 @@ func (s shell) payouts(many int) {
 	}
 	store, err := payout.NewStore(payout.Config{Pool: s.db})
 	if err == nil {
+		_, err = store.SetBudget(s.Context(), payout.Person{By: audit.By{Actor: audit.System}, Human: true}, ledger.USDT(1000))
+	}
+	if err == nil {
 		err = payout.NewRound(store, nil).RunOnce(s.Context())
 	}
 	if err != nil {
@@ -128,6 +132,7 @@ func TestEveryChangingCommandIsAudited(t *testing.T) {
 	changes("", "keys rotate", "--all")
 	changes("", "keys rotate-master")
 	changes("", "keys rotate-ca")
+	changes("", "payout budget", "50")
 	changes("", "payout start", first)
 	changes("", "payout complete", first, "--transaction", strings.Repeat("a", 64))
 	changes("", "payout cancel", second)

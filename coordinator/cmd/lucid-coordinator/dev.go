@@ -121,10 +121,13 @@ func (c *devCmd) openLog(config coordinator.Config, origins coordinator.Origins)
 	return log, func() { _ = file.Close() }, nil
 }
 
-// furnish makes what a fresh fleet needs: an admin key, a pool with a reward,
-// and the settings by which other commands find this one.
+// furnish makes what a fresh fleet needs: an admin key, a budget of automatic
+// payouts, a pool with a reward, and the settings by which other commands find this one.
 func (c *devCmd) furnish(ctx context.Context, f *coordinator.Foundation) error {
 	if err := f.EnsureAdminKey(ctx, filepath.Join(c.Data, "admin.key")); err != nil {
+		return err
+	}
+	if err := f.EnsureBudget(ctx); err != nil {
 		return err
 	}
 	exists, err := f.EnsurePool(ctx, defaultPool, "default", c.Reward)

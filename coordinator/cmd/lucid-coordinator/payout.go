@@ -15,6 +15,7 @@ type payoutCmd struct {
 	List     payoutListCmd     `cmd:"" help:"List payouts, newest first."`
 	Start    payoutStartCmd    `cmd:"" help:"Mark a pending payout as being paid; from then on it cannot be cancelled."`
 	Complete payoutCompleteCmd `cmd:"" help:"Record the transaction that paid a payout."`
+	Budget   payoutBudgetCmd   `cmd:"" help:"Approve what automatic payouts may spend in 24 hours; they pay nobody without it."`
 	Cancel   payoutCancelCmd   `cmd:"" help:"Cancel a pending payout; the money is the node's again."`
 }
 
@@ -89,6 +90,22 @@ func (c *payoutCancelCmd) Run(ctx context.Context) error {
 		p, err := f.Payouts().Cancel(ctx, coordinator.ByCLI(), c.ID)
 		if err == nil {
 			fmt.Printf("%s is %s: %s USDT are payable to %s again\n", p.ID, p.Status, p.Amount, p.NodeID)
+		}
+		return err
+	})
+}
+
+type payoutBudgetCmd struct {
+	settings
+	PerDay coordinator.USDT `arg:"" placeholder:"USDT" help:"Gross, in any 24 hours; 0 ends it."`
+}
+
+// Run approves the budget, in the name of who has the shell.
+func (c *payoutBudgetCmd) Run(ctx context.Context) error {
+	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
+		b, err := f.Payouts().SetBudget(ctx, coordinator.AtShell(), c.PerDay)
+		if err == nil {
+			fmt.Printf("automatic payouts may spend %s USDT in 24 hours, of which %s are left\n", b.PerDay, b.Left())
 		}
 		return err
 	})

@@ -1,11 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/shared/wire"
 )
 
@@ -15,11 +18,14 @@ type auditWalk struct {
 	*world
 	known map[string]string // values by their {name} in paths and bodies
 	done  map[string]bool   // operations that were called
+
+	caller string // credential of who calls; "" is an admin's key
+	keyNo  int    // of the last Idempotency-Key
 }
 
 func newAuditWalk(t *testing.T) *auditWalk {
 	w := newWorld(t)
-	a := &auditWalk{w, map[string]string{}, map[string]bool{}}
+	a := &auditWalk{world: w, known: map[string]string{}, done: map[string]bool{}}
 	w.createPool("pool_home", 0)
 	w.createPool("pool_away", 0)
 	w.createPool("pool_empty", 0)
@@ -54,8 +60,10 @@ func (a *auditWalk) call(id, target, body string, entries int, learn ...string) 
 	before := a.count("SELECT count(*) FROM audit_entry")
 	answer := a.send(method, a.fill(path), a.fill(body), func(r *http.Request) {
 		if !strings.Contains(path, "/auth/") && !strings.HasSuffix(path, "/enroll") {
-			as(a.keys[access.Admin])(r)
+			as(cmp.Or(a.caller, a.keys[access.Admin]))(r)
 		}
+		a.keyNo++
+		r.Header.Set("Idempotency-Key", strconv.Itoa(a.keyNo))
 	})
 	if answer.StatusCode >= http.StatusMultipleChoices {
 		a.t.Errorf("%s: %d %s", id, answer.StatusCode, answer.body)
@@ -65,7 +73,7 @@ func (a *auditWalk) call(id, target, body string, entries int, learn ...string) 
 		a.t.Errorf("%s leaves %d entries in the audit log, want %d", id, n, entries)
 	}
 	_, action, _, request, _ := a.lastAudited()
-	if id != "enroll" && request != answer.Header.Get("X-Request-ID") {
+	if id != "enroll" && entries > 0 && request != answer.Header.Get("X-Request-ID") {
 		a.t.Errorf("%s: the last entry, %s, is of request %q", id, action, request)
 	}
 	if len(learn) == 0 {
@@ -88,6 +96,7 @@ func TestEveryChangingCallIsAudited(t *testing.T) {
 	a.auditedAlerts()
 	a.auditedProofs()
 	a.auditedFraud()
+	a.auditedPayouts()
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range methods(item) {
 			if method != http.MethodGet && !a.done[op.OperationID] {
@@ -186,4 +195,37 @@ func (a *auditWalk) auditedFraud() {
 	a.known["flag_id"] = a.flag(a.known["one"], "second_answer", "c")
 	a.call("appealFlag", "POST /api/v1/nodes/{one}/fraud/flags/{flag_id}/appeal", `{"text":"not mine"}`, 1)
 	a.call("decideFlag", "POST /api/v1/fraud/flags/{flag_id}/decision", `{"decision":"confirmed","reason":"it was"}`, 1)
+}
+
+func (a *auditWalk) auditedPayouts() {
+	a.Payouts = a.payoutStore(payout.Terms{ApprovalFrom: 12_000_000})
+	for _, name := range []string{"rich", "poor", "late"} {
+		a.known[name] = a.earning(name+"-pi", 30).ID
+	}
+	const usdt = `"amount":6,"currency":"USDT"`
+	a.call("planPayouts", "POST /api/v1/nodes/payouts/plan", `{}`, 0) // nothing is made
+	plan, err := a.Payouts.Plan(a.t.Context(), []payout.Request{{NodeID: a.known["late"], Amount: 6_000_000}})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.call("executePayoutPlan", "POST /api/v1/nodes/payouts/execute",
+		`{"lines":[{"node_id":"{late}","amount":6,"priority":"normal","hash":"`+plan.Lines[0].Hash()+`"}]}`, 1)
+	a.call("createPayout", "POST /api/v1/nodes/{rich}/payouts", "{"+usdt+"}", 1, "payout_id")
+	a.call("createPayoutBatch", "POST /api/v1/nodes/payouts/batch", `{"payout_requests":[{"node_id":"{poor}",`+usdt+`}]}`, 1, "batch_id")
+	a.addUser("bob-the-second", access.Operator)
+	a.caller = a.login("bob-the-second").AccessToken
+	a.call("approvePayout", "POST /api/v1/nodes/payouts/{payout_id}/approve", "", 1)
+	a.call("approvePayoutBatch", "POST /api/v1/nodes/payouts/batch/{batch_id}/approve", "", 1)
+	for range 2 {
+		a.call("setPayoutBudget", "PUT /api/v1/nodes/payouts/budget", `{"per_day":5}`, 1)
+	}
+	a.caller = ""
+	a.started(a.known["payout_id"])
+	if _, err := a.Payouts.Fail(a.t.Context(), byCLI(), a.known["payout_id"], "refused"); err != nil {
+		a.t.Fatal(err)
+	}
+	a.call("retryPayout", "POST /api/v1/nodes/payouts/{payout_id}/retry", "", 1)
+	a.call("cancelPayout", "POST /api/v1/nodes/payouts/{payout_id}/cancel", "", 1)
+	a.call("haltPayouts", "POST /api/v1/nodes/payouts/halts", `{"reason":"a drill"}`, 1)
+	a.call("liftPayoutHalt", "DELETE /api/v1/nodes/payouts/halts/1", "", 1)
 }

@@ -27,9 +27,11 @@ func TestBoundCredentialIsDeniedByDefault(t *testing.T) {
 	w := newWorld(t)
 	w.createPool("pool_home", 0)
 	mine, other := w.enrol("mine-pi", "pool_home"), w.enrol("other-pi", "pool_home")
+	w.fund(mine.ID, 30)
+	payoutID := w.payoutOf(mine.ID)
 	key := w.boundKey(access.Operator, mine.ID)
 	token := w.token(w.send(http.MethodPost, tokenPath, "", as(key))).AccessToken
-	known := map[string]string{"pool_id": "pool_home", "user_id": "user_1", "key_id": "key_1", "token_id": "token_1", "flag_id": "flag_1"}
+	known := map[string]string{"pool_id": "pool_home", "user_id": "user_1", "key_id": "key_1", "token_id": "token_1", "payout_id": payoutID, "flag_id": "flag_1"}
 	seen := 0
 	for path, item := range w.huma.OpenAPI().Paths {
 		for _, op := range maps.Collect(methods(item)) {
@@ -75,7 +77,7 @@ func TestOwnerOperationsThatFilterThemselves(t *testing.T) {
 		}
 	}
 	slices.Sort(found)
-	if want := []string{"listNodes", "streamEvents"}; !slices.Equal(found, want) {
+	if want := []string{"getPayout", "getPayoutQueue", "getPayoutStats", "listNodes", "streamEvents"}; !slices.Equal(found, want) {
 		t.Errorf("%v, want %v", found, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"lucid.internal/coordinator/internal/access"
@@ -77,6 +78,19 @@ func codeCases() []codeCase {
 				return err
 			})
 		}, post, "/api/v1/nodes/IN/poot/validate", "SHOW", nil},
+		{fault.PayoutNotFound, 404, nil, get, "/api/v1/nodes/payouts/payout_none", "", nil},
+		{fault.BelowMinimum, 409, func(w *world) { w.fundAll() }, post, "/api/v1/nodes/IN/payouts", `{"amount": 0.5, "currency": "USDT"}`, keyed},
+		{fault.BalanceTooSmall, 409, func(w *world) { w.fundAll() }, post, "/api/v1/nodes/IN/payouts", `{"amount": 31, "currency": "USDT"}`, keyed},
+		{fault.NotCancellable, 409, func(w *world) {
+			w.fundAll()
+			w.started(w.payoutOf(w.first("node_id FROM node")))
+		}, post, "/api/v1/nodes/payouts/LIVE/cancel", "", nil},
+		{fault.PlanChanged, 409, nil, post, "/api/v1/nodes/payouts/execute",
+			`{"lines": [{"node_id": "node_gone", "amount": 5, "priority": "low", "hash": "` + strings.Repeat("0", 64) + `"}]}`, keyed},
+		{fault.Held, 409, func(w *world) {
+			w.fundAll()
+			w.held = map[int32]bool{1: true, 2: true}
+		}, post, "/api/v1/nodes/IN/payouts", `{"amount": 5, "currency": "USDT"}`, keyed},
 		{fault.OtherNotFound, 404, nil, get, "/api/v1/nodes/IN/resources", "", nil},
 		{fault.InternalError, 500, func(w *world) {
 			w.withOperation("/broken", func(context.Context) error { panic("a defect") })
@@ -89,6 +103,34 @@ func codeCases() []codeCase {
 			w.withOperation("/slow", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		}, post, "/slow", "", nil},
 	}
+}
+
+// keyed adds an Idempotency-Key.
+func keyed(r *http.Request) { r.Header.Set("Idempotency-Key", "once") }
+
+// fundAll gives every node an address and 30 USDT to be paid.
+func (w *world) fundAll() {
+	w.t.Helper()
+	rows, err := w.db.Query(w.t.Context(), `SELECT node_id FROM node`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, id := range ids {
+		w.fund(id, 30)
+	}
+}
+
+// first reads one text.
+func (w *world) first(of string) (text string) {
+	w.t.Helper()
+	if err := w.db.QueryRow(w.t.Context(), "SELECT "+of+" LIMIT 1").Scan(&text); err != nil {
+		w.t.Fatal(err)
+	}
+	return text
 }
 
 func idempotent(w *world, key string) func(*http.Request) {
@@ -121,6 +163,9 @@ func TestEveryCodeIsReached(t *testing.T) {
 				c.prepare(w)
 			}
 			path := strings.NewReplacer("IN", in.ID, "OUT", out.ID).Replace(c.path)
+			if strings.Contains(path, "LIVE") {
+				path = strings.ReplaceAll(path, "LIVE", w.first("payout_id FROM payout"))
+			}
 			if token, enrol := strings.CutPrefix(c.body, "ENROLL "); enrol {
 				c.body = w.body(w.enrollRequest(token, exampleNodeRow().Inventory))
 			}

@@ -164,7 +164,7 @@ func TestMoney(t *testing.T) {
 	wantObject(t, list.Payouts[0], object{
 		"payout_id": id, "node_id": n.ID, "amount": json.Number("25"), "fee": json.Number("0.25"), "net_amount": json.Number("24.75"),
 		"currency": "USDT", "wallet_address": payoutAddress, "status": "pending", "priority": "normal", "transaction_hash": nil,
-		"batch_id": nil, "scheduled_at": nil, "processed_at": nil, "completed_at": nil, "error_message": nil,
+		"rail": nil, "created_by": "system", "needs_approval": false, "approved_by": nil, "approved_at": nil, "batch_id": nil, "scheduled_at": nil, "processed_at": nil, "completed_at": nil, "error_message": nil,
 		"retry_count": json.Number("0"), "max_retries": json.Number("3"),
 		"created_at": "2026-05-04T13:03:00Z", "updated_at": "2026-05-04T13:03:00Z",
 	})

@@ -40,6 +40,7 @@ func newGenerated(t testing.TB) *generated {
 		"country": {"DE"}, "timezone": {"Europe/Berlin"}, "start": {"23:00"}, "end": {"01:30"}, "email": {"ada@fleet.example"},
 		"start_time": {"2026-05-04T13:00:00Z"}, "status_until": {"2026-05-05T13:00:00Z"}, "since": {"2026-05-04T13:00:00Z"},
 	}}
+	g.money()
 	for i := range 40 {
 		g.known["name"] = append(g.known["name"], fmt.Sprintf("pi-%d", i))
 	}
@@ -49,6 +50,26 @@ func newGenerated(t testing.TB) *generated {
 	}
 	slices.Sort(g.paths)
 	return g
+}
+
+// money adds nodes with something to be paid, and payouts of all kinds.
+func (w *generated) money() {
+	for i := range 40 {
+		n := w.earning(fmt.Sprintf("rich-%d", i), 5000)
+		w.known["node_id"] = append(w.known["node_id"], n.ID)
+		if i < 20 {
+			w.known["payout_id"] = append(w.known["payout_id"], w.payoutOf(n.ID))
+		}
+	}
+	w.known["payout_id"] = append(w.known["payout_id"], "payout_none")
+	w.known["amount"], w.known["per_day"], w.known["currency"] = []string{"10", "1.5", "2000"}, []string{"100"}, []string{"USDT"}
+	w.known["wallet_address"], w.known["scheduled_at"] = []string{payoutAddress}, []string{"2026-05-05T13:00:00Z"}
+	for i := range 5 {
+		var batch object
+		w.want(w.send(http.MethodPost, "/api/v1/nodes/payouts/batch", `{"payout_requests":[{"node_id":"`+w.earning(fmt.Sprintf("batch-%d", i), 30).ID+`","amount":5,"currency":"USDT"}]}`,
+			w.once(fmt.Sprint("batch ", i))), http.StatusAccepted, &batch)
+		w.known["batch_id"] = append(w.known["batch_id"], batch["batch_id"].(string))
+	}
 }
 
 // people adds users, keys and credentials of all kinds, and what is none.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +20,24 @@ func (s *server) payoutOperations() {
 		errors:  []fault.Code{fault.NodeNotFound},
 		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodePayouts)
+	register(s, operation{
+		id: "getPayout", method: http.MethodGet, path: basePath + "/nodes/payouts/{payout_id}", tag: "payouts", role: access.Viewer, owner: true,
+		summary: "Read a payout", description: "wallet_address may change until payment begins: it goes to the address that counts then.",
+		errors: []fault.Code{fault.PayoutNotFound}, example: examplePayout(),
+	}, s.getPayout)
+	s.payoutCreateOperations()
+	s.payoutPlanOperations()
+	s.payoutStepOperations()
+	s.payoutStatsOperations()
+	s.payoutHaltOperations()
+}
+
+func (s *server) getPayout(ctx context.Context, in *PayoutInput) (*answer[payoutBody], error) {
+	p, err := s.Payouts.Get(ctx, in.PayoutID)
+	if bound := callOf(ctx).principal.NodeIDs; err == nil && len(bound) > 0 && !slices.Contains(bound, p.NodeID) {
+		err = fault.New(fault.PayoutNotFound, "no payout %s of the nodes that this credential is bound to", in.PayoutID)
+	}
+	return answeredPayout(p, err)
 }
 
 type payoutListInput struct {
@@ -79,6 +98,7 @@ type payoutBody struct {
 	WalletAddress   string     `json:"wallet_address"`
 	Status          string     `json:"status" enum:"pending,processing,completed,failed,cancelled"`
 	Priority        string     `json:"priority" enum:"urgent,high,normal,low"`
+	Rail            *string    `json:"rail" doc:"manual or tron: by which it is paid; null until payment begins."`
 	TransactionHash *string    `json:"transaction_hash"`
 	BatchID         *string    `json:"batch_id"`
 	ScheduledAt     *time.Time `json:"scheduled_at"`
@@ -87,6 +107,10 @@ type payoutBody struct {
 	ErrorMessage    *string    `json:"error_message"`
 	RetryCount      int        `json:"retry_count"`
 	MaxRetries      int        `json:"max_retries"`
+	CreatedBy       string     `json:"created_by" doc:"Who asked for it; system for an automatic round."`
+	NeedsApproval   bool       `json:"needs_approval"`
+	ApprovedBy      *string    `json:"approved_by" doc:"The second person, where one is needed."`
+	ApprovedAt      *time.Time `json:"approved_at"`
 	CreatedAt       time.Time  `json:"created_at"`
 	UpdatedAt       time.Time  `json:"updated_at"`
 }
@@ -94,16 +118,19 @@ type payoutBody struct {
 func shapePayout(p payout.Payout) payoutBody {
 	return payoutBody{
 		PayoutID: p.ID, NodeID: p.NodeID, Amount: usdt(p.Amount), Fee: usdt(p.Fee), NetAmount: usdt(p.NetAmount), Currency: p.Currency,
-		WalletAddress: p.WalletAddress, Status: string(p.Status), Priority: p.Priority, TransactionHash: p.TransactionHash, BatchID: p.BatchID,
+		WalletAddress: p.WalletAddress, Status: string(p.Status), Priority: p.Priority, Rail: orNil(string(p.Rail)), TransactionHash: p.TransactionHash, BatchID: p.BatchID,
 		ScheduledAt: p.ScheduledAt, ProcessedAt: p.ProcessedAt, CompletedAt: p.CompletedAt, ErrorMessage: p.ErrorMessage,
+		CreatedBy: p.CreatedBy, NeedsApproval: p.NeedsApproval, ApprovedBy: p.ApprovedBy, ApprovedAt: p.ApprovedAt,
 		RetryCount: p.RetryCount, MaxRetries: p.MaxRetries, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }
 
-func examplePayout() payoutBody {
-	return shapePayout(payout.Payout{
+func examplePayout() payoutBody { return shapePayout(examplePayoutRow()) }
+
+func examplePayoutRow() payout.Payout {
+	return payout.Payout{
 		ID: "payout_9d2e", NodeID: "node_4f1c2a", Amount: ledger.USDT(10), Fee: ledger.USDT(1) / 10, NetAmount: ledger.USDT(99) / 10,
 		Currency: "USDT", WalletAddress: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Status: payout.Pending, Priority: "normal", MaxRetries: 3,
-		CreatedAt: exampleTime(), UpdatedAt: exampleTime(),
-	})
+		CreatedBy: "system", CreatedAt: exampleTime(), UpdatedAt: exampleTime(),
+	}
 }

@@ -59,6 +59,8 @@ type world struct {
 
 	mu   sync.Mutex
 	time time.Time
+
+	held map[int32]bool // nodes under suspicion
 }
 
 func (w *world) now() time.Time {
@@ -113,10 +115,6 @@ func (w *world) config() Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	payouts, err := payout.NewStore(payout.Config{Pool: w.db, Now: w.now})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	flags, err := fraud.NewStore(fraud.Config{
 		Pool: w.db, Now: w.now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
 		Vetted: func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },
@@ -131,7 +129,7 @@ func (w *world) config() Config {
 	return Config{
 		Proofs:    challenge.NewDesk(challenge.DeskConfig{Pool: w.db, Nodes: nodes, PuzzleKey: puzzleKey, Poll: time.Millisecond, Now: w.now}),
 		ProofWait: 50 * time.Millisecond,
-		Fraud:     flags, Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts,
+		Fraud:     flags, Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: w.payoutStore(payout.Terms{}),
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
 		Webhooks:  webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
 		Alerts:    alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
@@ -370,6 +368,9 @@ func (w *world) ingest(n node.Node, s wire.Sample) {
 func (w *world) closeEpoch() {
 	w.t.Helper()
 	w.advance(w.now().Truncate(time.Hour).Add(time.Hour + 3*time.Minute).Sub(w.now()))
+	if _, err := w.Payouts.SetBudget(w.t.Context(), payout.Person{By: audit.By{Actor: audit.CLI}, Human: true}, ledger.USDT(1000)); err != nil {
+		w.t.Fatal(err)
+	}
 	round := payout.NewRound(w.Payouts, nil)
 	closer, err := epoch.NewCloser(epoch.Config{
 		Pool: w.db, Now: w.now, AfterClosing: round.RunOnce,

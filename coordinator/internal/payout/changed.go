@@ -19,9 +19,14 @@ type Changed struct {
 	ErrorMessage    *string       `json:"error_message,omitempty"`
 }
 
-func publishChange(ctx context.Context, tx db.Tx, p Payout) error {
-	return event.Publish(ctx, tx, event.Event{Kind: event.Payout, NodeID: p.NodeID, At: p.UpdatedAt, Body: Changed{
-		Change: p.Status, PayoutID: p.ID, Amount: p.Amount, Fee: p.Fee, NetAmount: p.NetAmount,
-		TransactionHash: p.TransactionHash, ErrorMessage: p.ErrorMessage,
-	}})
+// publishChanges tells of what a step or a call made of payouts.
+func publishChanges(ctx context.Context, tx db.Tx, payouts []Payout) error {
+	events := make([]event.Event, len(payouts))
+	for i, p := range payouts {
+		events[i] = event.Event{Kind: event.Payout, NodeID: p.NodeID, At: p.UpdatedAt, Body: Changed{
+			Change: p.Status, PayoutID: p.ID, Amount: p.Amount, Fee: p.Fee, NetAmount: p.NetAmount,
+			TransactionHash: p.TransactionHash, ErrorMessage: p.ErrorMessage,
+		}}
+	}
+	return event.Publish(ctx, tx, events...)
 }

@@ -59,7 +59,7 @@ func TestPayoutStepsAreAudited(t *testing.T) {
 	}
 	got := query[string](w, `SELECT string_agg(concat_ws(' ', actor, action, target, before->>'status', after->>'status'), '; ' ORDER BY entry_no)
 		FROM audit_entry WHERE target = '`+id+`'`)
-	want := "user_test payout.processing " + id + " pending processing; user_test payout.completed " + id + " processing completed"
+	want := "system payout.create " + id + " pending; user_test payout.processing " + id + " pending processing; user_test payout.completed " + id + " processing completed"
 	if got != want {
 		t.Errorf("audit log %q, want %q", got, want)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/bits"
 	"strings"
 	"time"
 	"unicode"
@@ -15,26 +14,27 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/tron"
 )
 
-// NoFee as Config.FeeBasisPoints makes payouts free.
-const NoFee = -1
+// What makes payouts free, and lets them need no approval.
+const (
+	NoFee      = -1 // as Terms.FeeBasisPoints
+	NoApproval = -1 // as Terms.ApprovalFrom
+)
 
 // Config of a Store. Pool is required; a zero value elsewhere is the default
 // that stands beside it.
 type Config struct {
-	Pool *db.Pool
+	Pool  *db.Pool
+	Terms // thresholds 10, 1 and 10,000 USDT, a fee of 1 %, approval from 1,000 USDT
 	// Held tells which of the nodes are under suspicion: nothing is paid to them.
 	// Nil: none is.
 	Held func(ctx context.Context, tx db.Tx, nodeNos []int32) (map[int32]bool, error)
-
-	Threshold ledger.Amount // 10 USDT: gross amount from which the round pays
-	MinPayout ledger.Amount // 1 USDT
-	MaxPayout ledger.Amount // 10,000 USDT
-
-	FeeBasisPoints int           // 100 = 1 %; NoFee for none
-	FeeMin         ledger.Amount // 0
-	FeeMax         ledger.Amount // 0: no maximum
+	// Cost is what the rail expects to spend on paying net to the address, and
+	// why it would rather wait; "" when it would not. It must not wait itself.
+	// Nil: nothing, as on the manual rail.
+	Cost func(address string, net ledger.Amount) (cost ledger.Amount, wait string)
 
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -42,11 +42,15 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	c.Threshold = cmp.Or(c.Threshold, ledger.USDT(10))
-	c.MinPayout = cmp.Or(c.MinPayout, ledger.USDT(1))
-	c.MaxPayout = cmp.Or(c.MaxPayout, ledger.USDT(10_000))
+	c.Min = cmp.Or(c.Min, ledger.USDT(1))
+	c.Max = cmp.Or(c.Max, ledger.USDT(10_000))
 	c.FeeBasisPoints = cmp.Or(c.FeeBasisPoints, 100)
 	if c.FeeBasisPoints == NoFee {
 		c.FeeBasisPoints = 0
+	}
+	c.ApprovalFrom = cmp.Or(c.ApprovalFrom, ledger.USDT(1000))
+	if c.ApprovalFrom == NoApproval {
+		c.ApprovalFrom = 0
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -56,6 +60,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Held == nil {
 		c.Held = func(context.Context, db.Tx, []int32) (map[int32]bool, error) { return nil, nil }
+	}
+	if c.Cost == nil {
+		c.Cost = func(string, ledger.Amount) (ledger.Amount, string) { return 0, "" }
 	}
 	return c, c.validate()
 }
@@ -71,9 +78,14 @@ func (c Config) validate() error {
 	refuse(c.Pool == nil, "Pool is required")
 	refuse(c.FeeBasisPoints < 0 || c.FeeBasisPoints >= 10_000, "the fee of %d basis points is not from 0 to 9999", c.FeeBasisPoints)
 	refuse(c.FeeMin < 0 || c.FeeMax < 0 || c.FeeMax != 0 && c.FeeMax < c.FeeMin, "fees from %s to %s make no sense", c.FeeMin, c.FeeMax)
-	refuse(c.MinPayout <= c.FeeMin, "the least payout %s must be above the least fee %s", c.MinPayout, c.FeeMin)
-	refuse(c.Threshold < c.MinPayout || c.MaxPayout < c.Threshold,
-		"the threshold %s must lie from the least payout %s to the most %s", c.Threshold, c.MinPayout, c.MaxPayout)
+	refuse(c.Min <= c.FeeMin, "the least payout %s must be above the least fee %s", c.Min, c.FeeMin)
+	refuse(c.Threshold < c.Min || c.Max < c.Threshold, "the threshold %s must lie from the least payout %s to the most %s", c.Threshold, c.Min, c.Max)
+	refuse(c.ApprovalFrom < 0, "approval from %s makes no sense", c.ApprovalFrom)
+	for _, own := range c.Own {
+		if err := tron.CheckAddress(own); err != nil {
+			refuse(true, "an address of the project's own: %s", err)
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -97,16 +109,4 @@ func checkText(field, text string, most int) error {
 		return nil
 	}
 	return fault.New(fault.Validation, "%s %s", field, reason).WithFields(fault.Field{Name: field, Reason: reason})
-}
-
-// fee is what a payout of gross costs its node: the percentage, rounded down,
-// within its limits.
-func (c Config) fee(gross ledger.Amount) ledger.Amount {
-	high, low := bits.Mul64(uint64(gross), uint64(c.FeeBasisPoints))
-	fee, _ := bits.Div64(high, low, 10_000)
-	amount := max(ledger.Amount(fee), c.FeeMin)
-	if c.FeeMax > 0 {
-		amount = min(amount, c.FeeMax)
-	}
-	return amount
 }

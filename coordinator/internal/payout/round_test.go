@@ -94,7 +94,7 @@ func TestFees(t *testing.T) {
 		"other percent":   {ledger.USDT(10), 250_000, func(c *payout.Config) { c.FeeBasisPoints = 250 }},
 		"none":            {ledger.USDT(10), 0, func(c *payout.Config) { c.FeeBasisPoints = payout.NoFee }},
 		"most in one":     {ledger.USDT(10_000), ledger.USDT(100), func(*payout.Config) {}},
-		"more than int64": {9_000_000_000_000_000_000, 900_000_000_000_000_000, func(c *payout.Config) { c.MaxPayout, c.FeeBasisPoints = 9_100_000_000_000_000_000, 1000 }},
+		"more than int64": {9_000_000_000_000_000_000, 900_000_000_000_000_000, func(c *payout.Config) { c.Max, c.FeeBasisPoints = 9_100_000_000_000_000_000, 1000 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -178,7 +178,7 @@ func TestRoundKilledMidway(t *testing.T) {
 }
 
 func ExampleConfig() {
-	_, err := payout.NewStore(payout.Config{FeeBasisPoints: 10_000, Threshold: 5})
+	_, err := payout.NewStore(payout.Config{Terms: payout.Terms{FeeBasisPoints: 10_000, Threshold: 5}})
 	fmt.Println(err)
 	// Output:
 	// payout: Pool is required

@@ -168,7 +168,7 @@ func store(ctx context.Context, tx db.Tx, p sqlgen.Payout, nodeID string) (Payou
 		return Payout{}, refused(p.PayoutID, err)
 	}
 	after := payoutOf(p, nodeID)
-	return after, publishChange(ctx, tx, after)
+	return after, publishChanges(ctx, tx, []Payout{after})
 }
 
 // record writes a step into the audit log.
@@ -187,10 +187,11 @@ type trace struct {
 	TransactionHash *string       `json:"transaction_hash"`
 	ErrorMessage    *string       `json:"error_message"`
 	RetryCount      int           `json:"retry_count"`
+	ApprovedBy      *string       `json:"approved_by,omitempty"`
 }
 
 func traceOf(p Payout) trace {
-	return trace{p.NodeID, p.Status, p.Amount, p.Fee, p.WalletAddress, p.Rail, p.TransactionHash, p.ErrorMessage, p.RetryCount}
+	return trace{p.NodeID, p.Status, p.Amount, p.Fee, p.WalletAddress, p.Rail, p.TransactionHash, p.ErrorMessage, p.RetryCount, p.ApprovedBy}
 }
 
 // refused turns the database's refusals into faults.

@@ -135,7 +135,7 @@ func TestDatabaseRefusesOtherSteps(t *testing.T) {
 		`UPDATE payout SET amount = amount + 1, net_amount = net_amount + 1`:                   "never change",
 		`UPDATE payout SET node_no = node_no + 1`:                                              "never change",
 		`DELETE FROM payout`:                "append-only",
-		`TRUNCATE payout`:                   "append-only",
+		`TRUNCATE payout CASCADE`:           "append-only",
 		`UPDATE payout SET status = 'gone'`: "no allowed step",
 		`INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
 			SELECT 'payout_2', node_no, 5, 1, 4, 'T', now(), now() FROM node`: "payout_live",

@@ -48,6 +48,10 @@ type Payout struct {
 	ErrorMessage    *string
 	RetryCount      int
 	MaxRetries      int
+	CreatedBy       string // who asked for it, as in the audit log
+	NeedsApproval   bool
+	ApprovedBy      *string
+	ApprovedAt      *time.Time
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 }
@@ -131,6 +135,7 @@ func payoutOf(r sqlgen.Payout, nodeID string) Payout {
 		TransactionHash: r.TransactionHash, BatchID: r.BatchID,
 		ScheduledAt: r.ScheduledAt, ProcessedAt: r.ProcessedAt, CompletedAt: r.CompletedAt,
 		ErrorMessage: r.ErrorMessage, RetryCount: int(r.RetryCount), MaxRetries: int(r.MaxRetries),
+		CreatedBy: r.CreatedBy, NeedsApproval: r.NeedsApproval, ApprovedBy: r.ApprovedBy, ApprovedAt: r.ApprovedAt,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
 }

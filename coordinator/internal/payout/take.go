@@ -9,7 +9,6 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
-	"lucid.internal/coordinator/internal/tron"
 )
 
 // Rail is a way by which money leaves.
@@ -71,7 +70,7 @@ func (s *Store) lockPayable(ctx context.Context, tx db.Tx, most int, at time.Tim
 		}
 		known := len(leftOut)
 		for _, row := range rows {
-			if held[row.Payout.NodeNo] || tron.CheckAddress(row.Address) != nil {
+			if held[row.Payout.NodeNo] || s.cfg.checkAddress(row.Address) != nil {
 				leftOut = append(leftOut, row.Payout.NodeNo)
 			}
 		}
@@ -116,10 +115,12 @@ func (s *Store) mayStart(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow
 	switch {
 	case Status(p.Status) != Pending:
 		return fault.New(fault.StateNotAllowed, "payout %s is %s; only a pending one begins to be paid", p.PayoutID, p.Status)
+	case p.NeedsApproval && p.ApprovedAt == nil:
+		return fault.New(fault.StateNotAllowed, "payout %s waits for the approval of a second person", p.PayoutID)
 	case p.ScheduledAt != nil && p.ScheduledAt.After(at):
 		return fault.New(fault.StateNotAllowed, "payout %s is scheduled for %s", p.PayoutID, p.ScheduledAt.UTC().Format(time.RFC3339))
 	}
-	if err := tron.CheckAddress(row.Address); err != nil {
+	if err := s.cfg.checkAddress(row.Address); err != nil {
 		return fault.Wrap(fault.BadPayoutAddress, err, "%s has no address to be paid to now", row.NodeID)
 	}
 	held, err := s.cfg.Held(ctx, tx, []int32{p.NodeNo})

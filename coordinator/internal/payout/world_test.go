@@ -2,6 +2,7 @@ package payout_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 
 const address = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
 
-var byTest = audit.By{Actor: "user_test"}
+var (
+	byTest = audit.By{Actor: "user_test"}
+	ada    = payout.Person{By: audit.By{Actor: "user_ada"}, Human: true}
+)
 
 var ten = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 
@@ -32,7 +36,11 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, pool: dbtest.New(t), now: at(63), held: make(map[int32]bool)}
+	w := &world{t: t, pool: dbtest.New(t), now: at(63), held: make(map[int32]bool)}
+	if _, err := w.store().SetBudget(t.Context(), ada, math.MaxInt64); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 func (w *world) config() payout.Config {

@@ -30,6 +30,25 @@ type Payout struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Rail            *string
+	CreatedBy       string
+	NeedsApproval   bool
+	ApprovedBy      *string
+	ApprovedAt      *time.Time
+}
+
+type PayoutBatch struct {
+	BatchID   string
+	CreatedBy string
+	CreatedAt time.Time
+	Dropped   []byte
+}
+
+type PayoutBudget struct {
+	BudgetNo   int64
+	PerDay     int64
+	ApprovedBy string
+	ApprovedAt time.Time
+	EndedAt    *time.Time
 }
 
 type PayoutHalt struct {

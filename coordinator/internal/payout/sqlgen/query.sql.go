@@ -11,7 +11,7 @@ import (
 )
 
 const allPayouts = `-- name: AllPayouts :many
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id FROM payout JOIN node USING (node_no)
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id FROM payout JOIN node USING (node_no)
 WHERE $1::text = '' OR payout.status = $1
 ORDER BY payout_no DESC LIMIT $2
 `
@@ -57,6 +57,10 @@ func (q *Queries) AllPayouts(ctx context.Context, arg AllPayoutsParams) ([]AllPa
 			&i.Payout.CreatedAt,
 			&i.Payout.UpdatedAt,
 			&i.Payout.Rail,
+			&i.Payout.CreatedBy,
+			&i.Payout.NeedsApproval,
+			&i.Payout.ApprovedBy,
+			&i.Payout.ApprovedAt,
 			&i.NodeID,
 		); err != nil {
 			return nil, err
@@ -67,6 +71,54 @@ func (q *Queries) AllPayouts(ctx context.Context, arg AllPayoutsParams) ([]AllPa
 		return nil, err
 	}
 	return items, nil
+}
+
+const approve = `-- name: Approve :exec
+UPDATE payout SET approved_by = $1, approved_at = $2, updated_at = $2 WHERE payout_no = $3
+`
+
+type ApproveParams struct {
+	ApprovedBy *string
+	ApprovedAt *time.Time
+	PayoutNo   int64
+}
+
+func (q *Queries) Approve(ctx context.Context, arg ApproveParams) error {
+	_, err := q.db.Exec(ctx, approve, arg.ApprovedBy, arg.ApprovedAt, arg.PayoutNo)
+	return err
+}
+
+const batch = `-- name: Batch :one
+SELECT batch_id, created_by, created_at, dropped FROM payout_batch WHERE batch_id = $1
+`
+
+func (q *Queries) Batch(ctx context.Context, batchID string) (PayoutBatch, error) {
+	row := q.db.QueryRow(ctx, batch, batchID)
+	var i PayoutBatch
+	err := row.Scan(
+		&i.BatchID,
+		&i.CreatedBy,
+		&i.CreatedAt,
+		&i.Dropped,
+	)
+	return i, err
+}
+
+const budget = `-- name: Budget :one
+SELECT budget_no, per_day, approved_by, approved_at, ended_at FROM payout_budget WHERE ended_at IS NULL
+`
+
+func (q *Queries) Budget(ctx context.Context) (PayoutBudget, error) {
+	row := q.db.QueryRow(ctx, budget)
+	var i PayoutBudget
+	err := row.Scan(
+		&i.BudgetNo,
+		&i.PerDay,
+		&i.ApprovedBy,
+		&i.ApprovedAt,
+		&i.EndedAt,
+	)
+	return i, err
 }
 
 const countPayouts = `-- name: CountPayouts :one
@@ -85,6 +137,59 @@ func (q *Queries) CountPayouts(ctx context.Context, arg CountPayoutsParams) (int
 	return count, err
 }
 
+const createdSince = `-- name: CreatedSince :one
+SELECT coalesce(sum(amount), 0)::bigint FROM payout WHERE created_by = $1 AND created_at > $2 AND status <> 'cancelled'
+`
+
+type CreatedSinceParams struct {
+	CreatedBy string
+	Since     time.Time
+}
+
+// What somebody asked for; what was cancelled moved nothing.
+func (q *Queries) CreatedSince(ctx context.Context, arg CreatedSinceParams) (int64, error) {
+	row := q.db.QueryRow(ctx, createdSince, arg.CreatedBy, arg.Since)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const endBudget = `-- name: EndBudget :exec
+UPDATE payout_budget SET ended_at = $1 WHERE ended_at IS NULL
+`
+
+func (q *Queries) EndBudget(ctx context.Context, at *time.Time) error {
+	_, err := q.db.Exec(ctx, endBudget, at)
+	return err
+}
+
+const findRequest = `-- name: FindRequest :one
+SELECT input, made FROM payout_request WHERE request_key = $1
+`
+
+type FindRequestRow struct {
+	Input []byte
+	Made  string
+}
+
+func (q *Queries) FindRequest(ctx context.Context, requestKey []byte) (FindRequestRow, error) {
+	row := q.db.QueryRow(ctx, findRequest, requestKey)
+	var i FindRequestRow
+	err := row.Scan(&i.Input, &i.Made)
+	return i, err
+}
+
+const hadBudget = `-- name: HadBudget :one
+SELECT EXISTS (SELECT FROM payout_budget)
+`
+
+func (q *Queries) HadBudget(ctx context.Context) (bool, error) {
+	row := q.db.QueryRow(ctx, hadBudget)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const holdGate = `-- name: HoldGate :exec
 LOCK TABLE payout_halt IN SHARE MODE
 `
@@ -92,6 +197,42 @@ LOCK TABLE payout_halt IN SHARE MODE
 // While it is held no halt is written, so the halts that were read stay true.
 func (q *Queries) HoldGate(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, holdGate)
+	return err
+}
+
+const insertBatch = `-- name: InsertBatch :exec
+INSERT INTO payout_batch (batch_id, created_by, created_at, dropped) VALUES ($1, $2, $3, $4)
+`
+
+type InsertBatchParams struct {
+	BatchID   string
+	CreatedBy string
+	CreatedAt time.Time
+	Dropped   []byte
+}
+
+func (q *Queries) InsertBatch(ctx context.Context, arg InsertBatchParams) error {
+	_, err := q.db.Exec(ctx, insertBatch,
+		arg.BatchID,
+		arg.CreatedBy,
+		arg.CreatedAt,
+		arg.Dropped,
+	)
+	return err
+}
+
+const insertBudget = `-- name: InsertBudget :exec
+INSERT INTO payout_budget (per_day, approved_by, approved_at) VALUES ($1, $2, $3)
+`
+
+type InsertBudgetParams struct {
+	PerDay     int64
+	ApprovedBy string
+	ApprovedAt time.Time
+}
+
+func (q *Queries) InsertBudget(ctx context.Context, arg InsertBudgetParams) error {
+	_, err := q.db.Exec(ctx, insertBudget, arg.PerDay, arg.ApprovedBy, arg.ApprovedAt)
 	return err
 }
 
@@ -121,36 +262,67 @@ func (q *Queries) InsertHalt(ctx context.Context, arg InsertHaltParams) (PayoutH
 	return i, err
 }
 
-const insertPayout = `-- name: InsertPayout :one
-INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-ON CONFLICT (node_no) WHERE status IN ('pending', 'processing') DO NOTHING
-RETURNING payout_no
+const insertPayouts = `-- name: InsertPayouts :exec
+INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, priority, scheduled_at, batch_id, created_by, needs_approval,
+    created_at, updated_at)
+SELECT l.payout_id, l.node_no, l.amount, l.fee, l.amount - l.fee, l.wallet_address, l.priority, NULLIF(l.scheduled_at, 'epoch'),
+    $1::text, $2::text, $3::boolean, $4::timestamptz, $4::timestamptz
+FROM (SELECT unnest($5::text[]) AS payout_id, unnest($6::integer[]) AS node_no, unnest($7::bigint[]) AS amount,
+    unnest($8::bigint[]) AS fee, unnest($9::text[]) AS wallet_address, unnest($10::text[]) AS priority,
+    unnest($11::timestamptz[]) AS scheduled_at) l
 `
 
-type InsertPayoutParams struct {
-	PayoutID      string
-	NodeNo        int32
-	Amount        int64
-	Fee           int64
-	NetAmount     int64
-	WalletAddress string
-	At            time.Time
+type InsertPayoutsParams struct {
+	BatchID         *string
+	CreatedBy       string
+	NeedsApproval   bool
+	At              time.Time
+	PayoutIds       []string
+	NodeNos         []int32
+	Amounts         []int64
+	Fees            []int64
+	WalletAddresses []string
+	Priorities      []string
+	ScheduledAts    []time.Time
 }
 
-func (q *Queries) InsertPayout(ctx context.Context, arg InsertPayoutParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertPayout,
-		arg.PayoutID,
-		arg.NodeNo,
-		arg.Amount,
-		arg.Fee,
-		arg.NetAmount,
-		arg.WalletAddress,
+// The epoch stands for "not scheduled": an array of times has no null.
+func (q *Queries) InsertPayouts(ctx context.Context, arg InsertPayoutsParams) error {
+	_, err := q.db.Exec(ctx, insertPayouts,
+		arg.BatchID,
+		arg.CreatedBy,
+		arg.NeedsApproval,
+		arg.At,
+		arg.PayoutIds,
+		arg.NodeNos,
+		arg.Amounts,
+		arg.Fees,
+		arg.WalletAddresses,
+		arg.Priorities,
+		arg.ScheduledAts,
+	)
+	return err
+}
+
+const insertRequest = `-- name: InsertRequest :exec
+INSERT INTO payout_request (request_key, input, made, at) VALUES ($1, $2, $3, $4)
+`
+
+type InsertRequestParams struct {
+	RequestKey []byte
+	Input      []byte
+	Made       string
+	At         time.Time
+}
+
+func (q *Queries) InsertRequest(ctx context.Context, arg InsertRequestParams) error {
+	_, err := q.db.Exec(ctx, insertRequest,
+		arg.RequestKey,
+		arg.Input,
+		arg.Made,
 		arg.At,
 	)
-	var payout_no int64
-	err := row.Scan(&payout_no)
-	return payout_no, err
+	return err
 }
 
 const liftHalt = `-- name: LiftHalt :one
@@ -178,7 +350,7 @@ func (q *Queries) LiftHalt(ctx context.Context, arg LiftHaltParams) (PayoutHalt,
 }
 
 const lockPayout = `-- name: LockPayout :one
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id,
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address
 FROM payout JOIN node USING (node_no)
 WHERE payout.payout_id = $2 FOR UPDATE OF payout
@@ -220,6 +392,10 @@ func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPay
 		&i.Payout.CreatedAt,
 		&i.Payout.UpdatedAt,
 		&i.Payout.Rail,
+		&i.Payout.CreatedBy,
+		&i.Payout.NeedsApproval,
+		&i.Payout.ApprovedBy,
+		&i.Payout.ApprovedAt,
 		&i.NodeID,
 		&i.Address,
 	)
@@ -227,10 +403,11 @@ func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPay
 }
 
 const lockQueue = `-- name: LockQueue :many
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id,
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address
 FROM payout JOIN node USING (node_no)
-WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= $1) AND payout.node_no <> ALL($2::integer[])
+WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= $1)
+    AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL) AND payout.node_no <> ALL($2::integer[])
 ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, payout.payout_no
 LIMIT $3 FOR UPDATE OF payout SKIP LOCKED
 `
@@ -279,6 +456,10 @@ func (q *Queries) LockQueue(ctx context.Context, arg LockQueueParams) ([]LockQue
 			&i.Payout.CreatedAt,
 			&i.Payout.UpdatedAt,
 			&i.Payout.Rail,
+			&i.Payout.CreatedBy,
+			&i.Payout.NeedsApproval,
+			&i.Payout.ApprovedBy,
+			&i.Payout.ApprovedAt,
 			&i.NodeID,
 			&i.Address,
 		); err != nil {
@@ -290,6 +471,31 @@ func (q *Queries) LockQueue(ctx context.Context, arg LockQueueParams) ([]LockQue
 		return nil, err
 	}
 	return items, nil
+}
+
+const makerOfKey = `-- name: MakerOfKey :one
+SELECT actor FROM audit_entry WHERE action = 'apikey.create' AND target = $1 ORDER BY entry_no DESC LIMIT 1
+`
+
+// Who made an API key.
+func (q *Queries) MakerOfKey(ctx context.Context, keyID string) (string, error) {
+	row := q.db.QueryRow(ctx, makerOfKey, keyID)
+	var actor string
+	err := row.Scan(&actor)
+	return actor, err
+}
+
+const meanWait = `-- name: MeanWait :one
+SELECT coalesce(avg(extract(epoch FROM processed_at - greatest(created_at, coalesce(scheduled_at, created_at), coalesce(approved_at, created_at))) * 1000), -1)::bigint
+FROM payout WHERE processed_at > $1
+`
+
+// From creation to the beginning of payment, of payouts that began since; -1 for none.
+func (q *Queries) MeanWait(ctx context.Context, since *time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, meanWait, since)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const openHalts = `-- name: OpenHalts :many
@@ -335,48 +541,8 @@ func (q *Queries) PaidBy(ctx context.Context, transactionHash string) (string, e
 	return payout_id, err
 }
 
-const payees = `-- name: Payees :many
-SELECT node_no, node_id, address::text FROM node,
-    effective_payout_address(payout_address, payout_address_before, payout_address_due, $1) AS address
-WHERE node_id = ANY($2::text[]) AND address <> ''
-AND NOT EXISTS (SELECT 1 FROM payout WHERE payout.node_no = node.node_no AND payout.status IN ('pending', 'processing'))
-ORDER BY node_no
-`
-
-type PayeesParams struct {
-	At      time.Time
-	NodeIds []string
-}
-
-type PayeesRow struct {
-	NodeNo  int32
-	NodeID  string
-	Address string
-}
-
-// Of those, who can be paid: an address and no live payout.
-func (q *Queries) Payees(ctx context.Context, arg PayeesParams) ([]PayeesRow, error) {
-	rows, err := q.db.Query(ctx, payees, arg.At, arg.NodeIds)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []PayeesRow
-	for rows.Next() {
-		var i PayeesRow
-		if err := rows.Scan(&i.NodeNo, &i.NodeID, &i.Address); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const payout = `-- name: Payout :one
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = $1
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = $1
 `
 
 type PayoutRow struct {
@@ -409,13 +575,17 @@ func (q *Queries) Payout(ctx context.Context, payoutID string) (PayoutRow, error
 		&i.Payout.CreatedAt,
 		&i.Payout.UpdatedAt,
 		&i.Payout.Rail,
+		&i.Payout.CreatedBy,
+		&i.Payout.NeedsApproval,
+		&i.Payout.ApprovedBy,
+		&i.Payout.ApprovedAt,
 		&i.NodeID,
 	)
 	return i, err
 }
 
 const payouts = `-- name: Payouts :many
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, node.node_id FROM payout JOIN node USING (node_no)
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id FROM payout JOIN node USING (node_no)
 WHERE payout.node_no = $1 AND ($2::text = '' OR payout.status = $2) AND payout.payout_no < $3
 ORDER BY payout.payout_no DESC OFFSET $4 LIMIT $5
 `
@@ -470,6 +640,122 @@ func (q *Queries) Payouts(ctx context.Context, arg PayoutsParams) ([]PayoutsRow,
 			&i.Payout.CreatedAt,
 			&i.Payout.UpdatedAt,
 			&i.Payout.Rail,
+			&i.Payout.CreatedBy,
+			&i.Payout.NeedsApproval,
+			&i.Payout.ApprovedBy,
+			&i.Payout.ApprovedAt,
+			&i.NodeID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const payoutsByID = `-- name: PayoutsByID :many
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = ANY($1::text[]) ORDER BY payout_no
+`
+
+type PayoutsByIDRow struct {
+	Payout Payout
+	NodeID string
+}
+
+func (q *Queries) PayoutsByID(ctx context.Context, payoutIds []string) ([]PayoutsByIDRow, error) {
+	rows, err := q.db.Query(ctx, payoutsByID, payoutIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PayoutsByIDRow
+	for rows.Next() {
+		var i PayoutsByIDRow
+		if err := rows.Scan(
+			&i.Payout.PayoutNo,
+			&i.Payout.PayoutID,
+			&i.Payout.NodeNo,
+			&i.Payout.Amount,
+			&i.Payout.Fee,
+			&i.Payout.NetAmount,
+			&i.Payout.Currency,
+			&i.Payout.WalletAddress,
+			&i.Payout.Status,
+			&i.Payout.Priority,
+			&i.Payout.TransactionHash,
+			&i.Payout.BatchID,
+			&i.Payout.ScheduledAt,
+			&i.Payout.ProcessedAt,
+			&i.Payout.CompletedAt,
+			&i.Payout.ErrorMessage,
+			&i.Payout.RetryCount,
+			&i.Payout.MaxRetries,
+			&i.Payout.CreatedAt,
+			&i.Payout.UpdatedAt,
+			&i.Payout.Rail,
+			&i.Payout.CreatedBy,
+			&i.Payout.NeedsApproval,
+			&i.Payout.ApprovedBy,
+			&i.Payout.ApprovedAt,
+			&i.NodeID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const payoutsOfBatch = `-- name: PayoutsOfBatch :many
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id FROM payout JOIN node USING (node_no) WHERE payout.batch_id = $1::text ORDER BY payout_no
+`
+
+type PayoutsOfBatchRow struct {
+	Payout Payout
+	NodeID string
+}
+
+func (q *Queries) PayoutsOfBatch(ctx context.Context, batchID string) ([]PayoutsOfBatchRow, error) {
+	rows, err := q.db.Query(ctx, payoutsOfBatch, batchID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PayoutsOfBatchRow
+	for rows.Next() {
+		var i PayoutsOfBatchRow
+		if err := rows.Scan(
+			&i.Payout.PayoutNo,
+			&i.Payout.PayoutID,
+			&i.Payout.NodeNo,
+			&i.Payout.Amount,
+			&i.Payout.Fee,
+			&i.Payout.NetAmount,
+			&i.Payout.Currency,
+			&i.Payout.WalletAddress,
+			&i.Payout.Status,
+			&i.Payout.Priority,
+			&i.Payout.TransactionHash,
+			&i.Payout.BatchID,
+			&i.Payout.ScheduledAt,
+			&i.Payout.ProcessedAt,
+			&i.Payout.CompletedAt,
+			&i.Payout.ErrorMessage,
+			&i.Payout.RetryCount,
+			&i.Payout.MaxRetries,
+			&i.Payout.CreatedAt,
+			&i.Payout.UpdatedAt,
+			&i.Payout.Rail,
+			&i.Payout.CreatedBy,
+			&i.Payout.NeedsApproval,
+			&i.Payout.ApprovedBy,
+			&i.Payout.ApprovedAt,
 			&i.NodeID,
 		); err != nil {
 			return nil, err
@@ -499,6 +785,161 @@ func (q *Queries) PendingOf(ctx context.Context, nodeNo int32) ([]string, error)
 			return nil, err
 		}
 		items = append(items, payout_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const queueStats = `-- name: QueueStats :many
+SELECT priority, CASE WHEN needs_approval AND approved_at IS NULL THEN 'approval' WHEN scheduled_at > $1 THEN 'schedule' ELSE 'turn' END::text AS waits_for,
+    count(*) AS payouts, sum(net_amount)::bigint AS net_amount, min(created_at)::timestamptz AS oldest, max(created_at)::timestamptz AS newest
+FROM payout
+WHERE status = 'pending' AND (cardinality($2::text[]) = 0 OR node_no IN (SELECT node_no FROM node WHERE node_id = ANY($2)))
+GROUP BY 1, 2
+`
+
+type QueueStatsParams struct {
+	At      *time.Time
+	NodeIds []string
+}
+
+type QueueStatsRow struct {
+	Priority  string
+	WaitsFor  string
+	Payouts   int64
+	NetAmount int64
+	Oldest    time.Time
+	Newest    time.Time
+}
+
+// What waits, by priority and by what it waits for.
+func (q *Queries) QueueStats(ctx context.Context, arg QueueStatsParams) ([]QueueStatsRow, error) {
+	rows, err := q.db.Query(ctx, queueStats, arg.At, arg.NodeIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []QueueStatsRow
+	for rows.Next() {
+		var i QueueStatsRow
+		if err := rows.Scan(
+			&i.Priority,
+			&i.WaitsFor,
+			&i.Payouts,
+			&i.NetAmount,
+			&i.Oldest,
+			&i.Newest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const standings = `-- name: Standings :many
+SELECT n.node_no, n.node_id,
+    effective_payout_address(n.payout_address, n.payout_address_before, n.payout_address_due, $1)::text AS address,
+    coalesce(a.balance, 0)::bigint AS payable, coalesce(p.payout_id, '')::text AS live
+FROM node n
+LEFT JOIN account a ON a.kind = 'payable' AND a.owner = n.node_id AND a.asset = 'USDT'
+LEFT JOIN payout p ON p.node_no = n.node_no AND p.status IN ('pending', 'processing')
+WHERE n.node_id = ANY($2::text[])
+`
+
+type StandingsParams struct {
+	At      time.Time
+	NodeIds []string
+}
+
+type StandingsRow struct {
+	NodeNo  int32
+	NodeID  string
+	Address string
+	Payable int64
+	Live    string
+}
+
+// What counts of nodes when they are to be paid.
+func (q *Queries) Standings(ctx context.Context, arg StandingsParams) ([]StandingsRow, error) {
+	rows, err := q.db.Query(ctx, standings, arg.At, arg.NodeIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StandingsRow
+	for rows.Next() {
+		var i StandingsRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.NodeID,
+			&i.Address,
+			&i.Payable,
+			&i.Live,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const stats = `-- name: Stats :many
+SELECT status, priority, coalesce(rail, '')::text AS rail, count(*) AS payouts, sum(amount)::bigint AS amount, sum(fee)::bigint AS fee,
+    sum(net_amount)::bigint AS net_amount,
+    coalesce(sum(extract(epoch FROM completed_at - processed_at) * 1000) FILTER (WHERE status = 'completed'), 0)::bigint AS processing_ms
+FROM payout
+WHERE ($1::timestamptz = 'epoch' OR created_at > $1) AND (cardinality($2::text[]) = 0 OR node_no IN (SELECT node_no FROM node WHERE node_id = ANY($2)))
+GROUP BY status, priority, rail
+`
+
+type StatsParams struct {
+	Since   time.Time
+	NodeIds []string
+}
+
+type StatsRow struct {
+	Status       string
+	Priority     string
+	Rail         string
+	Payouts      int64
+	Amount       int64
+	Fee          int64
+	NetAmount    int64
+	ProcessingMs int64
+}
+
+// Payouts that were made in a time, by status, priority and rail.
+func (q *Queries) Stats(ctx context.Context, arg StatsParams) ([]StatsRow, error) {
+	rows, err := q.db.Query(ctx, stats, arg.Since, arg.NodeIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StatsRow
+	for rows.Next() {
+		var i StatsRow
+		if err := rows.Scan(
+			&i.Status,
+			&i.Priority,
+			&i.Rail,
+			&i.Payouts,
+			&i.Amount,
+			&i.Fee,
+			&i.NetAmount,
+			&i.ProcessingMs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -538,5 +979,14 @@ func (q *Queries) StepPayout(ctx context.Context, arg StepPayoutParams) error {
 		arg.UpdatedAt,
 		arg.PayoutNo,
 	)
+	return err
+}
+
+const takeRequestTurn = `-- name: TakeRequestTurn :exec
+SELECT pg_advisory_xact_lock(hashtextextended(encode($1::bytea, 'hex'), 14))
+`
+
+func (q *Queries) TakeRequestTurn(ctx context.Context, requestKey []byte) error {
+	_, err := q.db.Exec(ctx, takeRequestTurn, requestKey)
 	return err
 }

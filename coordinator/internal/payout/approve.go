@@ -1,0 +1,100 @@
+package payout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout/sqlgen"
+)
+
+// Person is who decides about money: a user who logged in.
+type Person struct {
+	audit.By
+	Human bool // false for API keys and whatever else is no user of ours
+}
+
+// CheckSecond refuses who may not decide beside another one: a program, and the
+// same person, also by an API key of theirs.
+func CheckSecond(ctx context.Context, tx db.Tx, second Person, first string) error {
+	if !second.Human {
+		return fault.New(fault.RoleTooLow, "an API key decides nothing about money: log in as a user")
+	}
+	maker := first
+	if strings.HasPrefix(first, "key_") {
+		actor, err := sqlgen.New(tx).MakerOfKey(ctx, first)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("read who made %s: %w", first, err)
+		}
+		maker = actor
+	}
+	if second.Actor == first || second.Actor == maker {
+		return fault.New(fault.RoleTooLow, "%s asked for it, and so cannot approve it: a second person must", first)
+	}
+	return nil
+}
+
+// Approve lets a payout that needs it be paid. Approving it again changes nothing.
+func (s *Store) Approve(ctx context.Context, by Person, payoutID string) (Payout, error) {
+	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
+		row, err := sqlgen.New(tx).LockPayout(ctx, sqlgen.LockPayoutParams{PayoutID: payoutID, At: at})
+		if err != nil {
+			return Payout{}, notFound(payoutID, err)
+		}
+		p := payoutOf(row.Payout, row.NodeID)
+		if p.Status != Pending || !p.NeedsApproval {
+			return Payout{}, fault.New(fault.StateNotAllowed, "payout %s is %s and waits for no approval", payoutID, p.Status)
+		}
+		return approve(ctx, tx, by, p, at)
+	})
+}
+
+// ApproveBatch approves every payout of a batch that waits for it.
+func (s *Store) ApproveBatch(ctx context.Context, by Person, batchID string) (b Batch, err error) {
+	at := s.cfg.Now()
+	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+		if err := ledger.Lock(ctx, tx); err != nil { // nothing is cancelled meanwhile
+			return err
+		}
+		if b, err = readBatch(ctx, tx, batchID); err != nil {
+			return err
+		}
+		waiting := 0
+		for _, p := range b.Payouts {
+			if p.Status != Pending || !p.NeedsApproval {
+				continue
+			}
+			waiting++
+			if _, err := approve(ctx, tx, by, p, at); err != nil {
+				return err
+			}
+		}
+		if waiting == 0 {
+			return fault.New(fault.StateNotAllowed, "no payout of %s waits for approval", batchID)
+		}
+		b, err = readBatch(ctx, tx, batchID)
+		return err
+	})
+	return b, err
+}
+
+func approve(ctx context.Context, tx db.Tx, by Person, p Payout, at time.Time) (Payout, error) {
+	if err := CheckSecond(ctx, tx, by, p.CreatedBy); err != nil || p.ApprovedBy != nil {
+		return p, err
+	}
+	before := traceOf(p)
+	p.ApprovedBy, p.ApprovedAt, p.UpdatedAt = &by.Actor, &at, at
+	err := sqlgen.New(tx).Approve(ctx, sqlgen.ApproveParams{PayoutNo: p.No, ApprovedBy: p.ApprovedBy, ApprovedAt: p.ApprovedAt})
+	if err != nil {
+		return Payout{}, fmt.Errorf("approve %s: %w", p.ID, err)
+	}
+	return p, audit.Write(ctx, tx, by.Record("payout.approve", p.ID, before, traceOf(p)).AtTime(at))
+}
