@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"score", "fraud", "webhook"},
 	{"epoch"},
 	{"payout", "statement"},
-	{"rail"},
+	{"manual", "manual", "rail"},
 	{"api"},
 }
 

@@ -124,11 +124,57 @@ type AuditList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
+// Batch defines model for Batch.
+type Batch struct {
+	BatchId   string    `json:"batch_id"`
+	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by"`
+
+	// Dropped Lines of an executed plan that were left out, since they would do something else now.
+	Dropped []Dropped `json:"dropped"`
+	Payouts []Payout  `json:"payouts"`
+	Status  string    `json:"status"`
+
+	// Total Payouts in it.
+	Total       int64       `json:"total"`
+	TotalAmount json.Number `json:"total_amount"`
+	TotalFees   json.Number `json:"total_fees"`
+}
+
+// BatchRequest defines model for BatchRequest.
+type BatchRequest struct {
+	// Amount Gross; the fee is taken from it.
+	Amount   json.Number `json:"amount"`
+	Currency string      `json:"currency"`
+	NodeId   string      `json:"node_id"`
+
+	// Priority normal without it.
+	Priority *string `json:"priority,omitempty"`
+
+	// ScheduledAt Not paid before.
+	ScheduledAt *time.Time `json:"scheduled_at,omitempty"`
+
+	// WalletAddress If given, it must be the address that counts for the node now.
+	WalletAddress *string `json:"wallet_address,omitempty"`
+}
+
 // Board defines model for Board.
 type Board struct {
 	FanRpm     *float64 `json:"fan_rpm"`
 	InputVolts *float64 `json:"input_volts"`
 	PowerWatts *float64 `json:"power_watts"`
+}
+
+// Budget defines model for Budget.
+type Budget struct {
+	ApprovedAt *time.Time `json:"approved_at"`
+	ApprovedBy *string    `json:"approved_by"`
+
+	// PerDay 0: none is approved.
+	PerDay json.Number `json:"per_day"`
+
+	// Spent By rounds in the last 24 hours.
+	Spent json.Number `json:"spent"`
 }
 
 // ByStatus defines model for ByStatus.
@@ -226,6 +272,11 @@ type Checks struct {
 
 	// Timestamp It lies between the challenge and its end.
 	Timestamp bool `json:"timestamp"`
+}
+
+// Complete defines model for Complete.
+type Complete struct {
+	TransactionHash string `json:"transaction_hash"`
 }
 
 // Configuration defines model for Configuration.
@@ -538,6 +589,12 @@ type DiskReading struct {
 	Timestamp  time.Time  `json:"timestamp"`
 }
 
+// Dropped defines model for Dropped.
+type Dropped struct {
+	NodeId string `json:"node_id"`
+	Reason string `json:"reason"`
+}
+
 // Earnings defines model for Earnings.
 type Earnings struct {
 	Currency string  `json:"currency"`
@@ -651,6 +708,21 @@ type Epoch struct {
 	StartsAt time.Time   `json:"starts_at"`
 }
 
+// Execute defines model for Execute.
+type Execute struct {
+	Lines []ExecuteLine `json:"lines"`
+}
+
+// ExecuteLine defines model for ExecuteLine.
+type ExecuteLine struct {
+	// Amount USDT with at most six decimals, as plain digits.
+	Amount      json.Number `json:"amount"`
+	Hash        string      `json:"hash"`
+	NodeId      string      `json:"node_id"`
+	Priority    string      `json:"priority"`
+	ScheduledAt *time.Time  `json:"scheduled_at,omitempty"`
+}
+
 // Explained defines model for Explained.
 type Explained struct {
 	CalculatedAt *time.Time  `json:"calculated_at"`
@@ -687,6 +759,26 @@ type ExplainedStanding struct {
 	Suspended bool `json:"suspended"`
 }
 
+// Export defines model for Export.
+type Export struct {
+	// Amount Net, of all lines: what it takes to pay them.
+	Amount    json.Number  `json:"amount"`
+	CreatedAt time.Time    `json:"created_at"`
+	CreatedBy string       `json:"created_by"`
+	Csv       string       `json:"csv"`
+	ExportId  string       `json:"export_id"`
+	Lines     []ExportLine `json:"lines"`
+	Total     int64        `json:"total"`
+}
+
+// ExportLine defines model for ExportLine.
+type ExportLine struct {
+	NetAmount     json.Number `json:"net_amount"`
+	NodeId        string      `json:"node_id"`
+	PayoutId      string      `json:"payout_id"`
+	WalletAddress string      `json:"wallet_address"`
+}
+
 // Factors defines model for Factors.
 type Factors struct {
 	// Availability Time online of the time expected, over up to 30 days.
@@ -698,6 +790,13 @@ type Factors struct {
 
 	// Timeliness Answers in time against late or missing ones.
 	Timeliness json.Number `json:"timeliness"`
+}
+
+// Failure defines model for Failure.
+type Failure struct {
+	// Proof What shows that it was not paid and never will be: a ticket, a link, a refusal.
+	Proof  string `json:"proof"`
+	Reason string `json:"reason"`
 }
 
 // Field defines model for Field.
@@ -868,6 +967,19 @@ type GrantTopics struct {
 	//
 	// Example: lucid/v1/pools/+/summary
 	Filter string `json:"filter"`
+}
+
+// Halt defines model for Halt.
+type Halt struct {
+	HaltNo   int64     `json:"halt_no"`
+	HaltedAt time.Time `json:"halted_at"`
+	HaltedBy string    `json:"halted_by"`
+	Reason   string    `json:"reason"`
+}
+
+// HaltList defines model for HaltList.
+type HaltList struct {
+	Halts []Halt `json:"halts"`
 }
 
 // Hardware defines model for Hardware.
@@ -1052,6 +1164,18 @@ type MaintenanceWindowInput struct {
 	Start string `json:"start"`
 }
 
+// Match defines model for Match.
+type Match struct {
+	Amount   json.Number `json:"amount"`
+	Note     *string     `json:"note"`
+	PayoutId *string     `json:"payout_id"`
+
+	// Result matched: it pays a payout that is being paid. recorded: that is on record. differs: it is on record otherwise. unknown: no payout explains it. repeated: it stands in the list before.
+	Result          string `json:"result"`
+	TransactionHash string `json:"transaction_hash"`
+	WalletAddress   string `json:"wallet_address"`
+}
+
 // Memory defines model for Memory.
 type Memory struct {
 	AvailableBytes  int64    `json:"available_bytes"`
@@ -1160,6 +1284,11 @@ type NetworkReading struct {
 	Timestamp  time.Time  `json:"timestamp"`
 }
 
+// NewBatch defines model for NewBatch.
+type NewBatch struct {
+	PayoutRequests []BatchRequest `json:"payout_requests"`
+}
+
 // NewEnrolmentToken defines model for NewEnrolmentToken.
 type NewEnrolmentToken struct {
 	// ExpiresAt At most 7 days ahead. Default: in 24 hours.
@@ -1182,6 +1311,17 @@ type NewEnrolmentToken struct {
 
 	// Uses Devices that it may bring in; 1 with node_name or node_id.
 	Uses *int64 `json:"uses,omitempty"`
+}
+
+// NewExport defines model for NewExport.
+type NewExport struct {
+	// Limit Payouts at most.
+	Limit *int64 `json:"limit,omitempty"`
+}
+
+// NewHalt defines model for NewHalt.
+type NewHalt struct {
+	Reason string `json:"reason"`
 }
 
 // NewKey defines model for NewKey.
@@ -1374,31 +1514,148 @@ type Pagination struct {
 
 // Payout defines model for Payout.
 type Payout struct {
-	Amount          json.Number `json:"amount"`
-	BatchId         *string     `json:"batch_id"`
-	CompletedAt     *time.Time  `json:"completed_at"`
-	CreatedAt       time.Time   `json:"created_at"`
-	Currency        string      `json:"currency"`
-	ErrorMessage    *string     `json:"error_message"`
-	Fee             json.Number `json:"fee"`
-	MaxRetries      int64       `json:"max_retries"`
-	NetAmount       json.Number `json:"net_amount"`
-	NodeId          string      `json:"node_id"`
-	PayoutId        string      `json:"payout_id"`
-	Priority        string      `json:"priority"`
-	ProcessedAt     *time.Time  `json:"processed_at"`
-	RetryCount      int64       `json:"retry_count"`
-	ScheduledAt     *time.Time  `json:"scheduled_at"`
-	Status          string      `json:"status"`
-	TransactionHash *string     `json:"transaction_hash"`
-	UpdatedAt       time.Time   `json:"updated_at"`
-	WalletAddress   string      `json:"wallet_address"`
+	Amount     json.Number `json:"amount"`
+	ApprovedAt *time.Time  `json:"approved_at"`
+
+	// ApprovedBy The second person, where one is needed.
+	ApprovedBy  *string    `json:"approved_by"`
+	BatchId     *string    `json:"batch_id"`
+	CompletedAt *time.Time `json:"completed_at"`
+	CreatedAt   time.Time  `json:"created_at"`
+
+	// CreatedBy Who asked for it; system for an automatic round.
+	CreatedBy     string      `json:"created_by"`
+	Currency      string      `json:"currency"`
+	ErrorMessage  *string     `json:"error_message"`
+	Fee           json.Number `json:"fee"`
+	MaxRetries    int64       `json:"max_retries"`
+	NeedsApproval bool        `json:"needs_approval"`
+	NetAmount     json.Number `json:"net_amount"`
+	NodeId        string      `json:"node_id"`
+	PayoutId      string      `json:"payout_id"`
+	Priority      string      `json:"priority"`
+	ProcessedAt   *time.Time  `json:"processed_at"`
+
+	// Rail manual or tron: by which it is paid; null until payment begins.
+	Rail            *string    `json:"rail"`
+	RetryCount      int64      `json:"retry_count"`
+	ScheduledAt     *time.Time `json:"scheduled_at"`
+	Status          string     `json:"status"`
+	TransactionHash *string    `json:"transaction_hash"`
+	UpdatedAt       time.Time  `json:"updated_at"`
+	WalletAddress   string     `json:"wallet_address"`
+}
+
+// PayoutGroup defines model for PayoutGroup.
+type PayoutGroup struct {
+	Amount    json.Number `json:"amount"`
+	Fee       json.Number `json:"fee"`
+	NetAmount json.Number `json:"net_amount"`
+	Payouts   int64       `json:"payouts"`
 }
 
 // PayoutList defines model for PayoutList.
 type PayoutList struct {
 	Pagination Pagination `json:"pagination"`
 	Payouts    []Payout   `json:"payouts"`
+}
+
+// PayoutQueue defines model for PayoutQueue.
+type PayoutQueue struct {
+	// EstimatedWaitTime Seconds: how long payouts of the last 7 days waited for their turn on average; null while none began.
+	EstimatedWaitTime *json.Number `json:"estimated_wait_time"`
+
+	// Halted Why no payout begins to be paid at the moment; empty: they do.
+	Halted       []string   `json:"halted"`
+	NewestPayout *time.Time `json:"newest_payout"`
+
+	// OldestPayout When it was made.
+	OldestPayout         *time.Time       `json:"oldest_payout"`
+	PriorityDistribution map[string]int64 `json:"priority_distribution"`
+	QueueLength          int64            `json:"queue_length"`
+
+	// TotalAmount Net.
+	TotalAmount json.Number `json:"total_amount"`
+
+	// WaitingDistribution turn, approval of a second person, or the schedule.
+	WaitingDistribution map[string]int64 `json:"waiting_distribution"`
+}
+
+// PayoutRequest defines model for PayoutRequest.
+type PayoutRequest struct {
+	// Amount Gross; the fee is taken from it.
+	Amount   json.Number `json:"amount"`
+	Currency string      `json:"currency"`
+
+	// Priority normal without it.
+	Priority *string `json:"priority,omitempty"`
+
+	// ScheduledAt Not paid before.
+	ScheduledAt *time.Time `json:"scheduled_at,omitempty"`
+
+	// WalletAddress If given, it must be the address that counts for the node now.
+	WalletAddress *string `json:"wallet_address,omitempty"`
+}
+
+// PayoutStats defines model for PayoutStats.
+type PayoutStats struct {
+	// AverageProcessingTime Seconds from the beginning of payment to completion; null while none completed.
+	AverageProcessingTime *json.Number           `json:"average_processing_time"`
+	ByPriority            map[string]PayoutGroup `json:"by_priority"`
+
+	// ByRail none: payment has not begun.
+	ByRail   map[string]PayoutGroup `json:"by_rail"`
+	ByStatus map[string]PayoutGroup `json:"by_status"`
+	Currency string                 `json:"currency"`
+
+	// SuccessRate Completed ones among those that completed or failed; null while there are none.
+	SuccessRate *json.Number `json:"success_rate"`
+	TimeRange   *string      `json:"time_range"`
+
+	// TotalAmount Gross.
+	TotalAmount json.Number `json:"total_amount"`
+	TotalFees   json.Number `json:"total_fees"`
+
+	// TotalPaid Net, of the completed ones.
+	TotalPaid    json.Number `json:"total_paid"`
+	TotalPayouts int64       `json:"total_payouts"`
+}
+
+// Plan defines model for Plan.
+type Plan struct {
+	Amount json.Number `json:"amount"`
+	At     time.Time   `json:"at"`
+	Fees   json.Number `json:"fees"`
+	Lines  []PlanLine  `json:"lines"`
+
+	// NetworkCost Expected, in USDT, to hold against fees; 0 on the manual rail.
+	NetworkCost json.Number `json:"network_cost"`
+
+	// Payouts That can be made; the sums are theirs.
+	Payouts int64 `json:"payouts"`
+}
+
+// PlanLine defines model for PlanLine.
+type PlanLine struct {
+	Amount       json.Number `json:"amount"`
+	ErrorCode    *string     `json:"error_code"`
+	ErrorMessage *string     `json:"error_message"`
+	Fee          json.Number `json:"fee"`
+
+	// Hash Names all of the line; null where it cannot be paid.
+	Hash          *string     `json:"hash"`
+	NetAmount     json.Number `json:"net_amount"`
+	NetworkCost   json.Number `json:"network_cost"`
+	NodeId        string      `json:"node_id"`
+	Priority      string      `json:"priority"`
+	ScheduledAt   *time.Time  `json:"scheduled_at"`
+	WalletAddress *string     `json:"wallet_address"`
+}
+
+// PlanRequest defines model for PlanRequest.
+type PlanRequest struct {
+	// PayoutRequests Without any, a plan of an automatic round.
+	PayoutRequests *[]BatchRequest `json:"payout_requests,omitempty"`
 }
 
 // Pool defines model for Pool.
@@ -1613,6 +1870,21 @@ type Ready struct {
 	Status string  `json:"status"`
 }
 
+// Reconcile defines model for Reconcile.
+type Reconcile struct {
+	Record    *bool      `json:"record,omitempty"`
+	Transfers []Transfer `json:"transfers"`
+}
+
+// Reconciliation defines model for Reconciliation.
+type Reconciliation struct {
+	// Matches In the order of the transfers.
+	Matches []Match `json:"matches"`
+
+	// Unpaid Being paid by hand, and no transfer of the list pays them.
+	Unpaid []ExportLine `json:"unpaid"`
+}
+
 // Refresh defines model for Refresh.
 type Refresh struct {
 	// RefreshToken Example: lucidr_...
@@ -1807,6 +2079,12 @@ type Scores struct {
 
 	// Suspended By their score.
 	Suspended int64 `json:"suspended"`
+}
+
+// SetBudget defines model for SetBudget.
+type SetBudget struct {
+	// PerDay Gross, in any 24 hours.
+	PerDay json.Number `json:"per_day"`
 }
 
 // SetThresholds defines model for SetThresholds.
@@ -2062,6 +2340,14 @@ type TopicGrant struct {
 type TopicGrantList struct {
 	Grants     []TopicGrant `json:"grants"`
 	Pagination Pagination   `json:"pagination"`
+}
+
+// Transfer defines model for Transfer.
+type Transfer struct {
+	// Amount USDT with at most six decimals, as plain digits.
+	Amount          json.Number `json:"amount"`
+	TransactionHash string      `json:"transaction_hash"`
+	WalletAddress   string      `json:"wallet_address"`
 }
 
 // UpdateNode defines model for UpdateNode.
@@ -2402,6 +2688,31 @@ type CreateNodeParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// CreatePayoutBatchParams defines parameters for CreatePayoutBatch.
+type CreatePayoutBatchParams struct {
+	// IdempotencyKey A text of your own for this request. The same request with it again makes nothing more and answers what the first one made; another request with it is refused.
+	IdempotencyKey string `json:"Idempotency-Key"`
+}
+
+// ExecutePayoutPlanParams defines parameters for ExecutePayoutPlan.
+type ExecutePayoutPlanParams struct {
+	// IdempotencyKey A text of your own for this request. The same request with it again makes nothing more and answers what the first one made; another request with it is refused.
+	IdempotencyKey string `json:"Idempotency-Key"`
+}
+
+// ExportPayoutsParams defines parameters for ExportPayouts.
+type ExportPayoutsParams struct {
+	// IdempotencyKey A text of your own for this request. The same request with it again makes nothing more and answers what the first one made; another request with it is refused.
+	IdempotencyKey string `json:"Idempotency-Key"`
+}
+
+// GetPayoutStatsParams defines parameters for GetPayoutStats.
+type GetPayoutStatsParams struct {
+	// TimeRange Without it, all payouts that ever were.
+	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+	Currency  *string `form:"currency,omitempty" json:"currency,omitempty"`
+}
+
 // ListPoolsParams defines parameters for ListPools.
 type ListPoolsParams struct {
 	// Page Page number, from 1.
@@ -2532,6 +2843,12 @@ type ListNodePayoutsParams struct {
 
 	// Status Only payouts in this status.
 	Status *string `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// CreatePayoutParams defines parameters for CreatePayout.
+type CreatePayoutParams struct {
+	// IdempotencyKey A text of your own for this request. The same request with it again makes nothing more and answers what the first one made; another request with it is refused.
+	IdempotencyKey string `json:"Idempotency-Key"`
 }
 
 // ListPootHistoryParams defines parameters for ListPootHistory.
@@ -2678,6 +2995,33 @@ type DecideFlagJSONRequestBody = Decision
 // CreateNodeJSONRequestBody defines body for CreateNode for application/json ContentType.
 type CreateNodeJSONRequestBody = CreateNode
 
+// CreatePayoutBatchJSONRequestBody defines body for CreatePayoutBatch for application/json ContentType.
+type CreatePayoutBatchJSONRequestBody = NewBatch
+
+// SetPayoutBudgetJSONRequestBody defines body for SetPayoutBudget for application/json ContentType.
+type SetPayoutBudgetJSONRequestBody = SetBudget
+
+// ExecutePayoutPlanJSONRequestBody defines body for ExecutePayoutPlan for application/json ContentType.
+type ExecutePayoutPlanJSONRequestBody = Execute
+
+// ExportPayoutsJSONRequestBody defines body for ExportPayouts for application/json ContentType.
+type ExportPayoutsJSONRequestBody = NewExport
+
+// HaltPayoutsJSONRequestBody defines body for HaltPayouts for application/json ContentType.
+type HaltPayoutsJSONRequestBody = NewHalt
+
+// PlanPayoutsJSONRequestBody defines body for PlanPayouts for application/json ContentType.
+type PlanPayoutsJSONRequestBody = PlanRequest
+
+// ReconcilePayoutsJSONRequestBody defines body for ReconcilePayouts for application/json ContentType.
+type ReconcilePayoutsJSONRequestBody = Reconcile
+
+// CompletePayoutJSONRequestBody defines body for CompletePayout for application/json ContentType.
+type CompletePayoutJSONRequestBody = Complete
+
+// ReportPayoutFailureJSONRequestBody defines body for ReportPayoutFailure for application/json ContentType.
+type ReportPayoutFailureJSONRequestBody = Failure
+
 // CreatePoolJSONRequestBody defines body for CreatePool for application/json ContentType.
 type CreatePoolJSONRequestBody = CreatePool
 
@@ -2704,6 +3048,9 @@ type UpdateNodeJSONRequestBody = UpdateNode
 
 // AppealFlagJSONRequestBody defines body for AppealFlag for application/json ContentType.
 type AppealFlagJSONRequestBody = Appeal
+
+// CreatePayoutJSONRequestBody defines body for CreatePayout for application/json ContentType.
+type CreatePayoutJSONRequestBody = PayoutRequest
 
 // ValidateProofJSONRequestBody defines body for ValidateProof for application/json ContentType.
 type ValidateProofJSONRequestBody = ShownAnswer
@@ -3423,6 +3770,321 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/nodes/ (the `CreateNode` operationId).
 	CreateNode(ctx context.Context, params *CreateNodeParams, body CreateNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreatePayoutBatchWithBody Make many payouts
+	//
+	// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+	CreatePayoutBatchWithBody(ctx context.Context, params *CreatePayoutBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePayoutBatch Make many payouts
+	//
+	// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+	CreatePayoutBatch(ctx context.Context, params *CreatePayoutBatchParams, body CreatePayoutBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPayoutBatch Read a batch
+	//
+	// Its status follows from its payouts.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/batch/{batch_id} (the `GetPayoutBatch` operationId).
+	GetPayoutBatch(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApprovePayoutBatch Approve a batch
+	//
+	// Every payout of it that waits for approval. Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/batch/{batch_id}/approve (the `ApprovePayoutBatch` operationId).
+	ApprovePayoutBatch(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPayoutBudget Read the budget of automatic payouts
+	//
+	// What rounds may spend in any 24 hours. They pay nobody without one.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/budget (the `GetPayoutBudget` operationId).
+	GetPayoutBudget(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPayoutBudgetWithBody Approve a budget of automatic payouts
+	//
+	// Replaces the one before; 0 ends it. Only by a user who logged in.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+	SetPayoutBudgetWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPayoutBudget Approve a budget of automatic payouts
+	//
+	// Replaces the one before; 0 ends it. Only by a user who logged in.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+	SetPayoutBudget(ctx context.Context, body SetPayoutBudgetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExecutePayoutPlanWithBody Pay what a plan showed
+	//
+	// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+	ExecutePayoutPlanWithBody(ctx context.Context, params *ExecutePayoutPlanParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExecutePayoutPlan Pay what a plan showed
+	//
+	// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+	ExecutePayoutPlan(ctx context.Context, params *ExecutePayoutPlanParams, body ExecutePayoutPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportPayoutsWithBody Take payouts to be paid by hand
+	//
+	// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+	ExportPayoutsWithBody(ctx context.Context, params *ExportPayoutsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportPayouts Take payouts to be paid by hand
+	//
+	// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+	ExportPayouts(ctx context.Context, params *ExportPayoutsParams, body ExportPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPayoutExport Read an export again
+	//
+	// As it was, whatever became of its payouts.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/exports/{export_id} (the `GetPayoutExport` operationId).
+	GetPayoutExport(ctx context.Context, exportId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPayoutHalts Read what halts payouts
+	//
+	// While there is anything, no payout begins to be paid.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/halts (the `GetPayoutHalts` operationId).
+	GetPayoutHalts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HaltPayoutsWithBody Halt all payouts
+	//
+	// None begins to be paid until it is lifted; what is processing goes on.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+	HaltPayoutsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HaltPayouts Halt all payouts
+	//
+	// None begins to be paid until it is lifted; what is processing goes on.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+	HaltPayouts(ctx context.Context, body HaltPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LiftPayoutHalt Let payouts go on
+	//
+	// Once no reason is left. Look into each before: a rail halts payouts when its books and the wallet differ.
+	//
+	// Needs role admin or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with DELETE /api/v1/nodes/payouts/halts/{halt_no} (the `LiftPayoutHalt` operationId).
+	LiftPayoutHalt(ctx context.Context, haltNo int64, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanPayoutsWithBody Show what would be paid
+	//
+	// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+	PlanPayoutsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanPayouts Show what would be paid
+	//
+	// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+	PlanPayouts(ctx context.Context, body PlanPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPayoutQueue Look at the queue of payouts
+	//
+	// What is pending, and what it waits for. It is paid by priority, then by age.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/queue (the `GetPayoutQueue` operationId).
+	GetPayoutQueue(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReconcilePayoutsWithBody Hold the wallet's list against the payouts
+	//
+	// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+	ReconcilePayoutsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReconcilePayouts Hold the wallet's list against the payouts
+	//
+	// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+	ReconcilePayouts(ctx context.Context, body ReconcilePayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPayoutStats Sum up payouts
+	//
+	// Of those that were made in time_range, or ever.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/stats (the `GetPayoutStats` operationId).
+	GetPayoutStats(ctx context.Context, params *GetPayoutStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPayout Read a payout
+	//
+	// wallet_address may change until payment begins: it goes to the address that counts then.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/{payout_id} (the `GetPayout` operationId).
+	GetPayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApprovePayout Approve a payout
+	//
+	// Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/approve (the `ApprovePayout` operationId).
+	ApprovePayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelPayout Cancel a payout
+	//
+	// Only a pending one; its amount is the node's again.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/cancel (the `CancelPayout` operationId).
+	CancelPayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompletePayoutWithBody Record what paid a payout
+	//
+	// Of one that is paid by hand. A transaction pays one payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+	CompletePayoutWithBody(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompletePayout Record what paid a payout
+	//
+	// Of one that is paid by hand. A transaction pays one payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+	CompletePayout(ctx context.Context, payoutId string, body CompletePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportPayoutFailureWithBody Tell that a payout failed
+	//
+	// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+	ReportPayoutFailureWithBody(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportPayoutFailure Tell that a payout failed
+	//
+	// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+	ReportPayoutFailure(ctx context.Context, payoutId string, body ReportPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmPayoutFailure Confirm that a payout failed
+	//
+	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+	ConfirmPayoutFailure(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryPayout Try a failed payout again
+	//
+	// At most three times; its amount is set aside anew.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/retry (the `RetryPayout` operationId).
+	RetryPayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListPools List pools
 	//
 	// Pools by name. Filters are combined with and.
@@ -3764,6 +4426,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/payouts (the `ListNodePayouts` operationId).
 	ListNodePayouts(ctx context.Context, nodeId string, params *ListNodePayoutsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePayoutWithBody Make a payout
+	//
+	// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+	CreatePayoutWithBody(ctx context.Context, nodeId string, params *CreatePayoutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePayout Make a payout
+	//
+	// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+	CreatePayout(ctx context.Context, nodeId string, params *CreatePayoutParams, body CreatePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CalculatePootScore Challenge a node now
 	//
@@ -4916,6 +5600,631 @@ func (c *Client) CreateNode(ctx context.Context, params *CreateNodeParams, body 
 	return c.Client.Do(req)
 }
 
+// CreatePayoutBatchWithBody Make many payouts
+//
+// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+func (c *Client) CreatePayoutBatchWithBody(ctx context.Context, params *CreatePayoutBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePayoutBatchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePayoutBatch Make many payouts
+//
+// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+func (c *Client) CreatePayoutBatch(ctx context.Context, params *CreatePayoutBatchParams, body CreatePayoutBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePayoutBatchRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPayoutBatch Read a batch
+//
+// Its status follows from its payouts.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/payouts/batch/{batch_id} (the `GetPayoutBatch` operationId).
+func (c *Client) GetPayoutBatch(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutBatchRequest(c.Server, batchId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApprovePayoutBatch Approve a batch
+//
+// Every payout of it that waits for approval. Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with POST /api/v1/nodes/payouts/batch/{batch_id}/approve (the `ApprovePayoutBatch` operationId).
+func (c *Client) ApprovePayoutBatch(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApprovePayoutBatchRequest(c.Server, batchId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPayoutBudget Read the budget of automatic payouts
+//
+// What rounds may spend in any 24 hours. They pay nobody without one.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/payouts/budget (the `GetPayoutBudget` operationId).
+func (c *Client) GetPayoutBudget(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutBudgetRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPayoutBudgetWithBody Approve a budget of automatic payouts
+//
+// Replaces the one before; 0 ends it. Only by a user who logged in.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+func (c *Client) SetPayoutBudgetWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPayoutBudgetRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPayoutBudget Approve a budget of automatic payouts
+//
+// Replaces the one before; 0 ends it. Only by a user who logged in.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+func (c *Client) SetPayoutBudget(ctx context.Context, body SetPayoutBudgetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPayoutBudgetRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExecutePayoutPlanWithBody Pay what a plan showed
+//
+// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+func (c *Client) ExecutePayoutPlanWithBody(ctx context.Context, params *ExecutePayoutPlanParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExecutePayoutPlanRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExecutePayoutPlan Pay what a plan showed
+//
+// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+func (c *Client) ExecutePayoutPlan(ctx context.Context, params *ExecutePayoutPlanParams, body ExecutePayoutPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExecutePayoutPlanRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportPayoutsWithBody Take payouts to be paid by hand
+//
+// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+func (c *Client) ExportPayoutsWithBody(ctx context.Context, params *ExportPayoutsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportPayoutsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportPayouts Take payouts to be paid by hand
+//
+// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+func (c *Client) ExportPayouts(ctx context.Context, params *ExportPayoutsParams, body ExportPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportPayoutsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPayoutExport Read an export again
+//
+// As it was, whatever became of its payouts.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/payouts/exports/{export_id} (the `GetPayoutExport` operationId).
+func (c *Client) GetPayoutExport(ctx context.Context, exportId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutExportRequest(c.Server, exportId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPayoutHalts Read what halts payouts
+//
+// While there is anything, no payout begins to be paid.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/payouts/halts (the `GetPayoutHalts` operationId).
+func (c *Client) GetPayoutHalts(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutHaltsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HaltPayoutsWithBody Halt all payouts
+//
+// None begins to be paid until it is lifted; what is processing goes on.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+func (c *Client) HaltPayoutsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHaltPayoutsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HaltPayouts Halt all payouts
+//
+// None begins to be paid until it is lifted; what is processing goes on.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+func (c *Client) HaltPayouts(ctx context.Context, body HaltPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHaltPayoutsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LiftPayoutHalt Let payouts go on
+//
+// Once no reason is left. Look into each before: a rail halts payouts when its books and the wallet differ.
+//
+// Needs role admin or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with DELETE /api/v1/nodes/payouts/halts/{halt_no} (the `LiftPayoutHalt` operationId).
+func (c *Client) LiftPayoutHalt(ctx context.Context, haltNo int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLiftPayoutHaltRequest(c.Server, haltNo)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanPayoutsWithBody Show what would be paid
+//
+// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+func (c *Client) PlanPayoutsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanPayoutsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanPayouts Show what would be paid
+//
+// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+func (c *Client) PlanPayouts(ctx context.Context, body PlanPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanPayoutsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPayoutQueue Look at the queue of payouts
+//
+// What is pending, and what it waits for. It is paid by priority, then by age.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/payouts/queue (the `GetPayoutQueue` operationId).
+func (c *Client) GetPayoutQueue(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutQueueRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReconcilePayoutsWithBody Hold the wallet's list against the payouts
+//
+// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+func (c *Client) ReconcilePayoutsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReconcilePayoutsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReconcilePayouts Hold the wallet's list against the payouts
+//
+// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+func (c *Client) ReconcilePayouts(ctx context.Context, body ReconcilePayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReconcilePayoutsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPayoutStats Sum up payouts
+//
+// Of those that were made in time_range, or ever.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/payouts/stats (the `GetPayoutStats` operationId).
+func (c *Client) GetPayoutStats(ctx context.Context, params *GetPayoutStatsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutStatsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPayout Read a payout
+//
+// wallet_address may change until payment begins: it goes to the address that counts then.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/payouts/{payout_id} (the `GetPayout` operationId).
+func (c *Client) GetPayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutRequest(c.Server, payoutId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApprovePayout Approve a payout
+//
+// Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/approve (the `ApprovePayout` operationId).
+func (c *Client) ApprovePayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApprovePayoutRequest(c.Server, payoutId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelPayout Cancel a payout
+//
+// Only a pending one; its amount is the node's again.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/cancel (the `CancelPayout` operationId).
+func (c *Client) CancelPayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelPayoutRequest(c.Server, payoutId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompletePayoutWithBody Record what paid a payout
+//
+// Of one that is paid by hand. A transaction pays one payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+func (c *Client) CompletePayoutWithBody(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompletePayoutRequestWithBody(c.Server, payoutId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompletePayout Record what paid a payout
+//
+// Of one that is paid by hand. A transaction pays one payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+func (c *Client) CompletePayout(ctx context.Context, payoutId string, body CompletePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompletePayoutRequest(c.Server, payoutId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportPayoutFailureWithBody Tell that a payout failed
+//
+// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+func (c *Client) ReportPayoutFailureWithBody(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportPayoutFailureRequestWithBody(c.Server, payoutId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportPayoutFailure Tell that a payout failed
+//
+// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+func (c *Client) ReportPayoutFailure(ctx context.Context, payoutId string, body ReportPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportPayoutFailureRequest(c.Server, payoutId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmPayoutFailure Confirm that a payout failed
+//
+// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+func (c *Client) ConfirmPayoutFailure(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPayoutFailureRequest(c.Server, payoutId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryPayout Try a failed payout again
+//
+// At most three times; its amount is set aside anew.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/retry (the `RetryPayout` operationId).
+func (c *Client) RetryPayout(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryPayoutRequest(c.Server, payoutId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListPools List pools
 //
 // Pools by name. Filters are combined with and.
@@ -5588,6 +6897,48 @@ func (c *Client) AppealFlag(ctx context.Context, nodeId string, flagId string, b
 // Corresponds with GET /api/v1/nodes/{node_id}/payouts (the `ListNodePayouts` operationId).
 func (c *Client) ListNodePayouts(ctx context.Context, nodeId string, params *ListNodePayoutsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListNodePayoutsRequest(c.Server, nodeId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePayoutWithBody Make a payout
+//
+// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+func (c *Client) CreatePayoutWithBody(ctx context.Context, nodeId string, params *CreatePayoutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePayoutRequestWithBody(c.Server, nodeId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePayout Make a payout
+//
+// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+func (c *Client) CreatePayout(ctx context.Context, nodeId string, params *CreatePayoutParams, body CreatePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePayoutRequest(c.Server, nodeId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8059,6 +9410,872 @@ func NewCreateNodeRequestWithBody(server string, params *CreateNodeParams, conte
 	return req, nil
 }
 
+// NewCreatePayoutBatchRequest calls the generic CreatePayoutBatch builder with application/json body
+func NewCreatePayoutBatchRequest(server string, params *CreatePayoutBatchParams, body CreatePayoutBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePayoutBatchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreatePayoutBatchRequestWithBody constructs an http.Request for the CreatePayoutBatch method, with any body, and a specified content type
+func NewCreatePayoutBatchRequestWithBody(server string, params *CreatePayoutBatchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/batch")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetPayoutBatchRequest constructs an http.Request for the GetPayoutBatch method
+func NewGetPayoutBatchRequest(server string, batchId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/batch/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApprovePayoutBatchRequest constructs an http.Request for the ApprovePayoutBatch method
+func NewApprovePayoutBatchRequest(server string, batchId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/batch/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPayoutBudgetRequest constructs an http.Request for the GetPayoutBudget method
+func NewGetPayoutBudgetRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/budget")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPayoutBudgetRequest calls the generic SetPayoutBudget builder with application/json body
+func NewSetPayoutBudgetRequest(server string, body SetPayoutBudgetJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPayoutBudgetRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetPayoutBudgetRequestWithBody constructs an http.Request for the SetPayoutBudget method, with any body, and a specified content type
+func NewSetPayoutBudgetRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/budget")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExecutePayoutPlanRequest calls the generic ExecutePayoutPlan builder with application/json body
+func NewExecutePayoutPlanRequest(server string, params *ExecutePayoutPlanParams, body ExecutePayoutPlanJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExecutePayoutPlanRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewExecutePayoutPlanRequestWithBody constructs an http.Request for the ExecutePayoutPlan method, with any body, and a specified content type
+func NewExecutePayoutPlanRequestWithBody(server string, params *ExecutePayoutPlanParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/execute")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewExportPayoutsRequest calls the generic ExportPayouts builder with application/json body
+func NewExportPayoutsRequest(server string, params *ExportPayoutsParams, body ExportPayoutsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportPayoutsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewExportPayoutsRequestWithBody constructs an http.Request for the ExportPayouts method, with any body, and a specified content type
+func NewExportPayoutsRequestWithBody(server string, params *ExportPayoutsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetPayoutExportRequest constructs an http.Request for the GetPayoutExport method
+func NewGetPayoutExportRequest(server string, exportId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "export_id", exportId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/exports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPayoutHaltsRequest constructs an http.Request for the GetPayoutHalts method
+func NewGetPayoutHaltsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/halts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewHaltPayoutsRequest calls the generic HaltPayouts builder with application/json body
+func NewHaltPayoutsRequest(server string, body HaltPayoutsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewHaltPayoutsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewHaltPayoutsRequestWithBody constructs an http.Request for the HaltPayouts method, with any body, and a specified content type
+func NewHaltPayoutsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/halts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewLiftPayoutHaltRequest constructs an http.Request for the LiftPayoutHalt method
+func NewLiftPayoutHaltRequest(server string, haltNo int64) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "halt_no", haltNo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/halts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPlanPayoutsRequest calls the generic PlanPayouts builder with application/json body
+func NewPlanPayoutsRequest(server string, body PlanPayoutsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPlanPayoutsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPlanPayoutsRequestWithBody constructs an http.Request for the PlanPayouts method, with any body, and a specified content type
+func NewPlanPayoutsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/plan")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPayoutQueueRequest constructs an http.Request for the GetPayoutQueue method
+func NewGetPayoutQueueRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/queue")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReconcilePayoutsRequest calls the generic ReconcilePayouts builder with application/json body
+func NewReconcilePayoutsRequest(server string, body ReconcilePayoutsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReconcilePayoutsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewReconcilePayoutsRequestWithBody constructs an http.Request for the ReconcilePayouts method, with any body, and a specified content type
+func NewReconcilePayoutsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/reconcile")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetPayoutStatsRequest constructs an http.Request for the GetPayoutStats method
+func NewGetPayoutStatsRequest(server string, params *GetPayoutStatsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/stats")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.TimeRange != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "time_range", *params.TimeRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Currency != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "currency", *params.Currency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPayoutRequest constructs an http.Request for the GetPayout method
+func NewGetPayoutRequest(server string, payoutId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApprovePayoutRequest constructs an http.Request for the ApprovePayout method
+func NewApprovePayoutRequest(server string, payoutId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelPayoutRequest constructs an http.Request for the CancelPayout method
+func NewCancelPayoutRequest(server string, payoutId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCompletePayoutRequest calls the generic CompletePayout builder with application/json body
+func NewCompletePayoutRequest(server string, payoutId string, body CompletePayoutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCompletePayoutRequestWithBody(server, payoutId, "application/json", bodyReader)
+}
+
+// NewCompletePayoutRequestWithBody constructs an http.Request for the CompletePayout method, with any body, and a specified content type
+func NewCompletePayoutRequestWithBody(server string, payoutId string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s/complete", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReportPayoutFailureRequest calls the generic ReportPayoutFailure builder with application/json body
+func NewReportPayoutFailureRequest(server string, payoutId string, body ReportPayoutFailureJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportPayoutFailureRequestWithBody(server, payoutId, "application/json", bodyReader)
+}
+
+// NewReportPayoutFailureRequestWithBody constructs an http.Request for the ReportPayoutFailure method, with any body, and a specified content type
+func NewReportPayoutFailureRequestWithBody(server string, payoutId string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s/failure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewConfirmPayoutFailureRequest constructs an http.Request for the ConfirmPayoutFailure method
+func NewConfirmPayoutFailureRequest(server string, payoutId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s/failure/confirm", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryPayoutRequest constructs an http.Request for the RetryPayout method
+func NewRetryPayoutRequest(server string, payoutId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s/retry", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListPoolsRequest constructs an http.Request for the ListPools method
 func NewListPoolsRequest(server string, params *ListPoolsParams) (*http.Request, error) {
 	var err error
@@ -9515,6 +11732,66 @@ func NewListNodePayoutsRequest(server string, nodeId string, params *ListNodePay
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePayoutRequest calls the generic CreatePayout builder with application/json body
+func NewCreatePayoutRequest(server string, nodeId string, params *CreatePayoutParams, body CreatePayoutJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePayoutRequestWithBody(server, nodeId, params, "application/json", bodyReader)
+}
+
+// NewCreatePayoutRequestWithBody constructs an http.Request for the CreatePayout method, with any body, and a specified content type
+func NewCreatePayoutRequestWithBody(server string, nodeId string, params *CreatePayoutParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/payouts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -11559,6 +13836,347 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/nodes/ (the `CreateNode` operationId).
 	CreateNodeWithResponse(ctx context.Context, params *CreateNodeParams, body CreateNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNodeResponse, error)
 
+	// CreatePayoutBatchWithBodyWithResponse Make many payouts
+	//
+	// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+	CreatePayoutBatchWithBodyWithResponse(ctx context.Context, params *CreatePayoutBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePayoutBatchResponse, error)
+
+	// CreatePayoutBatchWithResponse Make many payouts
+	//
+	// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+	CreatePayoutBatchWithResponse(ctx context.Context, params *CreatePayoutBatchParams, body CreatePayoutBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePayoutBatchResponse, error)
+
+	// GetPayoutBatchWithResponse Read a batch
+	//
+	// Its status follows from its payouts.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/batch/{batch_id} (the `GetPayoutBatch` operationId).
+	GetPayoutBatchWithResponse(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*GetPayoutBatchResponse, error)
+
+	// ApprovePayoutBatchWithResponse Approve a batch
+	//
+	// Every payout of it that waits for approval. Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/batch/{batch_id}/approve (the `ApprovePayoutBatch` operationId).
+	ApprovePayoutBatchWithResponse(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*ApprovePayoutBatchResponse, error)
+
+	// GetPayoutBudgetWithResponse Read the budget of automatic payouts
+	//
+	// What rounds may spend in any 24 hours. They pay nobody without one.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/budget (the `GetPayoutBudget` operationId).
+	GetPayoutBudgetWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPayoutBudgetResponse, error)
+
+	// SetPayoutBudgetWithBodyWithResponse Approve a budget of automatic payouts
+	//
+	// Replaces the one before; 0 ends it. Only by a user who logged in.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+	SetPayoutBudgetWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPayoutBudgetResponse, error)
+
+	// SetPayoutBudgetWithResponse Approve a budget of automatic payouts
+	//
+	// Replaces the one before; 0 ends it. Only by a user who logged in.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+	SetPayoutBudgetWithResponse(ctx context.Context, body SetPayoutBudgetJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPayoutBudgetResponse, error)
+
+	// ExecutePayoutPlanWithBodyWithResponse Pay what a plan showed
+	//
+	// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+	ExecutePayoutPlanWithBodyWithResponse(ctx context.Context, params *ExecutePayoutPlanParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExecutePayoutPlanResponse, error)
+
+	// ExecutePayoutPlanWithResponse Pay what a plan showed
+	//
+	// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+	ExecutePayoutPlanWithResponse(ctx context.Context, params *ExecutePayoutPlanParams, body ExecutePayoutPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*ExecutePayoutPlanResponse, error)
+
+	// ExportPayoutsWithBodyWithResponse Take payouts to be paid by hand
+	//
+	// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+	ExportPayoutsWithBodyWithResponse(ctx context.Context, params *ExportPayoutsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportPayoutsResponse, error)
+
+	// ExportPayoutsWithResponse Take payouts to be paid by hand
+	//
+	// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+	ExportPayoutsWithResponse(ctx context.Context, params *ExportPayoutsParams, body ExportPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportPayoutsResponse, error)
+
+	// GetPayoutExportWithResponse Read an export again
+	//
+	// As it was, whatever became of its payouts.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/exports/{export_id} (the `GetPayoutExport` operationId).
+	GetPayoutExportWithResponse(ctx context.Context, exportId string, reqEditors ...RequestEditorFn) (*GetPayoutExportResponse, error)
+
+	// GetPayoutHaltsWithResponse Read what halts payouts
+	//
+	// While there is anything, no payout begins to be paid.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/halts (the `GetPayoutHalts` operationId).
+	GetPayoutHaltsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPayoutHaltsResponse, error)
+
+	// HaltPayoutsWithBodyWithResponse Halt all payouts
+	//
+	// None begins to be paid until it is lifted; what is processing goes on.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+	HaltPayoutsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HaltPayoutsResponse, error)
+
+	// HaltPayoutsWithResponse Halt all payouts
+	//
+	// None begins to be paid until it is lifted; what is processing goes on.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+	HaltPayoutsWithResponse(ctx context.Context, body HaltPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*HaltPayoutsResponse, error)
+
+	// LiftPayoutHaltWithResponse Let payouts go on
+	//
+	// Once no reason is left. Look into each before: a rail halts payouts when its books and the wallet differ.
+	//
+	// Needs role admin or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/nodes/payouts/halts/{halt_no} (the `LiftPayoutHalt` operationId).
+	LiftPayoutHaltWithResponse(ctx context.Context, haltNo int64, reqEditors ...RequestEditorFn) (*LiftPayoutHaltResponse, error)
+
+	// PlanPayoutsWithBodyWithResponse Show what would be paid
+	//
+	// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+	PlanPayoutsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlanPayoutsResponse, error)
+
+	// PlanPayoutsWithResponse Show what would be paid
+	//
+	// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+	PlanPayoutsWithResponse(ctx context.Context, body PlanPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*PlanPayoutsResponse, error)
+
+	// GetPayoutQueueWithResponse Look at the queue of payouts
+	//
+	// What is pending, and what it waits for. It is paid by priority, then by age.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/queue (the `GetPayoutQueue` operationId).
+	GetPayoutQueueWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPayoutQueueResponse, error)
+
+	// ReconcilePayoutsWithBodyWithResponse Hold the wallet's list against the payouts
+	//
+	// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+	ReconcilePayoutsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReconcilePayoutsResponse, error)
+
+	// ReconcilePayoutsWithResponse Hold the wallet's list against the payouts
+	//
+	// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+	ReconcilePayoutsWithResponse(ctx context.Context, body ReconcilePayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReconcilePayoutsResponse, error)
+
+	// GetPayoutStatsWithResponse Sum up payouts
+	//
+	// Of those that were made in time_range, or ever.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/stats (the `GetPayoutStats` operationId).
+	GetPayoutStatsWithResponse(ctx context.Context, params *GetPayoutStatsParams, reqEditors ...RequestEditorFn) (*GetPayoutStatsResponse, error)
+
+	// GetPayoutWithResponse Read a payout
+	//
+	// wallet_address may change until payment begins: it goes to the address that counts then.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/{payout_id} (the `GetPayout` operationId).
+	GetPayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*GetPayoutResponse, error)
+
+	// ApprovePayoutWithResponse Approve a payout
+	//
+	// Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/approve (the `ApprovePayout` operationId).
+	ApprovePayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*ApprovePayoutResponse, error)
+
+	// CancelPayoutWithResponse Cancel a payout
+	//
+	// Only a pending one; its amount is the node's again.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/cancel (the `CancelPayout` operationId).
+	CancelPayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*CancelPayoutResponse, error)
+
+	// CompletePayoutWithBodyWithResponse Record what paid a payout
+	//
+	// Of one that is paid by hand. A transaction pays one payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+	CompletePayoutWithBodyWithResponse(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CompletePayoutResponse, error)
+
+	// CompletePayoutWithResponse Record what paid a payout
+	//
+	// Of one that is paid by hand. A transaction pays one payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+	CompletePayoutWithResponse(ctx context.Context, payoutId string, body CompletePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*CompletePayoutResponse, error)
+
+	// ReportPayoutFailureWithBodyWithResponse Tell that a payout failed
+	//
+	// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+	ReportPayoutFailureWithBodyWithResponse(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportPayoutFailureResponse, error)
+
+	// ReportPayoutFailureWithResponse Tell that a payout failed
+	//
+	// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+	ReportPayoutFailureWithResponse(ctx context.Context, payoutId string, body ReportPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportPayoutFailureResponse, error)
+
+	// ConfirmPayoutFailureWithResponse Confirm that a payout failed
+	//
+	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+	ConfirmPayoutFailureWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error)
+
+	// RetryPayoutWithResponse Try a failed payout again
+	//
+	// At most three times; its amount is set aside anew.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/retry (the `RetryPayout` operationId).
+	RetryPayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*RetryPayoutResponse, error)
+
 	// ListPoolsWithResponse List pools
 	//
 	// Pools by name. Filters are combined with and.
@@ -11932,6 +14550,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/nodes/{node_id}/payouts (the `ListNodePayouts` operationId).
 	ListNodePayoutsWithResponse(ctx context.Context, nodeId string, params *ListNodePayoutsParams, reqEditors ...RequestEditorFn) (*ListNodePayoutsResponse, error)
+
+	// CreatePayoutWithBodyWithResponse Make a payout
+	//
+	// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+	CreatePayoutWithBodyWithResponse(ctx context.Context, nodeId string, params *CreatePayoutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePayoutResponse, error)
+
+	// CreatePayoutWithResponse Make a payout
+	//
+	// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+	CreatePayoutWithResponse(ctx context.Context, nodeId string, params *CreatePayoutParams, body CreatePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePayoutResponse, error)
 
 	// CalculatePootScoreWithResponse Challenge a node now
 	//
@@ -15713,6 +18353,2682 @@ func (r CreateNodeResponse) ContentType() string {
 	return ""
 }
 
+// CreatePayoutBatchResponse429Headers the declared response headers of an HTTP 429 response for CreatePayoutBatch
+type CreatePayoutBatchResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type CreatePayoutBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Batch
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreatePayoutBatchResponse429Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON202() *Batch {
+	return r.JSON202
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r CreatePayoutBatchResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePayoutBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePayoutBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePayoutBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePayoutBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPayoutBatchResponse429Headers the declared response headers of an HTTP 429 response for GetPayoutBatch
+type GetPayoutBatchResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Batch
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutBatchResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON200() *Batch {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutBatchResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ApprovePayoutBatchResponse429Headers the declared response headers of an HTTP 429 response for ApprovePayoutBatch
+type ApprovePayoutBatchResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ApprovePayoutBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Batch
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ApprovePayoutBatchResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON200() *Batch {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ApprovePayoutBatchResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ApprovePayoutBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApprovePayoutBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApprovePayoutBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApprovePayoutBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPayoutBudgetResponse429Headers the declared response headers of an HTTP 429 response for GetPayoutBudget
+type GetPayoutBudgetResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutBudgetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Budget
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutBudgetResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON200() *Budget {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutBudgetResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutBudgetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutBudgetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutBudgetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutBudgetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SetPayoutBudgetResponse429Headers the declared response headers of an HTTP 429 response for SetPayoutBudget
+type SetPayoutBudgetResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type SetPayoutBudgetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Budget
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SetPayoutBudgetResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON200() *Budget {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r SetPayoutBudgetResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPayoutBudgetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPayoutBudgetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPayoutBudgetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPayoutBudgetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExecutePayoutPlanResponse429Headers the declared response headers of an HTTP 429 response for ExecutePayoutPlan
+type ExecutePayoutPlanResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ExecutePayoutPlanResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Batch
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExecutePayoutPlanResponse429Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON202() *Batch {
+	return r.JSON202
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ExecutePayoutPlanResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ExecutePayoutPlanResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExecutePayoutPlanResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExecutePayoutPlanResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExecutePayoutPlanResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ExportPayoutsResponse429Headers the declared response headers of an HTTP 429 response for ExportPayouts
+type ExportPayoutsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ExportPayoutsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Export
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportPayoutsResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ExportPayoutsResponse) GetJSON201() *Export {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ExportPayoutsResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ExportPayoutsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ExportPayoutsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ExportPayoutsResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ExportPayoutsResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ExportPayoutsResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ExportPayoutsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ExportPayoutsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ExportPayoutsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ExportPayoutsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ExportPayoutsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ExportPayoutsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportPayoutsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportPayoutsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportPayoutsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportPayoutsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPayoutExportResponse429Headers the declared response headers of an HTTP 429 response for GetPayoutExport
+type GetPayoutExportResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Export
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutExportResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutExportResponse) GetJSON200() *Export {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutExportResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetPayoutExportResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetPayoutExportResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutExportResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutExportResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutExportResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutExportResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutExportResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutExportResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPayoutHaltsResponse429Headers the declared response headers of an HTTP 429 response for GetPayoutHalts
+type GetPayoutHaltsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutHaltsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *HaltList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutHaltsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON200() *HaltList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutHaltsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutHaltsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutHaltsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutHaltsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutHaltsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// HaltPayoutsResponse429Headers the declared response headers of an HTTP 429 response for HaltPayouts
+type HaltPayoutsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type HaltPayoutsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *HaltList
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *HaltPayoutsResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r HaltPayoutsResponse) GetJSON201() *HaltList {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r HaltPayoutsResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r HaltPayoutsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r HaltPayoutsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r HaltPayoutsResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r HaltPayoutsResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r HaltPayoutsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r HaltPayoutsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r HaltPayoutsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r HaltPayoutsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r HaltPayoutsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r HaltPayoutsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r HaltPayoutsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r HaltPayoutsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r HaltPayoutsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r HaltPayoutsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// LiftPayoutHaltResponse429Headers the declared response headers of an HTTP 429 response for LiftPayoutHalt
+type LiftPayoutHaltResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type LiftPayoutHaltResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *LiftPayoutHaltResponse429Headers
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r LiftPayoutHaltResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r LiftPayoutHaltResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LiftPayoutHaltResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LiftPayoutHaltResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LiftPayoutHaltResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PlanPayoutsResponse429Headers the declared response headers of an HTTP 429 response for PlanPayouts
+type PlanPayoutsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type PlanPayoutsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Plan
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PlanPayoutsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PlanPayoutsResponse) GetJSON200() *Plan {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r PlanPayoutsResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r PlanPayoutsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r PlanPayoutsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r PlanPayoutsResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r PlanPayoutsResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r PlanPayoutsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r PlanPayoutsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r PlanPayoutsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r PlanPayoutsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r PlanPayoutsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r PlanPayoutsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r PlanPayoutsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PlanPayoutsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlanPayoutsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlanPayoutsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPayoutQueueResponse429Headers the declared response headers of an HTTP 429 response for GetPayoutQueue
+type GetPayoutQueueResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutQueueResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PayoutQueue
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutQueueResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON200() *PayoutQueue {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutQueueResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutQueueResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutQueueResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutQueueResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutQueueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReconcilePayoutsResponse429Headers the declared response headers of an HTTP 429 response for ReconcilePayouts
+type ReconcilePayoutsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ReconcilePayoutsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Reconciliation
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReconcilePayoutsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON200() *Reconciliation {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ReconcilePayoutsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ReconcilePayoutsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReconcilePayoutsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReconcilePayoutsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReconcilePayoutsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPayoutStatsResponse429Headers the declared response headers of an HTTP 429 response for GetPayoutStats
+type GetPayoutStatsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutStatsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PayoutStats
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutStatsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON200() *PayoutStats {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutStatsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutStatsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutStatsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutStatsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutStatsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPayoutResponse429Headers the declared response headers of an HTTP 429 response for GetPayout
+type GetPayoutResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Payout
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutResponse) GetJSON200() *Payout {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetPayoutResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ApprovePayoutResponse429Headers the declared response headers of an HTTP 429 response for ApprovePayout
+type ApprovePayoutResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ApprovePayoutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Payout
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ApprovePayoutResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApprovePayoutResponse) GetJSON200() *Payout {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ApprovePayoutResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ApprovePayoutResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ApprovePayoutResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ApprovePayoutResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ApprovePayoutResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ApprovePayoutResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ApprovePayoutResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ApprovePayoutResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ApprovePayoutResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ApprovePayoutResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ApprovePayoutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApprovePayoutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApprovePayoutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApprovePayoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelPayoutResponse429Headers the declared response headers of an HTTP 429 response for CancelPayout
+type CancelPayoutResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type CancelPayoutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Payout
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CancelPayoutResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelPayoutResponse) GetJSON200() *Payout {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CancelPayoutResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CancelPayoutResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CancelPayoutResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CancelPayoutResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r CancelPayoutResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CancelPayoutResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CancelPayoutResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CancelPayoutResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CancelPayoutResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r CancelPayoutResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelPayoutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelPayoutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelPayoutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelPayoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CompletePayoutResponse429Headers the declared response headers of an HTTP 429 response for CompletePayout
+type CompletePayoutResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type CompletePayoutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Payout
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CompletePayoutResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompletePayoutResponse) GetJSON200() *Payout {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CompletePayoutResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CompletePayoutResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CompletePayoutResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CompletePayoutResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CompletePayoutResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CompletePayoutResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CompletePayoutResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r CompletePayoutResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CompletePayoutResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CompletePayoutResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CompletePayoutResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CompletePayoutResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r CompletePayoutResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r CompletePayoutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompletePayoutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompletePayoutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompletePayoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReportPayoutFailureResponse429Headers the declared response headers of an HTTP 429 response for ReportPayoutFailure
+type ReportPayoutFailureResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ReportPayoutFailureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Payout
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReportPayoutFailureResponse429Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON202() *Payout {
+	return r.JSON202
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ReportPayoutFailureResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportPayoutFailureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportPayoutFailureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportPayoutFailureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportPayoutFailureResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ConfirmPayoutFailureResponse429Headers the declared response headers of an HTTP 429 response for ConfirmPayoutFailure
+type ConfirmPayoutFailureResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ConfirmPayoutFailureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Payout
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ConfirmPayoutFailureResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON200() *Payout {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmPayoutFailureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmPayoutFailureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmPayoutFailureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmPayoutFailureResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RetryPayoutResponse429Headers the declared response headers of an HTTP 429 response for RetryPayout
+type RetryPayoutResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type RetryPayoutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Payout
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RetryPayoutResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryPayoutResponse) GetJSON200() *Payout {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r RetryPayoutResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r RetryPayoutResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r RetryPayoutResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r RetryPayoutResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r RetryPayoutResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r RetryPayoutResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r RetryPayoutResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r RetryPayoutResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r RetryPayoutResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r RetryPayoutResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryPayoutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryPayoutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryPayoutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryPayoutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListPoolsResponse429Headers the declared response headers of an HTTP 429 response for ListPools
 type ListPoolsResponse429Headers struct {
 	RateLimitLimit     *int
@@ -18760,6 +24076,148 @@ func (r ListNodePayoutsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListNodePayoutsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreatePayoutResponse429Headers the declared response headers of an HTTP 429 response for CreatePayout
+type CreatePayoutResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type CreatePayoutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Payout
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreatePayoutResponse429Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreatePayoutResponse) GetJSON201() *Payout {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r CreatePayoutResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r CreatePayoutResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r CreatePayoutResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r CreatePayoutResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r CreatePayoutResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r CreatePayoutResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r CreatePayoutResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r CreatePayoutResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r CreatePayoutResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r CreatePayoutResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r CreatePayoutResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r CreatePayoutResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r CreatePayoutResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePayoutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePayoutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePayoutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePayoutResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22892,6 +28350,533 @@ func (c *ClientWithResponses) CreateNodeWithResponse(ctx context.Context, params
 	return ParseCreateNodeResponse(rsp)
 }
 
+// CreatePayoutBatchWithBodyWithResponse Make many payouts
+//
+// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+func (c *ClientWithResponses) CreatePayoutBatchWithBodyWithResponse(ctx context.Context, params *CreatePayoutBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePayoutBatchResponse, error) {
+	rsp, err := c.CreatePayoutBatchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePayoutBatchResponse(rsp)
+}
+
+// CreatePayoutBatchWithResponse Make many payouts
+//
+// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/batch (the `CreatePayoutBatch` operationId).
+func (c *ClientWithResponses) CreatePayoutBatchWithResponse(ctx context.Context, params *CreatePayoutBatchParams, body CreatePayoutBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePayoutBatchResponse, error) {
+	rsp, err := c.CreatePayoutBatch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePayoutBatchResponse(rsp)
+}
+
+// GetPayoutBatchWithResponse Read a batch
+//
+// Its status follows from its payouts.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/batch/{batch_id} (the `GetPayoutBatch` operationId).
+func (c *ClientWithResponses) GetPayoutBatchWithResponse(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*GetPayoutBatchResponse, error) {
+	rsp, err := c.GetPayoutBatch(ctx, batchId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutBatchResponse(rsp)
+}
+
+// ApprovePayoutBatchWithResponse Approve a batch
+//
+// Every payout of it that waits for approval. Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/batch/{batch_id}/approve (the `ApprovePayoutBatch` operationId).
+func (c *ClientWithResponses) ApprovePayoutBatchWithResponse(ctx context.Context, batchId string, reqEditors ...RequestEditorFn) (*ApprovePayoutBatchResponse, error) {
+	rsp, err := c.ApprovePayoutBatch(ctx, batchId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApprovePayoutBatchResponse(rsp)
+}
+
+// GetPayoutBudgetWithResponse Read the budget of automatic payouts
+//
+// What rounds may spend in any 24 hours. They pay nobody without one.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/budget (the `GetPayoutBudget` operationId).
+func (c *ClientWithResponses) GetPayoutBudgetWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPayoutBudgetResponse, error) {
+	rsp, err := c.GetPayoutBudget(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutBudgetResponse(rsp)
+}
+
+// SetPayoutBudgetWithBodyWithResponse Approve a budget of automatic payouts
+//
+// Replaces the one before; 0 ends it. Only by a user who logged in.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+func (c *ClientWithResponses) SetPayoutBudgetWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPayoutBudgetResponse, error) {
+	rsp, err := c.SetPayoutBudgetWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPayoutBudgetResponse(rsp)
+}
+
+// SetPayoutBudgetWithResponse Approve a budget of automatic payouts
+//
+// Replaces the one before; 0 ends it. Only by a user who logged in.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/nodes/payouts/budget (the `SetPayoutBudget` operationId).
+func (c *ClientWithResponses) SetPayoutBudgetWithResponse(ctx context.Context, body SetPayoutBudgetJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPayoutBudgetResponse, error) {
+	rsp, err := c.SetPayoutBudget(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPayoutBudgetResponse(rsp)
+}
+
+// ExecutePayoutPlanWithBodyWithResponse Pay what a plan showed
+//
+// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+func (c *ClientWithResponses) ExecutePayoutPlanWithBodyWithResponse(ctx context.Context, params *ExecutePayoutPlanParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExecutePayoutPlanResponse, error) {
+	rsp, err := c.ExecutePayoutPlanWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExecutePayoutPlanResponse(rsp)
+}
+
+// ExecutePayoutPlanWithResponse Pay what a plan showed
+//
+// Takes lines of a plan with their hashes and makes a batch of them. A line that would do anything else now is left out, and dropped says why.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/execute (the `ExecutePayoutPlan` operationId).
+func (c *ClientWithResponses) ExecutePayoutPlanWithResponse(ctx context.Context, params *ExecutePayoutPlanParams, body ExecutePayoutPlanJSONRequestBody, reqEditors ...RequestEditorFn) (*ExecutePayoutPlanResponse, error) {
+	rsp, err := c.ExecutePayoutPlan(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExecutePayoutPlanResponse(rsp)
+}
+
+// ExportPayoutsWithBodyWithResponse Take payouts to be paid by hand
+//
+// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+func (c *ClientWithResponses) ExportPayoutsWithBodyWithResponse(ctx context.Context, params *ExportPayoutsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportPayoutsResponse, error) {
+	rsp, err := c.ExportPayoutsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportPayoutsResponse(rsp)
+}
+
+// ExportPayoutsWithResponse Take payouts to be paid by hand
+//
+// The next ones of the queue, which are processing from then on. csv is a file for whoever pays: the same bytes each time the export is read.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/exports (the `ExportPayouts` operationId).
+func (c *ClientWithResponses) ExportPayoutsWithResponse(ctx context.Context, params *ExportPayoutsParams, body ExportPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportPayoutsResponse, error) {
+	rsp, err := c.ExportPayouts(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportPayoutsResponse(rsp)
+}
+
+// GetPayoutExportWithResponse Read an export again
+//
+// As it was, whatever became of its payouts.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/exports/{export_id} (the `GetPayoutExport` operationId).
+func (c *ClientWithResponses) GetPayoutExportWithResponse(ctx context.Context, exportId string, reqEditors ...RequestEditorFn) (*GetPayoutExportResponse, error) {
+	rsp, err := c.GetPayoutExport(ctx, exportId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutExportResponse(rsp)
+}
+
+// GetPayoutHaltsWithResponse Read what halts payouts
+//
+// While there is anything, no payout begins to be paid.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/halts (the `GetPayoutHalts` operationId).
+func (c *ClientWithResponses) GetPayoutHaltsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPayoutHaltsResponse, error) {
+	rsp, err := c.GetPayoutHalts(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutHaltsResponse(rsp)
+}
+
+// HaltPayoutsWithBodyWithResponse Halt all payouts
+//
+// None begins to be paid until it is lifted; what is processing goes on.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+func (c *ClientWithResponses) HaltPayoutsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HaltPayoutsResponse, error) {
+	rsp, err := c.HaltPayoutsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHaltPayoutsResponse(rsp)
+}
+
+// HaltPayoutsWithResponse Halt all payouts
+//
+// None begins to be paid until it is lifted; what is processing goes on.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/halts (the `HaltPayouts` operationId).
+func (c *ClientWithResponses) HaltPayoutsWithResponse(ctx context.Context, body HaltPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*HaltPayoutsResponse, error) {
+	rsp, err := c.HaltPayouts(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHaltPayoutsResponse(rsp)
+}
+
+// LiftPayoutHaltWithResponse Let payouts go on
+//
+// Once no reason is left. Look into each before: a rail halts payouts when its books and the wallet differ.
+//
+// Needs role admin or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/nodes/payouts/halts/{halt_no} (the `LiftPayoutHalt` operationId).
+func (c *ClientWithResponses) LiftPayoutHaltWithResponse(ctx context.Context, haltNo int64, reqEditors ...RequestEditorFn) (*LiftPayoutHaltResponse, error) {
+	rsp, err := c.LiftPayoutHalt(ctx, haltNo, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLiftPayoutHaltResponse(rsp)
+}
+
+// PlanPayoutsWithBodyWithResponse Show what would be paid
+//
+// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+func (c *ClientWithResponses) PlanPayoutsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PlanPayoutsResponse, error) {
+	rsp, err := c.PlanPayoutsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanPayoutsResponse(rsp)
+}
+
+// PlanPayoutsWithResponse Show what would be paid
+//
+// Of these requests, or without any of an automatic round: every payout with its fee, the network cost expected of it, a hash, and for what cannot be paid the reason. Nothing is made or set aside.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/plan (the `PlanPayouts` operationId).
+func (c *ClientWithResponses) PlanPayoutsWithResponse(ctx context.Context, body PlanPayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*PlanPayoutsResponse, error) {
+	rsp, err := c.PlanPayouts(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanPayoutsResponse(rsp)
+}
+
+// GetPayoutQueueWithResponse Look at the queue of payouts
+//
+// What is pending, and what it waits for. It is paid by priority, then by age.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/queue (the `GetPayoutQueue` operationId).
+func (c *ClientWithResponses) GetPayoutQueueWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetPayoutQueueResponse, error) {
+	rsp, err := c.GetPayoutQueue(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutQueueResponse(rsp)
+}
+
+// ReconcilePayoutsWithBodyWithResponse Hold the wallet's list against the payouts
+//
+// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+func (c *ClientWithResponses) ReconcilePayoutsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReconcilePayoutsResponse, error) {
+	rsp, err := c.ReconcilePayoutsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReconcilePayoutsResponse(rsp)
+}
+
+// ReconcilePayoutsWithResponse Hold the wallet's list against the payouts
+//
+// Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that match are recorded, each by itself; without, nothing changes.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/reconcile (the `ReconcilePayouts` operationId).
+func (c *ClientWithResponses) ReconcilePayoutsWithResponse(ctx context.Context, body ReconcilePayoutsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReconcilePayoutsResponse, error) {
+	rsp, err := c.ReconcilePayouts(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReconcilePayoutsResponse(rsp)
+}
+
+// GetPayoutStatsWithResponse Sum up payouts
+//
+// Of those that were made in time_range, or ever.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/stats (the `GetPayoutStats` operationId).
+func (c *ClientWithResponses) GetPayoutStatsWithResponse(ctx context.Context, params *GetPayoutStatsParams, reqEditors ...RequestEditorFn) (*GetPayoutStatsResponse, error) {
+	rsp, err := c.GetPayoutStats(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutStatsResponse(rsp)
+}
+
+// GetPayoutWithResponse Read a payout
+//
+// wallet_address may change until payment begins: it goes to the address that counts then.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/{payout_id} (the `GetPayout` operationId).
+func (c *ClientWithResponses) GetPayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*GetPayoutResponse, error) {
+	rsp, err := c.GetPayout(ctx, payoutId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutResponse(rsp)
+}
+
+// ApprovePayoutWithResponse Approve a payout
+//
+// Only by a user who logged in, and who is not the one that asked for it: neither an API key nor a token of an outside issuer can.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/approve (the `ApprovePayout` operationId).
+func (c *ClientWithResponses) ApprovePayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*ApprovePayoutResponse, error) {
+	rsp, err := c.ApprovePayout(ctx, payoutId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApprovePayoutResponse(rsp)
+}
+
+// CancelPayoutWithResponse Cancel a payout
+//
+// Only a pending one; its amount is the node's again.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/cancel (the `CancelPayout` operationId).
+func (c *ClientWithResponses) CancelPayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*CancelPayoutResponse, error) {
+	rsp, err := c.CancelPayout(ctx, payoutId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelPayoutResponse(rsp)
+}
+
+// CompletePayoutWithBodyWithResponse Record what paid a payout
+//
+// Of one that is paid by hand. A transaction pays one payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+func (c *ClientWithResponses) CompletePayoutWithBodyWithResponse(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CompletePayoutResponse, error) {
+	rsp, err := c.CompletePayoutWithBody(ctx, payoutId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompletePayoutResponse(rsp)
+}
+
+// CompletePayoutWithResponse Record what paid a payout
+//
+// Of one that is paid by hand. A transaction pays one payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
+func (c *ClientWithResponses) CompletePayoutWithResponse(ctx context.Context, payoutId string, body CompletePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*CompletePayoutResponse, error) {
+	rsp, err := c.CompletePayout(ctx, payoutId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompletePayoutResponse(rsp)
+}
+
+// ReportPayoutFailureWithBodyWithResponse Tell that a payout failed
+//
+// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+func (c *ClientWithResponses) ReportPayoutFailureWithBodyWithResponse(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportPayoutFailureResponse, error) {
+	rsp, err := c.ReportPayoutFailureWithBody(ctx, payoutId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportPayoutFailureResponse(rsp)
+}
+
+// ReportPayoutFailureWithResponse Tell that a payout failed
+//
+// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
+func (c *ClientWithResponses) ReportPayoutFailureWithResponse(ctx context.Context, payoutId string, body ReportPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportPayoutFailureResponse, error) {
+	rsp, err := c.ReportPayoutFailure(ctx, payoutId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportPayoutFailureResponse(rsp)
+}
+
+// ConfirmPayoutFailureWithResponse Confirm that a payout failed
+//
+// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+func (c *ClientWithResponses) ConfirmPayoutFailureWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error) {
+	rsp, err := c.ConfirmPayoutFailure(ctx, payoutId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmPayoutFailureResponse(rsp)
+}
+
+// RetryPayoutWithResponse Try a failed payout again
+//
+// At most three times; its amount is set aside anew.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/retry (the `RetryPayout` operationId).
+func (c *ClientWithResponses) RetryPayoutWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*RetryPayoutResponse, error) {
+	rsp, err := c.RetryPayout(ctx, payoutId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryPayoutResponse(rsp)
+}
+
 // ListPoolsWithResponse List pools
 //
 // Pools by name. Filters are combined with and.
@@ -23468,6 +29453,40 @@ func (c *ClientWithResponses) ListNodePayoutsWithResponse(ctx context.Context, n
 		return nil, err
 	}
 	return ParseListNodePayoutsResponse(rsp)
+}
+
+// CreatePayoutWithBodyWithResponse Make a payout
+//
+// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+func (c *ClientWithResponses) CreatePayoutWithBodyWithResponse(ctx context.Context, nodeId string, params *CreatePayoutParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePayoutResponse, error) {
+	rsp, err := c.CreatePayoutWithBody(ctx, nodeId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePayoutResponse(rsp)
+}
+
+// CreatePayoutWithResponse Make a payout
+//
+// Sets the amount aside at once and waits as pending for its turn, and for its time where one is given. From 1 USDT; from a sum that counts what the caller asked for in 24 hours, a second person must approve. A node has one live payout.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payouts (the `CreatePayout` operationId).
+func (c *ClientWithResponses) CreatePayoutWithResponse(ctx context.Context, nodeId string, params *CreatePayoutParams, body CreatePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePayoutResponse, error) {
+	rsp, err := c.CreatePayout(ctx, nodeId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePayoutResponse(rsp)
 }
 
 // CalculatePootScoreWithResponse Challenge a node now
@@ -27759,6 +33778,2883 @@ func ParseCreateNodeResponse(rsp *http.Response) (*CreateNodeResponse, error) {
 	return response, nil
 }
 
+// ParseCreatePayoutBatchResponse parses an HTTP response from a CreatePayoutBatchWithResponse call
+func ParseCreatePayoutBatchResponse(rsp *http.Response) (*CreatePayoutBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePayoutBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Batch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers CreatePayoutBatchResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPayoutBatchResponse parses an HTTP response from a GetPayoutBatchWithResponse call
+func ParseGetPayoutBatchResponse(rsp *http.Response) (*GetPayoutBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Batch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutBatchResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseApprovePayoutBatchResponse parses an HTTP response from a ApprovePayoutBatchWithResponse call
+func ParseApprovePayoutBatchResponse(rsp *http.Response) (*ApprovePayoutBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApprovePayoutBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Batch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ApprovePayoutBatchResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPayoutBudgetResponse parses an HTTP response from a GetPayoutBudgetWithResponse call
+func ParseGetPayoutBudgetResponse(rsp *http.Response) (*GetPayoutBudgetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutBudgetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Budget
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutBudgetResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSetPayoutBudgetResponse parses an HTTP response from a SetPayoutBudgetWithResponse call
+func ParseSetPayoutBudgetResponse(rsp *http.Response) (*SetPayoutBudgetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPayoutBudgetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Budget
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers SetPayoutBudgetResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExecutePayoutPlanResponse parses an HTTP response from a ExecutePayoutPlanWithResponse call
+func ParseExecutePayoutPlanResponse(rsp *http.Response) (*ExecutePayoutPlanResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExecutePayoutPlanResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Batch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ExecutePayoutPlanResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportPayoutsResponse parses an HTTP response from a ExportPayoutsWithResponse call
+func ParseExportPayoutsResponse(rsp *http.Response) (*ExportPayoutsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportPayoutsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ExportPayoutsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPayoutExportResponse parses an HTTP response from a GetPayoutExportWithResponse call
+func ParseGetPayoutExportResponse(rsp *http.Response) (*GetPayoutExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Export
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutExportResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPayoutHaltsResponse parses an HTTP response from a GetPayoutHaltsWithResponse call
+func ParseGetPayoutHaltsResponse(rsp *http.Response) (*GetPayoutHaltsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutHaltsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest HaltList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutHaltsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseHaltPayoutsResponse parses an HTTP response from a HaltPayoutsWithResponse call
+func ParseHaltPayoutsResponse(rsp *http.Response) (*HaltPayoutsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &HaltPayoutsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest HaltList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers HaltPayoutsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseLiftPayoutHaltResponse parses an HTTP response from a LiftPayoutHaltWithResponse call
+func ParseLiftPayoutHaltResponse(rsp *http.Response) (*LiftPayoutHaltResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LiftPayoutHaltResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers LiftPayoutHaltResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePlanPayoutsResponse parses an HTTP response from a PlanPayoutsWithResponse call
+func ParsePlanPayoutsResponse(rsp *http.Response) (*PlanPayoutsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlanPayoutsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Plan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers PlanPayoutsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPayoutQueueResponse parses an HTTP response from a GetPayoutQueueWithResponse call
+func ParseGetPayoutQueueResponse(rsp *http.Response) (*GetPayoutQueueResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutQueueResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PayoutQueue
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutQueueResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReconcilePayoutsResponse parses an HTTP response from a ReconcilePayoutsWithResponse call
+func ParseReconcilePayoutsResponse(rsp *http.Response) (*ReconcilePayoutsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReconcilePayoutsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Reconciliation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ReconcilePayoutsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPayoutStatsResponse parses an HTTP response from a GetPayoutStatsWithResponse call
+func ParseGetPayoutStatsResponse(rsp *http.Response) (*GetPayoutStatsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutStatsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PayoutStats
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutStatsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPayoutResponse parses an HTTP response from a GetPayoutWithResponse call
+func ParseGetPayoutResponse(rsp *http.Response) (*GetPayoutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseApprovePayoutResponse parses an HTTP response from a ApprovePayoutWithResponse call
+func ParseApprovePayoutResponse(rsp *http.Response) (*ApprovePayoutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApprovePayoutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ApprovePayoutResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelPayoutResponse parses an HTTP response from a CancelPayoutWithResponse call
+func ParseCancelPayoutResponse(rsp *http.Response) (*CancelPayoutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelPayoutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers CancelPayoutResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCompletePayoutResponse parses an HTTP response from a CompletePayoutWithResponse call
+func ParseCompletePayoutResponse(rsp *http.Response) (*CompletePayoutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompletePayoutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers CompletePayoutResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReportPayoutFailureResponse parses an HTTP response from a ReportPayoutFailureWithResponse call
+func ParseReportPayoutFailureResponse(rsp *http.Response) (*ReportPayoutFailureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportPayoutFailureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ReportPayoutFailureResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmPayoutFailureResponse parses an HTTP response from a ConfirmPayoutFailureWithResponse call
+func ParseConfirmPayoutFailureResponse(rsp *http.Response) (*ConfirmPayoutFailureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmPayoutFailureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ConfirmPayoutFailureResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRetryPayoutResponse parses an HTTP response from a RetryPayoutWithResponse call
+func ParseRetryPayoutResponse(rsp *http.Response) (*RetryPayoutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryPayoutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers RetryPayoutResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListPoolsResponse parses an HTTP response from a ListPoolsWithResponse call
 func ParseListPoolsResponse(rsp *http.Response) (*ListPoolsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -31030,6 +39926,157 @@ func ParseListNodePayoutsResponse(rsp *http.Response) (*ListNodePayoutsResponse,
 	switch {
 	case rsp.StatusCode == 429:
 		var headers ListNodePayoutsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreatePayoutResponse parses an HTTP response from a CreatePayoutWithResponse call
+func ParseCreatePayoutResponse(rsp *http.Response) (*CreatePayoutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePayoutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Payout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers CreatePayoutResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

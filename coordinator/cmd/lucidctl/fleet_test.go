@@ -23,6 +23,7 @@ import (
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fraud"
+	"lucid.internal/coordinator/internal/manual"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
@@ -79,7 +80,7 @@ func newFleet(t *testing.T) *fleet {
 	})
 	feed := event.NewFeed(event.Config{Pool: database})
 	handler, err := api.New(api.Config{
-		Fraud: flags, Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payouts,
+		Fraud: flags, Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payouts, Manual: manual.NewStore(manual.Config{Pool: database, Payouts: payouts}),
 		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
 		Alerts: alert.NewStore(alert.Config{Pool: database}), Webhooks: webhook.NewStore(webhook.Config{Pool: database, Box: seal.New(proof.Key{1})}),
 		Nodes: nodes, Proofs: challenge.NewDesk(challenge.DeskConfig{Pool: database, Nodes: nodes}),

@@ -29,6 +29,7 @@ import (
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/fraud"
+	"lucid.internal/coordinator/internal/manual"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
@@ -61,6 +62,7 @@ type Config struct {
 	Epochs   *epoch.Store
 	Payouts  *payout.Store
 	Fraud    *fraud.Store
+	Manual   *manual.Store
 	Audit    *audit.Log
 	Events   *event.Feed
 
@@ -108,7 +110,7 @@ func New(c Config) (http.Handler, error) {
 
 func newServer(c Config) (*server, error) {
 	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil || s.Fraud == nil ||
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil || s.Fraud == nil || s.Manual == nil ||
 		s.Audit == nil || s.Events == nil || s.EnrolFile == nil {
 		return nil, errors.New("api: Access, all stores and EnrolFile are required")
 	}

@@ -220,10 +220,15 @@ func (a *auditWalk) auditedPayouts() {
 		a.call("setPayoutBudget", "PUT /api/v1/nodes/payouts/budget", `{"per_day":5}`, 1)
 	}
 	a.caller = ""
-	a.started(a.known["payout_id"])
-	if _, err := a.Payouts.Fail(a.t.Context(), byCLI(), a.known["payout_id"], "refused"); err != nil {
-		a.t.Fatal(err)
-	}
+	a.call("exportPayouts", "POST /api/v1/nodes/payouts/exports", `{}`, 3) // one for each payout
+	a.call("reportPayoutFailure", "POST /api/v1/nodes/payouts/{payout_id}/failure", `{"reason":"refused","proof":"ticket 17"}`, 1)
+	a.caller = a.login("bob-the-second").AccessToken
+	a.call("confirmPayoutFailure", "POST /api/v1/nodes/payouts/{payout_id}/failure/confirm", "", 1)
+	a.caller = ""
+	a.known["late_payout"] = a.first("payout_id FROM payout WHERE node_no = (SELECT node_no FROM node WHERE node_id = '" + a.known["late"] + "')")
+	a.call("completePayout", "POST /api/v1/nodes/payouts/{late_payout}/complete", `{"transaction_hash":"c0ffee"}`, 1)
+	a.call("reconcilePayouts", "POST /api/v1/nodes/payouts/reconcile",
+		`{"transfers":[{"transaction_hash":"c0ffe2","wallet_address":"`+payoutAddress+`","amount":5.94}],"record":true}`, 1)
 	a.call("retryPayout", "POST /api/v1/nodes/payouts/{payout_id}/retry", "", 1)
 	a.call("cancelPayout", "POST /api/v1/nodes/payouts/{payout_id}/cancel", "", 1)
 	a.call("haltPayouts", "POST /api/v1/nodes/payouts/halts", `{"reason":"a drill"}`, 1)

@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
-
-	"lucid.internal/coordinator/internal/access"
 )
 
 // documented is one operation of the served document, as kin-openapi reads it.
@@ -163,8 +161,8 @@ func TestRequestExamplesAreTaken(t *testing.T) {
 		}
 		sent++
 		method, path, _ := strings.Cut(op.name, " ")
-		target := targetOf(path, map[string]string{"node_id": "node_none", "pool_id": "pool_none", "user_id": "user_1", "key_id": "key_1", "flag_id": "flag_1"}, nil, "")
-		a := w.send(method, target, w.body(op.RequestBody.Value.Content.Get("application/json").Example), as(w.keys[access.Admin]))
+		target := targetOf(path, map[string]string{"node_id": "node_none", "pool_id": "pool_none", "user_id": "user_1", "key_id": "key_1", "payout_id": "payout_none", "flag_id": "flag_1"}, nil, "")
+		a := w.send(method, target, w.body(op.RequestBody.Value.Content.Get("application/json").Example), w.once(op.OperationID))
 		if a.StatusCode == http.StatusBadRequest || a.StatusCode == http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d %s", op.name, a.StatusCode, a.body)
 		}

@@ -10,6 +10,7 @@ import (
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fraud"
+	"lucid.internal/coordinator/internal/manual"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
@@ -23,7 +24,7 @@ import (
 func Document() ([]byte, error) {
 	s, err := newServer(Config{
 		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
-		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Epochs: new(epoch.Store), Payouts: new(payout.Store), Fraud: new(fraud.Store), Audit: new(audit.Log), Events: new(event.Feed),
+		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Epochs: new(epoch.Store), Payouts: new(payout.Store), Manual: new(manual.Store), Fraud: new(fraud.Store), Audit: new(audit.Log), Events: new(event.Feed),
 		Proofs:    challenge.NewDesk(challenge.DeskConfig{}),
 		EnrolFile: func(string, time.Time) string { return "" },
 	})

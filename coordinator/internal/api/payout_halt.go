@@ -12,10 +12,10 @@ import (
 
 func (s *server) payoutHaltOperations() {
 	register(s, operation{
-		id: "listPayoutHalts", method: http.MethodGet, path: basePath + "/nodes/payouts/halts", tag: "payouts", role: access.Viewer,
-		summary: "List what halts payouts", description: "While there is anything, no payout begins to be paid. It is at most one for each reason, so there are no pages.",
+		id: "getPayoutHalts", method: http.MethodGet, path: basePath + "/nodes/payouts/halts", tag: "payouts", role: access.Viewer,
+		summary: "Read what halts payouts", description: "While there is anything, no payout begins to be paid.",
 		example: haltListBody{[]haltBody{exampleHalt()}},
-	}, s.listPayoutHalts)
+	}, s.getPayoutHalts)
 	register(s, operation{
 		id: "haltPayouts", method: http.MethodPost, path: basePath + "/nodes/payouts/halts", tag: "payouts", role: access.Operator, money: true,
 		status: http.StatusCreated, summary: "Halt all payouts", description: "None begins to be paid until it is lifted; what is processing goes on.",
@@ -45,7 +45,7 @@ func exampleHalt() haltBody {
 	return shapeHalt(payout.Stoppage{No: 3, Reason: "the wallet is being moved", By: "user_1b2c", At: exampleTime()})
 }
 
-func (s *server) listPayoutHalts(ctx context.Context, _ *struct{}) (*answer[haltListBody], error) {
+func (s *server) getPayoutHalts(ctx context.Context, _ *struct{}) (*answer[haltListBody], error) {
 	list, err := s.Payouts.Stoppages(ctx)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (s *server) haltPayouts(ctx context.Context, in *struct{ Body newHaltBody }
 	if err := s.Payouts.Halt(ctx, by(ctx), in.Body.Reason); err != nil {
 		return nil, err
 	}
-	return s.listPayoutHalts(ctx, nil)
+	return s.getPayoutHalts(ctx, nil)
 }
 
 type haltInput struct {

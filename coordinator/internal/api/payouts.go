@@ -30,6 +30,7 @@ func (s *server) payoutOperations() {
 	s.payoutStepOperations()
 	s.payoutStatsOperations()
 	s.payoutHaltOperations()
+	s.payoutManualOperations()
 }
 
 func (s *server) getPayout(ctx context.Context, in *PayoutInput) (*answer[payoutBody], error) {

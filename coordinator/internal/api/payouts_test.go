@@ -143,7 +143,9 @@ func TestBatchByPlan(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.earning("one-pi", 30), w.earning("two-pi", 20)
 	var plan planRead
-	w.ok(http.MethodPost, payoutsPath+"plan", `{}`, http.StatusOK, &plan)
+	if err := json.Unmarshal(w.asAdmin(http.MethodPost, payoutsPath+"plan", `{}`).body, &plan); err != nil {
+		t.Fatal(err)
+	}
 	if plan.Payouts != 2 || plan.Amount != "50" || plan.Fees != "0.5" || len(plan.Lines) != 2 {
 		t.Fatalf("%+v", plan)
 	}
@@ -224,12 +226,7 @@ func TestBudgetAndHalts(t *testing.T) {
 	}
 
 	id := w.payoutOf(w.earning("attic-pi", 30).ID)
-	var halts struct {
-		Halts []struct {
-			HaltNo int64  `json:"halt_no"`
-			Reason string `json:"reason"`
-		} `json:"halts"`
-	}
+	var halts haltListBody
 	w.ok(http.MethodPost, payoutsPath+"halts", `{"reason":"a drill"}`, http.StatusCreated, &halts)
 	if len(halts.Halts) != 1 || halts.Halts[0].Reason != "a drill" {
 		t.Fatalf("%+v", halts)
@@ -257,4 +254,29 @@ func TestOwnersSeeTheirPayoutsOnly(t *testing.T) {
 	if queue["queue_length"] != json.Number("1") || stats["total_payouts"] != json.Number("1") {
 		t.Errorf("%v, %v", queue, stats)
 	}
+}
+
+func TestPaidByHand(t *testing.T) {
+	w := newWorld(t)
+	id := w.payoutOf(w.earning("attic-pi", 30).ID)
+	var made, again, report object
+	w.want(w.send(http.MethodPost, payoutsPath+"exports", `{}`, w.once("k")), http.StatusCreated, &made)
+	csv := "payout_id,node_id,wallet_address,amount,currency\n" + id + "," + w.first("node_id FROM node") + "," + payoutAddress + ",9.9,USDT\n"
+	if made["csv"] != csv || made["amount"] != json.Number("9.9") || made["total"] != json.Number("1") {
+		t.Errorf("%v", made)
+	}
+	w.get(payoutsPath+"exports/"+made["export_id"].(string), &again)
+	wantObject(t, again, made)
+	w.wantError(w.send(http.MethodPost, payoutsPath+"exports", `{}`, w.once("k2")), http.StatusConflict, "LUCID_ERR_4003")
+	transfer := `{"transfers":[{"transaction_hash":"c0ffee","wallet_address":"` + payoutAddress + `","amount":"9.9"}]`
+	w.want(w.asAdmin(http.MethodPost, payoutsPath+"reconcile", transfer+`}`), http.StatusOK, &report)
+	if m := report["matches"].([]any)[0].(object); m["result"] != "matched" || m["payout_id"] != id || len(report["unpaid"].([]any)) != 0 {
+		t.Errorf("%v", report)
+	}
+	w.want(w.asAdmin(http.MethodPost, payoutsPath+"reconcile", transfer+`,"record":true}`), http.StatusOK, &report)
+	var p object
+	if w.get(payoutsPath+id, &p); p["status"] != "completed" || p["transaction_hash"] != "c0ffee" || p["rail"] != "manual" {
+		t.Errorf("%v", p)
+	}
+	w.wantError(w.asAdmin(http.MethodPost, payoutsPath+"reconcile", strings.Replace(transfer, "9.9", "1e1", 1)+`}`), http.StatusUnprocessableEntity, "LUCID_ERR_1002")
 }

@@ -29,6 +29,7 @@ import (
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/manual"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
@@ -115,6 +116,7 @@ func (w *world) config() Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	payouts := w.payoutStore(payout.Terms{})
 	flags, err := fraud.NewStore(fraud.Config{
 		Pool: w.db, Now: w.now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
 		Vetted: func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },
@@ -129,7 +131,7 @@ func (w *world) config() Config {
 	return Config{
 		Proofs:    challenge.NewDesk(challenge.DeskConfig{Pool: w.db, Nodes: nodes, PuzzleKey: puzzleKey, Poll: time.Millisecond, Now: w.now}),
 		ProofWait: 50 * time.Millisecond,
-		Fraud:     flags, Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: w.payoutStore(payout.Terms{}),
+		Fraud:     flags, Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts, Manual: manual.NewStore(manual.Config{Pool: w.db, Payouts: payouts, Now: w.now}),
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
 		Webhooks:  webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
 		Alerts:    alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),

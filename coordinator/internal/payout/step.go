@@ -94,16 +94,16 @@ func Retry(ctx context.Context, tx db.Tx, by audit.By, payoutID string, at time.
 	})
 }
 
-// Complete records the transfer that paid a payout and settles the money.
+// Complete records the transfer that paid a payout by hand and settles the
+// money. What another rail pays, that rail settles.
 func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transactionHash string) (Payout, error) {
 	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
-		return Settle(ctx, tx, by, payoutID, transactionHash, at)
+		p, err := Settle(ctx, tx, by, payoutID, transactionHash, at)
+		if err == nil && p.Rail != Manual && p.Rail != "" { // "": it began before rails were noted
+			err = fault.New(fault.StateNotAllowed, "payout %s is paid by %s, which settles it itself", payoutID, p.Rail)
+		}
+		return p, err
 	})
-}
-
-// Fail is Fail in a transaction of its own.
-func (s *Store) Fail(ctx context.Context, by audit.By, payoutID, reason string) (Payout, error) {
-	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) { return Fail(ctx, tx, by, payoutID, reason, at) })
 }
 
 // Cancel is Cancel in a transaction of its own.

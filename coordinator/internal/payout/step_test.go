@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
@@ -39,6 +40,15 @@ func refuse(t *testing.T, code fault.Code) func(payout.Payout, error) {
 	}
 }
 
+// fail tells that a payout failed, as a rail does.
+func (w *world) fail(id, reason string) (p payout.Payout, err error) {
+	err = db.InTx(w.t.Context(), w.pool, func(tx db.Tx) error {
+		p, err = payout.Fail(w.t.Context(), tx, byTest, id, reason, w.now)
+		return err
+	})
+	return p, err
+}
+
 func TestCompletedPayout(t *testing.T) {
 	w := newWorld(t)
 	store, _, id := pending(w)
@@ -55,7 +65,7 @@ func TestCompletedPayout(t *testing.T) {
 	if again := must(t)(store.Get(ctx, id)); again.Status != payout.Completed || *again.TransactionHash != "c0ffee" || !again.CompletedAt.Equal(*p.CompletedAt) {
 		t.Errorf("read again: %+v", again)
 	}
-	refuse(t, fault.StateNotAllowed)(store.Fail(ctx, byTest, id, "late"))
+	refuse(t, fault.StateNotAllowed)(w.fail(id, "late"))
 	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "other"))
 	w.wantBalance(ledger.KindPaidOut, "node_a", 9_900_000)
 	w.wantBalance(ledger.KindInFlight, "node_a", 0)
@@ -69,12 +79,12 @@ func TestFailedPayoutIsRetriedThreeTimes(t *testing.T) {
 	w := newWorld(t)
 	store, no, id := pending(w)
 	ctx := t.Context()
-	refuse(t, fault.StateNotAllowed)(store.Fail(ctx, byTest, id, "not even started"))
+	refuse(t, fault.StateNotAllowed)(w.fail(id, "not even started"))
 	refuse(t, fault.StateNotAllowed)(store.Retry(ctx, byTest, id))
 	must(t)(store.Start(ctx, byTest, id))
-	refuse(t, fault.Validation)(store.Fail(ctx, byTest, id, ""))
+	refuse(t, fault.Validation)(w.fail(id, ""))
 	for try := range 3 {
-		if p := must(t)(store.Fail(ctx, byTest, id, "no energy")); *p.ErrorMessage != "no energy" || p.RetryCount != try {
+		if p := must(t)(w.fail(id, "no energy")); *p.ErrorMessage != "no energy" || p.RetryCount != try {
 			t.Errorf("%+v", p)
 		}
 		w.wantBalance(ledger.KindPayable, "node_a", ledger.USDT(10))
@@ -85,7 +95,7 @@ func TestFailedPayoutIsRetriedThreeTimes(t *testing.T) {
 		w.wantBalance(ledger.KindInFlight, "node_a", 9_900_000)
 		must(t)(store.Start(ctx, byTest, id))
 	}
-	must(t)(store.Fail(ctx, byTest, id, "no energy"))
+	must(t)(w.fail(id, "no energy"))
 	refuse(t, fault.StateNotAllowed)(store.Retry(ctx, byTest, id))
 	w.round() // its money is free for another payout
 	if live := w.listed(no, payout.Filter{Status: payout.Pending}); len(live) != 1 || live[0].ID == id {
@@ -112,7 +122,7 @@ func TestRetryNeedsTheMoneyAndTheTurn(t *testing.T) {
 	store, _, id := pending(w)
 	ctx := t.Context()
 	must(t)(store.Start(ctx, byTest, id))
-	must(t)(store.Fail(ctx, byTest, id, "refused"))
+	must(t)(w.fail(id, "refused"))
 	w.post(ledger.Hold("h", ten, "node_a", 1))
 	refuse(t, fault.BalanceTooSmall)(store.Retry(ctx, byTest, id))
 	w.post(ledger.Release("h", ten, "node_a", 1))

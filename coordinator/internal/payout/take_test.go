@@ -89,7 +89,7 @@ func TestPaidToTheAddressThatCountsWhenPayingBegins(t *testing.T) {
 	if first.WalletAddress != address {
 		t.Errorf("paid to %s, which does not count yet", first.WalletAddress)
 	}
-	must(t)(store.Fail(t.Context(), byTest, first.ID, "refused"))
+	must(t)(w.fail(first.ID, "refused"))
 	must(t)(store.Retry(t.Context(), byTest, first.ID))
 	w.now = w.now.Add(time.Second)
 	w.wantTaken(1, "node_a")
@@ -191,6 +191,21 @@ func TestOneTransactionPaysOnePayout(t *testing.T) {
 	}
 	must(t)(store.Complete(t.Context(), byTest, second, "c0ffe2"))
 	w.wantSound()
+}
+
+// What a rail pays by itself, no hand completes.
+func TestCompletedByItsOwnRailOnly(t *testing.T) {
+	w := newWorld(t)
+	id := w.only(w.waiting("node_a")).ID
+	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+		_, err := w.store().TakeOne(t.Context(), tx, byTest, payout.TRON, id)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuse(t, fault.StateNotAllowed)(w.store().Complete(t.Context(), byTest, id, "c0ffee"))
+	w.wantBalance(ledger.KindInFlight, "node_a", 9_900_000)
 }
 
 func TestCancelPendingOfANode(t *testing.T) {

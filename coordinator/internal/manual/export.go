@@ -1,0 +1,118 @@
+package manual
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/manual/sqlgen"
+	"lucid.internal/coordinator/internal/payout"
+)
+
+// Export is what was handed out to be paid. It never changes, whatever becomes
+// of its payouts.
+type Export struct {
+	ID        string
+	CreatedBy string
+	CreatedAt time.Time
+	Lines     []Line // in the order of the payouts' creation
+}
+
+// Line is one payment to be made.
+type Line struct {
+	PayoutID      string
+	NodeID        string
+	WalletAddress string
+	NetAmount     ledger.Amount
+}
+
+// CSV is the export as a file, of the same bytes each time: payout_id, node_id,
+// wallet_address, amount and currency under a line of these names.
+func (e Export) CSV() []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b) // into memory: it cannot fail
+	_ = w.Write([]string{"payout_id", "node_id", "wallet_address", "amount", "currency"})
+	for _, l := range e.Lines {
+		_ = w.Write([]string{l.PayoutID, l.NodeID, l.WalletAddress, l.NetAmount.String(), ledger.Asset})
+	}
+	w.Flush()
+	return b.Bytes()
+}
+
+// Export takes the next payouts of the queue, at most so many, to be paid by
+// hand: they are processing from then on. The same call under the same key
+// again gives the same export. With nothing to pay it is fault.StateNotAllowed.
+func (s *Store) Export(ctx context.Context, by audit.By, key string, most int) (e Export, err error) {
+	if most < 1 || most > payout.MostInBatch {
+		return Export{}, fault.New(fault.Validation, "an export holds 1 to %d payouts, not %d", payout.MostInBatch, most).
+			WithFields(fault.Field{Name: "limit", Reason: fmt.Sprintf("is not from 1 to %d", payout.MostInBatch)})
+	}
+	at := s.cfg.Now()
+	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+		id, err := payout.Once(ctx, tx, by, key, "export payouts", most, at, func() (string, error) {
+			return s.export(ctx, tx, by, most, at)
+		})
+		if err == nil {
+			e, err = read(ctx, tx, id)
+		}
+		return err
+	})
+	return e, err
+}
+
+func (s *Store) export(ctx context.Context, tx db.Tx, by audit.By, most int, at time.Time) (string, error) {
+	taken, err := s.cfg.Payouts.Take(ctx, tx, by, payout.Manual, most)
+	if err != nil {
+		return "", err
+	}
+	if len(taken) == 0 {
+		return "", fault.New(fault.StateNotAllowed, "no payout can be paid now; the queue says what they wait for")
+	}
+	nos := make([]int64, len(taken))
+	for i, p := range taken {
+		nos[i] = p.No
+	}
+	id, q := "export_"+strings.ToLower(rand.Text())[:20], sqlgen.New(tx)
+	if err := q.InsertExport(ctx, sqlgen.InsertExportParams{ExportID: id, CreatedBy: by.Actor, CreatedAt: at}); err != nil {
+		return "", fmt.Errorf("store an export: %w", err)
+	}
+	if err := q.InsertLines(ctx, sqlgen.InsertLinesParams{ExportID: id, PayoutNos: nos}); err != nil {
+		return "", fmt.Errorf("store the lines of an export: %w", err)
+	}
+	return id, nil
+}
+
+// Read gives an export again.
+func (s *Store) Read(ctx context.Context, exportID string) (Export, error) {
+	return read(ctx, s.cfg.Pool, exportID)
+}
+
+func read(ctx context.Context, on sqlgen.DBTX, exportID string) (Export, error) {
+	q := sqlgen.New(on)
+	row, err := q.Export(ctx, exportID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Export{}, fault.New(fault.OtherNotFound, "no export %s", exportID)
+	} else if err != nil {
+		return Export{}, fmt.Errorf("read export %s: %w", exportID, err)
+	}
+	lines, err := q.Lines(ctx, exportID)
+	if err != nil {
+		return Export{}, fmt.Errorf("read the lines of %s: %w", exportID, err)
+	}
+	e := Export{ID: row.ExportID, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt}
+	for _, l := range lines {
+		e.Lines = append(e.Lines, Line{l.PayoutID, l.NodeID, l.WalletAddress, ledger.Amount(l.NetAmount)})
+	}
+	return e, nil
+}
