@@ -47,7 +47,8 @@ test-long: export TEST_LONG := 1
 test-long: setup ## every test three times with the race detector, the fault tests in full, then every fuzz target, then the packages
 	$(call each,go test $(TEST_FLAGS) ./...)
 	@sh scripts/setup.sh --mosquitto
-	cd e2e && go test -timeout 60m -run 'TestCrash|TestFleet|TestChurn|TestExternalBroker' -v . -rounds 20 -publishers 64 \
+	@sh scripts/setup.sh --boot
+	cd e2e && go test -timeout 60m -run 'TestCrash|TestFleet|TestChurn|TestExternalBroker|TestEnrolmentFromABootPartition' -v . -rounds 20 -publishers 64 \
 		-fleet-nodes 500 -fleet-rate 5000 -fleet-rounds 20 -churn-duration 2m -relay-nodes 300 -relay-duration 3m
 	cd e2e && go run ./cmd/fleet --self --nodes 10000 --duration 5m --sample-interval 2s --publish-interval 10s \
 		--churn 0.1 --cuts 0.2 --duplicates 0.02 --delays 0.02 --clock-skew 0.05 --cheat clone=20 --cheat alter=20 --cheat sybil=50

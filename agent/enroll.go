@@ -3,7 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 
 	"lucid.internal/agent/internal/collect"
 	"lucid.internal/agent/internal/identity"
@@ -12,9 +17,18 @@ import (
 // EnrolConfig says how to enrol.
 type EnrolConfig struct {
 	File     string // the enroll.toml
+	Remove   bool   // it, once it has served
+	Result   string // file that says in one line how it went, for whoever sees the disk alone; "": none
 	StateDir string
 	Version  string
 	Root     string // where proc, sys and etc are found; default "/"
+}
+
+// OnBootPartition takes the enroll.toml of a boot partition, which is mounted
+// at a folder, and leaves only the result there.
+func (c *EnrolConfig) OnBootPartition(folder string) {
+	c.File, c.Result = filepath.Join(folder, "lucid", "enroll.toml"), filepath.Join(folder, "lucid", "enroll.status")
+	c.Remove = true
 }
 
 // Enrolled is what an enrolment led to.
@@ -23,9 +37,71 @@ type Enrolled struct {
 	Before bool // the machine was enrolled already; nothing was changed
 }
 
-// Enrol gives this machine its identity. It may be repeated: an enrolled
-// machine without a new file, or with the file it used, stays as it is.
+// Enrol gives this machine its identity. It may be repeated, after a power cut
+// at any step too: an enrolled machine without a new file, or with the file it
+// used, stays as it is.
 func Enrol(ctx context.Context, config EnrolConfig) (Enrolled, error) {
+	enrolled, err := enrol(ctx, config)
+	if err == nil && config.Remove {
+		err = removeFile(config.File)
+	}
+	if config.Result != "" {
+		err = errors.Join(err, writeResult(config.Result, enrolled, err))
+	}
+	return enrolled, err
+}
+
+// writeResult says how it went, in words for the owner. The token stays out
+// of it.
+func writeResult(file string, enrolled Enrolled, err error) error {
+	line := fmt.Sprintf("enrolled as %s: nothing is left to do", enrolled.NodeID)
+	switch {
+	case errors.Is(err, ErrRefused):
+		line = fmt.Sprintf("refused: %s. It is not tried again before the next start: ask the operator for a new enroll.toml", err)
+	case err != nil:
+		line = fmt.Sprintf("failed: %s. It is tried again every 30 seconds", err)
+	}
+	return replaceDurably(file, []byte(strings.ReplaceAll(line, "\n", "; ")+"\n"))
+}
+
+// removeFile removes a file if it is there, for good.
+func removeFile(file string) error {
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncFolder(filepath.Dir(file))
+}
+
+// replaceDurably replaces a file as a whole: after a power cut there is the old
+// one or the new one. FAT knows no owners or modes.
+func replaceDurably(file string, content []byte) error {
+	temporary := file + ".new"
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, file); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(file))
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func enrol(ctx context.Context, config EnrolConfig) (Enrolled, error) {
 	ticket, err := identity.ReadTicket(config.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		id, loadErr := identity.Load(config.StateDir)

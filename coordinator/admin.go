@@ -93,11 +93,7 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 	if err != nil {
 		return "", err
 	}
-	file := f.enrolFile(text, f.now().Add(r.Life))
-	if r.PayoutAddress != "" {
-		file += fmt.Sprintf("payout_address = %q\n", r.PayoutAddress)
-	}
-	return file, nil
+	return withPayee(f.enrolFile(text, f.now().Add(r.Life)), r.PayoutAddress), nil
 }
 
 // enrolFile is the text of the enroll.toml for a token.

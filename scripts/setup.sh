@@ -5,6 +5,7 @@
 #   setup.sh            Go is checked, PostgreSQL installed
 #   setup.sh --race     and a C compiler, which go test -race needs
 #   setup.sh --mosquitto  and Mosquitto, for the test of an external broker
+#   setup.sh --boot     and mtools and strace, for the test of a boot partition
 #   setup.sh --go-only  Go is checked, nothing else
 set -eu
 cd "$(dirname "$0")/.."
@@ -40,6 +41,8 @@ has_compiler() {
 	compiler=$(go env CC)
 	command -v "$compiler" >/dev/null && echo '#include <stdlib.h>' | "$compiler" -E -x c - >/dev/null 2>&1
 }
+
+has_boot_tools() { command -v mcopy >/dev/null && command -v strace >/dev/null; }
 
 has_mosquitto() { command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ]; }
 
@@ -85,6 +88,7 @@ missing=""
 has_postgres || missing="$missing postgresql"
 if [ "${1-}" = --race ]; then has_compiler || missing="$missing gcc libc6-dev"; fi
 if [ "${1-}" = --mosquitto ]; then has_mosquitto || missing="$missing mosquitto"; fi
+if [ "${1-}" = --boot ]; then has_boot_tools || missing="$missing mtools strace"; fi
 # shellcheck disable=SC2086 # a list of package names
 [ -z "$missing" ] || install $missing
 has_postgres || die "PostgreSQL is still not found in /usr/lib/postgresql/*/bin or PATH"

@@ -127,6 +127,11 @@ func TestEveryChangingCommandIsAudited(t *testing.T) {
 	changes("", "user enable", "ada")
 	changes("another long password\n", "user passwd", "ada", "--password-stdin")
 	changes("", "signing-key rotate")
+	fleet := filepath.Join(t.TempDir(), "fleet.csv")
+	if err := os.WriteFile(fleet, []byte("name\nattic-pi\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changes("", "provision", "--fleet", fleet, "--out", filepath.Join(filepath.Dir(fleet), "out"))
 	changes("", "update announce", "1.4.0", "--ring", "canary", "--window", "02:00-04:00")
 	changes("", "update withdraw", "--ring", "canary")
 	changes("", "keys rotate", "--all")

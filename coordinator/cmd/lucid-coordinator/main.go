@@ -35,6 +35,7 @@ type cli struct {
 	Wallet     walletCmd     `cmd:"" help:"The key that pays over TRON."`
 	Rail       railCmd       `cmd:"" help:"Payouts over TRON: what is under way, and what needs somebody."`
 	Token      tokenCmd      `cmd:"" help:"One-time tokens with which devices enrol."`
+	Provision  provisionCmd  `cmd:"" help:"Folders for the boot partitions of many devices, with a token each."`
 	Apikey     apikeyCmd     `cmd:"" name:"apikey" help:"API keys of people and programs."`
 	User       userCmd       `cmd:"" help:"People who log in."`
 	SigningKey signingKeyCmd `cmd:"" name:"signing-key" help:"Keys that sign tokens."`

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"strings"
 
 	"lucid.internal/coordinator/internal/fault"
@@ -26,6 +27,19 @@ func freeName(ctx context.Context, q *sqlgen.Queries, wanted, host, nodeID strin
 		return "", fault.New(fault.NameTaken, "a node named %q exists already", wanted)
 	}
 	return name[:min(len(name), 90)] + "-" + nodeID[len(nodeID)-8:], nil
+}
+
+// NamesTaken gives those of the tokens' names that a node has already.
+func (s *Store) NamesTaken(ctx context.Context, tokens []Token) ([]string, error) {
+	names := make([]string, len(tokens))
+	for i, t := range tokens {
+		names[i] = t.NodeName
+	}
+	taken, err := sqlgen.New(s.Pool).NamesTaken(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("look names up: %w", err)
+	}
+	return taken, nil
 }
 
 // nameFromHost keeps what a node name may hold of a host name.

@@ -47,6 +47,30 @@ func (s *Store) CreateToken(ctx context.Context, by audit.By, t Token) (token st
 	return token, nil
 }
 
+// CreateTokens makes several tokens, all of them or none, and gives them in
+// their order.
+func (s *Store) CreateTokens(ctx context.Context, by audit.By, wanted []Token) (tokens []string, err error) {
+	for _, t := range wanted {
+		if err := t.Check(); err != nil {
+			return nil, err
+		}
+	}
+	now := s.Now()
+	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		tokens = make([]string, len(wanted))
+		for i, t := range wanted {
+			if tokens[i], err = insertToken(ctx, tx, by, t, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store %d enrolment tokens: %w", len(wanted), err)
+	}
+	return tokens, nil
+}
+
 // Check tells every bad field at once.
 func (t Token) Check() error {
 	if bad := checkNewToken(t); bad != nil {

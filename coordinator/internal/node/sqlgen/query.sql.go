@@ -1360,6 +1360,30 @@ func (q *Queries) NameTaken(ctx context.Context, name string) (bool, error) {
 	return exists, err
 }
 
+const namesTaken = `-- name: NamesTaken :many
+SELECT name FROM node WHERE deleted_at IS NULL AND name = ANY($1::text[]) ORDER BY name
+`
+
+func (q *Queries) NamesTaken(ctx context.Context, names []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, namesTaken, names)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const newConfig = `-- name: NewConfig :exec
 UPDATE node SET config_version = config_version + 1, config_session = NULL WHERE node_no = $1
 `
