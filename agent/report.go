@@ -36,6 +36,7 @@ type Report struct {
 	Server          string            `json:"server"`
 	Connection      uint32            `json:"connection"`
 	LastError       string            `json:"last_error,omitempty"`
+	Cause           string            `json:"cause,omitempty"` // why it is not connected: dns, unreachable, refused, stranger, certificate, login
 	RetryAt         *time.Time        `json:"retry_at,omitempty"`
 	LastAckAt       *time.Time        `json:"last_ack_at,omitempty"`
 	LastAckSeq      uint64            `json:"last_ack_seq"`
@@ -129,7 +130,7 @@ func (a *Agent) describe() *Report {
 		UpdatedAt: a.config.Now().UTC().Truncate(time.Millisecond), PID: os.Getpid(), Version: a.config.Version,
 		NodeID: a.identity.NodeID, Run: a.recorder.run, State: a.control.State(),
 		Connected: state.Connected, Since: state.Since.UTC(), Server: state.Server,
-		Connection: state.Connection, LastError: state.LastError,
+		Connection: state.Connection, LastError: state.LastError, Cause: string(state.Cause),
 		LastAckSeq:   a.journal.progress.Seq,
 		SamplesTaken: a.recorder.seq, SamplesWaiting: queue.Samples + len(a.recorder.pending),
 		MessagesWaiting: queue.Messages, SamplesDropped: queue.DroppedSamples + a.recorder.dropped,

@@ -69,6 +69,11 @@ type Config struct {
 
 	MinBackoff, MaxBackoff, DialTimeout, WriteTimeout time.Duration // 0: the defaults
 
+	// Addresses are the machine's own; default net.InterfaceAddrs. NetworkChanged
+	// tells when they changed; default the kernel's word.
+	Addresses      func() ([]net.Addr, error)
+	NetworkChanged <-chan struct{}
+
 	Now    func() time.Time // default time.Now
 	Logger *slog.Logger     // default: discards
 }
@@ -79,6 +84,7 @@ type State struct {
 	Server     string // connected to, or tried last
 	Connection uint32 // number of the connection in this run
 	LastError  string // why it is not connected, or why the last one ended
+	Cause      Cause  // of LastError, while not connected
 	Since      time.Time
 	RetryAt    time.Time // of the next attempt; zero while connected or dialling
 }
@@ -104,6 +110,9 @@ func New(config Config) (*Link, error) {
 	setDefault(&config.WriteTimeout, DefaultWriteTimeout)
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Addresses == nil {
+		config.Addresses = net.InterfaceAddrs
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
@@ -158,10 +167,12 @@ func setDefault(d *time.Duration, value time.Duration) {
 // Run connects, and connects again whenever the connection is lost, until
 // a session is left for good, or ctx ends, which breaks the connection.
 func (l *Link) Run(ctx context.Context) {
+	changed, stop := l.watch(ctx)
+	defer stop()
 	failures := 0
 	for attempt := 0; ; attempt++ {
 		server := l.server(attempt)
-		lasted, err := l.connectOnce(ctx, server)
+		lasted, err := l.connectOnce(ctx, server, changed)
 		if ctx.Err() != nil || l.left.Load() {
 			l.down(server, err, 0)
 			return
@@ -177,8 +188,25 @@ func (l *Link) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
+		case <-changed:
+			l.config.Logger.Info("the network changed: connecting at once")
+			failures, attempt = 0, -1 // from the first server on
 		}
 	}
+}
+
+// watch tells when the network changes, until it is stopped.
+func (l *Link) watch(ctx context.Context) (changed <-chan struct{}, stop func()) {
+	if l.config.NetworkChanged != nil {
+		return l.config.NetworkChanged, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	changed, ended, err := watchNetwork(ctx, l.config.Addresses)
+	if err != nil {
+		l.config.Logger.Warn("changes of the network are not seen; connections are tried at their own pace", "error", err)
+		return nil, cancel
+	}
+	return changed, func() { cancel(); <-ended }
 }
 
 // backoff is full jitter: any moment up to a ceiling that doubles with each
@@ -197,7 +225,7 @@ func backoff(failures int, low, high time.Duration) time.Duration {
 
 // connectOnce holds one connection until it is lost. It says how long the
 // connection lasted and why it ended, or why it never came about.
-func (l *Link) connectOnce(ctx context.Context, server string) (time.Duration, error) {
+func (l *Link) connectOnce(ctx context.Context, server string, changed <-chan struct{}) (time.Duration, error) {
 	l.mu.Lock()
 	l.state.Server, l.state.RetryAt = server, time.Time{}
 	connection := l.state.Connection + 1
@@ -214,11 +242,25 @@ func (l *Link) connectOnce(ctx context.Context, server string) (time.Duration, e
 	began := l.config.Now()
 	l.up(s)
 	l.config.Logger.Info("connected", "server", server, "connection", connection)
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-	}
+	l.hold(ctx, s, changed)
 	return l.config.Now().Sub(began), s.ended()
+}
+
+// hold waits for the end of a connection. One whose own address is gone hears
+// nothing any more, and would be missed only when a ping is not answered.
+func (l *Link) hold(ctx context.Context, s *Session, changed <-chan struct{}) {
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-changed:
+			if !s.rooted(l.config.Addresses) {
+				s.Break(fmt.Errorf("the network changed: this machine has no longer the address %s", s.conn.LocalAddr()))
+			}
+		}
+	}
 }
 
 // prepare subscribes and greets, within the time that a dial may take.
@@ -245,7 +287,7 @@ func (l *Link) attempted(connection uint32) {
 func (l *Link) up(s *Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.state.Connected, l.state.Since = true, l.config.Now()
+	l.state.Connected, l.state.Since, l.state.Cause = true, l.config.Now(), ""
 	l.setSession(s)
 }
 
@@ -258,7 +300,7 @@ func (l *Link) down(server string, err error, pause time.Duration) {
 	}
 	l.state.Connected, l.state.Server, l.state.RetryAt = false, server, now.Add(pause)
 	if err != nil {
-		l.state.LastError = err.Error()
+		l.state.LastError, l.state.Cause = err.Error(), causeOf(err)
 	}
 	l.setSession(nil)
 }

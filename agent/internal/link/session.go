@@ -92,7 +92,7 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		if l.config.Refused != nil {
 			l.config.Refused()
 		}
-		return nil, fmt.Errorf("log in at %s: %w", server, ErrUnknown)
+		return nil, &failure{CauseLogin, "", fmt.Errorf("log in at %s: %w", server, ErrUnknown)}
 	case err != nil:
 		s.unhook()
 		return nil, fmt.Errorf("log in at %s: %w", server, err)
@@ -110,17 +110,14 @@ func (l *Link) open(ctx context.Context, server string) (*tls.Conn, error) {
 	}
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", server)
 	if err != nil {
-		return nil, err
+		return nil, reached(err)
 	}
 	config := l.trust()
 	config.ServerName = host
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
-		if other, ok := errors.AsType[x509.HostnameError](err); ok {
-			err = fmt.Errorf("the certificate is valid for %s, not %s", names(other.Certificate), host)
-		}
-		return nil, fmt.Errorf("TLS with %s: %w", server, err)
+		return nil, greeted(server, host, err)
 	}
 	return conn, nil
 }
