@@ -34,7 +34,9 @@ type life struct {
 	events *bufio.Scanner
 }
 
-func newLife(t *testing.T) *life {
+func newLife(t *testing.T) *life { return newLifeTelling(t, slog.DiscardHandler) }
+
+func newLifeTelling(t *testing.T, log slog.Handler) *life {
 	t.Helper()
 	config, _, err := Load(ProfileDev, "", nil, []Override{
 		{Key: "data_dir", Value: t.TempDir()}, {Key: "database.url", Value: dbtest.URL(t)}, {Key: "api.port", Value: "0"},
@@ -42,7 +44,7 @@ func newLife(t *testing.T) *life {
 	})
 	l := &life{t: t}
 	l.must(err)
-	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
+	f, err := OpenFoundation(t.Context(), config, slog.New(log))
 	l.must(err)
 	t.Cleanup(f.Close)
 	l.Coordinator, err = New(f, Options{Version: "test"})

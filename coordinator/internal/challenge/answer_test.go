@@ -2,6 +2,7 @@ package challenge_test
 
 import (
 	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
 	"slices"
 	"testing"
@@ -78,5 +79,45 @@ func TestLateIsVoidWhenTheFaultIsOurs(t *testing.T) {
 	s.answer(t, payload)
 	if len(s.stored) != 1 || s.stored[0].Result != challenge.Void || s.stored[0].Reason != "our_fault" {
 		t.Errorf("verdicts %+v, want void", s.stored)
+	}
+}
+
+// An answer is its node's alone, and to what still stands: whatever else comes
+// under a good MAC is counted and changes no verdict.
+func TestAnswersOfOthersAndToWhatWasWithdrawn(t *testing.T) {
+	s := newStage(t)
+	c := s.round(t)
+	own, keys := s.session, s.keys
+	payload := s.solve(t, c, nil)
+
+	s.enrol(t, s.Nodes) // another node, in its own session and under its own key
+	s.answer(t, payload)
+	s.session, s.keys = own, keys
+	s.clock = s.clock.Add(time.Second)
+	s.setStatus(t, node.Maintenance, "new fan")
+	if err := s.RunOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.answer(t, payload)
+	if want := []string{"unknown_challenge", "judged_already"}; !slices.Equal(s.counted, want) {
+		t.Errorf("counted %v, want %v", s.counted, want)
+	}
+	if len(s.stored) != 1 || s.stored[0].Result != challenge.Void {
+		t.Errorf("verdicts %+v, want the withdrawn one alone", s.stored)
+	}
+}
+
+// Solutions that no puzzle of d bits can have are wrong ones; more than any
+// challenge has are no answer.
+func TestSolutionsOutOfRange(t *testing.T) {
+	s := newStage(t)
+	c := s.round(t)
+	s.answer(t, s.solve(t, c, func(r *proof.Response) { r.Solutions = make([]uint64, proof.MaxCount+1) }))
+	if !slices.Equal(s.counted, []string{"malformed"}) || len(s.stored) != 0 {
+		t.Fatalf("counted %v, %d verdicts", s.counted, len(s.stored))
+	}
+	s.answer(t, s.solve(t, c, func(r *proof.Response) { r.Solutions[0] |= 1 << c.Difficulty }))
+	if len(s.stored) != 1 || s.stored[0].Result != challenge.Invalid || s.stored[0].Reason != "bad_solution" {
+		t.Errorf("verdicts %+v, want bad_solution", s.stored)
 	}
 }
