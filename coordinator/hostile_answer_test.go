@@ -157,8 +157,9 @@ func TestFloodOfAnswersTouchesNobodyElse(t *testing.T) {
 			_, _ = fmt.Sscan(text, &paced)
 		}
 	}
-	if limit := float64(2 * nodePace[wire.ChannelResponse]); looked == 0 || looked > limit || paced < 2001-limit {
-		t.Errorf("%.0f of 2001 answers were looked at, %.0f ignored; want at most %.0f looked at", looked, paced, limit)
+	const most = 1200 // two minutes' worth, were the test that slow
+	if looked == 0 || looked > most || paced < 2001-most {
+		t.Errorf("%.0f of 2001 answers were looked at, %.0f ignored; want at most %d looked at", looked, paced, most)
 	}
 	var verdicts int
 	l.must(l.DB.QueryRow(t.Context(), "SELECT count(*) FROM verdict WHERE result = 'invalid'").Scan(&verdicts))
