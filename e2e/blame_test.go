@@ -1,0 +1,64 @@
+package e2e
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"lucid.internal/e2e/harness"
+)
+
+// TestNobodyIsBlamedForOurFaults stops database and coordinator in the middle of
+// rounds, while nodes answer. Every proof that it cost is void: no verdict speaks
+// against a node, and no node was absent.
+func TestNobodyIsBlamedForOurFaults(t *testing.T) {
+	l := start(t, harness.Options{Args: []string{"--poot-interval", "6s"}})
+	fleet := make([]*publisher, *publishers)
+	for i := range fleet {
+		fleet[i] = &publisher{node: l.node()}
+	}
+	sending, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, p := range fleet {
+		running.Go(func() { p.run(sending) })
+	}
+	defer running.Wait()
+	defer stop()
+	const asked = "SELECT count(*) FROM challenge WHERE state = 'open'"
+	midRound := func() {
+		l.await(within(t, patience), "a challenge to be open", func(context.Context) error { return unless(l.count(asked) > 0, "none is") })
+	}
+
+	for range *rounds {
+		l.awaitProgress(fleet)
+		pid, err := l.Database().PID()
+		if err != nil {
+			t.Fatal(err)
+		}
+		midRound()
+		if err := harness.Crash(within(t, patience), pid); err != nil {
+			t.Fatal(err)
+		}
+		l.awaitProgress(fleet)
+		midRound()
+		l.Kill()
+		l.restart()
+	}
+	l.awaitProgress(fleet)
+	l.await(within(t, patience), "every node to prove itself again", func(context.Context) error {
+		n := l.count("SELECT count(DISTINCT node_no) FROM verdict WHERE result = 'valid' AND at > (SELECT max(to_at) FROM fault_window)")
+		return unless(n == int64(len(fleet)), "%d of %d did", n, len(fleet))
+	})
+
+	blamed := l.count("SELECT count(*) FROM verdict WHERE result NOT IN ('valid', 'void')")
+	absent := l.count(`SELECT count(*) FROM score WHERE (factors ->> 'availability')::bigint < 1000000000
+		OR (factors ->> 'reputation')::bigint < 1000000000 OR (factors ->> 'timeliness')::bigint < 1000000000`)
+	t.Logf("%d nodes, %d kills of the database and of the coordinator: %d valid, %d void, %d fault windows", len(fleet), *rounds,
+		l.count("SELECT count(*) FROM verdict WHERE result = 'valid'"), l.count("SELECT count(*) FROM verdict WHERE result = 'void'"), l.count("SELECT count(*) FROM fault_window"))
+	if blamed != 0 || absent != 0 {
+		t.Errorf("%d verdicts against nodes, %d scores lowered; want none", blamed, absent)
+	}
+	stop()
+	running.Wait()
+	l.stopCleanly()
+}
