@@ -168,7 +168,7 @@ func (c *crowd) answer(q question) error {
 	if err != nil {
 		return err
 	}
-	return c.referee.Answer(c.t.Context(), challenge.Session{NodeNo: int32(no), NodeID: q.nodeID, Number: 1}, payload, time.Now())
+	return c.referee.Answer(c.t.Context(), challenge.Session{NodeNo: int32(no), NodeID: q.nodeID, Number: 1}, payload, time.UnixMilli(q.message.IssuedMs).Add(time.Second))
 }
 
 // peakMemory is the most that this process had resident, in bytes.
