@@ -1,6 +1,6 @@
 # Everything that a person or the CI does here. `make` alone shows the list.
 
-MODULES    := shared agent coordinator e2e
+MODULES    := shared agent coordinator e2e evm
 VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS    := -s -w -X main.version=$(VERSION)
 # HTTP/2 is never spoken by the agent and costs it half a megabyte of memory.

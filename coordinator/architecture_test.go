@@ -46,6 +46,7 @@ var only = []struct {
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are read by the programs"},
 	{"github.com/eclipse/paho.mqtt.golang", []string{"internal/bus"}, "only bus is a client, of a broker that is not the coordinator's own"},
 	{"github.com/decred/dcrd/dcrec/secp256k1/v4", []string{"internal/tron"}, "keys and signatures of the chain are tron's"},
+	{"github.com/ethereum/go-ethereum", nil, "the EVM is in the tests of the module evm, and in no program"},
 	{internalPath + "tron/chain/chaintest", nil, "the chain of tests is for tests"},
 	{internalPath + "db/dbtest", nil, "databases of tests are for tests"},
 	{"testing", []string{"internal/db/dbtest"}, "test code stays out of the program"},
