@@ -53,25 +53,34 @@ func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
 	if err != nil {
 		return fmt.Errorf("list payouts without transaction: %w", err)
 	}
-	for _, b := range begun {
-		p := payment{payoutNo: b.PayoutNo, payoutID: b.PayoutID, payee: b.WalletAddress, net: ledger.Amount(b.NetAmount)}
-		if p.quote, err = r.quote(ctx, p.payee, p.net); err == nil {
-			err = r.pay(ctx, h, &f, p)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.payoutID, err)
-		}
-	}
-	next, err := q.Next(ctx, sqlgen.NextParams{At: r.cfg.Now(), Most: int32(f.room)})
+	next, err := q.Next(ctx, sqlgen.NextParams{At: r.cfg.Now(), Most: int32(f.room - len(begun))})
 	if err != nil {
 		return fmt.Errorf("read the queue: %w", err)
 	}
-	for _, n := range next {
-		if err := r.beginOne(ctx, h, &f, n); err != nil {
-			return fmt.Errorf("%s: %w", n.PayoutID, err)
+	if len(begun)+len(next) == 0 {
+		return nil
+	}
+	prices, err := r.cfg.Full[0].Prices(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error // one payee that cannot be paid holds up no other
+	for _, b := range begun {
+		p := payment{payoutNo: b.PayoutNo, payoutID: b.PayoutID, payee: b.WalletAddress, net: ledger.Amount(b.NetAmount)}
+		if p.quote, err = r.quote(ctx, prices, p); err == nil {
+			err = r.pay(ctx, h, &f, p)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.payoutID, err))
 		}
 	}
-	return nil
+	for _, n := range next {
+		if err := r.beginOne(ctx, h, prices, &f, n); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", n.PayoutID, err))
+			break // what comes first in the queue is paid first
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // safeStandbys refuses to sign while a standby may take over without knowing it.
@@ -88,9 +97,9 @@ func (r *Runner) safeStandbys(ctx context.Context) error {
 }
 
 // beginOne takes a payout if it is worth sending.
-func (r *Runner) beginOne(ctx context.Context, h heads, f *funds, n sqlgen.NextRow) error {
+func (r *Runner) beginOne(ctx context.Context, h heads, prices chain.Prices, f *funds, n sqlgen.NextRow) error {
 	p := payment{payoutNo: n.PayoutNo, payoutID: n.PayoutID, payee: n.Address, net: ledger.Amount(n.NetAmount)}
-	quote, err := r.quote(ctx, p.payee, p.net)
+	quote, err := r.quote(ctx, prices, p)
 	if err != nil {
 		return r.putOff(ctx, p, "what sending costs is not known: "+err.Error())
 	}
@@ -130,16 +139,12 @@ func (r *Runner) putOff(ctx context.Context, p payment, reason string) error {
 
 // quote is what a transfer would burn now, in sun, with nothing staked: the
 // first full node runs it.
-func (r *Runner) quote(ctx context.Context, payee string, net ledger.Amount) (ledger.Amount, error) {
-	to, err := tron.ParseAddress(payee)
+func (r *Runner) quote(ctx context.Context, prices chain.Prices, p payment) (ledger.Amount, error) {
+	to, err := tron.ParseAddress(p.payee)
 	if err != nil {
 		return 0, err
 	}
-	prices, err := r.cfg.Full[0].Prices(ctx)
-	if err != nil {
-		return 0, err
-	}
-	energy, err := r.cfg.Full[0].Energy(ctx, r.wallet, r.cfg.Contract, tron.TransferCall(to, int64(net)))
+	energy, err := r.cfg.Full[0].Energy(ctx, r.wallet, r.cfg.Contract, tron.TransferCall(to, int64(p.net)))
 	if err != nil {
 		return 0, err
 	}

@@ -87,7 +87,7 @@ func (r *Runner) reconcile(ctx context.Context, h heads) (f funds, ok bool, err 
 		return f, false, err
 	}
 	return funds{
-		tokens: tokens - ledger.Amount(open.Amount), sun: sun - ledger.Amount(open.Sun), room: r.cfg.MaxLive - int(open.Live),
+		tokens: tokens - ledger.Amount(open.Amount), sun: sun - ledger.Amount(open.Sun), room: max(0, r.cfg.MaxLive-int(open.Live)),
 	}, true, nil
 }
 
