@@ -39,8 +39,9 @@ build: ## build the programs into bin/
 run: setup build ## this machine as a proven, scored and paid node; Ctrl-C stops it (RUN_FLAGS="--http ...")
 	@exec bin/lucid-coordinator dev --agent bin/lucid-agent $(RUN_FLAGS)
 
-test: setup ## every test of every module (TEST_FLAGS="-race -run ...")
+test: setup ## every test of every module, and the systemd units (TEST_FLAGS="-race -run ...")
 	$(call each,go test $(TEST_FLAGS) ./...)
+	@sh scripts/units.sh
 
 test-long: TEST_FLAGS := -race -shuffle=on -count=3 -timeout 60m
 test-long: export TEST_LONG := 1

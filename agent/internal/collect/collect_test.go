@@ -349,6 +349,37 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
+// TestManySamplesLeaveNothingBehind: neither goroutines nor descriptors grow,
+// however many samples are taken.
+func TestManySamplesLeaveNothingBehind(t *testing.T) {
+	m := newMachine(t, "pi5")
+	descriptors := func() int {
+		t.Helper()
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("this system does not list its descriptors")
+		}
+		return len(list)
+	}
+	m.Sample()
+	before, open := runtime.NumGoroutine(), descriptors()
+	for range 2000 {
+		m.Sample()
+	}
+	for range 1000 { // the last readers are still ending
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		runtime.Gosched()
+	}
+	if now := runtime.NumGoroutine(); now > before+2 {
+		t.Errorf("%d goroutines became %d", before, now)
+	}
+	if now := descriptors(); now > open+2 {
+		t.Errorf("%d descriptors became %d", open, now)
+	}
+}
+
 func BenchmarkSample(b *testing.B) {
 	c := New(Config{})
 	for b.Loop() {

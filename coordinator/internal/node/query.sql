@@ -399,5 +399,6 @@ UPDATE node SET told_places = $2 WHERE node_no = $1;
 
 -- name: CountUntold :one
 SELECT count(*) FROM node n WHERE n.deleted_at IS NULL AND n.status <> 'pending' AND n.told_places IS DISTINCT FROM sqlc.arg(places)::bytea;
+
 -- name: NamesTaken :many
 SELECT name FROM node WHERE deleted_at IS NULL AND name = ANY(sqlc.arg(names)::text[]) ORDER BY name;
