@@ -113,7 +113,7 @@ type LogConfig struct {
 // NodeConfig says how long nodes have for what they are told.
 type NodeConfig struct {
 	CommandTimeout time.Duration `toml:"command_timeout" env:"LUCID_NODE_COMMAND_TIMEOUT" default:"60s" help:"Time that a node has to confirm start or stop; then its status is error. From 1s to 1h."`
-	KeyAge         time.Duration `toml:"key_age" env:"LUCID_NODE_KEY_AGE" default:"2160h" help:"Age at which a node's key is rotated; 0: only when an operator asks. Else from 1h to 87600h."`
+	KeyAge         time.Duration `toml:"key_age" env:"LUCID_NODE_KEY_AGE" default:"2160h" help:"Age at which a node's key is rotated; 0, and behind an external broker: only when an operator asks. Else from 1h to 87600h."`
 	KeyOverlap     time.Duration `toml:"key_overlap" env:"LUCID_NODE_KEY_OVERLAP" default:"24h" help:"Time that the key before a rotation stays good. From 15m, the longest validity of a challenge, to 720h."`
 }
 

@@ -113,7 +113,7 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	nodes := node.Config{
 		Pool: f.DB, Box: f.box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM,
 		Join: pool.Join, Leave: pool.Leave, Now: f.now, CommandTimeout: f.Config.Node.CommandTimeout,
-		KeyAge: f.Config.Node.KeyAge, KeyOverlap: f.Config.Node.KeyOverlap,
+		KeyAge: f.keyAge(), KeyOverlap: f.Config.Node.KeyOverlap,
 	}
 	if f.Config.Pool.AutoAssign {
 		nodes.Assign = pool.Assign

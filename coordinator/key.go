@@ -93,6 +93,15 @@ func (f *Foundation) RotateMaster(ctx context.Context, tell func(string)) error 
 	return seal.Rotation{Ring: f.ring, Tables: sealedTables(), By: ByCLI(), Tell: tell}.Run(ctx)
 }
 
+// keyAge is at which age a node's key is rotated. Never by itself behind another's
+// broker: until that is given the new passwords, a node that comes back is refused.
+func (f *Foundation) keyAge() time.Duration {
+	if f.Config.MQTT.Broker == BrokerExternal {
+		return 0
+	}
+	return f.Config.Node.KeyAge
+}
+
 // RotateCA makes the next CA, which follows the present one by and by.
 func (f *Foundation) RotateCA(ctx context.Context, overlap time.Duration) error {
 	_, err := f.Authority.Rotate(ctx, ByCLI(), f.DB, overlap)
