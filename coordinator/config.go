@@ -150,6 +150,8 @@ type VettingConfig struct {
 type EpochConfig struct {
 	Length time.Duration `toml:"length" env:"LUCID_EPOCH" default:"1h" dev:"1m" help:"Length of an epoch, whole seconds."`
 	Grace  time.Duration `toml:"grace" env:"LUCID_EPOCH_GRACE" default:"2m" dev:"3s" help:"Wait between an epoch's end and its closing; shorter than length."`
+	// DailyCap bounds what one node costs while nobody has looked at it yet.
+	DailyCap ledger.Amount `toml:"daily_cap_usdt" env:"LUCID_EPOCH_DAILY_CAP_USDT" default:"1000" help:"Most that a node earns in a UTC day; what is beyond stays unallocated. 0: no bound."`
 }
 
 // PayoutConfig holds the rules of money leaving. Amounts are exact.

@@ -215,6 +215,7 @@ func (l *loader) checkEpoch() {
 	l.require(c.Length > 0 && 24*time.Hour%c.Length == 0, "epoch.length", "a day does not hold a whole number of %s", c.Length)
 	l.require(c.Grace >= 0 && c.Grace < c.Length, "epoch.grace",
 		"%s is not from 0 up to epoch.length (%s)", c.Grace, c.Length)
+	l.require(c.DailyCap >= 0, "epoch.daily_cap_usdt", "%s is negative", c.DailyCap)
 }
 
 func (l *loader) checkPayout() {

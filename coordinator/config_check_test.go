@@ -70,6 +70,7 @@ func TestCheck(t *testing.T) {
 		{"rollups end before samples", ProfileDev, "LUCID_RETENTION_RAW=240h LUCID_RETENTION_1M=239h", "retention.1m", "less than retention.raw"},
 		{"samples kept for long", ProfileDev, "LUCID_RETENTION_RAW=720h", "", ""},
 		{"amount with seven decimals", ProfileDev, "LUCID_PAYOUT_THRESHOLD_USDT=10.0000001", "payout.threshold_usdt", "six decimals"},
+		{"daily cap below zero", ProfileDev, "LUCID_EPOCH_DAILY_CAP_USDT=-1", "epoch.daily_cap_usdt", "negative"},
 		{"threshold below the least payout", ProfileDev, "LUCID_PAYOUT_THRESHOLD_USDT=0.5", "payout.threshold_usdt", "below payout.min_usdt"},
 		{"most below the threshold", ProfileDev, "LUCID_PAYOUT_MAX_USDT=9", "payout.max_usdt", "below payout.threshold_usdt"},
 		{"least payout zero", ProfileDev, "LUCID_PAYOUT_MIN_USDT=0", "payout.min_usdt", "not above 0"},

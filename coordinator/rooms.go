@@ -97,7 +97,7 @@ func (c *Coordinator) buildMoney() (err error) {
 	c.round = payout.NewRound(c.payouts, c.observer.Payout)
 	c.closer, err = epoch.NewCloser(epoch.Config{
 		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, AfterClosing: c.round.RunOnce,
-		Epoch: e.Length, Grace: e.Grace, Now: c.now, Logger: c.Log,
+		Epoch: e.Length, Grace: e.Grace, DailyCap: e.DailyCap, Now: c.now, Logger: c.Log,
 	})
 	if err != nil || c.Config.Payout.Rail != RailTRON {
 		return err

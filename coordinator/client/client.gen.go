@@ -700,7 +700,7 @@ type Epoch struct {
 	// PootScore As of the epoch's end.
 	PootScore json.Number `json:"poot_score"`
 
-	// Reasons Why the share is not that of a full epoch, or is held: partial_membership (joined or left in it), suspended, inactive (in another state than active), offline, fault_window (time of a fault of ours was credited), new (held until vetted), held (under suspicion), no_score.
+	// Reasons Why the share is not that of a full epoch, or is held: partial_membership (joined or left in it), suspended, inactive (in another state than active), offline, fault_window (time of a fault of ours was credited), new (held until vetted), held (under suspicion), no_score, capped (the day's most was reached; the rest stays unallocated).
 	Reasons []string `json:"reasons"`
 
 	// Share This node's part.

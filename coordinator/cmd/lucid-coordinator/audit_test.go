@@ -156,7 +156,7 @@ func TestEveryChangingCommandIsAudited(t *testing.T) {
 	}
 	later, file := []string{"--from", "2199-01-01T00:00:00Z", "--to", "2200-01-01T00:00:00Z"}, filepath.Join(t.TempDir(), "export")
 	for _, read := range [][]string{
-		{"ledger verify"}, append([]string{"statement", "node_0"}, later...), append([]string{"export", "--file", file}, later...), {"verify", file},
+		{"ledger verify"}, {"fraud replay", "--rule", "in_step"}, append([]string{"statement", "node_0"}, later...), append([]string{"export", "--file", file}, later...), {"verify", file},
 	} {
 		reads = append(reads, read[0])
 		s.run("", append(strings.Fields(read[0]), read[1:]...)...)

@@ -48,7 +48,7 @@ type epochBody struct {
 	CreditedSeconds seconds             `json:"credited_seconds" doc:"Of it active and connected."`
 	PootScore       points              `json:"poot_score" doc:"As of the epoch's end."`
 	Factors         orNull[factorsBody] `json:"factors" doc:"What the score was made of; null without a verdict by then."`
-	Reasons         []string            `json:"reasons" nullable:"false" doc:"Why the share is not that of a full epoch, or is held: partial_membership (joined or left in it), suspended, inactive (in another state than active), offline, fault_window (time of a fault of ours was credited), new (held until vetted), held (under suspicion), no_score."`
+	Reasons         []string            `json:"reasons" nullable:"false" doc:"Why the share is not that of a full epoch, or is held: partial_membership (joined or left in it), suspended, inactive (in another state than active), offline, fault_window (time of a fault of ours was credited), new (held until vetted), held (under suspicion), no_score, capped (the day's most was reached; the rest stays unallocated)."`
 }
 
 func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[earningsBody], error) {

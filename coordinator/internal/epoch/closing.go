@@ -88,13 +88,19 @@ func (c *closing) compute(ctx context.Context, group []turn) ([]pool, error) {
 	if err := setScores(ctx, c.tx, c.cfg.ScoreAsOf, members, c.epoch.To); err != nil {
 		return nil, err
 	}
+	left, err := c.allowance(ctx, group, members)
+	if err != nil {
+		return nil, err
+	}
 	var pools []pool
 	for _, t := range group {
+		left.grant(members[t.poolNo])
 		lines, decided, err := Statement(c.epoch, t.reward, members[t.poolNo], windows, c.now)
 		if err != nil {
 			return nil, err
 		}
 		if decided {
+			left.spend(lines)
 			pools = append(pools, pool{turn: t, lines: lines, entry: Accrual(t.poolID, c.epoch.From, c.now, t.reward, lines)})
 		}
 	}

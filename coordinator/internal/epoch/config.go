@@ -42,6 +42,8 @@ type Config struct {
 	Epoch   time.Duration // 1 h; a day holds a whole number of epochs
 	Grace   time.Duration // 0: an epoch closes at its end
 	CatchUp int           // 120: epochs of one pool closed in one run at most
+	// DailyCap is the most that a node earns in the epochs of a UTC day; 0: no bound.
+	DailyCap ledger.Amount
 
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -77,6 +79,7 @@ func (c Config) validate() error {
 	refuse(c.Pool == nil || c.ScoreAsOf == nil || c.FaultWindows == nil, "Pool, ScoreAsOf and FaultWindows are required")
 	refuse(c.Epoch < time.Second || day%c.Epoch != 0, "a day must hold a whole number of epochs of at least 1s, not of %s", c.Epoch)
 	refuse(c.Grace < 0, "the grace time %s is negative", c.Grace)
+	refuse(c.DailyCap < 0, "the daily cap %s is negative", c.DailyCap)
 	refuse(c.CatchUp < 1, "a run must close at least one epoch, not %d", c.CatchUp)
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch/sqlgen"
+	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/span"
 )
 
@@ -19,6 +20,7 @@ type Member struct {
 	NodeID   string
 	Evidence Evidence
 	Score    ScoreAt
+	Left     *ledger.Amount // that it may still earn that day; nil: no bound
 }
 
 // unsettled is why no epoch can be closed now.

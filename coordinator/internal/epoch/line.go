@@ -60,6 +60,7 @@ func Statement(epoch span.Interval, reward ledger.Amount, members []Member, wind
 	for i, share := range shares {
 		lines[i].Share = share
 	}
+	capped(lines, members)
 	return lines, true, nil
 }
 

@@ -68,5 +68,13 @@ SELECT l.node_no, node.node_id, l.member_ms, l.credited_ms, l.score, l.factors, 
 FROM statement_line l JOIN node USING (node_no)
 WHERE l.epoch_no = @epoch_no AND (@node_no::integer = 0 OR l.node_no = @node_no) ORDER BY l.node_no;
 
+-- name: MostReward :many
+-- The largest reward of each pool's closed epochs since a time.
+SELECT pool_no, max(reward)::bigint AS reward FROM epoch WHERE pool_no = ANY(@pool_nos::integer[]) AND starts_at >= @since GROUP BY pool_no;
+
+-- name: EarnedOn :many
+SELECT l.node_no, sum(l.share)::bigint AS earned FROM statement_line l JOIN epoch e USING (epoch_no)
+WHERE l.node_no = ANY(@node_nos::integer[]) AND e.starts_at >= @since AND e.starts_at < @until GROUP BY l.node_no;
+
 -- name: PoolWeight :one
 SELECT coalesce(sum(weight), 0)::text AS weight FROM statement_line WHERE epoch_no = @epoch_no;

@@ -96,8 +96,11 @@ func (a Archive) read(ctx context.Context, tx db.Tx, row sqlgen.ClosedRow, nodeN
 	if err != nil {
 		return Sheet{}, err
 	}
-	held := make(map[int32]bool)
+	held, left := make(map[int32]bool), make(map[int32]*ledger.Amount)
 	for _, l := range lines {
+		if slices.Contains(l.Reasons, ReasonCapped) {
+			left[l.NodeNo] = (*ledger.Amount)(&l.Share)
+		}
 		held[l.NodeNo] = slices.Contains(l.Reasons, ReasonHeld)
 		s.Lines = append(s.Lines, Line{
 			EpochNo: row.EpochNo, PoolID: row.PoolID, StartsAt: row.StartsAt, EndsAt: row.EndsAt, Reward: s.Reward,
@@ -115,7 +118,7 @@ func (a Archive) read(ctx context.Context, tx db.Tx, row sqlgen.ClosedRow, nodeN
 		return Sheet{}, err
 	}
 	for i, m := range s.Members {
-		s.Members[i].Score.Held = held[m.NodeNo]
+		s.Members[i].Score.Held, s.Members[i].Left = held[m.NodeNo], left[m.NodeNo]
 	}
 	return s, nil
 }

@@ -136,6 +136,9 @@ func TestTwoLayersHoldAndCancelPayouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := store.SetBudget(t.Context(), payout.Person{By: byTest, Human: true}, ledger.USDT(100)); err != nil {
+		t.Fatal(err)
+	}
 	round := payout.NewRound(store, nil)
 	pay := func() int {
 		if err := round.RunOnce(t.Context()); err != nil {

@@ -91,6 +91,8 @@ type Evidence struct {
 	Trail      score.Trail `json:"score"`
 	Vetted     bool        `json:"vetted"`
 	Held       bool        `json:"held"` // for suspected fraud
+	// Left is what the node could still earn that day, where that cut its share.
+	Left *ledger.Amount `json:"left,omitempty"`
 }
 
 // entryRecord is an entry of the ledger.
@@ -147,7 +149,7 @@ func lineOf(l epoch.Line, m epoch.Member, trail score.Trail) Line {
 		Share: l.Share, Destination: l.Destination, Reasons: l.Reasons,
 		Evidence: Evidence{
 			Membership: intervalsOf(m.Evidence.Membership), Presence: intervalsOf(m.Evidence.Presence), States: statesOf(m.Evidence.States),
-			Trail: trail, Vetted: m.Score.Vetted, Held: m.Score.Held,
+			Trail: trail, Vetted: m.Score.Vetted, Held: m.Score.Held, Left: m.Left,
 		},
 	}
 }
@@ -179,7 +181,7 @@ func statesOf(states []epoch.State) []State {
 // member is what the rule of the epoch needs of a line's evidence, with the
 // score that was computed from it.
 func (l Line) member(computed *score.Record) epoch.Member {
-	m := epoch.Member{NodeID: l.NodeID, Score: epoch.ScoreAt{Vetted: l.Evidence.Vetted, Held: l.Evidence.Held, Factors: l.Factors}}
+	m := epoch.Member{NodeID: l.NodeID, Score: epoch.ScoreAt{Vetted: l.Evidence.Vetted, Held: l.Evidence.Held, Factors: l.Factors}, Left: l.Evidence.Left}
 	if computed != nil {
 		m.Score.ScoreNano = computed.Score
 	}

@@ -134,6 +134,42 @@ func (q *Queries) ClosedOf(ctx context.Context, arg ClosedOfParams) ([]ClosedOfR
 	return items, nil
 }
 
+const earnedOn = `-- name: EarnedOn :many
+SELECT l.node_no, sum(l.share)::bigint AS earned FROM statement_line l JOIN epoch e USING (epoch_no)
+WHERE l.node_no = ANY($1::integer[]) AND e.starts_at >= $2 AND e.starts_at < $3 GROUP BY l.node_no
+`
+
+type EarnedOnParams struct {
+	NodeNos []int32
+	Since   time.Time
+	Until   time.Time
+}
+
+type EarnedOnRow struct {
+	NodeNo int32
+	Earned int64
+}
+
+func (q *Queries) EarnedOn(ctx context.Context, arg EarnedOnParams) ([]EarnedOnRow, error) {
+	rows, err := q.db.Query(ctx, earnedOn, arg.NodeNos, arg.Since, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EarnedOnRow
+	for rows.Next() {
+		var i EarnedOnRow
+		if err := rows.Scan(&i.NodeNo, &i.Earned); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertEpochs = `-- name: InsertEpochs :many
 INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
 SELECT e.pool_no, $1, $2, e.reward, nullif(e.entry_id, '00000000-0000-0000-0000-000000000000'), $3
@@ -358,6 +394,41 @@ func (q *Queries) Memberships(ctx context.Context, arg MembershipsParams) ([]Mem
 			&i.FromAt,
 			&i.ToAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const mostReward = `-- name: MostReward :many
+SELECT pool_no, max(reward)::bigint AS reward FROM epoch WHERE pool_no = ANY($1::integer[]) AND starts_at >= $2 GROUP BY pool_no
+`
+
+type MostRewardParams struct {
+	PoolNos []int32
+	Since   time.Time
+}
+
+type MostRewardRow struct {
+	PoolNo int32
+	Reward int64
+}
+
+// The largest reward of each pool's closed epochs since a time.
+func (q *Queries) MostReward(ctx context.Context, arg MostRewardParams) ([]MostRewardRow, error) {
+	rows, err := q.db.Query(ctx, mostReward, arg.PoolNos, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MostRewardRow
+	for rows.Next() {
+		var i MostRewardRow
+		if err := rows.Scan(&i.PoolNo, &i.Reward); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
