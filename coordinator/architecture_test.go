@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"score", "fraud", "webhook"},
 	{"epoch"},
 	{"payout", "statement"},
-	{"manual", "manual", "rail"},
+	{"manual", "rail"},
 	{"api"},
 }
 

@@ -2116,6 +2116,22 @@ type ShownAnswer struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
+// SignedAddress defines model for SignedAddress.
+type SignedAddress struct {
+	Field  string `json:"field"`
+	NodeId string `json:"node_id"`
+
+	// Signature Ed25519, by the device key.
+	Signature []byte `json:"signature"`
+
+	// SignedMs By the machine's clock; above that of the change before.
+	SignedMs int64 `json:"signed_ms"`
+	V        int64 `json:"v"`
+
+	// Value TRON address for USDT.
+	Value string `json:"value"`
+}
+
 // Silence defines model for Silence.
 type Silence struct {
 	// Author Id of the key or user that made it.
@@ -3048,6 +3064,9 @@ type UpdateNodeJSONRequestBody = UpdateNode
 
 // AppealFlagJSONRequestBody defines body for AppealFlag for application/json ContentType.
 type AppealFlagJSONRequestBody = Appeal
+
+// ChangePayoutAddressJSONRequestBody defines body for ChangePayoutAddress for application/json ContentType.
+type ChangePayoutAddressJSONRequestBody = SignedAddress
 
 // CreatePayoutJSONRequestBody defines body for CreatePayout for application/json ContentType.
 type CreatePayoutJSONRequestBody = PayoutRequest
@@ -4417,6 +4436,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
 	AppealFlag(ctx context.Context, nodeId string, flagId string, body AppealFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangePayoutAddressWithBody Change a node's payout address by its machine's word
+	//
+	// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+	ChangePayoutAddressWithBody(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangePayoutAddress Change a node's payout address by its machine's word
+	//
+	// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+	ChangePayoutAddress(ctx context.Context, nodeId string, body ChangePayoutAddressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListNodePayouts List a node's payouts
 	//
@@ -6878,6 +6919,48 @@ func (c *Client) AppealFlagWithBody(ctx context.Context, nodeId string, flagId s
 // Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
 func (c *Client) AppealFlag(ctx context.Context, nodeId string, flagId string, body AppealFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAppealFlagRequest(c.Server, nodeId, flagId, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangePayoutAddressWithBody Change a node's payout address by its machine's word
+//
+// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+//
+// Public: no credential is needed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+func (c *Client) ChangePayoutAddressWithBody(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePayoutAddressRequestWithBody(c.Server, nodeId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangePayoutAddress Change a node's payout address by its machine's word
+//
+// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+//
+// Public: no credential is needed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+func (c *Client) ChangePayoutAddress(ctx context.Context, nodeId string, body ChangePayoutAddressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePayoutAddressRequest(c.Server, nodeId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11640,6 +11723,53 @@ func NewAppealFlagRequestWithBody(server string, nodeId string, flagId string, c
 	return req, nil
 }
 
+// NewChangePayoutAddressRequest calls the generic ChangePayoutAddress builder with application/json body
+func NewChangePayoutAddressRequest(server string, nodeId string, body ChangePayoutAddressJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangePayoutAddressRequestWithBody(server, nodeId, "application/json", bodyReader)
+}
+
+// NewChangePayoutAddressRequestWithBody constructs an http.Request for the ChangePayoutAddress method, with any body, and a specified content type
+func NewChangePayoutAddressRequestWithBody(server string, nodeId string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/payout-address", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListNodePayoutsRequest constructs an http.Request for the ListNodePayouts method
 func NewListNodePayoutsRequest(server string, nodeId string, params *ListNodePayoutsParams) (*http.Request, error) {
 	var err error
@@ -14539,6 +14669,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{node_id}/fraud/flags/{flag_id}/appeal (the `AppealFlag` operationId).
 	AppealFlagWithResponse(ctx context.Context, nodeId string, flagId string, body AppealFlagJSONRequestBody, reqEditors ...RequestEditorFn) (*AppealFlagResponse, error)
+
+	// ChangePayoutAddressWithBodyWithResponse Change a node's payout address by its machine's word
+	//
+	// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+	ChangePayoutAddressWithBodyWithResponse(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePayoutAddressResponse, error)
+
+	// ChangePayoutAddressWithResponse Change a node's payout address by its machine's word
+	//
+	// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+	ChangePayoutAddressWithResponse(ctx context.Context, nodeId string, body ChangePayoutAddressJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePayoutAddressResponse, error)
 
 	// ListNodePayoutsWithResponse List a node's payouts
 	//
@@ -23975,6 +24127,134 @@ func (r AppealFlagResponse) ContentType() string {
 	return ""
 }
 
+// ChangePayoutAddressResponse200Headers the declared response headers of an HTTP 200 response for ChangePayoutAddress
+type ChangePayoutAddressResponse200Headers struct {
+	ETag *string
+}
+
+// ChangePayoutAddressResponse429Headers the declared response headers of an HTTP 429 response for ChangePayoutAddress
+type ChangePayoutAddressResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ChangePayoutAddressResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Node
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangePayoutAddressResponse200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ChangePayoutAddressResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON200() *Node {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ChangePayoutAddressResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangePayoutAddressResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangePayoutAddressResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangePayoutAddressResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangePayoutAddressResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListNodePayoutsResponse429Headers the declared response headers of an HTTP 429 response for ListNodePayouts
 type ListNodePayoutsResponse429Headers struct {
 	RateLimitLimit     *int
@@ -29436,6 +29716,40 @@ func (c *ClientWithResponses) AppealFlagWithResponse(ctx context.Context, nodeId
 		return nil, err
 	}
 	return ParseAppealFlagResponse(rsp)
+}
+
+// ChangePayoutAddressWithBodyWithResponse Change a node's payout address by its machine's word
+//
+// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+//
+// Public: no credential is needed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+func (c *ClientWithResponses) ChangePayoutAddressWithBodyWithResponse(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePayoutAddressResponse, error) {
+	rsp, err := c.ChangePayoutAddressWithBody(ctx, nodeId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangePayoutAddressResponse(rsp)
+}
+
+// ChangePayoutAddressWithResponse Change a node's payout address by its machine's word
+//
+// Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The change waits 72 hours before it is paid to.
+//
+// Public: no credential is needed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/payout-address (the `ChangePayoutAddress` operationId).
+func (c *ClientWithResponses) ChangePayoutAddressWithResponse(ctx context.Context, nodeId string, body ChangePayoutAddressJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePayoutAddressResponse, error) {
+	rsp, err := c.ChangePayoutAddress(ctx, nodeId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangePayoutAddressResponse(rsp)
 }
 
 // ListNodePayoutsWithResponse List a node's payouts
@@ -39810,6 +40124,146 @@ func ParseAppealFlagResponse(rsp *http.Response) (*AppealFlagResponse, error) {
 	switch {
 	case rsp.StatusCode == 429:
 		var headers AppealFlagResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangePayoutAddressResponse parses an HTTP response from a ChangePayoutAddressWithResponse call
+func ParseChangePayoutAddressResponse(rsp *http.Response) (*ChangePayoutAddressResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangePayoutAddressResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Node
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangePayoutAddressResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers ChangePayoutAddressResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

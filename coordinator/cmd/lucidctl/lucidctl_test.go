@@ -34,11 +34,13 @@ func TestEveryCommand(t *testing.T) {
 		"nodes resources": {nodeID}, "nodes metrics": {nodeID, "cpu"},
 		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
 		"pools nodes": {poolID}, "pools scaling": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID},
-		"payouts list": {nodeID}, "apikeys list": nil, "audit list": nil, "dead-letters list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
+		"payouts list": {nodeID}, "payouts queue": nil, "payouts stats": nil, "payouts budget": nil, "payouts halts": nil, "payouts plan": nil, "apikeys list": nil, "audit list": nil, "dead-letters list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
 		"alerts list": nil, "silences list": nil, "thresholds get": nil, "webhooks list": nil, "webhooks deliveries": {hookID},
 		"grants list": {keyID}, "fraud list": nil,
 	}
 	others := []string{ // tested one by one below
+		"payouts get", "payouts create", "payouts batch", "payouts execute", "payouts cancel", "payouts retry", "payouts approve", "payouts approve-batch",
+		"payouts halt", "payouts lift", "payouts export", "payouts complete", "payouts fail", "payouts confirm-failure", "payouts reconcile",
 		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
 		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "tokens create", "tokens revoke",
 		"users add", "users disable", "users enable", "users passwd", "login", "logout", "fraud appeal", "fraud decide", "thresholds set", "thresholds remove",

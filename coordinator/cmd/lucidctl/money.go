@@ -51,7 +51,27 @@ func epochColumns() []column[client.Epoch] {
 }
 
 type payoutsCmd struct {
-	List payoutsListCmd `cmd:"" help:"List a node's payouts, newest first."`
+	List           payoutsListCmd           `cmd:"" help:"List a node's payouts, newest first."`
+	Get            payoutsGetCmd            `cmd:"" help:"Show a payout."`
+	Create         payoutsCreateCmd         `cmd:"" help:"Make a payout."`
+	Batch          payoutsBatchCmd          `cmd:"" help:"Make many payouts from a file, all or none."`
+	Plan           payoutsPlanCmd           `cmd:"" help:"Show whom a round would pay now, or what a file would make; -o json for execute."`
+	Execute        payoutsExecuteCmd        `cmd:"" help:"Make what a plan showed; lines that changed drop out."`
+	Cancel         payoutsCancelCmd         `cmd:"" help:"Cancel a pending payout."`
+	Retry          payoutsRetryCmd          `cmd:"" help:"Try a failed payout again."`
+	Approve        payoutsApproveCmd        `cmd:"" help:"Approve a payout that somebody else asked for."`
+	ApproveBatch   payoutsApproveBatchCmd   `cmd:"" help:"Approve a batch that somebody else asked for."`
+	Queue          payoutsQueueCmd          `cmd:"" help:"Show what waits to be paid."`
+	Stats          payoutsStatsCmd          `cmd:"" help:"Sum up payouts."`
+	Budget         payoutsBudgetCmd         `cmd:"" help:"Show, or approve, what automatic rounds may spend in 24 hours."`
+	Halts          payoutsHaltsCmd          `cmd:"" help:"List what halts payouts."`
+	Halt           payoutsHaltCmd           `cmd:"" help:"Halt all payouts."`
+	Lift           payoutsLiftCmd           `cmd:"" help:"Let payouts go on."`
+	Export         payoutsExportCmd         `cmd:"" help:"Take the next payouts to be paid by hand, as CSV; or print an export again."`
+	Complete       payoutsCompleteCmd       `cmd:"" help:"Record the transaction that paid a payout."`
+	Fail           payoutsFailCmd           `cmd:"" help:"Tell, with a proof, that a payout failed."`
+	ConfirmFailure payoutsConfirmFailureCmd `cmd:"" help:"Confirm what somebody else told to have failed."`
+	Reconcile      payoutsReconcileCmd      `cmd:"" help:"Hold the wallet's list against the payouts."`
 }
 
 type payoutsListCmd struct {
@@ -75,7 +95,11 @@ func (c *payoutsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return list(a.printer, payouts, []column[client.Payout]{
+	return list(a.printer, payouts, payoutColumns())
+}
+
+func payoutColumns() []column[client.Payout] {
+	return []column[client.Payout]{
 		{"payout_id", false, func(p client.Payout) any { return p.PayoutId }},
 		{"status", false, func(p client.Payout) any { return p.Status }},
 		{"amount", false, func(p client.Payout) any { return amount(p.Amount) }},
@@ -87,7 +111,7 @@ func (c *payoutsListCmd) Run(ctx context.Context, a *app) error {
 		{"error_message", true, func(p client.Payout) any { return p.ErrorMessage }},
 		{"created_at", false, func(p client.Payout) any { return p.CreatedAt }},
 		{"completed_at", false, func(p client.Payout) any { return p.CompletedAt }},
-	})
+	}
 }
 
 type scoreCmd struct{ oneNode }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/ed25519"
 	"cmp"
 	"net/http"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
 
@@ -220,6 +222,16 @@ func (a *auditWalk) auditedPayouts() {
 		a.call("setPayoutBudget", "PUT /api/v1/nodes/payouts/budget", `{"per_day":5}`, 1)
 	}
 	a.caller = ""
+	public, device, err := ed25519.GenerateKey(nil)
+	if err == nil {
+		_, err = a.db.Exec(a.t.Context(), `UPDATE node_key SET device_public = $1 WHERE node_no = (SELECT node_no FROM node WHERE node_id = $2)`, []byte(public), a.known["poor"])
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	change := wire.SignedChange{V: 1, NodeID: a.known["poor"], Field: wire.FieldPayoutAddress, Value: otherPayoutAddress, SignedMs: a.now().UnixMilli()}
+	proof.SignChange(device, &change)
+	a.call("changePayoutAddress", "POST /api/v1/nodes/{poor}/payout-address", a.body(change), 1)
 	a.call("exportPayouts", "POST /api/v1/nodes/payouts/exports", `{}`, 3) // one for each payout
 	a.call("reportPayoutFailure", "POST /api/v1/nodes/payouts/{payout_id}/failure", `{"reason":"refused","proof":"ticket 17"}`, 1)
 	a.caller = a.login("bob-the-second").AccessToken

@@ -156,7 +156,7 @@ func TestRequestExamplesAreTaken(t *testing.T) {
 	w.createPool("pool_default", 0)
 	sent := 0
 	w.eachDocumented(t, func(op documented) {
-		if op.RequestBody == nil || op.OperationID == "enroll" { // whose signature no example can have
+		if op.RequestBody == nil || op.OperationID == "enroll" || op.OperationID == "changePayoutAddress" { // whose signature no example can have
 			return
 		}
 		sent++

@@ -31,6 +31,7 @@ func (s *server) payoutOperations() {
 	s.payoutStatsOperations()
 	s.payoutHaltOperations()
 	s.payoutManualOperations()
+	s.payoutAddressOperations()
 }
 
 func (s *server) getPayout(ctx context.Context, in *PayoutInput) (*answer[payoutBody], error) {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
+	"lucid.internal/shared/wire"
 )
 
 // AddressWait is how long a changed payout address waits before it is paid to.
@@ -61,4 +64,39 @@ func setAddress(ctx context.Context, tx db.Tx, nodeNo int32, to string, at time.
 		NodeNo: nodeNo, PayoutAddress: next.address, PayoutAddressBefore: next.before,
 		PayoutAddressDue: next.due, PayoutAddressChangedAt: next.changedAt,
 	})
+}
+
+// ChangeAddress changes where a node's earnings go on the word of its machine,
+// whoever carries it; requestID is of the API's request that did.
+func (s *Store) ChangeAddress(ctx context.Context, requestID string, c *wire.SignedChange) (Node, error) {
+	if c.Field != wire.FieldPayoutAddress {
+		return Node{}, fault.New(fault.Validation, "a signed change of %.64q is none of the payout address", c.Field).
+			WithFields(fault.Field{Name: "field", Reason: "must be " + wire.FieldPayoutAddress})
+	}
+	var f findings
+	f.address(c.Value)
+	if err := f.fault("the address cannot be changed"); err != nil {
+		return Node{}, err
+	}
+	now := s.Now()
+	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		no, err := s.TakeSigned(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		before, err := sqlgen.New(tx).Payee(ctx, no)
+		if err != nil {
+			return err
+		}
+		if err := setAddress(ctx, tx, no, c.Value, now, false); err != nil {
+			return err
+		}
+		by := audit.By{Actor: audit.Device, RequestID: requestID}
+		address := func(text string) map[string]string { return map[string]string{"payout_address": text} }
+		return audit.Write(ctx, tx, by.Record("node.payout_address", c.NodeID, address(before.PayoutAddress), address(c.Value)).AtTime(now))
+	})
+	if err != nil {
+		return Node{}, err
+	}
+	return s.Get(ctx, c.NodeID)
 }

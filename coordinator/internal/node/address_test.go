@@ -7,6 +7,7 @@ import (
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/proof"
@@ -119,5 +120,35 @@ func TestAddressOfAReenrolmentWaits(t *testing.T) {
 			w.wantPaidTo(t, no, w.clock, c.now)
 			w.wantPaidTo(t, no, w.clock.Add(72*time.Hour), c.waited)
 		})
+	}
+}
+
+// The machine's own word changes the address, once, and it waits as any change.
+func TestSignedChangeOfTheAddress(t *testing.T) {
+	w, owner := newWorld(t), newDevice(t)
+	id := w.enroll(t, owner.request(t, w.token(t, node.Token{}), wire.Inventory{})).NodeID
+	w.setAddress(t, id, addressA)
+	sign := func(field, value string) *wire.SignedChange {
+		c := &wire.SignedChange{V: 1, NodeID: id, Field: field, Value: value, SignedMs: w.clock.UnixMilli()}
+		proof.SignChange(owner.key, c)
+		return c
+	}
+	_, err := w.ChangeAddress(t.Context(), "", sign("name", addressB))
+	wantFault(t, err, fault.Validation)
+	_, err = w.ChangeAddress(t.Context(), "", sign(wire.FieldPayoutAddress, "T1"))
+	wantFault(t, err, fault.BadPayoutAddress)
+	forged := sign(wire.FieldPayoutAddress, addressC)
+	forged.Value = addressB
+	_, err = w.ChangeAddress(t.Context(), "", forged)
+	wantFault(t, err, fault.Validation)
+	n, err := w.ChangeAddress(t.Context(), "", sign(wire.FieldPayoutAddress, addressB))
+	if err != nil || n.PayoutAddress != addressB || n.AddressDue == nil || !n.AddressDue.Equal(w.clock.Add(72*time.Hour)) {
+		t.Fatalf("%+v, %v", n, err)
+	}
+	w.wantPaidTo(t, n.No, w.clock, addressA)
+	_, err = w.ChangeAddress(t.Context(), "", sign(wire.FieldPayoutAddress, addressB))
+	wantFault(t, err, fault.Validation)
+	if got := w.count(t, `SELECT count(*) FROM audit_entry WHERE action = 'node.payout_address' AND actor = 'device' AND target = $1`, id); got != 1 {
+		t.Errorf("%d audit entries of one change", got)
 	}
 }

@@ -207,7 +207,8 @@ WHERE node_no = $1;
 SELECT payout_address, payout_address_before, payout_address_due, payout_address_changed_at FROM node WHERE node_no = $1;
 
 -- name: SetPayee :exec
-UPDATE node SET payout_address = $2, payout_address_before = $3, payout_address_due = $4, payout_address_changed_at = $5 WHERE node_no = $1;
+UPDATE node SET payout_address = $2, payout_address_before = $3, payout_address_due = $4, payout_address_changed_at = $5,
+    version = version + 1 WHERE node_no = $1;
 
 -- name: HasEarned :one
 SELECT EXISTS (SELECT FROM account a JOIN node n ON n.node_id = a.owner WHERE n.node_no = $1 AND a.kind IN ('payable', 'held'));

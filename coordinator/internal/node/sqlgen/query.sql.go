@@ -1782,7 +1782,8 @@ func (q *Queries) SetInventory(ctx context.Context, arg SetInventoryParams) erro
 }
 
 const setPayee = `-- name: SetPayee :exec
-UPDATE node SET payout_address = $2, payout_address_before = $3, payout_address_due = $4, payout_address_changed_at = $5 WHERE node_no = $1
+UPDATE node SET payout_address = $2, payout_address_before = $3, payout_address_due = $4, payout_address_changed_at = $5,
+    version = version + 1 WHERE node_no = $1
 `
 
 type SetPayeeParams struct {
