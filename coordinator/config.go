@@ -90,8 +90,9 @@ const (
 // DatabaseConfig says which Postgres to use. The dev profile starts a private
 // one when both are empty.
 type DatabaseConfig struct {
-	URL  Secret `toml:"url" env:"LUCID_DATABASE_URL" help:"Connection string, postgres://... or key=value pairs. serve needs it or name; without them dev starts a private server."`
-	Name string `toml:"name" env:"LUCID_DATABASE_NAME" help:"Database name, when libpq's own variables (PGHOST, PGUSER, PGPASSWORD, ...) say the rest."`
+	URL      Secret `toml:"url" env:"LUCID_DATABASE_URL" help:"Connection string, postgres://... or key=value pairs. serve needs it or name; without them dev starts a private server."`
+	OwnerURL Secret `toml:"owner_url" env:"LUCID_DATABASE_OWNER_URL" help:"Connection string of the role that owns the tables and migrates them; url's role then owns none and cannot write past the ledger's rules. Empty: url's role does both."`
+	Name     string `toml:"name" env:"LUCID_DATABASE_NAME" help:"Database name, when libpq's own variables (PGHOST, PGUSER, PGPASSWORD, ...) say the rest."`
 }
 
 // ConnString is what a connection pool is opened with; empty when no server

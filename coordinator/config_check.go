@@ -170,6 +170,7 @@ func (l *loader) checkMQTT() {
 
 func (l *loader) checkDatabase() {
 	c := &l.config.Database
+	l.require(c.OwnerURL == "" || c.OwnerURL != c.URL, "database.owner_url", "is database.url; name the role that owns the tables, or none")
 	l.require(c.URL == "" || c.Name == "", "database.name", "is set, and so is database.url; keep one of the two")
 	if c.URL == "" {
 		l.require(c.Name != "" || l.profile != ProfileServe, "database.url",

@@ -42,7 +42,7 @@ func PrivateDatabase(ctx context.Context, config *Config, log *slog.Logger) (Dat
 	if err != nil {
 		return Database{}, err
 	}
-	config.Database.URL = Secret(server.URL())
+	config.Database.URL, config.Database.OwnerURL = Secret(server.ProgramURL()), Secret(server.URL())
 	return Database{server}, nil
 }
 
@@ -177,7 +177,8 @@ tls = %q
 addr = %q
 [database]
 url = %q
-`, c.DataDir, c.API.Host, c.API.Port, c.API.TLS, c.MQTT.Addr, string(c.Database.URL)))
+owner_url = %q
+`, c.DataDir, c.API.Host, c.API.Port, c.API.TLS, c.MQTT.Addr, string(c.Database.URL), string(c.Database.OwnerURL)))
 }
 
 // replaceFile replaces a file whole, readable by its owner only.

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -58,17 +59,43 @@ func OpenFoundation(ctx context.Context, config Config, log *slog.Logger) (_ *Fo
 	if url == "" {
 		return nil, errors.New("no database: set LUCID_DATABASE_URL or --database-url (dev starts a private one by itself)")
 	}
-	if err := db.Migrate(ctx, url, log); err != nil {
+	if err := migrate(ctx, config.Database, log); err != nil {
 		return nil, err
 	}
 	if f.DB, err = db.Open(ctx, url); err != nil {
 		return nil, err
 	}
-	if err := f.loadKeys(ctx); err != nil {
+	if err := errors.Join(f.checkRole(ctx), f.loadKeys(ctx)); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// migrate brings the schema up to date as the tables' owner, where that is
+// another role than ours.
+func migrate(ctx context.Context, c DatabaseConfig, log *slog.Logger) error {
+	if c.OwnerURL == "" {
+		return db.Migrate(ctx, c.ConnString(), log)
+	}
+	if err := db.Migrate(ctx, string(c.OwnerURL), log); err != nil {
+		return err
+	}
+	return db.Grant(ctx, string(c.OwnerURL), c.ConnString())
+}
+
+// checkRole refuses a role that owns tables where another is said to: it could
+// write past the ledger's rules, and whoever set that up believes it cannot.
+func (f *Foundation) checkRole(ctx context.Context) error {
+	if f.Config.Database.OwnerURL == "" {
+		return nil
+	}
+	owned, err := db.Owned(ctx, f.DB)
+	if err == nil && len(owned) > 0 {
+		err = fmt.Errorf("the role of database.url owns %d tables (%s, ...): give them to the role of database.owner_url, "+
+			"with REASSIGN OWNED BY, as docs/ledger.md says", len(owned), owned[0])
+	}
+	return err
 }
 
 // closeTime is how long connections may take to close: one that a statement

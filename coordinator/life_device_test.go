@@ -38,8 +38,9 @@ func newLife(t *testing.T) *life { return newLifeTelling(t, slog.DiscardHandler)
 
 func newLifeTelling(t *testing.T, log slog.Handler) *life {
 	t.Helper()
+	owner := dbtest.URL(t)
 	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "data_dir", Value: t.TempDir()}, {Key: "database.url", Value: dbtest.URL(t)}, {Key: "api.port", Value: "0"},
+		{Key: "data_dir", Value: t.TempDir()}, {Key: "database.url", Value: dbtest.ProgramURL(t, owner)}, {Key: "database.owner_url", Value: owner}, {Key: "api.port", Value: "0"},
 		{Key: "mqtt.addr", Value: "127.0.0.1:0"}, {Key: "node.command_timeout", Value: "1s"},
 	})
 	l := &life{t: t}

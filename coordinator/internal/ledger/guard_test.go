@@ -73,6 +73,57 @@ func TestDatabaseRefusesCheats(t *testing.T) {
 	}
 }
 
+// programCheats are tries that only who owns no table must be refused: they go
+// round the triggers. It is refused the other cheats too.
+var programCheats = map[string]string{
+	"triggers off":                 `SET session_replication_role = replica; UPDATE account SET balance = 5`,
+	"triggers disabled":            `ALTER TABLE account DISABLE TRIGGER ALL; UPDATE account SET balance = 5`,
+	"trigger dropped":              `DROP TRIGGER account_guard ON account; UPDATE account SET balance = 5`,
+	"constraint dropped":           `ALTER TABLE account DROP CONSTRAINT account_covers`,
+	"function replaced":            `CREATE OR REPLACE FUNCTION posting_applies() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
+	"history rewritten by a table": `ALTER TABLE entry RENAME TO gone; CREATE TABLE entry (LIKE gone)`,
+	"balance from a trigger of its own": `CREATE TEMP TABLE mine (n int);
+		CREATE FUNCTION pg_temp.deeper() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE account SET balance = balance + 1; RETURN NULL; END $$;
+		CREATE TRIGGER deeper AFTER INSERT ON mine EXECUTE FUNCTION pg_temp.deeper(); INSERT INTO mine VALUES (1)`,
+	shadow: `CREATE TEMP TABLE account (account_no int, asset text, balance bigint);
+		INSERT INTO account SELECT account_no, 'USDT', 0 FROM public.account;` + openEntry + strings.ReplaceAll(both, "FROM account", "FROM public.account"),
+}
+
+// shadow is a balanced entry, which is let in, while a table of the cheat's own
+// stands before the accounts: the real balances have to follow.
+const shadow = "account of its own before the real one"
+
+func TestDatabaseRefusesCheatsOfAProgram(t *testing.T) {
+	run := func(name, sql string) {
+		t.Run(name, func(t *testing.T) {
+			owner := dbtest.New(t)
+			program, err := db.Open(t.Context(), dbtest.ProgramURL(t, owner.Config().ConnString()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer program.Close()
+			mustPost(t, program, ledger.Accrue("e1", noon, "pool_a", []ledger.Share{{NodeID: "node_a", Amount: 5}, {NodeID: "node_a", Amount: 5, Held: true}}, 0))
+			mustPost(t, program, ledger.Accrue("e2", noon, "pool_a", nil, 5))
+			_, cheated := program.Exec(t.Context(), sql)
+			if refused := cheated != nil; refused != (name != shadow) {
+				t.Errorf("refused with %v", cheated)
+			}
+			var sums int
+			err = owner.QueryRow(t.Context(), `SELECT count(*) FROM account a
+				WHERE balance <> (SELECT coalesce(sum(amount), 0) FROM posting p WHERE p.account_no = a.account_no)`).Scan(&sums)
+			if err != nil || sums != 0 {
+				t.Errorf("%d balances are not the sum of their postings, %v", sums, err)
+			}
+		})
+	}
+	for name, c := range cheats {
+		run(name, c.sql)
+	}
+	for name, sql := range programCheats {
+		run(name, sql)
+	}
+}
+
 // The cheats above fail for their own reason: without a fault the same SQL passes.
 func TestDatabaseAcceptsHonestSQL(t *testing.T) {
 	pool := dbtest.New(t)

@@ -52,8 +52,7 @@ func (s *Store) makePartition(ctx context.Context, at time.Time) error {
 }
 
 // makePartitionOf makes the table's partition that holds a time, unless it
-// exists. It is attached ready-made, because that does not block writers, as
-// CREATE ... PARTITION OF would.
+// exists. Functions of the database do so, since we need not own the table.
 func (s *Store) makePartitionOf(ctx context.Context, table series, at time.Time) error {
 	begin := table.begin(at)
 	name := table.partition(begin)
@@ -62,11 +61,7 @@ func (s *Store) makePartitionOf(ctx context.Context, table series, at time.Time)
 		if err != nil || exists {
 			return err
 		}
-		_, err = tx.Exec(ctx, fmt.Sprintf(
-			`CREATE TABLE %[1]s (LIKE %[2]s INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES);
-			 ALTER TABLE %[2]s ATTACH PARTITION %[1]s FOR VALUES FROM ('%[3]s') TO ('%[4]s')`,
-			pgx.Identifier{name}.Sanitize(), pgx.Identifier{table.table}.Sanitize(),
-			begin.Format(time.RFC3339), table.end(begin).Format(time.RFC3339)))
+		_, err = tx.Exec(ctx, "SELECT sample_partition_make($1, $2, $3, $4)", table.table, name, begin, table.end(begin))
 		return err
 	})
 	if err != nil {
@@ -123,7 +118,7 @@ func (s *Store) dropPartition(ctx context.Context, table series, name string, en
 		if _, err := tx.Exec(ctx, lockTimeout); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+pgx.Identifier{name}.Sanitize())
+		_, err := tx.Exec(ctx, "SELECT sample_partition_drop($1)", name)
 		return err
 	})
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	superuser = "lucid"
+	superuser = "lucid"         // owns the tables
+	program   = "lucid_program" // owns none
 	database  = "lucid"
 )
 
@@ -135,6 +136,11 @@ func (c *Cluster) URL() string { return c.url(database) }
 
 func (c *Cluster) url(name string) string {
 	return fmt.Sprintf("postgres://%s@/%s?host=%s", superuser, name, c.socket)
+}
+
+// ProgramURL is how to connect as a role that owns nothing.
+func (c *Cluster) ProgramURL() string {
+	return fmt.Sprintf("postgres://%s@/%s?host=%s", program, database, c.socket)
 }
 
 // Done is closed when the supervisor has ended and no server runs any more.

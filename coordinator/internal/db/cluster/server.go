@@ -161,7 +161,7 @@ func (s *server) tail() string {
 	return strings.TrimSpace(string(text[max(0, len(text)-logTailBytes):]))
 }
 
-// makeDatabase makes our database at the first start.
+// makeDatabase makes our database and the role of programs at the first start.
 func (c *Cluster) makeDatabase(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, c.url("postgres"))
 	if err != nil {
@@ -175,6 +175,13 @@ func (c *Cluster) makeDatabase(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("making database %s: %w", database, err)
+	}
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", program).Scan(&there)
+	if err == nil && !there {
+		_, err = conn.Exec(ctx, "CREATE ROLE "+program+" LOGIN")
+	}
+	if err != nil {
+		return fmt.Errorf("making role %s: %w", program, err)
 	}
 	return nil
 }

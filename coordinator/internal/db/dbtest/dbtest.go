@@ -56,6 +56,21 @@ func URL(t testing.TB) string {
 	return clone(t, template)
 }
 
+// ProgramURL gives the address of the same database as a role that owns no
+// table, as programs have it in production.
+func ProgramURL(t testing.TB, owner string) string {
+	t.Helper()
+	u, err := url.Parse(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.User("lucid_program")
+	if err := db.Grant(t.Context(), owner, u.String()); err != nil {
+		t.Fatal(err)
+	}
+	return u.String()
+}
+
 // Empty gives the address of a database without any schema.
 func Empty(t testing.TB) string {
 	t.Helper()
