@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,10 +89,10 @@ func TestNodeIsAskedOnce(t *testing.T) {
 		},
 		"hangs up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
-		asked := 0
-		node := answering(t, func(w http.ResponseWriter, r *http.Request) { asked++; handler(w, r) })
-		if _, err := node.Broadcast(t.Context(), []byte("raw"), tron.Signature{}); err == nil || asked != 1 {
-			t.Errorf("%s: asked %d times, %v", name, asked, err)
+		var asked atomic.Int64
+		node := answering(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); handler(w, r) })
+		if _, err := node.Broadcast(t.Context(), []byte("raw"), tron.Signature{}); err == nil || asked.Load() != 1 {
+			t.Errorf("%s: asked %d times, %v", name, asked.Load(), err)
 		}
 	}
 }
