@@ -9,8 +9,8 @@ import (
 	"lucid.internal/coordinator/internal/ledger"
 )
 
-// ReasonCapped: the node reached the most that it earns in a day; the rest of
-// its share stays unallocated.
+// ReasonCapped is why a share is cut: the node reached the most that it earns in
+// a day, and the rest stays unallocated.
 const ReasonCapped = "capped"
 
 // capped cuts the lines' shares to what their members may still earn that day.

@@ -83,7 +83,6 @@ type cheat struct {
 	answers func(s *sim, n *simNode, a *Answer, together []*simNode) // together: its likes that are asked at once
 	figures func(s *sim, n *simNode, f *Figures)
 	leaves  func(s *sim, n *simNode) bool
-	began   time.Time
 }
 
 func newSim(seed uint64, nodes int) *sim {
