@@ -23,12 +23,29 @@ func (b *Broker) attach(listener string, c *conn) error {
 	defer func() { b.leave(s, err) }()
 	c.session.Store(s)
 	b.server.Clients.Add(cl)
-	if err = b.server.SendConnack(cl, packets.CodeSuccess, false, nil); err != nil {
+	if err = b.welcome(s); err == nil {
+		err = b.read(s, c)
+	}
+	return err
+}
+
+// welcome makes the session the node's newest before it is told that it is
+// connected: who was told and connects anew must come after this one.
+func (b *Broker) welcome(s *session) error {
+	defer close(s.ready)
+	before, refused := b.supersede(s)
+	if refused != nil {
+		b.count.refused[refused.reason].Inc()
+		_ = b.server.SendConnack(s.mqtt, refused.code, false, nil) // it is closed next in any case
+		return refused
+	}
+	if err := b.server.SendConnack(s.mqtt, packets.CodeSuccess, false, nil); err != nil {
 		return err
 	}
-	b.establish(s)
-	err = b.read(s, c)
-	return err
+	if s.reader == nil {
+		b.establish(s, before)
+	}
+	return nil
 }
 
 // greet reads a CONNECT, checks it and gives the session. A refusal is

@@ -26,10 +26,7 @@ const (
 	maxReadersPerKey = 10
 )
 
-var (
-	errReaderChanged  = errors.New("the API key, or what it may read, has changed")
-	errTooManyReaders = errors.New("too many connections of integrations")
-)
+var errReaderChanged = errors.New("the API key, or what it may read, has changed")
 
 // reader is what a session of an integration may do.
 type reader struct {
@@ -120,19 +117,6 @@ func (b *Broker) loginReader(cl *mqtt.Client, c *packets.ConnectParams) (*sessio
 		client: Client{NodeID: keyID}, mqtt: cl, ready: make(chan struct{}),
 		reader: &reader{keyID: keyID, clientID: c.ClientIdentifier, filters: filters},
 	}, nil
-}
-
-// establishReader counts the connection, and closes the older one of the same
-// client. From here on finish is sure to come.
-func (b *Broker) establishReader(s *session) {
-	before, ok := b.readers.put(s)
-	switch {
-	case !ok:
-		b.count.refused[tooManyReaders].Inc()
-		s.mqtt.Stop(errTooManyReaders)
-	case before != nil:
-		before.mqtt.Stop(packets.ErrSessionTakenOver)
-	}
 }
 
 // CheckReaders closes the connections of integrations whose key has ended, or

@@ -215,7 +215,8 @@ func TestReaderConnectionsAreBounded(t *testing.T) {
 	for i := 1; i < maxReadersPerKey; i++ {
 		served(dial(fmt.Sprint("c", i)))
 	}
-	dial("one-too-many")
-	want(t, "closed", next(t, lost), "one-too-many")
+	if _, err := r.dial(r.reader("one-too-many")); err == nil {
+		t.Error("one too many is connected")
+	}
 	want(t, "counted", r.refused(tooManyReaders), 1)
 }

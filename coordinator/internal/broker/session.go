@@ -63,16 +63,25 @@ func (r *registry) get(nodeID string) *session {
 	return r.current[nodeID]
 }
 
-// establish brings a session up: the older connection of the node is closed,
-// and OnConnect is called once that of the older one has returned.
-func (b *Broker) establish(s *session) {
-	defer close(s.ready)
-	if s.reader != nil {
-		b.establishReader(s)
-		return
+// supersede makes a session its client's current one, closes the older one and
+// gives it, if there was one.
+func (b *Broker) supersede(s *session) (before *session, refused *refusal) {
+	ok := true
+	if s.reader == nil {
+		before = b.sessions.put(s)
+	} else if before, ok = b.readers.put(s); !ok {
+		return nil, &refusal{packets.ErrServerUnavailable, tooManyReaders}
 	}
-	if before := b.sessions.put(s); before != nil {
+	if before != nil {
 		before.mqtt.Stop(packets.ErrSessionTakenOver)
+	}
+	return before, nil
+}
+
+// establish brings a node's session up: OnConnect is called once that of the
+// older one has returned.
+func (b *Broker) establish(s, before *session) {
+	if before != nil {
 		select {
 		case <-before.ready:
 		case <-b.ctx.Done():
