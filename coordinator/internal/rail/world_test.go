@@ -92,7 +92,7 @@ type world struct {
 
 func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), now: &process{}}
-	config, err := pgxpool.ParseConfig(dbtest.URL(t))
+	config, err := pgxpool.ParseConfig(dbtest.ProgramURL(t, dbtest.URL(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
