@@ -1,8 +1,8 @@
 package api
 
 import (
-	"crypto/ed25519"
 	"cmp"
+	"crypto/ed25519"
 	"net/http"
 	"strconv"
 	"strings"
