@@ -41,17 +41,20 @@ type Node struct {
 // Node makes another node of the network.
 func (c *Chain) Node() *Node { return &Node{chain: c} }
 
-// ServeHTTP answers as java-tron does.
+// question is what the calls of the API ask, all of them together.
+type question struct {
+	Transaction string
+	Value       string
+	Num         int64
+	Address     string
+	Data        string
+	Contract    string `json:"contract_address"`
+}
+
+// ServeHTTP answers as java-tron does, or as the node's faults want it.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var question struct {
-		Transaction string
-		Value       string
-		Num         int64
-		Address     string
-		Data        string
-		Contract    string `json:"contract_address"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
+	var asked question
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
 		http.Error(w, "no JSON", http.StatusBadRequest)
 		return
 	}
@@ -71,39 +74,46 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "<html>")
 		return
 	}
-	v := view{n, how, n.solid(how)}
-	var answer any
-	switch path := r.URL.Path; path {
-	case "/wallet/getnowblock":
-		answer = v.blockJSON(len(n.chain.blocks) - 1)
-	case "/wallet/broadcasthex":
-		answer = v.broadcast(question.Transaction)
-	case "/wallet/getchainparameters":
-		answer = m{"chainParameter": []m{{"key": "getMaintenanceTimeInterval", "value": 21_600_000}, {"key": "getEnergyFee", "value": EnergySun}, {"key": "getTransactionFee", "value": BandwidthSun}, {"key": "getAllowTvm"}}}
-	case "/wallet/triggerconstantcontract", "/walletsolidity/triggerconstantcontract":
-		answer = v.call(question.Data)
-	case "/walletsolidity/getnowblock":
-		answer = v.blockJSON(v.solid)
-	case "/walletsolidity/getblockbynum":
-		answer = v.blockByNumber(question.Num)
-	case "/walletsolidity/gettransactioninfobyid":
-		answer = v.receipt(question.Value)
-	case "/walletsolidity/gettransactionbyid":
-		answer = v.transaction(question.Value)
-	case "/walletsolidity/getaccount":
-		answer = v.account(question.Address)
-	default:
+	answer := view{n, how, n.solid(how)}.answer(r.URL.Path, asked)
+	switch {
+	case answer == nil:
 		http.NotFound(w, r)
 		return
-	}
-	if how == LostAfter {
+	case how == LostAfter:
 		panic(http.ErrAbortHandler)
-	}
-	if how == Unknown {
+	case how == Unknown:
 		answer = m{}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(answer)
+}
+
+// answer is nil for a path that there is not.
+func (v view) answer(path string, asked question) any {
+	switch path {
+	case "/wallet/getnowblock":
+		return v.blockJSON(len(v.chain.blocks) - 1)
+	case "/wallet/broadcasthex":
+		return v.broadcast(asked.Transaction)
+	case "/wallet/getchainparameters":
+		return m{"chainParameter": []m{
+			{"key": "getMaintenanceTimeInterval", "value": 21_600_000}, {"key": "getEnergyFee", "value": EnergySun},
+			{"key": "getTransactionFee", "value": BandwidthSun}, {"key": "getAllowTvm"},
+		}}
+	case "/wallet/triggerconstantcontract", "/walletsolidity/triggerconstantcontract":
+		return v.call(asked.Data)
+	case "/walletsolidity/getnowblock":
+		return v.blockJSON(v.solid)
+	case "/walletsolidity/getblockbynum":
+		return v.blockByNumber(asked.Num)
+	case "/walletsolidity/gettransactioninfobyid":
+		return v.receipt(asked.Value)
+	case "/walletsolidity/gettransactionbyid":
+		return v.transaction(asked.Value)
+	case "/walletsolidity/getaccount":
+		return v.account(asked.Address)
+	}
+	return nil
 }
 
 type m = map[string]any
