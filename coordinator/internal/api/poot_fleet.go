@@ -33,7 +33,7 @@ type statisticsBody struct {
 	Challenges  int64           `json:"challenges" doc:"That ended in this time, whatever came of them."`
 	Nodes       int64           `json:"nodes" doc:"That had a challenge end."`
 	ByStatus    byStatusBody    `json:"by_status"`
-	SuccessRate orNull[ratio]   `json:"success_rate" doc:"Valid ones of those that count: valid, invalid, late and missed. null without any."`
+	SuccessRate *ratio          `json:"success_rate" nullable:"true" doc:"Valid ones of those that count: valid, invalid, late and missed. null without any."`
 	AnswerMs    orNull[takenMs] `json:"answer_ms" doc:"From issue to receipt, of all that were answered; null without any."`
 	Scores      scoresBody      `json:"scores" doc:"Now, of all nodes with a counted verdict."`
 }
@@ -84,7 +84,7 @@ func shapeStatistics(timeRange string, all score.Statistics) statisticsBody {
 		},
 	}
 	if rate, some := all.Success(); some {
-		b.SuccessRate.value = (*ratio)(&rate)
+		b.SuccessRate = (*ratio)(&rate)
 	}
 	if all.Answered > 0 {
 		b.AnswerMs.value = &takenMs{all.MeanMs, all.MedianMs, all.P95Ms}
