@@ -14,6 +14,7 @@ import (
 
 	"lucid.internal/agent/internal/collect"
 	"lucid.internal/agent/internal/command"
+	"lucid.internal/agent/internal/homeassistant"
 	"lucid.internal/agent/internal/identity"
 	"lucid.internal/agent/internal/link"
 	"lucid.internal/agent/internal/prove"
@@ -54,6 +55,7 @@ type Agent struct {
 	prover    *prove.Prover
 	throttle  atomic.Uint32 // of the newest sample
 	control   *command.Control
+	bridge    *homeassistant.Bridge // to the owner's Home Assistant; nil: none
 
 	challenges chan link.Message
 	commands   chan link.Message // and configurations
@@ -117,6 +119,7 @@ func New(config Config) (*Agent, error) {
 	}
 	a.recorder = newRecorder(a.queue, config.Now, newClock(config.Root, config.Now))
 	a.takeInventory()
+	a.bridge = newBridge(&config, id.NodeID, a.inventory.Load())
 	a.journal.progress.Run = a.recorder.run
 	a.prover = prove.New(prove.Config{
 		NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Device: id.Device,
@@ -168,6 +171,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	workers.Go(func() { a.keep(work) })
 	workers.Go(func() { a.prove(work) })
 	workers.Go(func() { a.obey(work) })
+	if a.bridge != nil {
+		workers.Go(func() { a.bridge.Run(ctx) }) // its farewell needs no drain
+	}
 
 	a.intervals = a.wantedIntervals()
 	resting := true // the next sample is what rates are measured from; not recorded
@@ -226,6 +232,9 @@ func (a *Agent) sample(rested bool) (resting bool) {
 	if !rested {
 		s.UpdateAnnounced = a.announced()
 		a.recorder.record(s)
+		if a.bridge != nil {
+			a.bridge.Show(s)
+		}
 	}
 	return false
 }

@@ -21,11 +21,15 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"lucid.internal/agent/internal/homeassistant"
 	"lucid.internal/agent/internal/spool"
 	"lucid.internal/shared/wire"
 )
 
-var errNoSetting = errors.New("no such setting")
+var errNoSetting = homeassistant.ErrNoSetting
+
+// homeAssistant is the one section of a file.
+const homeAssistant = "home_assistant"
 
 // Config of an agent. Default gives usable settings.
 type Config struct {
@@ -38,6 +42,8 @@ type Config struct {
 	SpoolMax        int64         // spool_max: bytes there; 0: samples wait in memory only
 	StatusFile      string        // status_file: on tmpfs; "" writes none
 	LogLevel        slog.Level    // log_level
+
+	HomeAssistant homeassistant.Settings // section [home_assistant]
 
 	// What the process gives.
 	Version  string
@@ -73,6 +79,16 @@ func (c *Config) Load(file, text string) error {
 		return inFile(file, err)
 	}
 	var wrong []error
+	if meta.Type(homeAssistant) == "Hash" { // another type stays, and is no setting
+		inner := make(map[string]toml.Primitive)
+		if err := meta.PrimitiveDecode(values[homeAssistant], &inner); err != nil {
+			wrong = append(wrong, inFile(file, err))
+		}
+		delete(values, homeAssistant)
+		for key, value := range inner {
+			values[homeAssistant+"."+key] = value
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if err := meta.PrimitiveDecode(values[key], setting{c, key}); err != nil {
 			wrong = append(wrong, inFile(file, err))
@@ -151,6 +167,9 @@ func (c *Config) Set(key, value string) (err error) {
 		}
 	default:
 		err = errNoSetting
+		if inner, found := strings.CutPrefix(key, homeAssistant+"."); found {
+			err = c.HomeAssistant.Set(inner, value)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
@@ -203,6 +222,9 @@ func (c *Config) Validate() error {
 	}
 	if c.StateDir == "" {
 		refuse("state_dir: missing")
+	}
+	for _, err := range c.HomeAssistant.Validate() {
+		refuse("%s.%w", homeAssistant, err)
 	}
 	return errors.Join(wrong...)
 }

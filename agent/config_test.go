@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/agent/internal/homeassistant"
 	"lucid.internal/shared/wire"
 )
 
@@ -20,6 +21,10 @@ spool_dir = "/tmp/spool"
 spool_max = "1MiB"
 status_file = ""
 log_level = "debug"
+[home_assistant]
+broker = "mqtts://home.local"
+user = "pi"
+enabled = "false"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +36,9 @@ log_level = "debug"
 		c.PublishInterval != 2*time.Second || c.StateDir != "/tmp/state" || c.StatusFile != "" ||
 		c.spoolDir() != "/tmp/spool" || c.SpoolMax != 1<<20 || c.LogLevel != slog.LevelDebug {
 		t.Errorf("config = %+v", c)
+	}
+	if c.HomeAssistant != (homeassistant.Settings{Broker: "mqtts://home.local", User: "pi", Off: true}) {
+		t.Errorf("home_assistant = %+v", c.HomeAssistant)
 	}
 }
 
@@ -53,6 +61,10 @@ colour = "red"
 "in quotes" = 1
 dotted.key = 1
 [[list]]
+[home_assistant]
+broker = "mqtt://home.local"
+enabled = "perhaps"
+colour = "red"
 `)
 	for _, want := range []string{
 		"agent.toml:2: servers: item 1 is 8883, want a text in quotes",
@@ -62,6 +74,8 @@ dotted.key = 1
 		"agent.toml:6: colour: no such setting",
 		"agent.toml:7: section: no such setting",
 		"agent.toml:10: list: no such setting",
+		`agent.toml:13: home_assistant.enabled: "perhaps" is not one of true, false`,
+		"agent.toml:14: home_assistant.colour: no such setting",
 	} {
 		if loadErr == nil || !strings.Contains(loadErr.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, loadErr)
@@ -77,6 +91,14 @@ dotted.key = 1
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q:\n%v", want, err)
 		}
+	}
+	c = Default()
+	c.HomeAssistant.Broker = "home.local"
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "home_assistant.broker: want mqtt://") {
+		t.Errorf("error = %v", err)
+	}
+	if err := c.Load("agent.toml", "\nhome_assistant = \"mqtt://home.local\"\n"); err == nil || !strings.Contains(err.Error(), "agent.toml:2: ") {
+		t.Errorf("error = %v, want that it is a section", err)
 	}
 	c = Default()
 	c.PublishInterval = time.Second

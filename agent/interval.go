@@ -72,6 +72,7 @@ func (a *Agent) take(settings Config) {
 		"spool_dir":   settings.SpoolDir != a.config.SpoolDir,
 		"spool_max":   settings.SpoolMax != a.config.SpoolMax,
 		"status_file": settings.StatusFile != a.config.StatusFile,
+		homeAssistant: settings.HomeAssistant != a.config.HomeAssistant,
 	} {
 		if differs {
 			a.config.Logger.Warn("this setting is followed after a restart only", "setting", name)

@@ -50,7 +50,8 @@ type Report struct {
 	Settings        Settings          `json:"settings"`
 	Update          *wire.Update      `json:"update,omitempty"` // that was announced and does not run here
 	Absent          map[string]string `json:"absent,omitempty"`
-	Verdict         *wire.Verdict     `json:"verdict,omitempty"` // the last one
+	Verdict         *wire.Verdict     `json:"verdict,omitempty"`        // the last one
+	HomeAssistant   string            `json:"home_assistant,omitempty"` // how it stands with it, in words
 
 	// CollectMs is how long each subject took in the last sample; one that
 	// gave nothing is in Absent.
@@ -138,6 +139,9 @@ func (a *Agent) describe() *Report {
 		SpoolBytes:  queue.DiskBytes, SpoolError: a.journal.spool,
 		Absent: a.recorder.absent, Verdict: a.journal.verdict,
 		CollectMs: make(map[string]float64), Settings: a.settings(),
+	}
+	if a.bridge != nil {
+		r.HomeAssistant = a.bridge.State()
 	}
 	if a.announced() != "" {
 		r.Update = a.control.Desired().Update

@@ -18,7 +18,7 @@ func TestEveryFlagAndSettingIsDocumented(t *testing.T) {
 	}
 	flagLine := regexp.MustCompile(`(?m)^  -(\S+).*\n.*?(?:\(default "?([^"\n]*?)"?\))?$`)
 	flags := 0
-	for _, name := range []string{"enroll", "run", "status", "doctor", "sign"} {
+	for _, name := range []string{"enroll", "run", "status", "doctor", "withdraw", "sign"} {
 		_, section, found := strings.Cut(string(text), "\n## lucid-agent "+name+"\n")
 		if !found {
 			t.Fatalf("no section on %s", name)
@@ -54,18 +54,20 @@ func TestEveryFlagAndSettingIsDocumented(t *testing.T) {
 		t.Errorf("only %d flags were found: the test is broken", flags)
 	}
 	settings := regexp.MustCompile(`(?m)^\tcase "([a-z_]+)":$`)
-	code, err := os.ReadFile("../../config.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := settings.FindAllStringSubmatch(string(code), -1)
-	for _, m := range found {
-		if lineWith(string(text), "| `"+m[1]+"` |") == "" {
-			t.Errorf("no line on the setting %s", m[1])
+	for section, file := range map[string]string{"": "../../config.go", "home_assistant.": "../../internal/homeassistant/settings.go"} {
+		code, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(found) < 6 {
-		t.Errorf("only %d settings were found: the test is broken", len(found))
+		found := settings.FindAllStringSubmatch(string(code), -1)
+		for _, m := range found {
+			if lineWith(string(text), "| `"+section+m[1]+"` |") == "" {
+				t.Errorf("no line on the setting %s", section+m[1])
+			}
+		}
+		if len(found) < 6 {
+			t.Errorf("only %d settings were found in %s: the test is broken", len(found), file)
+		}
 	}
 }
 

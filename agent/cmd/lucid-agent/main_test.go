@@ -53,6 +53,8 @@ func TestCommandLine(t *testing.T) {
 		{"doctor --server here", 2, "", `servers: "here" is not host:port`},
 		{"sign --state-dir " + dir + "/none", 2, "", "--payout-address is missing"},
 		{"sign --payout-address T1 --state-dir " + dir + "/none", 1, "", "this machine is not enrolled: no identity in " + dir + "/none"},
+		{"withdraw --state-dir " + dir + "/none", 1, "", "no home_assistant.broker in the settings"},
+		{"withdraw --config " + bad, 2, "", bad + ":2: colour: no such setting"},
 		{"status --status-file " + dir + "/none", 3, "", "no agent is running"},
 		{"status --status-file " + bad, 1, "", "invalid character"},
 	} {

@@ -111,6 +111,9 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 		line("update", "%s is announced for ring %s%s; this is %s. It is yours to install: sudo apt-get install --only-upgrade lucid-agent",
 			u.Version, u.Ring, within(u.Window), r.Version)
 	}
+	if r.HomeAssistant != "" {
+		line("at home", "Home Assistant: %s", r.HomeAssistant)
+	}
 	if v := r.Verdict; v != nil {
 		verdict := v.Verdict
 		if v.Reason != "" {

@@ -1,6 +1,7 @@
 package coordtest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"log/slog"
 	"strings"
@@ -38,7 +39,8 @@ type Broker struct {
 type BrokerConfig struct {
 	Addr     string // default a free loopback port
 	TLS      *tls.Config
-	Password string // when set, the only one accepted; user name and client id must agree
+	Password string // when set, the only one accepted
+	User     string // that goes with it; default the client id
 	// Refuse, when it gives true, leaves a publication unacknowledged and
 	// breaks the connection, after it was recorded in Published: what a
 	// coordinator does that dies between commit and acknowledgement.
@@ -116,7 +118,7 @@ func (*hook) Provides(b byte) bool {
 
 func (h *hook) OnConnectAuthenticate(c *mqtt.Client, pk packets.Packet) bool {
 	return h.config.Password == "" ||
-		string(pk.Connect.Password) == h.config.Password && string(pk.Connect.Username) == c.ID
+		string(pk.Connect.Password) == h.config.Password && string(pk.Connect.Username) == cmp.Or(h.config.User, c.ID)
 }
 
 func (h *hook) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool {

@@ -1,6 +1,6 @@
 // Package link owns the MQTT connection to a coordinator: dialling with the
 // coordinator's own CA, back-off, the will, subscriptions, and publishing
-// with a real acknowledgement. It is the only package that imports paho.
+// with a real acknowledgement.
 //
 // It must never trust another CA than the one it was given, keep a message
 // for later, or report a publication as done that was not acknowledged.
