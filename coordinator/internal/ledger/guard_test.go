@@ -85,6 +85,12 @@ var programCheats = map[string]string{
 	"balance from a trigger of its own": `CREATE TEMP TABLE mine (n int);
 		CREATE FUNCTION pg_temp.deeper() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE account SET balance = balance + 1; RETURN NULL; END $$;
 		CREATE TRIGGER deeper AFTER INSERT ON mine EXECUTE FUNCTION pg_temp.deeper(); INSERT INTO mine VALUES (1)`,
+	"balance by a borrowed trigger": openEntry + both + `CREATE TEMP TABLE mine (entry_id uuid, account_no int, amount bigint);
+		CREATE TRIGGER borrowed AFTER INSERT ON mine REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION posting_applies();` +
+		strings.Replace(both, "INTO posting", "INTO mine", 1),
+	"end of the chain by a borrowed trigger": `CREATE TEMP TABLE mine (entry_id uuid, prev_hash bytea, hash bytea, xid xid8);
+		CREATE TRIGGER borrowed BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION entry_joins_chain();
+		INSERT INTO mine (prev_hash, hash) SELECT hash, decode(repeat('33', 32), 'hex') FROM ledger_head`,
 	shadow: `CREATE TEMP TABLE account (account_no int, asset text, balance bigint);
 		INSERT INTO account SELECT account_no, 'USDT', 0 FROM public.account;` + openEntry + strings.ReplaceAll(both, "FROM account", "FROM public.account"),
 }
