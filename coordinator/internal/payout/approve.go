@@ -2,12 +2,9 @@ package payout
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -23,23 +20,33 @@ type Person struct {
 }
 
 // CheckSecond refuses who may not decide beside another one: a program, and the
-// same person, also by an API key of theirs.
+// same person, also by an API key of theirs, or one that such a key made.
 func CheckSecond(ctx context.Context, tx db.Tx, second Person, first string) error {
 	if !second.Human {
 		return fault.New(fault.RoleTooLow, "an API key decides nothing about money: log in as a user")
 	}
-	maker := first
-	if strings.HasPrefix(first, "key_") {
-		actor, err := sqlgen.New(tx).MakerOfKey(ctx, first)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return fmt.Errorf("read who made %s: %w", first, err)
-		}
-		maker = actor
+	makers, err := sqlgen.New(tx).Makers(ctx, first)
+	if err != nil {
+		return fmt.Errorf("read who made %s: %w", first, err)
 	}
-	if second.Actor == first || second.Actor == maker {
+	if second.Actor == first || slices.Contains(makers, second.Actor) {
 		return fault.New(fault.RoleTooLow, "%s asked for it, and so cannot approve it: a second person must", first)
 	}
 	return nil
+}
+
+// namesOf are all under which whoever stands behind an actor can ask for money:
+// limits count them together, or a new API key would begin anew.
+func namesOf(ctx context.Context, q *sqlgen.Queries, actor string) ([]string, error) {
+	makers, err := q.Makers(ctx, actor)
+	if err != nil {
+		return nil, fmt.Errorf("read who made %s: %w", actor, err)
+	}
+	names, err := q.Made(ctx, makers)
+	if err != nil {
+		return nil, fmt.Errorf("read the API keys of %s: %w", actor, err)
+	}
+	return names, nil
 }
 
 // Approve lets a payout that needs it be paid. Approving it again changes nothing.

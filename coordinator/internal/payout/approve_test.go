@@ -1,6 +1,7 @@
 package payout_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,63 @@ func TestOnlyASecondPersonApproves(t *testing.T) {
 	if _, err := store.ApproveBatch(ctx, bob, b.ID); !fault.Has(err, fault.StateNotAllowed) {
 		t.Errorf("nothing to approve: %v", err)
 	}
+}
+
+// madeKey is on record as an API key of somebody's.
+func (w *world) madeKey(maker, key string) {
+	w.t.Helper()
+	err := db.InTx(w.t.Context(), w.pool, func(tx db.Tx) error {
+		return audit.Write(w.t.Context(), tx, audit.By{Actor: maker}.Record("apikey.create", key, nil, nil))
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// One person with many keys would have stayed below the limit with each.
+func TestKeysOfOnePersonShareTheLimit(t *testing.T) {
+	w := newWorld(t)
+	for i, by := range []string{"user_ada", "key_1", "key_2", "key_of_key", "user_bob"} {
+		id := fmt.Sprintf("node_%d", i)
+		w.earning(id, 200)
+		if i == 0 {
+			w.madeKey("user_ada", "key_1")
+			w.madeKey("user_ada", "key_2")
+			w.madeKey("key_2", "key_of_key")
+			w.madeKey("system", "key_bootstrap")
+		}
+		store := w.store(func(c *payout.Config) { c.ApprovalFrom = ledger.USDT(100) })
+		p := must(t)(store.Create(t.Context(), audit.By{Actor: by}, "k", ask(id, 60)))
+		if want := i > 0 && by != "user_bob"; p.NeedsApproval != want {
+			t.Errorf("60 USDT of %s, after the names before: needs approval %t", by, p.NeedsApproval)
+		}
+	}
+}
+
+// A key that her key made is hers as well.
+func TestNobodyApprovesThroughAKeyThatMadeAKey(t *testing.T) {
+	w := newWorld(t)
+	w.earning("node_a", 200)
+	w.madeKey("user_ada", "key_1")
+	w.madeKey("key_1", "key_2")
+	store := w.store(func(c *payout.Config) { c.ApprovalFrom = ledger.USDT(100) })
+	p := must(t)(store.Create(t.Context(), audit.By{Actor: "key_2"}, "k", ask("node_a", 100)))
+	refuse(t, fault.RoleTooLow)(store.Approve(t.Context(), ada, p.ID))
+}
+
+// Who approves a payout approves its address too: a change that comes to count
+// afterwards is not what two people said.
+func TestApprovedPayoutGoesToTheApprovedAddressOnly(t *testing.T) {
+	w := newWorld(t)
+	w.earning("node_a", 200)
+	store, ctx := w.store(func(c *payout.Config) { c.ApprovalFrom = ledger.USDT(100) }), t.Context()
+	p := must(t)(store.Create(ctx, ada.By, "k", ask("node_a", 100)))
+	must(t)(store.Approve(ctx, payout.Person{By: audit.By{Actor: "user_bob"}, Human: true}, p.ID))
+	w.exec(`UPDATE node SET payout_address = $1`, otherAddress)
+	w.wantTaken(9, "")
+	refuse(t, fault.BadPayoutAddress)(store.Start(ctx, ada.By, p.ID))
+	w.exec(`UPDATE node SET payout_address = $1`, address)
+	w.wantTaken(9, "node_a")
 }
 
 func TestRoundsKeepWithinTheBudget(t *testing.T) {

@@ -49,7 +49,7 @@ func readBudget(ctx context.Context, on sqlgen.DBTX, at time.Time) (Budget, erro
 	} else if err != nil {
 		return Budget{}, fmt.Errorf("read the budget of automatic payouts: %w", err)
 	}
-	spent, err := q.CreatedSince(ctx, sqlgen.CreatedSinceParams{CreatedBy: audit.System, Since: at.Add(-day)})
+	spent, err := q.CreatedSince(ctx, sqlgen.CreatedSinceParams{Creators: []string{audit.System}, Since: at.Add(-day)})
 	if err != nil {
 		return Budget{}, fmt.Errorf("sum up automatic payouts: %w", err)
 	}

@@ -83,13 +83,18 @@ func (s *Store) insert(ctx context.Context, tx db.Tx, creator string, batchID *s
 	return payouts, publishChanges(ctx, tx, payouts)
 }
 
-// needsApproval counts what the creator asked for in the last 24 hours. Of
+// needsApproval counts what the creator asked for in the last 24 hours, under
+// whatever name. Of
 // automatic rounds the standing budget was approved before.
 func (s *Store) needsApproval(ctx context.Context, q *sqlgen.Queries, creator string, lines []Line, at time.Time) (bool, error) {
 	if creator == audit.System {
 		return false, nil
 	}
-	before, err := q.CreatedSince(ctx, sqlgen.CreatedSinceParams{CreatedBy: creator, Since: at.Add(-day)})
+	names, err := namesOf(ctx, q, creator)
+	if err != nil {
+		return false, err
+	}
+	before, err := q.CreatedSince(ctx, sqlgen.CreatedSinceParams{Creators: names, Since: at.Add(-day)})
 	if err != nil {
 		return false, fmt.Errorf("sum up the payouts of %s: %w", creator, err)
 	}

@@ -22,8 +22,8 @@ FROM (SELECT unnest(@payout_ids::text[]) AS payout_id, unnest(@node_nos::integer
 SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = ANY(@payout_ids::text[]) ORDER BY payout_no;
 
 -- name: CreatedSince :one
--- What somebody asked for; what was cancelled moved nothing.
-SELECT coalesce(sum(amount), 0)::bigint FROM payout WHERE created_by = @created_by AND created_at > @since AND status <> 'cancelled';
+-- What somebody asked for, under all his names; what was cancelled moved nothing.
+SELECT coalesce(sum(amount), 0)::bigint FROM payout WHERE created_by = ANY(@creators::text[]) AND created_at > @since AND status <> 'cancelled';
 
 -- name: InsertBatch :exec
 INSERT INTO payout_batch (batch_id, created_by, created_at, dropped) VALUES (@batch_id, @created_by, @created_at, @dropped);
@@ -46,9 +46,23 @@ INSERT INTO payout_request (request_key, input, made, at) VALUES (@request_key, 
 -- name: Approve :exec
 UPDATE payout SET approved_by = @approved_by, approved_at = @approved_at, updated_at = @approved_at WHERE payout_no = @payout_no;
 
--- name: MakerOfKey :one
--- Who made an API key.
-SELECT actor FROM audit_entry WHERE action = 'apikey.create' AND target = @key_id ORDER BY entry_no DESC LIMIT 1;
+-- name: Makers :many
+-- Somebody and, of an API key, who made it, who made that, and so on.
+WITH RECURSIVE makers AS (
+    SELECT @actor::text AS actor
+    UNION
+    SELECT a.actor FROM makers m JOIN audit_entry a ON a.action = 'apikey.create' AND a.target = m.actor
+)
+SELECT actor FROM makers WHERE actor <> 'system';
+
+-- name: Made :many
+-- Somebody and all API keys that were made by these, or by such keys.
+WITH RECURSIVE made AS (
+    SELECT unnest(@actors::text[]) AS actor
+    UNION
+    SELECT a.target FROM made m JOIN audit_entry a ON a.action = 'apikey.create' AND a.actor = m.actor
+)
+SELECT actor::text FROM made;
 
 -- name: Budget :one
 SELECT * FROM payout_budget WHERE ended_at IS NULL;

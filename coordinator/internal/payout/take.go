@@ -25,8 +25,8 @@ const (
 // is paid to: the node's effective one now. They are the rail's from then on; it
 // settles or fails each.
 //
-// Left pending is what is scheduled for later, and what belongs to a node that
-// is held or has no address now. While payouts are halted, Take is
+// Left pending is what is scheduled for later, what belongs to a node that is
+// held or has no address now, and what was approved for another address. While payouts are halted, Take is
 // fault.StateNotAllowed.
 func (s *Store) Take(ctx context.Context, tx db.Tx, by audit.By, rail Rail, most int) ([]Payout, error) {
 	if err := passGate(ctx, tx); err != nil {
@@ -70,7 +70,7 @@ func (s *Store) lockPayable(ctx context.Context, tx db.Tx, most int, at time.Tim
 		}
 		known := len(leftOut)
 		for _, row := range rows {
-			if held[row.Payout.NodeNo] || s.cfg.checkAddress(row.Address) != nil {
+			if held[row.Payout.NodeNo] || s.cfg.checkPayee(row.Payout, row.Address) != nil {
 				leftOut = append(leftOut, row.Payout.NodeNo)
 			}
 		}
@@ -120,8 +120,8 @@ func (s *Store) mayStart(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow
 	case p.ScheduledAt != nil && p.ScheduledAt.After(at):
 		return fault.New(fault.StateNotAllowed, "payout %s is scheduled for %s", p.PayoutID, p.ScheduledAt.UTC().Format(time.RFC3339))
 	}
-	if err := s.cfg.checkAddress(row.Address); err != nil {
-		return fault.Wrap(fault.BadPayoutAddress, err, "%s has no address to be paid to now", row.NodeID)
+	if err := s.cfg.checkPayee(p, row.Address); err != nil {
+		return fault.Wrap(fault.BadPayoutAddress, err, "%s cannot be paid now: %s", row.NodeID, err)
 	}
 	held, err := s.cfg.Held(ctx, tx, []int32{p.NodeNo})
 	if err != nil {
@@ -131,6 +131,15 @@ func (s *Store) mayStart(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow
 		return fault.New(fault.Held, "%s is held: nothing is paid to it", row.NodeID)
 	}
 	return nil
+}
+
+// checkPayee tells why a payout is not paid to the address of its node. Who
+// approved it saw an address, and that alone was approved.
+func (t Terms) checkPayee(p sqlgen.Payout, address string) error {
+	if p.NeedsApproval && address != p.WalletAddress {
+		return fmt.Errorf("its payout was approved for %s, which is not the address of the node any more: cancel it and make another", p.WalletAddress)
+	}
+	return t.checkAddress(address)
 }
 
 // begin makes a pending payout processing.

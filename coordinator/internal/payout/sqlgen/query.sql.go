@@ -138,17 +138,17 @@ func (q *Queries) CountPayouts(ctx context.Context, arg CountPayoutsParams) (int
 }
 
 const createdSince = `-- name: CreatedSince :one
-SELECT coalesce(sum(amount), 0)::bigint FROM payout WHERE created_by = $1 AND created_at > $2 AND status <> 'cancelled'
+SELECT coalesce(sum(amount), 0)::bigint FROM payout WHERE created_by = ANY($1::text[]) AND created_at > $2 AND status <> 'cancelled'
 `
 
 type CreatedSinceParams struct {
-	CreatedBy string
-	Since     time.Time
+	Creators []string
+	Since    time.Time
 }
 
-// What somebody asked for; what was cancelled moved nothing.
+// What somebody asked for, under all his names; what was cancelled moved nothing.
 func (q *Queries) CreatedSince(ctx context.Context, arg CreatedSinceParams) (int64, error) {
-	row := q.db.QueryRow(ctx, createdSince, arg.CreatedBy, arg.Since)
+	row := q.db.QueryRow(ctx, createdSince, arg.Creators, arg.Since)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -473,16 +473,64 @@ func (q *Queries) LockQueue(ctx context.Context, arg LockQueueParams) ([]LockQue
 	return items, nil
 }
 
-const makerOfKey = `-- name: MakerOfKey :one
-SELECT actor FROM audit_entry WHERE action = 'apikey.create' AND target = $1 ORDER BY entry_no DESC LIMIT 1
+const made = `-- name: Made :many
+WITH RECURSIVE made AS (
+    SELECT unnest($1::text[]) AS actor
+    UNION
+    SELECT a.target FROM made m JOIN audit_entry a ON a.action = 'apikey.create' AND a.actor = m.actor
+)
+SELECT actor::text FROM made
 `
 
-// Who made an API key.
-func (q *Queries) MakerOfKey(ctx context.Context, keyID string) (string, error) {
-	row := q.db.QueryRow(ctx, makerOfKey, keyID)
-	var actor string
-	err := row.Scan(&actor)
-	return actor, err
+// Somebody and all API keys that were made by these, or by such keys.
+func (q *Queries) Made(ctx context.Context, actors []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, made, actors)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var actor string
+		if err := rows.Scan(&actor); err != nil {
+			return nil, err
+		}
+		items = append(items, actor)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const makers = `-- name: Makers :many
+WITH RECURSIVE makers AS (
+    SELECT $1::text AS actor
+    UNION
+    SELECT a.actor FROM makers m JOIN audit_entry a ON a.action = 'apikey.create' AND a.target = m.actor
+)
+SELECT actor FROM makers WHERE actor <> 'system'
+`
+
+// Somebody and, of an API key, who made it, who made that, and so on.
+func (q *Queries) Makers(ctx context.Context, actor string) ([]string, error) {
+	rows, err := q.db.Query(ctx, makers, actor)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var actor string
+		if err := rows.Scan(&actor); err != nil {
+			return nil, err
+		}
+		items = append(items, actor)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const meanWait = `-- name: MeanWait :one
