@@ -27,11 +27,13 @@ AND NOT EXISTS (SELECT 1 FROM rail_attempt a WHERE a.payout_no = payout.payout_n
 ORDER BY payout_no LIMIT @most;
 
 -- name: Next :many
--- The head of the queue, without what waits for a better price.
+-- The head of the queue, without what waits for a better price or an approval:
+-- one that is not to be paid yet must not stop the others for want of funds.
 SELECT payout.payout_no, payout.payout_id, payout.fee, payout.net_amount,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= @at)
+AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM rail_deferral d WHERE d.payout_no = payout.payout_no AND d.until > @at)
 ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, payout.payout_no
 LIMIT @most;

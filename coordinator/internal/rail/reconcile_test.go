@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
@@ -85,6 +86,24 @@ func TestPayoutThatTheWalletCannotCoverWaits(t *testing.T) {
 	w.run(30, 3)
 	w.wantStatus(more, payout.Completed)
 	w.wantEven()
+}
+
+// A dump that is read into the server that it came from has identifier and
+// timeline of before; its tables are others.
+func TestRestoreIntoTheSameServerHalts(t *testing.T) {
+	w := newFunded(t)
+	owner, err := db.Open(t.Context(), w.owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close()
+	if _, err := owner.Exec(t.Context(), `ALTER TABLE rail_attempt RENAME TO dropped; CREATE TABLE rail_attempt (LIKE dropped INCLUDING ALL)`); err != nil {
+		t.Fatal(err)
+	}
+	w.run(2, 1)
+	if w.halts() != haltRestore {
+		t.Errorf("halts: %q", w.halts())
+	}
 }
 
 // After a restore the rail waits until every outflow since then is explained.

@@ -24,14 +24,15 @@ const (
 )
 
 // identity of a database: a restored backup has another timeline, a dump that
-// was read into another server another system.
+// was read into another server another system. One that was read into the same
+// server made its tables anew, so their numbers count as part of the system.
 type identity struct {
 	system   string
 	timeline int32
 }
 
 func (r *Runner) identity(ctx context.Context) (id identity, err error) {
-	err = r.cfg.Pool.QueryRow(ctx, `SELECT system_identifier::text, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+	err = r.cfg.Pool.QueryRow(ctx, `SELECT system_identifier || '/' || 'rail_attempt'::regclass::oid, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
 		FROM pg_control_system()`).Scan(&id.system, &id.timeline)
 	if err != nil {
 		return id, fmt.Errorf("ask which database this is: %w", err)

@@ -77,6 +77,7 @@ func (p *process) done() bool {
 // anywhere and begin anew.
 type world struct {
 	t        testing.TB
+	owner    string // URL of the database as who owns its tables
 	pool     *db.Pool
 	chain    *chaintest.Chain
 	full     *chaintest.Node
@@ -91,8 +92,8 @@ type world struct {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), now: &process{}}
-	config, err := pgxpool.ParseConfig(dbtest.ProgramURL(t, dbtest.URL(t)))
+	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), now: &process{}, owner: dbtest.URL(t)}
+	config, err := pgxpool.ParseConfig(dbtest.ProgramURL(t, w.owner))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,6 +223,12 @@ func (w *world) post(tx db.Tx, e ledger.Entry) {
 // gross is a hundredth more.
 func (w *world) owe(number byte, net ledger.Amount) (payoutID string) {
 	w.t.Helper()
+	return w.oweOnceApproved(number, net, false)
+}
+
+// oweOnceApproved is the same, of one that may wait for a second person.
+func (w *world) oweOnceApproved(number byte, net ledger.Amount, waits bool) (payoutID string) {
+	w.t.Helper()
 	nodeID, payoutID, fee := fmt.Sprintf("node_%d", number), fmt.Sprintf("payout_%d", number), net/100
 	err := db.InTx(w.t.Context(), w.pool, func(tx db.Tx) error {
 		w.post(tx, ledger.Accrue("gift to "+nodeID, ten, "pool_gift", []ledger.Share{{NodeID: nodeID, Amount: net + fee}}, 0))
@@ -232,8 +239,8 @@ func (w *world) owe(number byte, net ledger.Amount) (payoutID string) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(w.t.Context(), `INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`, payoutID, no, int64(net+fee), int64(fee), int64(net), addressOf(number).String(), ten)
+		_, err = tx.Exec(w.t.Context(), `INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, needs_approval, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`, payoutID, no, int64(net+fee), int64(fee), int64(net), addressOf(number).String(), waits, ten)
 		return err
 	})
 	if err != nil {

@@ -292,6 +292,7 @@ SELECT payout.payout_no, payout.payout_id, payout.fee, payout.net_amount,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= $1)
+AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL)
 AND NOT EXISTS (SELECT 1 FROM rail_deferral d WHERE d.payout_no = payout.payout_no AND d.until > $1)
 ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, payout.payout_no
 LIMIT $2
@@ -310,7 +311,8 @@ type NextRow struct {
 	Address   string
 }
 
-// The head of the queue, without what waits for a better price.
+// The head of the queue, without what waits for a better price or an approval:
+// one that is not to be paid yet must not stop the others for want of funds.
 func (q *Queries) Next(ctx context.Context, arg NextParams) ([]NextRow, error) {
 	rows, err := q.db.Query(ctx, next, arg.At, arg.Most)
 	if err != nil {
