@@ -130,8 +130,8 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 func (a *attempt) judge(ctx context.Context, tx db.Tx, b *batch, h *head) (err error) {
 	before := h.lastSeq
 	var newest, oldest time.Time
-	for _, m := range b.messages {
-		if m.outcome, err = a.judgeOne(ctx, tx, m, h); err != nil {
+	for i, m := range b.messages {
+		if m.outcome, err = a.judgeOne(ctx, tx, m, b.messages[:i], h); err != nil {
 			return err
 		}
 		if m.outcome != stored {
@@ -151,7 +151,7 @@ func (a *attempt) judge(ctx context.Context, tx db.Tx, b *batch, h *head) (err e
 	return nil
 }
 
-func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, h *head) (outcome, error) {
+func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, before []*message, h *head) (outcome, error) {
 	if m.kind != "" {
 		return dead, nil
 	}
@@ -163,7 +163,7 @@ func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, h *head) (
 	case fresh:
 		return stored, nil
 	case behind:
-		return a.recognise(ctx, tx, m, h)
+		return a.recognise(ctx, tx, m, before, h)
 	}
 	return a.condemn(m, reasonOverlap, fmt.Sprintf("samples %d to %d overlap what is stored, up to %d", first, last, h.lastSeq))
 }
@@ -198,8 +198,12 @@ func (m *moves) add(h *head, before uint64, newest, oldest time.Time) {
 }
 
 // recognise tells a message that comes again from another one under numbers
-// that are taken.
-func (a *attempt) recognise(ctx context.Context, tx db.Tx, m *message, h *head) (outcome, error) {
+// that are taken. The first one may be in the same batch, where a node that
+// connected anew sent it again before it was committed.
+func (a *attempt) recognise(ctx context.Context, tx db.Tx, m *message, before []*message, h *head) (outcome, error) {
+	if slices.ContainsFunc(before, func(b *message) bool { return b.outcome == stored && bytes.Equal(b.payload, m.payload) }) {
+		return duplicate, nil
+	}
 	digest, err := sqlgen.New(tx).DigestAt(ctx, sqlgen.DigestAtParams{
 		NodeNo: m.nodeNo, At: time.UnixMilli(m.last().AtMs), RunNo: h.runNo, Seq: int64(m.last().Seq),
 	})
