@@ -43,11 +43,22 @@ func (c *caller) post(ctx context.Context, path string, body, answer any) error 
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+path, bytes.NewReader(text))
+	return c.call(ctx, http.MethodPost, path, text, answer)
+}
+
+// get reads an answer, which must be 200.
+func (c *caller) get(ctx context.Context, path string, answer any) error {
+	return c.call(ctx, http.MethodGet, path, nil, answer)
+}
+
+func (c *caller) call(ctx context.Context, method, path string, body []byte, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	if c.Key != "" {
 		req.Header.Set("X-API-Key", c.Key)
 	}
@@ -61,7 +72,7 @@ func (c *caller) post(ctx context.Context, path string, body, answer any) error 
 		return err
 	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		return fmt.Errorf("POST %s: status %d: %s", path, resp.StatusCode, got)
+		return fmt.Errorf("%s %s: status %d: %s", method, path, resp.StatusCode, got)
 	}
 	return json.Unmarshal(got, answer)
 }

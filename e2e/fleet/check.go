@@ -64,7 +64,7 @@ func beyond(s spans, last uint64) uint64 {
 }
 
 // Check compares every run of every node with the database, once the fleet has
-// ended.
+// ended, and asks the API whom it suspects.
 func (f *Fleet) Check(ctx context.Context, databaseURL string) (*Report, error) {
 	conn, err := pgx.Connect(ctx, databaseURL)
 	if err != nil {
@@ -82,7 +82,13 @@ func (f *Fleet) Check(ctx context.Context, databaseURL string) (*Report, error) 
 			group.Findings.add(r.judge(held[r.id]))
 		}
 	}
-	return report, f.readVerdicts(ctx, conn, report)
+	if err := f.readVerdicts(ctx, conn, report); err != nil {
+		return nil, err
+	}
+	if err := f.readHolds(ctx, conn, report); err != nil {
+		return nil, err
+	}
+	return report, f.readFlags(ctx, report)
 }
 
 const storedRuns = `
@@ -118,11 +124,7 @@ SELECT n.node_id, v.result, count(*) FROM verdict v JOIN node n USING (node_no)
 WHERE n.node_id = ANY($1) GROUP BY n.node_id, v.result`
 
 func (f *Fleet) readVerdicts(ctx context.Context, conn *pgx.Conn, report *Report) error {
-	kinds := make(map[string]Kind, len(f.machines))
-	ids := make([]string, len(f.machines))
-	for i, m := range f.machines {
-		kinds[m.nodeID], ids[i] = m.kind, m.nodeID
-	}
+	kinds, ids := f.kindsOf()
 	rows, err := conn.Query(ctx, verdictsOf, ids)
 	if err != nil {
 		return fmt.Errorf("reading the verdicts: %w", err)

@@ -21,6 +21,7 @@ type Config struct {
 	Cheats   map[Kind]int // how many of Nodes cheat, and how
 	Faults   Faults
 	Seed     uint64        // of series, faults and cheats: the same seed is the same fleet
+	Backlog  time.Duration // sampled before the first connection, as after an outage
 	Duration time.Duration // from the last connection on
 
 	SampleInterval  time.Duration // default 10 s
@@ -73,6 +74,8 @@ func (c *Config) validate() error {
 		return errors.New("a fleet has at least one node")
 	case c.Duration <= 0:
 		return errors.New("a duration is above 0")
+	case c.Backlog < 0:
+		return errors.New("a backlog is not below 0")
 	case c.PublishInterval < c.SampleInterval, c.PublishInterval/c.SampleInterval > wire.MaxSamplesPerMessage:
 		return fmt.Errorf("a message holds 1 to %d samples: publish interval %s does not fit sample interval %s",
 			wire.MaxSamplesPerMessage, c.PublishInterval, c.SampleInterval)

@@ -24,7 +24,8 @@ type Fleet struct {
 	machines  []*machine
 	nodes     []*node
 	solvers   chan struct{} // a token for each puzzle that is being solved
-	began     time.Time     // of the series
+	began     time.Time     // when the first node connected
+	series    time.Time     // when sampling began
 	counts    counts
 	watched   map[string]harness.Used
 	seconds   float64 // of the measured time
@@ -79,11 +80,22 @@ func (f *Fleet) Enrol(ctx context.Context) error {
 	return f.enrolMany(ctx)
 }
 
+// NodeIDs are the ids of the nodes of a kind, once they are enrolled.
+func (f *Fleet) NodeIDs(k Kind) (ids []string) {
+	for _, m := range f.machines {
+		if m.kind == k {
+			ids = append(ids, m.nodeID)
+		}
+	}
+	return ids
+}
+
 // Run connects everybody, lets them live for the configured time, or until ctx
 // ends, and ends them in good order. watch names processes whose use is
 // measured meanwhile.
 func (f *Fleet) Run(ctx context.Context, watch map[string]int) error {
 	f.began = time.Now()
+	f.series = f.began.Add(-f.config.Backlog)
 	f.nodes = f.populate()
 	stop := f.tellProgress(f.began)
 	defer stop()

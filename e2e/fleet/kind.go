@@ -15,6 +15,8 @@ const (
 	Clone  Kind = "clone"  // cloned key: two machines live with one identity
 	Relay  Kind = "relay"  // answers come faster than the declared model can solve
 	Shared Kind = "shared" // many nodes are one machine: one boot id, one solver, one series
+	Pad    Kind = "pad"    // as shared, with a boot and a series each, and every answer takes as long
+	Skip   Kind = "skip"   // as pad, but without padding and silent when many are asked at once
 	Replay Kind = "replay" // every challenge is answered with the first answer
 	Alter  Kind = "alter"  // altered telemetry: the running hash is of other messages than were sent
 	Copy   Kind = "copy"   // metrics copied from an honest node
@@ -30,12 +32,17 @@ var cheats = []struct {
 	{Clone, "two machines with one key"},
 	{Relay, "answers faster than its model can"},
 	{Shared, "one machine poses as all of them"},
+	{Pad, "one machine poses as all, each with a boot of its own, and pads its answers"},
+	{Skip, "the same without padding, silent in cohorts"},
 	{Replay, "answers every challenge with its first answer"},
 	{Alter, "its running hash is of other telemetry than it sent"},
 	{Copy, "sends an honest node's metrics"},
 	{Clock, "time since boot goes back, boot ids alternate"},
 	{Sybil, "one payout address, offline in step"},
 }
+
+// oneMachine reports whether all nodes of the kind are solved for by one machine.
+func (k Kind) oneMachine() bool { return k == Shared || k == Pad || k == Skip }
 
 func (k Kind) known() bool { return slices.Contains(allKinds(), k) }
 
@@ -57,7 +64,7 @@ func Kinds() string {
 }
 
 // assign says how each node behaves: cheats are spread evenly, so that they
-// connect among the others.
+// connect among the others, and behind the first honest node.
 func assign(nodes int, counts map[Kind]int) []Kind {
 	all := make([]Kind, 0, nodes)
 	for _, c := range cheats {
@@ -68,7 +75,7 @@ func assign(nodes int, counts map[Kind]int) []Kind {
 	cheating := len(all)
 	spread := slices.Repeat([]Kind{Honest}, nodes)
 	for i, kind := range all {
-		spread[i*nodes/cheating] = kind
+		spread[nodes-1-i*nodes/cheating] = kind
 	}
 	return spread
 }

@@ -37,6 +37,7 @@ type node struct {
 	stopped     bool   // by a command
 	version     uint64 // of the last command
 	firstAnswer []byte // what Replay answers with
+	longest     int64  // milliseconds that Skip ever had to answer
 	answered    int
 	answers     chan answer
 }
@@ -105,7 +106,7 @@ func (n *node) restart() {
 
 // tickAt is the number of samples that are due at a moment. All nodes sample
 // at the same moments of the series, so that a copy can be one.
-func (f *Fleet) tickAt(t time.Time) int64 { return int64(t.Sub(f.began) / f.config.SampleInterval) }
+func (f *Fleet) tickAt(t time.Time) int64 { return int64(t.Sub(f.series) / f.config.SampleInterval) }
 
 // collect turns what was sampled since the last time into a message, for each
 // publication that is due.
@@ -141,7 +142,7 @@ func (n *node) put(samples []wire.Sample) {
 	if err != nil {
 		panic(fmt.Sprintf("fleet: a sample that JSON cannot hold: %v", err))
 	}
-	if len(payload) > wire.MaxMessageBytes && len(samples) > 1 {
+	if len(samples) > wire.MaxSamplesPerMessage || len(payload) > wire.MaxMessageBytes && len(samples) > 1 {
 		half := len(samples) / 2
 		n.put(samples[:half])
 		n.put(samples[half:])
@@ -159,14 +160,14 @@ func (n *node) put(samples []wire.Sample) {
 
 // clock is the time of a sample as the node sees it.
 func (n *node) clock(tick int64) time.Time {
-	at := n.fleet.began.Add(time.Duration(tick) * n.fleet.config.SampleInterval).Add(n.skew)
+	at := n.fleet.series.Add(time.Duration(tick) * n.fleet.config.SampleInterval).Add(n.skew)
 	if n.kind == Clock && tick%2 == 1 {
 		at = at.Add(-clockGame)
 	}
 	return at
 }
 
-// clockGame is how far the Clock cheats set their clocks back and forth.
+// clockGame is how far the Clock cheats set the time of samples back and forth.
 const clockGame = 2 * time.Minute
 
 // accept books the head of the queue as acknowledged.

@@ -98,6 +98,7 @@ func TestLargeMessagesAreSplit(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.began = time.Now()
+	f.series = f.began
 	f.machines = []*machine{{kind: Honest, nodeID: "node_a", model: models[0]}}
 	n := f.populate()[0]
 	n.compose(256)

@@ -9,7 +9,7 @@ import (
 
 // group is what the cheats of one kind have in common.
 type group struct {
-	solver chan struct{} // Shared: the one machine that solves for all
+	solver chan struct{} // the one machine that solves for all, where it does
 	boot   boot          // Shared: its
 	seed   uint64        // of what they do alike
 	model  model
@@ -25,23 +25,26 @@ func newBoot(at time.Time) boot { return boot{id: [16]byte(newID()), at: at} }
 
 // populate gives every machine a node that lives on it; a cloned one has two.
 func (f *Fleet) populate() (all []*node) {
-	shared := &group{
-		solver: make(chan struct{}, 1), boot: newBoot(f.began.Add(-time.Hour)), seed: f.config.Seed ^ 0x5ead, model: models[2],
+	groups := map[Kind]*group{Sybil: {seed: f.config.Seed ^ 0x5b11}}
+	for _, kind := range []Kind{Shared, Pad, Skip} {
+		groups[kind] = &group{
+			solver: make(chan struct{}, 1), boot: newBoot(f.series.Add(-time.Hour)), seed: f.config.Seed ^ 0x5ead, model: cheatModel,
+		}
 	}
-	sybils := &group{seed: f.config.Seed ^ 0x5b11}
 	copied := f.honestSeed()
 	for i, m := range f.machines {
 		n := f.newNode(m, uint64(i))
+		n.group = groups[m.kind]
 		switch m.kind {
 		case Clone:
 			all = append(all, f.newNode(m, uint64(i)<<32))
 		case Shared:
-			n.group, n.boot = shared, shared.boot
-			n.source = newWalk(shared.model, shared.seed, f.config.SampleInterval)
+			n.boot = n.group.boot
+			n.source = newWalk(n.group.model, n.group.seed, f.config.SampleInterval)
 		case Copy:
 			n.source = f.source(copied)
 		case Sybil:
-			n.group, n.fate = sybils, rand.New(rand.NewPCG(sybils.seed, 1))
+			n.fate = rand.New(rand.NewPCG(n.group.seed, 1))
 		}
 		all = append(all, n)
 	}
@@ -63,7 +66,7 @@ func (f *Fleet) newNode(m *machine, number uint64) *node {
 		fleet: f, machine: m, source: f.source(number), answers: make(chan answer, 4),
 		dice: rand.New(rand.NewPCG(f.config.Seed, number)),
 		fate: rand.New(rand.NewPCG(f.config.Seed^0xfa7e, number)),
-		boot: newBoot(f.began.Add(-time.Hour)),
+		boot: newBoot(f.series.Add(-time.Hour)),
 	}
 	if n.dice.Float64() < f.config.Faults.ClockSkew {
 		n.skew = clearOfBorder(time.Duration((2*n.dice.Float64() - 1) * float64(f.config.Faults.MaxSkew)))

@@ -33,8 +33,21 @@ func (s *session) challenged(payload []byte) {
 	if err != nil || challenge.NodeID != n.nodeID || challenge.KeyEpoch != n.keyEpoch {
 		return
 	}
+	if n.kind == Skip && n.inCohort(challenge) {
+		return
+	}
 	go n.solve(answer{session: s, canonical: message.Bytes, challenge: challenge}, time.Now())
 }
+
+// inCohort guesses by the time that is given: cohorts have less.
+func (n *node) inCohort(c *proof.Challenge) bool {
+	given := c.DeadlineMs - c.IssuedMs
+	n.longest = max(n.longest, given)
+	return given < n.longest
+}
+
+// padTo is how long every answer of Pad takes.
+const padTo = 1500 * time.Millisecond
 
 // solve takes its turn at the processor, then waits until a machine of the
 // node's model would have been done.
@@ -42,26 +55,30 @@ func (n *node) solve(a answer, received time.Time) {
 	deadline := received.Add(time.Duration(a.challenge.DeadlineMs-a.challenge.IssuedMs) * time.Millisecond)
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	model := n.model
-	if n.kind == Shared {
-		model = n.group.model
-		if !acquire(ctx, n.group.solver) {
-			return
-		}
-		defer func() { <-n.group.solver }()
-		received = time.Now() // its own work begins now
-	}
-	var err error
-	if a.solutions, err = n.fleet.search(ctx, a.challenge); err != nil {
-		return
-	}
-	if n.kind != Relay && sleep(ctx, time.Until(received.Add(model.solving(a.solutions)))) != nil {
+	if !n.work(ctx, &a, received) || n.kind == Pad && sleep(ctx, time.Until(received.Add(padTo))) != nil {
 		return
 	}
 	select {
 	case n.answers <- a:
 	case <-a.session.gone:
 	}
+}
+
+// work finds the solutions in the time that the model takes; false when it ran
+// out. Nodes that are one machine wait for each other.
+func (n *node) work(ctx context.Context, a *answer, begun time.Time) (done bool) {
+	if n.kind.oneMachine() {
+		if !acquire(ctx, n.group.solver) {
+			return false
+		}
+		defer func() { <-n.group.solver }()
+		begun = time.Now()
+	}
+	var err error
+	if a.solutions, err = n.fleet.search(ctx, a.challenge); err != nil {
+		return false
+	}
+	return n.kind == Relay || sleep(ctx, time.Until(begun.Add(n.model.solving(a.solutions)))) == nil
 }
 
 // search is the real work.
@@ -118,14 +135,18 @@ func (s *session) respond(a answer) error {
 
 func (n *node) responseTo(a answer) []byte {
 	n.answered++
-	b := n.boot
-	if n.kind == Clock && n.answered%2 == 0 {
-		b.at = b.at.Add(clockGame) // time since boot goes back
-		b.id[0] ^= 1               // and the boot is another, now and then
+	bootID, sinceBoot := n.boot.id, time.Since(n.boot.at)
+	if n.kind == Clock {
+		switch n.answered % 3 {
+		case 1:
+			sinceBoot /= 2 // goes back within the boot
+		case 2:
+			bootID[0] ^= 1 // another boot, and the next answer is of this one again
+		}
 	}
 	r := proof.Response{
 		ChallengeID: a.challenge.ID, ChallengeHash: proof.HashChallenge(a.canonical), Solutions: a.solutions,
-		BootID: b.id, BootTimeMs: uint64(time.Since(b.at).Milliseconds()),
+		BootID: bootID, BootTimeMs: uint64(sinceBoot.Milliseconds()),
 		Run: n.run.id, Seq: n.acked, Chain: n.chain,
 	}
 	return encode(wire.Response{

@@ -39,6 +39,8 @@ type Group struct {
 	Nodes    int      `json:"nodes"`
 	Findings Findings `json:"findings"`
 	Verdicts Verdicts `json:"verdicts"`
+	Flags    Flags    `json:"flags"` // nodes that each rule about fraud flagged, as the API shows
+	Held     int      `json:"held"`  // nodes whose money is held for it
 }
 
 func (f *Fleet) report() *Report {
@@ -67,7 +69,7 @@ func (r *Report) group(k Kind) *Group {
 			return g
 		}
 	}
-	g := &Group{Kind: k, Verdicts: Verdicts{}}
+	g := &Group{Kind: k, Verdicts: Verdicts{}, Flags: Flags{}}
 	r.Groups = append(r.Groups, g)
 	slices.SortFunc(r.Groups, func(a, b *Group) int {
 		return slices.Index(allKinds(), a.Kind) - slices.Index(allKinds(), b.Kind)
@@ -84,7 +86,7 @@ func (r *Report) Total() (total Findings) {
 }
 
 // Err says what is wrong: something acknowledged was lost, doubled, or an
-// honest node was judged a cheat.
+// honest node was judged a cheat, or held for one.
 func (r *Report) Err() error {
 	total := r.Total()
 	if total.Wrong() {
@@ -93,6 +95,9 @@ func (r *Report) Err() error {
 	}
 	if n := r.group(Honest).Verdicts["invalid"]; n > 0 {
 		return fmt.Errorf("%d proofs of honest nodes were judged invalid", n)
+	}
+	if g := r.group(Honest); g.Held > 0 {
+		return fmt.Errorf("%d honest nodes are held for suspected fraud; honest nodes flagged, by rule: %s", g.Held, g.Flags)
 	}
 	return nil
 }
@@ -113,7 +118,21 @@ func (r *Report) Write(w io.Writer) error {
 		fmt.Fprintf(w, "%-16s %s\n", name, r.Use[name])
 	}
 	fmt.Fprintln(w)
-	return r.table(w)
+	if err := r.table(w); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return r.flagTable(w)
+}
+
+// flagTable is what the coordinator suspects of each kind.
+func (r *Report) flagTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "kind\tnodes\theld\tflagged, by rule")
+	for _, g := range r.Groups {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%s\n", g.Kind, g.Nodes, g.Held, g.Flags)
+	}
+	return t.Flush()
 }
 
 func (r *Report) table(w io.Writer) error {

@@ -26,6 +26,10 @@ var models = []model{
 	{"Raspberry Pi 5 Model B Rev 1.0", 4, 2400, 8 << 30, 64e9, 800_000},
 }
 
+// cheatModel is what those declare who answer with another machine: one whose
+// speed has a bound.
+var cheatModel = models[2]
+
 // source is where a node's metrics come from: a walk, or a recording.
 type source interface {
 	// step goes on by one sample.

@@ -2,7 +2,7 @@
 // keeps a connection of its own, sends samples, proves itself, and suffers
 // faults or cheats as told. In the end every acknowledged sample is looked up
 // in the database. It exits with 1 when one is missing, stored twice or was
-// never sent, or when an honest node was judged a cheat.
+// never sent, or when an honest node was judged a cheat or is held for one.
 package main
 
 import (
@@ -91,6 +91,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	flags.DurationVar(&o.interval, "poot-interval", 300*time.Second, "with --self: mean gap between two challenges of a node")
 	flags.DurationVar(&c.SampleInterval, "sample-interval", 10*time.Second, "between two samples of a node")
 	flags.DurationVar(&c.PublishInterval, "publish-interval", time.Minute, "between two messages of a node")
+	flags.DurationVar(&c.Backlog, "backlog", 0, "what nodes sampled before they first connect, as after an outage")
 	flags.StringVar(&o.replay, "replay", "", "`file` of samples to send instead of random walks: one JSON object a line, as in \"samples\" of a metrics message")
 	flags.StringVar(&o.record, "record", "", "write what --database has of this `node`, as --replay reads it, to standard output, and nothing else")
 	flags.Uint64Var(&c.Seed, "seed", rand.Uint64()>>32, "of series, faults and cheats: the same `number`, the same fleet")
