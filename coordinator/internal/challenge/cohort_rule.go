@@ -39,7 +39,7 @@ func cohortComes(passed, gap time.Duration, exponential float64) bool {
 	return exponential*float64(gap) < float64(passed)
 }
 
-// Where RateOf is cautious, FastestOf bounds the rate of one core from above:
+// FastestOf bounds the rate of one core from above, where RateOf is cautious:
 // four times that covers the best code known for such a core and a raised clock,
 // with SHA-256 instructions it is sixteen. Nobody measured either on a board.
 func FastestOf(model string) (rate float64, known bool) {
