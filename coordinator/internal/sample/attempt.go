@@ -29,8 +29,9 @@ type attempt struct {
 	// they are read and locked first.
 	trusting bool
 
-	heads []head // beside group; in the end, after the commit
-	moved moves
+	heads   []head // beside group; in the end, after the commit
+	moved   moves
+	doubted []int64 // runs whose hash cannot be checked from here on
 }
 
 type outcome int
@@ -77,6 +78,11 @@ func (a *attempt) run(ctx context.Context) error {
 		}
 		if err := a.bury(ctx, tx); err != nil {
 			return fmt.Errorf("writing dead letters: %w", err)
+		}
+		if len(a.doubted) > 0 {
+			if err := sqlgen.New(tx).DoubtRuns(ctx, a.doubted); err != nil {
+				return fmt.Errorf("doubting runs: %w", err)
+			}
 		}
 		return a.advance(ctx, tx)
 	})
@@ -177,8 +183,14 @@ func (a *attempt) condemn(m *message, kind, reason string) (outcome, error) {
 	return dead, nil
 }
 
-// take adds a message's samples.
+// take adds a message's samples. Behind a gap the run's hash is not known any
+// more: the node dropped samples, or we acknowledged them and lost them since,
+// as a database does that was restored or taken over. Then the node counted
+// them in.
 func (a *attempt) take(m *message, h *head) {
+	if m.metrics.FirstSeq() != h.lastSeq+1 {
+		a.doubted = append(a.doubted, h.runNo)
+	}
 	h.lastSeq, h.chain = m.metrics.LastSeq(), proof.ChainNext(h.chain, m.payload)
 	samples := m.metrics.Samples
 	for i := range samples[:len(samples)-1] {
@@ -221,7 +233,6 @@ func (a *attempt) recognise(ctx context.Context, tx db.Tx, m *message, before []
 // node counts an acknowledged message in, the coordinator did not.
 func (a *attempt) bury(ctx context.Context, tx db.Tx) error {
 	q := sqlgen.New(tx)
-	var doubted []int64
 	for i, b := range a.group {
 		for _, m := range b.messages {
 			if m.outcome != dead {
@@ -234,16 +245,13 @@ func (a *attempt) bury(ctx context.Context, tx db.Tx) error {
 				}
 			}
 			if runNo := a.heads[i].runNo; runNo != 0 {
-				doubted = append(doubted, runNo)
+				a.doubted = append(a.doubted, runNo)
 			} else if err := q.DoubtNewestRun(ctx, m.nodeNo); err != nil {
 				return err
 			}
 		}
 	}
-	if len(doubted) == 0 {
-		return nil
-	}
-	return q.DoubtRuns(ctx, doubted)
+	return nil
 }
 
 // keeps asks once for a message, however often its transaction is repeated.

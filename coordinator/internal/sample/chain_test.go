@@ -28,7 +28,7 @@ func TestChainFollowsTheMessages(t *testing.T) {
 	node, id := newNode(t, pool, "chain"), wire.NewRunID()
 	want := map[uint64][32]byte{0: {}}
 	var chain [32]byte
-	for _, span := range [][2]uint64{{1, 3}, {4, 4}, {6, 9}, {10, 10}} {
+	for _, span := range [][2]uint64{{1, 3}, {4, 4}, {5, 9}, {10, 10}} {
 		p := payloadOf(t, id, span[0], span[1])
 		mustStore(t, in, node, p)
 		mustStore(t, in, node, p) // a duplicate does not move it
@@ -40,13 +40,30 @@ func TestChainFollowsTheMessages(t *testing.T) {
 			t.Errorf("chain after %d is %x, known %t, want %x", seq, got, known, expected)
 		}
 	}
-	for _, seq := range []uint64{2, 5, 7, 11} {
+	for _, seq := range []uint64{2, 6, 7, 11} {
 		if _, known := chainAt(t, in.store, node, id, seq); known {
 			t.Errorf("no message ends at %d, but its chain is known", seq)
 		}
 	}
 	if _, known := chainAt(t, in.store, node, wire.NewRunID(), 3); known {
 		t.Error("the chain of an unknown run is known")
+	}
+}
+
+// A database that was restored, or a standby that took over late, has lost what
+// it acknowledged. The node counted that in, and did nothing wrong.
+func TestLostAcknowledgedSamplesMakeTheirRunsChainUnknown(t *testing.T) {
+	pool := dbtest.New(t)
+	node, kept, begun := newNode(t, pool, "restored"), wire.NewRunID(), wire.NewRunID()
+	before := run(t, IngestConfig{Store: newStore(pool)})
+	mustStore(t, before, node, payloadOf(t, kept, 1, 3))
+	after := run(t, IngestConfig{Store: newStore(pool)})
+	mustStore(t, after, node, payloadOf(t, kept, 7, 9))  // 4 to 6 are gone
+	mustStore(t, after, node, payloadOf(t, begun, 4, 6)) // the whole run is gone
+	for id, seq := range map[wire.RunID]uint64{kept: 9, begun: 6} {
+		if _, known := chainAt(t, after.store, node, id, seq); known {
+			t.Errorf("the chain after %d is known, though what is before it is not", seq)
+		}
 	}
 }
 
