@@ -107,14 +107,14 @@ var secret = regexp.MustCompile(`[A-Za-z0-9_-]{10}[A-Za-z0-9_.-]{40,}`)
 const width = 118
 
 // Readable shortens what is long and random, and folds long JSON lines after a
-// comma, two columns further in.
+// comma or the end of a line within a text, two columns further in.
 func Readable(output string) string {
 	short := secret.ReplaceAllStringFunc(output, func(s string) string { return s[:10] + "..." })
 	var lines []string
 	for line := range strings.Lines(short) {
 		line = strings.TrimRight(line, "\n\r ")
 		for len(line) > width {
-			cut := strings.LastIndexByte(line[:width], ',') + 1
+			cut := max(strings.LastIndexByte(line[:width], ',')+len(","), strings.LastIndex(line[:width], `\n`)+len(`\n`))
 			if cut <= 2 {
 				break
 			}

@@ -51,7 +51,7 @@ func TestShape(t *testing.T) {
 }
 
 func TestReadable(t *testing.T) {
-	long := `{"token":"` + strings.Repeat("aB3_", 30) + `",` + strings.Repeat(`"name":"value",`, 20) + `"end":1}`
+	long := `{"token":"` + strings.Repeat("aB3_", 30) + `",` + strings.Repeat(`"name":"value",`, 20) + `"file":"` + strings.Repeat(`key = value\n`, 20) + `","end":1}`
 	got := Readable(long)
 	for line := range strings.Lines(got) {
 		if len(line) > width+1 {

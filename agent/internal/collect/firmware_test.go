@@ -101,7 +101,7 @@ func TestFirmwareGivesMemoryToAGPUWithoutCounters(t *testing.T) {
 func TestNoFirmware(t *testing.T) {
 	m := newMachine(t, "pi4")
 	m.config.Firmware = func(string) (exchange, func(), error) { t.Error("opened"); return nil, nil, errors.New("no") }
-	if why := m.Sample().Absent["firmware"]; why != "no "+gencmdDevice {
+	if why := m.Sample().Absent["firmware"]; why != "no /"+gencmdDevice {
 		t.Errorf("absent because %q, without a device", why)
 	}
 	m.write(gencmdDevice, "")

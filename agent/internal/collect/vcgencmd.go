@@ -10,14 +10,14 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-var errNoFirmware = errors.New("no " + gencmdDevice + " that may be asked")
+var errNoFirmware = errors.New("no /" + gencmdDevice + " that may be asked")
 
 // readFirmware asks for what no file tells: the clocks that the processor and
 // the GPU really run at (cpufreq shows what was asked for, also while the
 // firmware throttles), the memory that the GPU was given, and the supply.
 func (c *Collector) readFirmware() (reading, error) {
 	if _, err := os.Stat(c.path(gencmdDevice)); err != nil {
-		return nil, errors.New("no " + gencmdDevice) // no Raspberry Pi, or an older kernel
+		return nil, errors.New("no /" + gencmdDevice) // no Raspberry Pi, or an older kernel
 	}
 	exchange, done, err := c.config.Firmware(c.path(gencmdDevice))
 	if err != nil {

@@ -21,7 +21,7 @@ func (s *settings) withFoundation(ctx context.Context, do func(f *coordinator.Fo
 	}
 	f, err := coordinator.OpenFoundation(ctx, config, log)
 	if err != nil && filepath.Base(s.File) == devFile {
-		return fmt.Errorf("%w\nIs `lucid-coordinator dev --data %s` running? Only then is there a database", err, s.Data)
+		return fmt.Errorf("%w\nIs `lucid-coordinator dev --data %s` running? Only then is there a database", err, filepath.Dir(s.File))
 	}
 	if err != nil {
 		return err

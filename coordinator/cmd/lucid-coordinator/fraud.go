@@ -38,6 +38,10 @@ func (c *fraudReplayCmd) Run(ctx context.Context) error {
 			out.SetIndent("", "  ")
 			return out.Encode(append([]coordinator.Replayed{}, flags...)) // never null
 		}
+		if len(flags) == 0 {
+			fmt.Fprintf(os.Stderr, "%s would flag nobody by the evidence of these %d days\n", c.Rule, c.Days)
+			return nil
+		}
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "NODE\tRULE\tVERSION\tAT (UTC)\tSUBJECT\tFLAGGED ALREADY")
 		for _, r := range flags {

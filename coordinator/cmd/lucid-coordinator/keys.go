@@ -25,7 +25,7 @@ func (c *keysStatusCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("nodes: %d keys, the oldest %s old; %d still to be rotated by request; %d old ones still good\n",
+		fmt.Printf("node keys: %d, the oldest %s old; asked for and not yet rotated: %d; old ones still good: %d\n",
 			r.Nodes, time.Since(r.Oldest).Round(time.Second), r.Asked, r.Overlapping)
 		return printCA(ctx, f)
 	})
@@ -47,7 +47,7 @@ func (c *keysRotateCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%d nodes get new keys while they are connected; the ones before stay good for %s more (keys status shows how far it is)\n",
+		fmt.Printf("nodes that get new keys while they are connected: %d; the keys before stay good for %s more (keys status shows how far it is)\n",
 			asked, f.Config.Node.KeyOverlap)
 		return nil
 	})
@@ -68,7 +68,7 @@ func printCA(ctx context.Context, f *coordinator.Foundation) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("CA: pin %s; %d nodes do not know yet where the coordinator is and which CAs to trust\n", f.Authority.Pin(), untold)
+	fmt.Printf("CA: pin %s; nodes that do not know yet where the coordinator is and which CAs to trust: %d\n", f.Authority.Pin(), untold)
 	if p, ok := f.Authority.Newest(); ok {
 		fmt.Printf("newest CA: announced %s, makes certificates from %s, the one before is trusted until %s\n",
 			p.Announced.Format(time.RFC3339), p.IssuesFrom.Format(time.RFC3339), p.OldUntil.Format(time.RFC3339))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,18 +15,19 @@ import (
 // maxPasswordBytes is above any password that is taken.
 const maxPasswordBytes = 4096
 
-// newPassword reads a new password: from standard input as it stands, or twice
-// from the terminal, where it is not shown.
-func newPassword(ctx context.Context, fromStdin bool) (string, error) {
+// newPassword reads a new secret, which what names as its flag does: password or
+// passphrase. It comes from standard input as it stands, or twice from the
+// terminal, where it is not shown.
+func newPassword(ctx context.Context, what string, fromStdin bool) (string, error) {
 	if fromStdin {
 		return readLine(os.Stdin)
 	}
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
-		return "", fmt.Errorf("there is no terminal to ask for the password on (%w); give it by --password-stdin", err)
+		return "", fmt.Errorf("there is no terminal to ask for the %s on (%w); give it by --%s-stdin", what, err, what)
 	}
 	defer terminal.Close()
-	first, err := ask(ctx, terminal, "Password: ")
+	first, err := ask(ctx, terminal, strings.ToUpper(what[:1])+what[1:]+": ")
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +36,7 @@ func newPassword(ctx context.Context, fromStdin bool) (string, error) {
 		return "", err
 	}
 	if first != second {
-		return "", errors.New("the two passwords differ; nothing was changed")
+		return "", fmt.Errorf("the two %ss differ; nothing was changed", what)
 	}
 	return first, nil
 }

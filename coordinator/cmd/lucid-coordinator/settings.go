@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,7 +49,8 @@ func (s *settings) open() (coordinator.Config, *slog.Logger, error) {
 
 // findDev takes the settings that dev left in the data folder, and its defaults.
 func (s *settings) findDev(otherwise coordinator.Profile) coordinator.Profile {
-	if file := filepath.Join(s.Data, devFile); s.Data != "" && s.File == "" && exists(file) {
+	folder := cmp.Or(s.Data, os.Getenv("LUCID_DATA_DIR"))
+	if file := filepath.Join(folder, devFile); folder != "" && s.File == "" && exists(file) {
 		s.File = file
 		return coordinator.ProfileDev
 	}

@@ -30,7 +30,7 @@ func (c *walletCreateCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if config.Tron.Passphrase == "" || c.PassphraseStdin {
-		passphrase, err := newPassword(ctx, c.PassphraseStdin)
+		passphrase, err := newPassword(ctx, "passphrase", c.PassphraseStdin)
 		if err != nil {
 			return err
 		}

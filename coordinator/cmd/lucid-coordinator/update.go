@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -61,10 +62,14 @@ func (c *updateListCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(list) == 0 {
+			fmt.Fprintln(os.Stderr, "no ring is told of a version")
+			return nil
+		}
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "RING\tVERSION\tWINDOW\tANNOUNCED")
 		for _, a := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.Ring, a.Version, a.Window, a.At.UTC().Format(time.RFC3339))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.Ring, a.Version, cmp.Or(a.Window, "any time"), a.At.UTC().Format(time.RFC3339))
 		}
 		return w.Flush()
 	})

@@ -30,7 +30,7 @@ type userAddCmd struct {
 // Run prints the new user's id.
 func (c *userAddCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		password, err := newPassword(ctx, c.PasswordStdin)
+		password, err := newPassword(ctx, "password", c.PasswordStdin)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ type userPasswdCmd struct {
 // Run sets the password.
 func (c *userPasswdCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		password, err := newPassword(ctx, c.PasswordStdin)
+		password, err := newPassword(ctx, "password", c.PasswordStdin)
 		if err != nil {
 			return err
 		}

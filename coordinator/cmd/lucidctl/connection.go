@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"lucid.internal/coordinator/client"
@@ -50,6 +51,9 @@ func (c *connection) fillIn(getenv func(string) string) {
 func (c *connection) explain(err error) error {
 	if _, is := errors.AsType[x509.UnknownAuthorityError](err); is && c.CA == "" && c.CASHA256 == "" {
 		return fmt.Errorf("%w\n  if it is the project's own CA: give --ca-sha256 (ca_sha256 of any enroll.toml) or --ca FILE", err)
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w\n  nobody listens there: is the coordinator running, and is --url (LUCID_URL) its address?", err)
 	}
 	return err
 }

@@ -160,6 +160,23 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// TestNotesTellWhatToDoNext: a wrong command names its own help, and a server
+// that is not there the setting that says where it is.
+func TestNotesTellWhatToDoNext(t *testing.T) {
+	f := &fleet{t: t, home: t.TempDir()}
+	elsewhere := []string{"--url", "http://127.0.0.1:1", "--key", "x"}
+	for want, args := range map[string][]string{
+		"\nlucidctl --help":              {"nods"},
+		"\nlucidctl payouts --help":      {"payouts", "nonsense"},
+		"\nlucidctl payouts list --help": {"payouts", "list"},
+		"LUCID_URL":                      append(elsewhere, "nodes", "list"),
+	} {
+		if o := f.at(terminal{}, args...); !strings.Contains(o.notes, want) {
+			t.Errorf("lucidctl %s: %q, want %q", strings.Join(args, " "), o.notes, want)
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	f := newFleet(t)
 	for _, name := range []string{"aaa", "bbb", "ccc"} {

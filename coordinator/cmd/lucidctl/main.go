@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -127,7 +128,7 @@ func run(ctx context.Context, args []string, t terminal) (code int) {
 	}
 	selected, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(t.notes, "lucidctl: %v\nlucidctl --help shows the commands\n", err)
+		fmt.Fprintf(t.notes, "lucidctl: %v\n%s --help shows more\n", err, typed(err))
 		return exitUsage
 	}
 	c.fillIn(os.Getenv)
@@ -139,6 +140,21 @@ func run(ctx context.Context, args []string, t terminal) (code int) {
 	}
 	fmt.Fprintln(t.notes, "lucidctl:", c.explain(err))
 	return exitCode(err)
+}
+
+// typed is the command that was typed as far as it was understood.
+func typed(err error) string {
+	if p, is := errors.AsType[*kong.ParseError](err); is {
+		if node := p.Context.Selected(); node != nil {
+			return node.FullPath()
+		}
+		for _, step := range slices.Backward(p.Context.Path) {
+			if step.Command != nil {
+				return step.Command.FullPath()
+			}
+		}
+	}
+	return "lucidctl"
 }
 
 // app is what every command is given.

@@ -26,7 +26,7 @@ func (c *payoutsQueueCmd) Run(ctx context.Context, a *app) error {
 		{"wait_for_approval", false, func(q client.PayoutQueue) any { return q.WaitingDistribution["approval"] }},
 		{"wait_for_schedule", false, func(q client.PayoutQueue) any { return q.WaitingDistribution["schedule"] }},
 		{"oldest_payout", false, func(q client.PayoutQueue) any { return q.OldestPayout }},
-		{"estimated_wait_time", false, func(q client.PayoutQueue) any { return q.EstimatedWaitTime }},
+		{"estimated_wait_seconds", false, func(q client.PayoutQueue) any { return q.EstimatedWaitTime }},
 		{"halted", false, func(q client.PayoutQueue) any { return q.Halted }},
 	})
 }
@@ -51,7 +51,7 @@ func (c *payoutsStatsCmd) Run(ctx context.Context, a *app) error {
 		{"total_fees", false, func(s client.PayoutStats) any { return amount(s.TotalFees) }},
 		{"total_paid", false, func(s client.PayoutStats) any { return amount(s.TotalPaid) }},
 		{"success_rate", false, func(s client.PayoutStats) any { return s.SuccessRate }},
-		{"average_processing_time", false, func(s client.PayoutStats) any { return s.AverageProcessingTime }},
+		{"average_processing_seconds", false, func(s client.PayoutStats) any { return s.AverageProcessingTime }},
 	})
 }
 

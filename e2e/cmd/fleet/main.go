@@ -55,11 +55,11 @@ func main() {
 	}
 }
 
-const usage = `fleet simulates Raspberry Pis against a coordinator.
+const usage = `lucid-fleet simulates Raspberry Pis against a coordinator.
 
-  fleet --self --nodes 1000 --duration 1m
-  fleet --record NODE_ID --database postgres://... > FILE
-  fleet --api https://host:8095 --token KEY --database postgres://... --nodes 1000 --duration 10m \
+  lucid-fleet --self --nodes 1000 --duration 1m
+  lucid-fleet --record NODE_ID --database postgres://... > FILE
+  lucid-fleet --api https://host:8095 --token KEY --database postgres://... --nodes 1000 --duration 10m \
         --churn 0.2 --cuts 1 --duplicates 0.05 --delays 0.05 --clock-skew 0.1 --cheat clone=5 --cheat sybil=20
 
 Rates are those of one node, a minute: --cuts 1 breaks each connection about once a minute. Shares lie
@@ -70,7 +70,7 @@ between 0 and 1. Kinds of --cheat KIND=N: %s.
 func parse(args []string, out io.Writer) (*options, error) {
 	o := &options{fleet: fleet.Config{Cheats: map[fleet.Kind]int{}}}
 	c, f := &o.fleet, &o.fleet.Faults
-	flags := flag.NewFlagSet("fleet", flag.ContinueOnError)
+	flags := flag.NewFlagSet("lucid-fleet", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.Usage = func() {
 		fmt.Fprintf(out, usage, fleet.Kinds())

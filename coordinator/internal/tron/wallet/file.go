@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -161,6 +162,9 @@ func AddressIn(path string) (tron.Address, error) {
 
 func read(path string) (f file, err error) {
 	in, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, fmt.Errorf("there is no wallet %s: `wallet create` makes one, for payouts over TRON", path)
+	}
 	if err != nil {
 		return f, fmt.Errorf("open the wallet: %w", err)
 	}
