@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
 
@@ -14,6 +15,9 @@ func TestAssign(t *testing.T) {
 	count := map[Kind]int{}
 	for _, k := range all {
 		count[k]++
+	}
+	if all[0] != Honest {
+		t.Errorf("%v: whose metrics are copied is not the first", all)
 	}
 	if len(all) != 10 || count[Clone] != 2 || count[Sybil] != 3 || count[Honest] != 5 {
 		t.Errorf("%v", all)
@@ -112,21 +116,88 @@ func TestLargeMessagesAreSplit(t *testing.T) {
 	}
 }
 
+// Nodes that come after an outage send all that they sampled in it, in messages
+// that a coordinator takes.
+func TestBacklogIsSent(t *testing.T) {
+	f, err := New(Config{Nodes: 1, Duration: time.Second, SampleInterval: time.Second, PublishInterval: time.Second, Backlog: 10 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.machines = []*machine{{kind: Honest, nodeID: "node_a", model: models[0]}}
+	f.began = time.Now()
+	f.series = f.began.Add(-f.config.Backlog)
+	n := f.populate()[0]
+	n.compose(f.tickAt(f.began))
+	var next uint64 = 1
+	for _, m := range n.queue {
+		if decoded, err := wire.DecodeMetrics(m.payload); err != nil || decoded.FirstSeq() != next {
+			t.Fatalf("message %d..%d, want from %d on: %v", m.first, m.last, next, err)
+		}
+		next = m.last + 1
+	}
+	if next != 601 {
+		t.Errorf("%d samples of ten minutes", next-1)
+	}
+}
+
+// Three answers of a clock cheat: time goes back within the boot, another boot
+// comes, and the first is back.
+func TestClockCheatLiesOfItsBoot(t *testing.T) {
+	n := &node{machine: &machine{kind: Clock}, run: new(run), boot: newBoot(time.Now().Add(-time.Hour))}
+	var told [4]proof.Response
+	for i := range told {
+		n.answered++
+		id, since := n.toldBoot()
+		told[i] = proof.Response{BootID: id, BootTimeMs: uint64(since.Milliseconds())}
+	}
+	if told[0].BootID == told[1].BootID || told[1].BootID == told[2].BootID || told[2].BootID != told[0].BootID ||
+		told[3].BootID != told[2].BootID || told[3].BootTimeMs >= told[2].BootTimeMs {
+		t.Errorf("%+v", told)
+	}
+}
+
+// A node guesses a cohort by its time, once it knows how much it has otherwise.
+func TestSkippedCohorts(t *testing.T) {
+	n := new(node)
+	for i, c := range []struct {
+		givenMs int64
+		want    bool
+	}{{2000, false}, {2500, false}, {2000, true}, {2500, false}} {
+		if got := n.inCohort(&proof.Challenge{IssuedMs: 7, DeadlineMs: 7 + c.givenMs}); got != c.want {
+			t.Errorf("challenge %d of %d ms: a cohort %v", i, c.givenMs, got)
+		}
+	}
+}
+
+// An honest node that is held makes the fleet fail; a cheat does not.
+func TestHonestHoldIsAnError(t *testing.T) {
+	r := new(Report)
+	r.group(Clone).Held = 1
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	r.group(Honest).Held = 1
+	if r.Err() == nil {
+		t.Error("an honest node is held, and all is well")
+	}
+}
+
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{Nodes: 5, Duration: time.Second}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Config){
-		"no nodes":        func(c *Config) { c.Nodes = 0 },
-		"no duration":     func(c *Config) { c.Duration = 0 },
-		"unknown cheat":   func(c *Config) { c.Cheats = map[Kind]int{"luck": 1} },
-		"honest cheat":    func(c *Config) { c.Cheats = map[Kind]int{Honest: 1} },
-		"too many cheats": func(c *Config) { c.Cheats = map[Kind]int{Clone: 3, Alter: 3} },
-		"negative cheats": func(c *Config) { c.Cheats = map[Kind]int{Clone: -1} },
-		"share above one": func(c *Config) { c.Faults.Delays = 1.5 },
-		"negative rate":   func(c *Config) { c.Faults.Cuts = -1 },
-		"crowded message": func(c *Config) { c.SampleInterval, c.PublishInterval = time.Second, time.Hour },
+		"no nodes":         func(c *Config) { c.Nodes = 0 },
+		"no duration":      func(c *Config) { c.Duration = 0 },
+		"unknown cheat":    func(c *Config) { c.Cheats = map[Kind]int{"luck": 1} },
+		"honest cheat":     func(c *Config) { c.Cheats = map[Kind]int{Honest: 1} },
+		"too many cheats":  func(c *Config) { c.Cheats = map[Kind]int{Clone: 3, Alter: 3} },
+		"negative cheats":  func(c *Config) { c.Cheats = map[Kind]int{Clone: -1} },
+		"share above one":  func(c *Config) { c.Faults.Delays = 1.5 },
+		"negative rate":    func(c *Config) { c.Faults.Cuts = -1 },
+		"crowded message":  func(c *Config) { c.SampleInterval, c.PublishInterval = time.Second, time.Hour },
+		"negative backlog": func(c *Config) { c.Backlog = -time.Second },
 	} {
 		c := good
 		change(&c)

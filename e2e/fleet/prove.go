@@ -135,15 +135,7 @@ func (s *session) respond(a answer) error {
 
 func (n *node) responseTo(a answer) []byte {
 	n.answered++
-	bootID, sinceBoot := n.boot.id, time.Since(n.boot.at)
-	if n.kind == Clock {
-		switch n.answered % 3 {
-		case 1:
-			sinceBoot /= 2 // goes back within the boot
-		case 2:
-			bootID[0] ^= 1 // another boot, and the next answer is of this one again
-		}
-	}
+	bootID, sinceBoot := n.toldBoot()
 	r := proof.Response{
 		ChallengeID: a.challenge.ID, ChallengeHash: proof.HashChallenge(a.canonical), Solutions: a.solutions,
 		BootID: bootID, BootTimeMs: uint64(sinceBoot.Milliseconds()),
@@ -153,6 +145,20 @@ func (n *node) responseTo(a answer) []byte {
 		V: wire.ProtocolVersion, ChallengeID: hex.EncodeToString(a.challenge.ID[:]),
 		Bytes: r.Encode(n.keys.Response, n.signing),
 	})
+}
+
+// toldBoot is the boot that an answer names, and the time since.
+func (n *node) toldBoot() (id [16]byte, since time.Duration) {
+	id, since = n.boot.id, time.Since(n.boot.at)
+	if n.kind == Clock {
+		switch n.answered % 3 {
+		case 1:
+			since /= 2 // goes back within the boot
+		case 2:
+			id[0] ^= 1 // another boot, and the next answer is of this one again
+		}
+	}
+	return id, since
 }
 
 // obey does what a genuine command says and answers it.
