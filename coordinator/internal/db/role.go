@@ -13,8 +13,10 @@ const (
 	appendOnly = "entry, posting, epoch, statement_line, audit_entry, verdict, score_change"
 	// A balance follows from postings and the chain's end from entries: their
 	// triggers write them, as the owner. Of the end, a column that cannot change
-	// may be updated: that is the right to lock the row.
+	// may be updated: that is the right to lock the row. Programs that start at
+	// once take turns: Postgres refuses two that change one table's rights.
 	grants = `
+		SELECT pg_advisory_xact_lock(hashtext('grants to programs'));
 		GRANT USAGE ON SCHEMA %[2]s TO %[1]s;
 		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[2]s TO %[1]s;
 		GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %[2]s TO %[1]s;
