@@ -69,6 +69,7 @@ lint: $(TOOLS)/staticcheck ## formatting, go vet, staticcheck, systemd units
 	@unformatted=$$(gofmt -l $(MODULES)); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
 	$(call each,go vet ./...)
+	cd agent && GOARCH=arm GOARM=6 CGO_ENABLED=0 go vet ./... # an int has 32 bits there
 	$(call each,../$(TOOLS)/staticcheck ./...)
 	@sh scripts/units.sh
 

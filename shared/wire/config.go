@@ -34,7 +34,7 @@ type Update struct {
 }
 
 // MaxConfigMs bounds how long a configuration may wait to be taken.
-const MaxConfigMs = 30 * 24 * 60 * 60 * 1000
+const MaxConfigMs int64 = 30 * 24 * 60 * 60 * 1000
 
 // Bounds of an agent's intervals.
 const (
