@@ -57,6 +57,7 @@ publish 9.0.1
 inside apt-get install -y -qq --no-install-recommends lucid-agent >/dev/null
 check "installed" [ "$(version)" = 9.0.1 ]
 check "its user is there" [ -n "$(inside id lucid-agent)" ]
+check "the files for a card are there" cmp -s firmware-config/bookworm/firstrun.sh "$system/usr/share/lucid/firmware-config/bookworm/firstrun.sh"
 check "its units are enabled" [ "$(inside systemctl is-enabled lucid-agent lucid-enroll | sort -u)" = enabled ]
 check "the state folder belongs to it" [ "$(inside stat -c '%U %a' /var/lib/lucid-agent)" = "lucid-agent 700" ]
 
