@@ -41,6 +41,10 @@ const connectGrace = time.Second
 
 const tidyEvery = 5 * time.Second
 
+// firstSample is when the first sample is taken after a start, which has an
+// interval of its own: rates need two readings, and nobody waits for them.
+const firstSample = 500 * time.Millisecond
+
 // Agent is a node's agent.
 type Agent struct {
 	config    Config
@@ -178,6 +182,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.intervals = a.wantedIntervals()
 	resting := true // the next sample is what rates are measured from; not recorded
 	resting = a.sample(resting)
+	first := time.NewTimer(firstSample)
+	defer first.Stop()
 	sample := time.NewTicker(a.intervals.sample)
 	defer sample.Stop()
 	report := time.NewTicker(a.reportInterval())
@@ -200,6 +206,9 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.take(settings)
 			a.keepTo(a.wantedIntervals(), sample, publish)
 			a.config.Notify("READY=1")
+			a.report(false)
+		case <-first.C:
+			resting = a.sample(resting)
 			a.report(false)
 		case <-sample.C:
 			resting = a.sample(resting)

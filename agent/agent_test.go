@@ -264,6 +264,16 @@ func TestStatusFileFollowsTheConnectionAtOnce(t *testing.T) {
 	n.reported(func(r *Report) bool { return !r.Connected && r.LastError != "" && r.RetryAt != nil })
 }
 
+// TestFirstSampleDoesNotWaitForTheInterval has an interval that is longer than
+// the test's patience.
+func TestFirstSampleDoesNotWaitForTheInterval(t *testing.T) {
+	n := newNetwork(t, nil)
+	n.config.SampleInterval, n.config.PublishInterval = time.Hour, time.Hour
+	n.config.reportEvery = time.Hour
+	n.start()
+	n.reported(func(r *Report) bool { return r.SamplesTaken == 1 })
+}
+
 // reported waits for the status file to say so.
 func (n *network) reported(want func(*Report) bool) {
 	n.t.Helper()

@@ -28,7 +28,7 @@ func Build(ctx context.Context, dir string) (Binaries, error) {
 	}
 	return b, errors.Join(
 		compile(ctx, filepath.Join(root, "coordinator"), "./cmd/lucid-coordinator", b.Coordinator),
-		compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", b.Agent))
+		compileAgent(ctx, root, b.Agent))
 }
 
 // BuildClient compiles lucidctl into dir.
@@ -47,7 +47,14 @@ func BuildAgent(ctx context.Context, out string, environ ...string) error {
 	if err != nil {
 		return err
 	}
-	return compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", out, environ...)
+	return compileAgent(ctx, root, out, environ...)
+}
+
+// compileAgent builds the agent with the tags of its releases: without them it
+// is larger and takes more memory.
+func compileAgent(ctx context.Context, root, out string, environ ...string) error {
+	flags := "GOFLAGS=" + os.Getenv("GOFLAGS") + " -tags=nethttpomithttp2"
+	return compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", out, append(environ, flags)...)
 }
 
 // BuildTool compiles one of this module's own commands into a file.

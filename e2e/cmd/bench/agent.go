@@ -43,8 +43,19 @@ func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir
 	if err := c.AwaitReady(ctx); err != nil {
 		return nil, err
 	}
-	agent, err := startAgent(ctx, c, binaries.Agent, dir)
+	if err := enrolAgent(ctx, c, binaries.Agent, dir); err != nil {
+		return nil, err
+	}
+	first, err := firstSampleFigure(ctx, o, binaries.Agent, dir)
 	if err != nil {
+		return nil, err
+	}
+	before, err := sampleCount(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	agent := agentCmd(binaries.Agent, dir)
+	if err := agent.Start(); err != nil {
 		return nil, err
 	}
 	defer os.Remove(statusFile(dir))
@@ -54,7 +65,7 @@ func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir
 		defer end(exporter.cmd)
 	}
 	log.Print("agent footprint: waiting for the first sample ...")
-	if err := awaitSample(ctx, c); err != nil {
+	if err := awaitSample(ctx, c, before); err != nil {
 		return nil, err
 	}
 	if err := exporter.scrapeFor(ctx, settle); err != nil {
@@ -73,7 +84,7 @@ func measureAgent(ctx context.Context, o options, binaries harness.Binaries, dir
 	if absent == nil {
 		reference = "prometheus-node-exporter scraped every 10 s: " + other.String()
 	}
-	return []figure{{
+	return []figure{first, {
 		Name:      fmt.Sprintf("agent, all collectors, TLS, sample every %s, publish every %s, challenged every %s, online", sampleEvery, publishEvery, challengeEvery),
 		Measured:  mine.String(),
 		Reference: reference,
@@ -112,34 +123,46 @@ func statusFile(dir string) string {
 	return filepath.Join("/dev/shm", filepath.Base(dir)+"-status.json")
 }
 
-// startAgent enrols the agent as an owner does and runs it.
-func startAgent(ctx context.Context, c *harness.Coordinator, binary, dir string) (*exec.Cmd, error) {
+// enrolAgent enrols the agent as an owner does.
+func enrolAgent(ctx context.Context, c *harness.Coordinator, binary, dir string) error {
 	ticket, err := c.Run(ctx, "token", "create", "--data", c.Data, "--pool", "pool_default")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	file, state := filepath.Join(dir, "enroll.toml"), filepath.Join(dir, "agent-state")
+	file := filepath.Join(dir, "enroll.toml")
 	if err := os.WriteFile(file, []byte(ticket), 0o600); err != nil {
-		return nil, err
+		return err
 	}
-	enroll := exec.CommandContext(ctx, binary, "enroll", "--file", file, "--state-dir", state)
+	enroll := exec.CommandContext(ctx, binary, "enroll", "--file", file, "--state-dir", stateDir(dir))
 	enroll.Env = harness.Environ()
 	if out, err := enroll.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("lucid-agent enroll: %w\n%s", err, out)
+		return fmt.Errorf("lucid-agent enroll: %w\n%s", err, out)
 	}
-	cmd := exec.Command(binary, "run", "--state-dir", state, "--status-file", statusFile(dir),
+	return nil
+}
+
+func stateDir(dir string) string { return filepath.Join(dir, "agent-state") }
+
+// agentCmd runs the agent that was enrolled.
+func agentCmd(binary, dir string) *exec.Cmd {
+	cmd := exec.Command(binary, "run", "--state-dir", stateDir(dir), "--status-file", statusFile(dir),
 		"--sample-interval", sampleEvery.String(), "--publish-interval", publishEvery.String())
 	cmd.Env = harness.Environ()
 	cmd.Stderr = os.Stderr
-	return cmd, cmd.Start()
+	return cmd
 }
 
-func awaitSample(ctx context.Context, c *harness.Coordinator) error {
+func sampleCount(ctx context.Context, c *harness.Coordinator) (int64, error) {
+	return c.Database().Int64(ctx, "SELECT count(*) FROM sample")
+}
+
+// awaitSample waits until there are more samples than before.
+func awaitSample(ctx context.Context, c *harness.Coordinator, before int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*publishEvery)
 	defer cancel()
 	return harness.Until(ctx, "the agent's first sample", func(ctx context.Context) error {
-		n, err := c.Database().Int64(ctx, "SELECT count(*) FROM sample")
-		if err == nil && n == 0 {
+		n, err := sampleCount(ctx, c)
+		if err == nil && n == before {
 			err = errors.New("none")
 		}
 		return err
