@@ -167,6 +167,16 @@ func TestSteps(t *testing.T) {
 			}
 			return all
 		}(), nil},
+		"strangers who leave all the time, to leave with a node whose Wi-Fi is weak": {func() (all []Departure) {
+			for second := range 24 * 60 * 60 {
+				n := int32(1 + second%2)
+				all = append(all, Departure{n, noon.Add(time.Duration(second) * time.Second), own(int(n))})
+			}
+			for i := range 12 {
+				all = append(all, Departure{3, noon.Add(time.Duration(i) * 101 * time.Minute), own(3)})
+			}
+			return all
+		}(), nil},
 		"identities that are switched off together": {leaving(6, own, 1, 2, 3), []int32{1, 2, 3}},
 	} {
 		if got := flagged(steps(c.departures, noon)); !slices.Equal(got[inStep], c.want) {

@@ -84,7 +84,7 @@ func Rules() []Rule {
 		{sameAddress, 1, Relation, Notice, "shares its network with many nodes"},
 		{samePayout, 1, Relation, Notice, "shares its payout address with many nodes"},
 		{sameSerial, 1, Relation, Warning, "names the serial number of an older node's board"},
-		{inStep, 1, Relation, Warning, "goes offline in step with other nodes of other networks"},
+		{inStep, 2, Relation, Warning, "goes offline in step with other nodes of other networks"},
 		{speedOutlier, 1, Statistics, Warning, "solves puzzles much faster than its pool's nodes of its model"},
 		{dailyCap, 1, Economics, Notice, "reached the most that a node earns in a day"},
 		{newAddress, 1, Economics, Notice, "changed its payout address within 72 hours"},

@@ -1,6 +1,7 @@
 package fraud
 
 import (
+	"maps"
 	"math/bits"
 	"slices"
 	"time"
@@ -23,13 +24,19 @@ const (
 	stepMost     = 50
 	stepSlot     = 30 * time.Minute // of the day; within one it counts once
 	stepLookBack = 7 * 24 * time.Hour
+	// stepShare is the part of its departures, one in so many, that a node must
+	// make with another: who leaves all the time leaves with everybody.
+	stepShare = 4
 )
 
 // steps finds nodes that go offline together again and again. Those behind one
 // router do so for it: they are counted as one.
 func steps(departures []Departure, at time.Time) (flags []Found) {
 	slices.SortStableFunc(departures, func(a, b Departure) int { return a.At.Compare(b.At) })
-	seen := map[[2]int32]occasions{}
+	seen, gone := map[[2]int32]company{}, map[int32]int{}
+	for _, d := range departures {
+		gone[d.NodeNo]++
+	}
 	for from := 0; from < len(departures); {
 		to := from + 1
 		for to < len(departures) && departures[to].At.Sub(departures[from].At) <= stepWithin {
@@ -40,6 +47,7 @@ func steps(departures []Departure, at time.Time) (flags []Found) {
 		}
 		from = to
 	}
+	maps.DeleteFunc(seen, func(k [2]int32, c company) bool { return c.times*stepShare < max(gone[k[0]], gone[k[1]]) })
 	return groupSteps(seen, at)
 }
 
@@ -48,20 +56,27 @@ type occasions uint64
 
 func (o occasions) count() int { return bits.OnesCount64(uint64(o)) }
 
-func countPairs(seen map[[2]int32]occasions, together []Departure) {
+// company is how often two nodes left together, and when.
+type company struct {
+	times int
+	at    occasions
+}
+
+func countPairs(seen map[[2]int32]company, together []Departure) {
 	for i, a := range together {
 		for _, b := range together[:i] {
 			if a.NodeNo == b.NodeNo || a.Network != "" && a.Network == b.Network {
 				continue
 			}
 			slot := a.At.Sub(a.At.Truncate(24*time.Hour)) / stepSlot
-			seen[[2]int32{min(a.NodeNo, b.NodeNo), max(a.NodeNo, b.NodeNo)}] |= 1 << slot
+			k := [2]int32{min(a.NodeNo, b.NodeNo), max(a.NodeNo, b.NodeNo)}
+			seen[k] = company{seen[k].times + 1, seen[k].at | 1<<slot}
 		}
 	}
 }
 
 // groupSteps joins pairs into groups.
-func groupSteps(seen map[[2]int32]occasions, at time.Time) (flags []Found) {
+func groupSteps(seen map[[2]int32]company, at time.Time) (flags []Found) {
 	leader := map[int32]int32{}
 	var find func(n int32) int32
 	find = func(n int32) int32 {
@@ -73,8 +88,8 @@ func groupSteps(seen map[[2]int32]occasions, at time.Time) (flags []Found) {
 		return n
 	}
 	often := map[int32]int{}
-	for k, o := range seen {
-		if n := o.count(); n >= stepOften {
+	for k, c := range seen {
+		if n := c.at.count(); n >= stepOften {
 			a, b := find(k[0]), find(k[1])
 			leader[max(a, b)] = min(a, b)
 			often[k[0]], often[k[1]] = max(often[k[0]], n), max(often[k[1]], n)
