@@ -226,7 +226,7 @@ func (c *devCmd) agentNotes(ctx context.Context, f *coordinator.Foundation, log 
 func (c *devCmd) payoutNote(enrolled bool) {
 	switch {
 	case enrolled && c.Payout != "":
-		fmt.Println("  Payouts    the node on this machine is enrolled already and keeps the payout address that it has, or has not")
+		fmt.Println("  Payouts    the node on this machine is enrolled already and keeps what payout address it has; `lucidctl nodes update NODE --payout-address` changes it")
 	case !enrolled && c.Payout == "":
 		fmt.Println("  Payouts    none: without --payout-address earnings stay payable")
 	}
