@@ -231,7 +231,7 @@ func (l *loader) checkPayout() {
 		"%s is below payout.fee_min_usdt (%s)", c.FeeMax, c.FeeMin)
 	l.require(c.Approval >= 0, "payout.approval_usdt", "%s is below 0", c.Approval)
 	for _, own := range c.OwnAddresses {
-		if err := tron.CheckAddress(own); err != nil {
+		if _, err := tron.ParseAddress(own); err != nil {
 			l.require(false, "payout.own_addresses", "%s", err)
 		}
 	}

@@ -51,12 +51,13 @@ func (l *loader) checkTron() {
 	chosen := l.config.Payout.Rail
 	l.require(chosen == RailManual || chosen == RailTRON, "payout.rail", "%q is not %s or %s", chosen, RailManual, RailTRON)
 	l.require(rail.KnownNetwork(c.Network), "tron.network", "%q is not mainnet, nile, shasta or private", c.Network)
-	l.require(tron.CheckAddress(c.Contract) == nil, "tron.contract", "%q is no TRON address", c.Contract)
+	_, err := tron.ParseAddress(c.Contract)
+	l.require(err == nil, "tron.contract", "%q is no TRON address", c.Contract)
 	l.require(c.SignerAddress == "" || tron.CheckAddress(c.SignerAddress) == nil, "tron.signer_address", "%q is no TRON address", c.SignerAddress)
 	l.require((c.Signer == "") == (c.SignerAddress == ""), "tron.signer", "goes with tron.signer_address: set both or none")
 	l.between("tron.max_cost_percent", c.MaxCostPercent, 0, rail.MaxCostPercent)
 	l.lasts("tron.trx_price_max_age", c.TRXPriceMaxAge, time.Hour, 90*24*time.Hour)
-	_, err := time.Parse(time.DateOnly, c.TRXPriceAt)
+	_, err = time.Parse(time.DateOnly, c.TRXPriceAt)
 	l.require(c.TRXPrice >= 0, "tron.trx_price_usdt", "%s is below 0", c.TRXPrice)
 	l.require(err == nil || c.TRXPriceAt == "" && c.TRXPrice == 0, "tron.trx_price_at", "%q is no day like 2026-03-01, and a price needs one", c.TRXPriceAt)
 	if chosen != RailTRON {

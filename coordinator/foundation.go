@@ -19,9 +19,11 @@ import (
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fraud"
+	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/pool"
+	"lucid.internal/coordinator/internal/rail"
 	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/shared/proof"
@@ -42,6 +44,7 @@ type Foundation struct {
 	Fraud     *fraud.Store
 
 	payouts      *payout.Store
+	forecast     *rail.Forecast // nil while another rail than TRON is chosen
 	scores       *score.Store
 	secrets      *seal.Store
 	ring         *seal.Ring
@@ -154,11 +157,16 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 
 func (f *Foundation) openPayouts() (err error) {
 	p := f.Config.Payout
+	var cost func(net, fee ledger.Amount) (ledger.Amount, string)
+	if p.Rail == RailTRON {
+		f.forecast = rail.NewForecast(f.Config.Tron.costRule(), f.now)
+		cost = f.forecast.Of
+	}
 	f.payouts, err = payout.NewStore(payout.Config{
-		Pool: f.DB, Held: fraud.Held, Now: f.now, Logger: f.Log, Terms: payout.Terms{
+		Pool: f.DB, Cost: cost, Held: fraud.Held, Now: f.now, Logger: f.Log, Terms: payout.Terms{
 			Threshold: p.Threshold, Min: p.Min, Max: p.Max,
 			FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
-			ApprovalFrom: cmp.Or(p.Approval, payout.NoApproval), Own: p.OwnAddresses,
+			ApprovalFrom: cmp.Or(p.Approval, payout.NoApproval), Own: f.Config.unpaid(),
 		},
 	})
 	return err

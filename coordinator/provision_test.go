@@ -7,8 +7,8 @@ import (
 )
 
 func TestReadFleet(t *testing.T) {
-	devices, err := ReadFleet(strings.NewReader("pool, name,payout_address\npool_default,attic-pi,TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t\n\n,\"cellar-pi\",\n"))
-	want := []Device{{2, "attic-pi", "pool_default", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"}, {4, "cellar-pi", "", ""}}
+	devices, err := ReadFleet(strings.NewReader("pool, name,payout_address\npool_default,attic-pi,TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ\n\n,\"cellar-pi\",\n"))
+	want := []Device{{2, "attic-pi", "pool_default", "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"}, {4, "cellar-pi", "", ""}}
 	if err != nil || len(devices) != 2 || devices[0] != want[0] || devices[1] != want[1] {
 		t.Errorf("read %+v, %v", devices, err)
 	}
@@ -55,9 +55,9 @@ func TestProvisionMakesAllTokensOrNone(t *testing.T) {
 	if n := count(); n != before {
 		t.Errorf("%d tokens were made all the same", n-before)
 	}
-	devices[1].Name, devices[2].Pool, devices[2].PayoutAddress = "shed-pi", "", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+	devices[1].Name, devices[2].Pool, devices[2].PayoutAddress = "shed-pi", "", "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 	texts, err := l.Provision(t.Context(), devices, time.Hour)
-	if err != nil || len(texts) != 3 || count() != before+3 || !strings.Contains(texts[2], `payout_address = "TR7`) {
+	if err != nil || len(texts) != 3 || count() != before+3 || !strings.Contains(texts[2], `payout_address = "TGJ`) {
 		t.Fatalf("%d texts, %v", len(texts), err)
 	}
 	_, token, _ := strings.Cut(texts[1], `token = "`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"lucid.internal/coordinator/internal/rail"
 	"lucid.internal/coordinator/internal/tron"
@@ -35,6 +36,20 @@ func WalletAddress(c Config) (string, error) {
 	}
 	address, err := wallet.AddressIn(c.WalletFile())
 	return address.String(), err
+}
+
+// unpaid are the addresses that are never paid to: the project's own as they are
+// set, the token's contract, which keeps what it is sent, and the wallet that
+// pays, where there is one.
+func (c Config) unpaid() []string {
+	list := slices.Clone(c.Payout.OwnAddresses)
+	if c.Tron.Contract != "" {
+		list = append(list, c.Tron.Contract)
+	}
+	if wallet, err := WalletAddress(c); err == nil { // what is wrong with it, the rail tells
+		list = append(list, wallet)
+	}
+	return list
 }
 
 // CheckWallet signs something that is no transaction, and so proves that the
@@ -87,7 +102,7 @@ func (f *Foundation) newRail(signer rail.Signer) (*rail.Runner, error) {
 	}
 	return rail.New(rail.Config{
 		Pool: f.DB, Payouts: f.payouts, Signer: signer, Network: c.Network, Contract: contract,
-		Full: full, Solid: [2]*chain.Node(solid), Cost: c.costRule(), Now: f.now, Logger: f.Log,
+		Full: full, Solid: [2]*chain.Node(solid), Cost: c.costRule(), Forecast: f.forecast, Now: f.now, Logger: f.Log,
 	})
 }
 

@@ -7,8 +7,8 @@ import (
 	"lucid.internal/e2e/harness"
 )
 
-// payoutAddress is a TRON address whose checksum holds: USDT's own contract.
-const payoutAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+// payoutAddress is a TRON address whose checksum holds.
+const payoutAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 
 // TestPayout lets this machine earn 25 USDT an epoch: once its vetting is
 // over and 10 USDT are payable, a payout of that gross amount stands pending,

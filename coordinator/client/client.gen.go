@@ -1628,7 +1628,7 @@ type Plan struct {
 	Fees   json.Number `json:"fees"`
 	Lines  []PlanLine  `json:"lines"`
 
-	// NetworkCost Expected, in USDT, to hold against fees; 0 on the manual rail.
+	// NetworkCost The most that is expected, in USDT, to hold against fees; 0 on the manual rail.
 	NetworkCost json.Number `json:"network_cost"`
 
 	// Payouts That can be made; the sums are theirs.

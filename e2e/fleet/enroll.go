@@ -44,7 +44,7 @@ type Enrolment struct {
 }
 
 // sybilAddress is where all Sybils want to be paid.
-const sybilAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+const sybilAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 
 // enrolMany enrols every node, a bounded number at once.
 func (f *Fleet) enrolMany(ctx context.Context) error {

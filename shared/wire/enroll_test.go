@@ -17,7 +17,7 @@ func goodRequest(t testing.TB) *EnrollRequest {
 	}
 	return &EnrollRequest{V: 1, Token: "lucid-enrol-token", X25519Public: bytes.Repeat([]byte{1}, 32),
 		DevicePublic: bytes.Repeat([]byte{2}, 32), Inventory: inventory,
-		PayoutAddress: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Signature: bytes.Repeat([]byte{3}, 64)}
+		PayoutAddress: "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", Signature: bytes.Repeat([]byte{3}, 64)}
 }
 
 func goodResponse() *EnrollResponse {

@@ -72,7 +72,7 @@ func (s shell) payouts(many int) {
 	s.Helper()
 	for n := range many {
 		id := fmt.Sprint("node_", n)
-		_, err := s.db.Exec(s.Context(), `INSERT INTO node (node_id, name, status, payout_address) VALUES ($1, $1, 'active', 'TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t')`, id)
+		_, err := s.db.Exec(s.Context(), `INSERT INTO node (node_id, name, status, payout_address) VALUES ($1, $1, 'active', 'TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ')`, id)
 		if err == nil {
 			err = db.InTx(s.Context(), s.db, func(tx db.Tx) error {
 				_, err := ledger.Post(s.Context(), tx, ledger.Accrue("gift to "+id, time.Now(), "pool_gift", []ledger.Share{{NodeID: id, Amount: ledger.USDT(10)}}, 0))

@@ -17,10 +17,10 @@ func TestProvisionWritesAFolderADevice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put("fleet.csv", "name,payout_address\nattic-pi,TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t\ncellar-pi,\n")
+	put("fleet.csv", "name,payout_address\nattic-pi,TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ\ncellar-pi,\n")
 	s.run("", "provision", "--fleet", fleet, "--out", out, "--files", "../../../firmware-config/cloud-init")
 	for name, want := range map[string]string{
-		"attic-pi/lucid/enroll.toml":  `payout_address = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"`,
+		"attic-pi/lucid/enroll.toml":  `payout_address = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"`,
 		"cellar-pi/lucid/enroll.toml": `token = "enroll_`,
 		"attic-pi/user-data":          "hostname: attic-pi\n",
 		"cellar-pi/user-data":         "hostname: cellar-pi\n",

@@ -12,7 +12,7 @@ import (
 	"lucid.internal/coordinator/internal/ledger"
 )
 
-const payoutAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+const payoutAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 
 // earning makes a node with 5,000 USDT to be paid, and gives its id.
 func (f *fleet) earning(name string) string {

@@ -85,7 +85,7 @@ func exampleNewNode() createNodeBody {
 	return createNodeBody{
 		Name: "attic-pi", NodeType: "worker", InitialPoolID: "pool_default", Location: &locationInput{Country: "DE", City: "Munich", Timezone: "Europe/Berlin"},
 		Configuration: &configurationInput{MaintenanceWindow: &maintenanceWindowInput{Start: "02:00", End: "04:00"}},
-		PayoutAddress: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Labels: map[string]string{"site": "attic"},
+		PayoutAddress: "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", Labels: map[string]string{"site": "attic"},
 	}
 }
 

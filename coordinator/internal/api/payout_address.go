@@ -17,7 +17,7 @@ func (s *server) payoutAddressOperations() {
 		description: "Takes what `lucid-agent sign --payout-address` prints, within 15 minutes and once: the signature by the node's device key is the " +
 			"credential, whoever carries it. The change waits 72 hours before it is paid to.",
 		errors:  []fault.Code{fault.NodeNotFound, fault.BadPayoutAddress},
-		request: signedAddressBody{V: 1, Value: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Field: wire.FieldPayoutAddress, NodeID: "node_4f1c2a", SignedMs: exampleTime().UnixMilli(), Signature: make([]byte, 64)},
+		request: signedAddressBody{V: 1, Value: "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", Field: wire.FieldPayoutAddress, NodeID: "node_4f1c2a", SignedMs: exampleTime().UnixMilli(), Signature: make([]byte, 64)},
 		example: exampleNode(),
 	}, s.changePayoutAddress)
 }

@@ -199,10 +199,10 @@ func (s *server) reconcilePayouts(ctx context.Context, in *reconcileInput) (*ans
 }
 
 func exampleTransfer() transferBody {
-	return transferBody{"c0ffee", "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", amountInput{"9.9"}}
+	return transferBody{"c0ffee", "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", amountInput{"9.9"}}
 }
 
 func exampleReconciliation() reconciliationBody {
-	t := manual.Transfer{TransactionHash: "c0ffee", WalletAddress: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Amount: ledger.USDT(99) / 10}
+	t := manual.Transfer{TransactionHash: "c0ffee", WalletAddress: "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", Amount: ledger.USDT(99) / 10}
 	return reconciliationBody{[]matchBody{shapeMatch(manual.Match{Transfer: t, Result: manual.Recorded, PayoutID: "payout_9d2e"})}, []exportLineBody{}}
 }

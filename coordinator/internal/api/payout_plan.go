@@ -54,7 +54,7 @@ type planBody struct {
 	Payouts     int            `json:"payouts" doc:"That can be made; the sums are theirs."`
 	Amount      usdt           `json:"amount"`
 	Fees        usdt           `json:"fees"`
-	NetworkCost usdt           `json:"network_cost" doc:"Expected, in USDT, to hold against fees; 0 on the manual rail."`
+	NetworkCost usdt           `json:"network_cost" doc:"The most that is expected, in USDT, to hold against fees; 0 on the manual rail."`
 	Lines       []planLineBody `json:"lines" nullable:"false"`
 }
 

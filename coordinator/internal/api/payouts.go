@@ -132,7 +132,7 @@ func examplePayout() payoutBody { return shapePayout(examplePayoutRow()) }
 func examplePayoutRow() payout.Payout {
 	return payout.Payout{
 		ID: "payout_9d2e", NodeID: "node_4f1c2a", Amount: ledger.USDT(10), Fee: ledger.USDT(1) / 10, NetAmount: ledger.USDT(99) / 10,
-		Currency: "USDT", WalletAddress: "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", Status: payout.Pending, Priority: "normal", MaxRetries: 3,
+		Currency: "USDT", WalletAddress: "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", Status: payout.Pending, Priority: "normal", MaxRetries: 3,
 		CreatedBy: "system", CreatedAt: exampleTime(), UpdatedAt: exampleTime(),
 	}
 }

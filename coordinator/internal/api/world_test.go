@@ -42,7 +42,7 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-const payoutAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+const payoutAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 
 // puzzleKey is the coordinator's in a world.
 var puzzleKey = proof.Key{2}

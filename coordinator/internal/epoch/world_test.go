@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	address = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+	address = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 	perfect = 1_000_000_000
 )
 

@@ -21,7 +21,7 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-const wallet = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+const wallet = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 
 var byTest = audit.By{Actor: "user_test"}
 

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	address      = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+	address      = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 	otherAddress = "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR"
 )
 

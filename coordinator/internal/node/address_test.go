@@ -16,7 +16,7 @@ import (
 
 // Addresses of contracts, public knowledge.
 const (
-	addressA = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+	addressA = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 	addressB = "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR"
 	addressC = "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb"
 )

@@ -160,7 +160,7 @@ func TestEnrolmentIsRefused(t *testing.T) {
 	otherBoard := w.token(t, node.Token{SerialHash: board("other")})
 	w.clock = w.clock.Add(2 * time.Minute)
 	forged := newDevice(t).request(t, w.token(t, node.Token{}), wire.Inventory{})
-	forged.PayoutAddress = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t" // not what was signed
+	forged.PayoutAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ" // not what was signed
 
 	for name, c := range map[string]struct {
 		req  *wire.EnrollRequest

@@ -14,7 +14,7 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-const address = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+const address = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 
 var operator = audit.By{Actor: "key_test", RequestID: "req-1"}
 

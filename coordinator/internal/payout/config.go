@@ -31,10 +31,10 @@ type Config struct {
 	// Held tells which of the nodes are under suspicion: nothing is paid to them.
 	// Nil: none is.
 	Held func(ctx context.Context, tx db.Tx, nodeNos []int32) (map[int32]bool, error)
-	// Cost is what the rail expects to spend on paying net to the address, and
-	// why it would rather wait; "" when it would not. It must not wait itself.
+	// Cost is what the rail expects to spend at most on paying net, and why it
+	// would rather wait; "" when it would not. It must not wait itself.
 	// Nil: nothing, as on the manual rail.
-	Cost func(address string, net ledger.Amount) (cost ledger.Amount, wait string)
+	Cost func(net, fee ledger.Amount) (cost ledger.Amount, wait string)
 
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -62,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Held = func(context.Context, db.Tx, []int32) (map[int32]bool, error) { return nil, nil }
 	}
 	if c.Cost == nil {
-		c.Cost = func(string, ledger.Amount) (ledger.Amount, string) { return 0, "" }
+		c.Cost = func(ledger.Amount, ledger.Amount) (ledger.Amount, string) { return 0, "" }
 	}
 	return c, c.validate()
 }
@@ -82,7 +82,7 @@ func (c Config) validate() error {
 	refuse(c.Threshold < c.Min || c.Max < c.Threshold, "the threshold %s must lie from the least payout %s to the most %s", c.Threshold, c.Min, c.Max)
 	refuse(c.ApprovalFrom < 0, "approval from %s makes no sense", c.ApprovalFrom)
 	for _, own := range c.Own {
-		if err := tron.CheckAddress(own); err != nil {
+		if _, err := tron.ParseAddress(own); err != nil {
 			refuse(true, "an address of the project's own: %s", err)
 		}
 	}

@@ -108,7 +108,7 @@ func (s *Store) expectCost(l *Line) {
 	if l.Refused != nil {
 		return
 	}
-	cost, wait := s.cfg.Cost(l.WalletAddress, l.NetAmount)
+	cost, wait := s.cfg.Cost(l.NetAmount, l.Fee)
 	l.NetworkCost = cost
 	if wait != "" {
 		l.Refused = fault.New(fault.BelowMinimum, "%s USDT for %s wait: %s", l.Amount, l.NodeID, wait)

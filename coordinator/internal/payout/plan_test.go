@@ -24,7 +24,7 @@ func planned(p payout.Plan) []payout.Planned {
 func TestPlanShowsAndExecutionKeepsToIt(t *testing.T) {
 	w := newWorld(t)
 	cost := func(c *payout.Config) {
-		c.Cost = func(_ string, net ledger.Amount) (ledger.Amount, string) {
+		c.Cost = func(net, _ ledger.Amount) (ledger.Amount, string) {
 			if net > ledger.USDT(60) {
 				return ledger.USDT(2), "the network is dear"
 			}

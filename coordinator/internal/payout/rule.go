@@ -28,7 +28,8 @@ type Terms struct {
 
 	// ApprovalFrom is the sum from which a second person must approve; 0: never.
 	ApprovalFrom ledger.Amount
-	// Own are the project's own addresses, which are never paid to.
+	// Own are the project's own addresses and the token's contract, which are
+	// never paid to.
 	Own []string
 }
 
@@ -154,7 +155,7 @@ func (t Terms) checkNode(r Request, s standing) *fault.Error {
 // checkAddress tells why nothing is paid to an address.
 func (t Terms) checkAddress(address string) error {
 	if slices.Contains(t.Own, address) {
-		return errors.New("the payout address is the project's own: it would pay itself")
+		return errors.New("the payout address is the project's own, or the token's contract: it would pay itself")
 	}
 	return tron.CheckAddress(address)
 }

@@ -13,7 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 )
 
-const address = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+const address = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
 
 var (
 	byTest = audit.By{Actor: "user_test"}

@@ -148,11 +148,18 @@ func (r *Runner) quote(ctx context.Context, prices chain.Prices, p payment) (led
 	if err != nil {
 		return 0, err
 	}
+	if err := checkPrices(r.cfg.Full[0], energy, prices); err != nil {
+		return 0, err
+	}
+	return burnt(energy, prices), nil
+}
+
+func checkPrices(node *chain.Node, energy int64, prices chain.Prices) error {
 	const most = 1_000_000_000_000 // a million TRX: nobody means that
 	if energy > most/prices.EnergySun || prices.BandwidthSun > most/callBytes {
-		return 0, fmt.Errorf("%s names %d energy at %d sun and bandwidth at %d sun, which makes no sense", r.cfg.Full[0].Host(), energy, prices.EnergySun, prices.BandwidthSun)
+		return fmt.Errorf("%s names %d energy at %d sun and bandwidth at %d sun, which makes no sense", node.Host(), energy, prices.EnergySun, prices.BandwidthSun)
 	}
-	return ledger.Amount(energy*prices.EnergySun + callBytes*prices.BandwidthSun), nil
+	return nil
 }
 
 // pay signs a transaction, commits it, and only then sends it.

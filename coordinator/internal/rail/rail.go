@@ -38,8 +38,9 @@ type Config struct {
 	Full     []*chain.Node  // the first is asked; transactions go to all
 	Solid    [2]*chain.Node // of two operators; nothing is believed that only one says
 
-	Cost    CostRule
-	MaxLive int // 25: transactions under way at once
+	Cost     CostRule
+	Forecast *Forecast // is told the prices; nil: nobody is
+	MaxLive  int       // 25: transactions under way at once
 
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -70,6 +71,9 @@ func New(cfg Config) (*Runner, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Forecast == nil {
+		cfg.Forecast = NewForecast(cfg.Cost, cfg.Now)
 	}
 	var errs []error
 	refuse := func(when bool, text string) {
@@ -102,7 +106,7 @@ func (r *Runner) RunOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	followed := r.followAll(ctx, heads, sound)
+	followed := errors.Join(r.followAll(ctx, heads, sound), r.cfg.Forecast.refresh(ctx, r.cfg.Full[0]))
 	if !sound {
 		return errors.Join(followed, r.search(ctx, heads))
 	}

@@ -44,6 +44,9 @@ func ParseAddress(text string) (Address, error) {
 // CheckAddress tells what is wrong with an address; nil when USDT can be sent to it.
 func CheckAddress(text string) error {
 	_, err := ParseAddress(text)
+	if err == nil && text == USDT {
+		err = fmt.Errorf("address %s is the contract of USDT, which gives back nothing that is sent to it", text)
+	}
 	return err
 }
 
