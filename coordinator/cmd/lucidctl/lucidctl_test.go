@@ -98,12 +98,32 @@ func wantFormat(t *testing.T, command, format, out string) {
 	}
 }
 
+func hasAll(text string, parts ...string) bool {
+	return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(text, p) })
+}
+
 func TestChanges(t *testing.T) {
 	f := newFleet(t)
 	poolID := f.made("pool_id", "pools", "create", "home")
 	other := f.made("pool_id", "pools", "create", "away")
 	nodeID := f.made("node_id", "nodes", "create", "attic-pi")
 	f.must("nodes", "update", nodeID, "--name", "cellar-pi", "--label", "site=cellar")
+	if _, err := f.db.Exec(t.Context(), `UPDATE node SET configuration = '{"max_sessions": 7}' WHERE node_id = $1`, nodeID); err != nil {
+		t.Fatal(err)
+	}
+	f.must("nodes", "update", nodeID, "--sample-interval", "5s", "--publish-interval", "1m")
+	if out := f.must("nodes", "get", nodeID, "-o", "json"); !hasAll(out, `"sample_interval_seconds": 5`, `"publish_interval_seconds": 60`, `"max_sessions": 7`) {
+		t.Errorf("the intervals were not set beside what was there: %s", out)
+	}
+	f.must("nodes", "update", nodeID, "--sample-interval", "0s", "--publish-interval", "0s")
+	if out := f.must("nodes", "get", nodeID, "-o", "json"); !hasAll(out, `"sample_interval_seconds": null`, `"max_sessions": 7`) {
+		t.Errorf("the intervals were not taken back: %s", out)
+	}
+	for _, wrong := range [][]string{{"--sample-interval", "5s"}, {"--sample-interval", "5s", "--publish-interval", "1500ms"}} {
+		if o := f.run(append([]string{"nodes", "update", nodeID}, wrong...)...); o.code == 0 {
+			t.Errorf("%v was taken: %+v", wrong, o)
+		}
+	}
 	f.must("pools", "add", poolID, nodeID, "--priority", "70")
 	if out := f.must("pools", "nodes", poolID, "-o", "csv"); !strings.Contains(out, "cellar-pi") || !strings.Contains(out, ",70,") {
 		t.Error(out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -178,6 +179,7 @@ type nodesUpdateCmd struct {
 	PayoutAddress *string           `placeholder:"ADDRESS" help:"TRON address; empty takes it away."`
 	Label         map[string]string `placeholder:"KEY=VALUE" help:"Labels, in place of all that there are."`
 	IfMatch       string            `placeholder:"ETAG" help:"Only when the node is still as it was read."`
+	intervals
 }
 
 // Run changes a node.
@@ -192,7 +194,11 @@ func (c *nodesUpdateCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Label) > 0 {
 		body.Labels = &c.Label
 	}
-	n, err := answer[client.Node](api.UpdateNode(ctx, c.ID, &client.UpdateNodeParams{IfMatch: given(c.IfMatch)}, body))
+	var read string
+	if body.Configuration, read, err = c.configuration(ctx, api, c.ID); err != nil {
+		return err
+	}
+	n, err := answer[client.Node](api.UpdateNode(ctx, c.ID, &client.UpdateNodeParams{IfMatch: given(cmp.Or(c.IfMatch, read))}, body))
 	if err != nil {
 		return err
 	}
