@@ -54,7 +54,7 @@ func Enrol(ctx context.Context, config EnrolConfig) (Enrolled, error) {
 // writeResult says how it went, in words for the owner. The token stays out
 // of it.
 func writeResult(file string, enrolled Enrolled, err error) error {
-	line := fmt.Sprintf("enrolled as %s: nothing is left to do", enrolled.NodeID)
+	line := fmt.Sprintf("enrolled as %s: nothing is left to do here, and the agent proves itself once it runs", enrolled.NodeID)
 	switch {
 	case errors.Is(err, ErrRefused):
 		line = fmt.Sprintf("refused: %s. It is not tried again before the next start: ask the operator for a new enroll.toml", err)
