@@ -39,13 +39,17 @@ func (b *Broker) welcome(s *session) error {
 		_ = b.server.SendConnack(s.mqtt, refused.code, false, nil) // it is closed next in any case
 		return refused
 	}
-	if err := b.server.SendConnack(s.mqtt, packets.CodeSuccess, false, nil); err != nil {
-		return err
+	err := b.server.SendConnack(s.mqtt, packets.CodeSuccess, false, nil)
+	if before != nil { // also when nobody hears it: who comes next waits for this one only
+		select {
+		case <-before.ready:
+		case <-b.ctx.Done():
+		}
 	}
-	if s.reader == nil {
-		b.establish(s, before)
+	if err == nil && s.reader == nil {
+		b.establish(s)
 	}
-	return nil
+	return err
 }
 
 // greet reads a CONNECT, checks it and gives the session. A refusal is

@@ -78,15 +78,9 @@ func (b *Broker) supersede(s *session) (before *session, refused *refusal) {
 	return before, nil
 }
 
-// establish brings a node's session up: OnConnect is called once that of the
-// older one has returned.
-func (b *Broker) establish(s, before *session) {
-	if before != nil {
-		select {
-		case <-before.ready:
-		case <-b.ctx.Done():
-		}
-	}
+// establish calls OnConnect of a node's session; that of the older one has
+// returned.
+func (b *Broker) establish(s *session) {
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
 	defer cancel()
 	number, err := b.cfg.OnConnect(ctx, s.client)
