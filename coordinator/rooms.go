@@ -129,7 +129,7 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Proofs: c.proofs, ProofWait: min(c.Config.Poot.Deadline+2*pulseInterval, longestProofWait), Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Payouts: c.Payouts(), Manual: manual.NewStore(manual.Config{Pool: c.DB, Payouts: c.payouts, Now: c.now}), Fraud: c.Fraud,
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Proofs: c.proofs, ProofWait: min(c.Config.Poot.Deadline+2*pulseInterval, longestProofWait), Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Statements: c.Statements(), Payouts: c.Payouts(), Manual: manual.NewStore(manual.Config{Pool: c.DB, Payouts: c.payouts, Now: c.now}), Fraud: c.Fraud,
 		Audit: c.Audit, Events: c.events, EnrolFile: c.enrolFile,
 		Checks:  c.checks(),
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},

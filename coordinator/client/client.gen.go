@@ -708,6 +708,26 @@ type Epoch struct {
 	StartsAt time.Time   `json:"starts_at"`
 }
 
+// Evidence defines model for Evidence.
+type Evidence struct {
+	// Held Under suspicion.
+	Held bool `json:"held"`
+
+	// Left What it could still earn that day; null where that cut nothing.
+	Left *json.Number `json:"left"`
+
+	// Membership When it was in the pool.
+	Membership []Interval `json:"membership"`
+
+	// Presence When it was connected.
+	Presence []Interval `json:"presence"`
+
+	// Score What was known when the epoch began, as before, and each verdict that was counted until it ended, as since.
+	Score  *map[string]interface{} `json:"score"`
+	States []State                 `json:"states"`
+	Vetted bool                    `json:"vetted"`
+}
+
 // Execute defines model for Execute.
 type Execute struct {
 	Lines []ExecuteLine `json:"lines"`
@@ -1026,6 +1046,14 @@ type Interface struct {
 	SpeedMbps      *float64 `json:"speed_mbps,omitempty"`
 }
 
+// Interval defines model for Interval.
+type Interval struct {
+	From time.Time `json:"from"`
+
+	// To Exclusive; after all that was looked at when it had not ended.
+	To time.Time `json:"to"`
+}
+
 // Jwk defines model for Jwk.
 type Jwk struct {
 	Alg string `json:"alg"`
@@ -1083,6 +1111,18 @@ type Leader struct {
 type LeaderList struct {
 	Nodes      []Leader   `json:"nodes"`
 	Pagination Pagination `json:"pagination"`
+}
+
+// LedgerHead defines model for LedgerHead.
+type LedgerHead struct {
+	// At null when there is no entry yet.
+	At *time.Time `json:"at"`
+
+	// EntryNo 0 when there is no entry yet.
+	EntryNo int64 `json:"entry_no"`
+
+	// Hash SHA-256, in hex, of the entry and all before it.
+	Hash string `json:"hash"`
 }
 
 // LinkHardware defines model for LinkHardware.
@@ -2171,6 +2211,60 @@ type Started struct {
 	Status    string    `json:"status"`
 }
 
+// State defines model for State.
+type State struct {
+	From   time.Time `json:"from"`
+	Status string    `json:"status"`
+	To     time.Time `json:"to"`
+}
+
+// Statement defines model for Statement.
+type Statement struct {
+	LedgerHead LedgerHead      `json:"ledger_head"`
+	Lines      []StatementLine `json:"lines"`
+	NodeId     string          `json:"node_id"`
+	Pagination Pagination      `json:"pagination"`
+}
+
+// StatementLine defines model for StatementLine.
+type StatementLine struct {
+	// CreditedMs Of it active and connected.
+	CreditedMs  int64     `json:"credited_ms"`
+	Destination string    `json:"destination"`
+	EndsAt      time.Time `json:"ends_at"`
+
+	// EntryId Of the ledger; null when the pool had no reward.
+	EntryId  *openapi_types.UUID `json:"entry_id"`
+	Evidence Evidence            `json:"evidence"`
+
+	// Factors What the score was made of, and the counters behind it; null without a verdict by then.
+	Factors *map[string]interface{} `json:"factors"`
+
+	// FaultWindows When we were down, within the epoch and around it.
+	FaultWindows []Interval `json:"fault_windows"`
+
+	// MemberMs Time in the pool.
+	MemberMs int64  `json:"member_ms"`
+	PoolId   string `json:"pool_id"`
+
+	// PoolReward Shared by all nodes of the pool.
+	PoolReward json.Number `json:"pool_reward"`
+
+	// PoolWeight Sum of all their weights: an integer, which may need more than 64 bits.
+	PoolWeight string `json:"pool_weight"`
+
+	// Reasons As in the node's earnings.
+	Reasons []string `json:"reasons"`
+
+	// Score As of the epoch's end.
+	Score    int64       `json:"score"`
+	Share    json.Number `json:"share"`
+	StartsAt time.Time   `json:"starts_at"`
+
+	// Weight score x credited_ms.
+	Weight int64 `json:"weight"`
+}
+
 // Statistics defines model for Statistics.
 type Statistics struct {
 	// AnswerMs From issue to receipt, of all that were answered; null without any.
@@ -2949,6 +3043,24 @@ type GetResourceMetricsParams struct {
 type GetNetworkParams struct {
 	// TimeRange Adds means, least and greatest figures of this time, as range.
 	TimeRange *string `form:"time_range,omitempty" json:"time_range,omitempty"`
+}
+
+// GetStatementParams defines parameters for GetStatement.
+type GetStatementParams struct {
+	// StartTime Beginning; without it that of the network.
+	StartTime *time.Time `form:"start_time,omitempty" json:"start_time,omitempty"`
+
+	// EndTime End, exclusive; without it now.
+	EndTime *time.Time `form:"end_time,omitempty" json:"end_time,omitempty"`
+
+	// Format Of the answer.
+	Format *string `form:"format,omitempty" json:"format,omitempty"`
+
+	// Limit Lines on a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before; start_time and end_time must stay as they were.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
@@ -4677,6 +4789,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{node_id}/start (the `StartNode` operationId).
 	StartNode(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStatement Read a node's statement
+	//
+	// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/statements (the `GetStatement` operationId).
+	GetStatement(ctx context.Context, nodeId string, params *GetStatementParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetNodeStatus Read a node's status
 	//
@@ -7410,6 +7531,25 @@ func (c *Client) RemoveNodeThreshold(ctx context.Context, nodeId string, kind st
 // Corresponds with POST /api/v1/nodes/{node_id}/start (the `StartNode` operationId).
 func (c *Client) StartNode(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStartNodeRequest(c.Server, nodeId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStatement Read a node's statement
+//
+// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/statements (the `GetStatement` operationId).
+func (c *Client) GetStatement(ctx context.Context, nodeId string, params *GetStatementParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStatementRequest(c.Server, nodeId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -12931,6 +13071,115 @@ func NewStartNodeRequest(server string, nodeId string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetStatementRequest constructs an http.Request for the GetStatement method
+func NewGetStatementRequest(server string, nodeId string, params *GetStatementParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/statements", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.StartTime != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "start_time", *params.StartTime, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndTime != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "end_time", *params.EndTime, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetNodeStatusRequest constructs an http.Request for the GetNodeStatus method
 func NewGetNodeStatusRequest(server string, nodeId string) (*http.Request, error) {
 	var err error
@@ -14944,6 +15193,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{node_id}/start (the `StartNode` operationId).
 	StartNodeWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*StartNodeResponse, error)
+
+	// GetStatementWithResponse Read a node's statement
+	//
+	// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/{node_id}/statements (the `GetStatement` operationId).
+	GetStatementWithResponse(ctx context.Context, nodeId string, params *GetStatementParams, reqEditors ...RequestEditorFn) (*GetStatementResponse, error)
 
 	// GetNodeStatusWithResponse Read a node's status
 	//
@@ -26521,6 +26781,113 @@ func (r StartNodeResponse) ContentType() string {
 	return ""
 }
 
+// GetStatementResponse429Headers the declared response headers of an HTTP 429 response for GetStatement
+type GetStatementResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetStatementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Statement
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetStatementResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetStatementResponse) GetJSON200() *Statement {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetStatementResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetStatementResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetStatementResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetStatementResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetStatementResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetStatementResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetStatementResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetStatementResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetStatementResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetStatementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetStatementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetStatementResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetNodeStatusResponse429Headers the declared response headers of an HTTP 429 response for GetNodeStatus
 type GetNodeStatusResponse429Headers struct {
 	RateLimitLimit     *int
@@ -30141,6 +30508,23 @@ func (c *ClientWithResponses) StartNodeWithResponse(ctx context.Context, nodeId 
 		return nil, err
 	}
 	return ParseStartNodeResponse(rsp)
+}
+
+// GetStatementWithResponse Read a node's statement
+//
+// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/{node_id}/statements (the `GetStatement` operationId).
+func (c *ClientWithResponses) GetStatementWithResponse(ctx context.Context, nodeId string, params *GetStatementParams, reqEditors ...RequestEditorFn) (*GetStatementResponse, error) {
+	rsp, err := c.GetStatement(ctx, nodeId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetStatementResponse(rsp)
 }
 
 // GetNodeStatusWithResponse Read a node's status
@@ -42713,6 +43097,125 @@ func ParseStartNodeResponse(rsp *http.Response) (*StartNodeResponse, error) {
 	switch {
 	case rsp.StatusCode == 429:
 		var headers StartNodeResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetStatementResponse parses an HTTP response from a GetStatementWithResponse call
+func ParseGetStatementResponse(rsp *http.Response) (*GetStatementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetStatementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Statement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetStatementResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -30,6 +30,8 @@ import (
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/coordinator/internal/span"
+	"lucid.internal/coordinator/internal/statement"
 	"lucid.internal/coordinator/internal/webhook"
 	"lucid.internal/shared/proof"
 )
@@ -80,7 +82,7 @@ func newFleet(t *testing.T) *fleet {
 	})
 	feed := event.NewFeed(event.Config{Pool: database})
 	handler, err := api.New(api.Config{
-		Fraud: flags, Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Payouts: payouts, Manual: manual.NewStore(manual.Config{Pool: database, Payouts: payouts}),
+		Fraud: flags, Access: keys, Pools: pool.NewStore(database, time.Now), Scores: scores, Epochs: epoch.NewStore(database), Statements: statements(database, scores), Payouts: payouts, Manual: manual.NewStore(manual.Config{Pool: database, Payouts: payouts}),
 		Audit: audit.NewLog(database), Events: feed, Samples: sample.NewStore(sample.Config{Pool: database}),
 		Alerts: alert.NewStore(alert.Config{Pool: database}), Webhooks: webhook.NewStore(webhook.Config{Pool: database, Box: seal.New(proof.Key{1})}),
 		Nodes: nodes, Proofs: challenge.NewDesk(challenge.DeskConfig{Pool: database, Nodes: nodes}),
@@ -102,6 +104,20 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	return f
+}
+
+func statements(pool *db.Pool, scores *score.Store) *statement.Archive {
+	return &statement.Archive{Pool: pool, Epochs: epoch.Archive{
+		ScoreAsOf: func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
+			known, err := scores.AsOf(ctx, tx, nodeNos, at)
+			all := map[int32]epoch.ScoreAt{}
+			for no, s := range known {
+				all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+			}
+			return all, err
+		},
+		FaultWindows: func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, nil },
+	}}
 }
 
 // outcome is what a run left.

@@ -1,5 +1,5 @@
 // Command lucidctl is the daily work with a fleet from a shell: nodes, pools,
-// earnings, payouts and events, over the REST API.
+// earnings, statements, payouts and events, over the REST API.
 //
 // Data goes to standard output, notes to standard error. It must never know
 // more than the API tells: whatever it can do, any client can.
@@ -45,6 +45,7 @@ type cli struct {
 	Score       scoreCmd       `cmd:"" help:"A node's score."`
 	History     historyCmd     `cmd:"" help:"A node's verdicts, newest first."`
 	Earnings    earningsCmd    `cmd:"" help:"What a node has earned."`
+	Statements  statementsCmd  `cmd:"" help:"A node's statement: each epoch's share, with all evidence."`
 	Payouts     payoutsCmd     `cmd:"" help:"Payouts."`
 	Fraud       fraudCmd       `cmd:"" help:"What speaks against nodes, appeals and decisions."`
 	Alerts      alertsCmd      `cmd:"" help:"What is wrong with nodes."`

@@ -35,6 +35,7 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/statement"
 	"lucid.internal/coordinator/internal/webhook"
 )
 
@@ -51,20 +52,21 @@ const (
 
 // Config of the API. Access and the stores are required.
 type Config struct {
-	Access   *access.Store
-	Nodes    *node.Store
-	Pools    *pool.Store
-	Samples  *sample.Store
-	Scores   *score.Store
-	Proofs   *challenge.Desk
-	Alerts   *alert.Store
-	Webhooks *webhook.Store
-	Epochs   *epoch.Store
-	Payouts  *payout.Store
-	Fraud    *fraud.Store
-	Manual   *manual.Store
-	Audit    *audit.Log
-	Events   *event.Feed
+	Access     *access.Store
+	Nodes      *node.Store
+	Pools      *pool.Store
+	Samples    *sample.Store
+	Scores     *score.Store
+	Proofs     *challenge.Desk
+	Alerts     *alert.Store
+	Webhooks   *webhook.Store
+	Epochs     *epoch.Store
+	Statements *statement.Archive
+	Payouts    *payout.Store
+	Fraud      *fraud.Store
+	Manual     *manual.Store
+	Audit      *audit.Log
+	Events     *event.Feed
 
 	// EnrolFile gives the text of the enroll.toml that a device enrols with.
 	EnrolFile func(token string, expires time.Time) string
@@ -110,7 +112,7 @@ func New(c Config) (http.Handler, error) {
 
 func newServer(c Config) (*server, error) {
 	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Payouts == nil || s.Fraud == nil || s.Manual == nil ||
+	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Statements == nil || s.Payouts == nil || s.Fraud == nil || s.Manual == nil ||
 		s.Audit == nil || s.Events == nil || s.EnrolFile == nil {
 		return nil, errors.New("api: Access, all stores and EnrolFile are required")
 	}
@@ -144,6 +146,7 @@ func (s *server) operations() {
 	s.payoutOperations()
 	s.fraudOperations()
 	s.earningsOperations()
+	s.statementOperations()
 	s.eventOperations()
 	s.auditOperations()
 	s.enrollOperations()

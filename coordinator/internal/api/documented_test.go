@@ -84,8 +84,9 @@ func (op documented) wantRole() {
 // them by name, "" for one without.
 func (op documented) wantExamples(of string, content openapi3.Content, as openapi3.SchemaValidationOption) map[string]any {
 	op.t.Helper()
-	examples := map[string]any{}
-	for _, media := range content {
+	all := map[string]any{}
+	for form, media := range content {
+		examples := map[string]any{}
 		if media.Example != nil {
 			examples[""] = media.Example
 		}
@@ -97,11 +98,15 @@ func (op documented) wantExamples(of string, content openapi3.Content, as openap
 				op.t.Errorf("%s: example %s of %s breaks its schema: %v", op.name, name, of, err)
 			}
 		}
+		if len(examples) == 0 {
+			op.t.Errorf("%s has no example of %s as %s", op.name, of, form)
+		}
+		maps.Copy(all, examples)
 	}
-	if len(examples) == 0 || len(content) != 1 {
-		op.t.Errorf("%s has no example of %s", op.name, of)
+	if len(content) == 0 {
+		op.t.Errorf("%s has no %s", op.name, of)
 	}
-	return examples
+	return all
 }
 
 // wantError: an error tells its codes, in words and for machines, and shows an

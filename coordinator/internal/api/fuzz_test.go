@@ -68,7 +68,7 @@ func FuzzList(f *testing.F) {
 	w.judge(n, "valid", "")
 	paths := []string{
 		"/api/v1/nodes/", "/api/v1/nodes/pools/", "/api/v1/nodes/{node_id}/payouts",
-		"/api/v1/nodes/{node_id}/poot/history", "/api/v1/nodes/{node_id}/earnings",
+		"/api/v1/nodes/{node_id}/poot/history", "/api/v1/nodes/{node_id}/earnings", "/api/v1/nodes/{node_id}/statements",
 	}
 	for i, odd := range oddities() {
 		f.Add(uint8(i), "q="+url.QueryEscape(odd))

@@ -16,6 +16,7 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/statement"
 	"lucid.internal/coordinator/internal/webhook"
 )
 
@@ -24,7 +25,7 @@ import (
 func Document() ([]byte, error) {
 	s, err := newServer(Config{
 		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
-		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Epochs: new(epoch.Store), Payouts: new(payout.Store), Manual: new(manual.Store), Fraud: new(fraud.Store), Audit: new(audit.Log), Events: new(event.Feed),
+		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Epochs: new(epoch.Store), Statements: new(statement.Archive), Payouts: new(payout.Store), Manual: new(manual.Store), Fraud: new(fraud.Store), Audit: new(audit.Log), Events: new(event.Feed),
 		Proofs:    challenge.NewDesk(challenge.DeskConfig{}),
 		EnrolFile: func(string, time.Time) string { return "" },
 	})

@@ -41,6 +41,7 @@ type operation struct {
 	maxBody     int64        // default maxBodyBytes
 	request     any          // an example of the request's body
 	example     any          // an example of the success answer's
+	csv         string       // an example of the success answer as CSV, of an operation that writes its answer itself, in either form
 	unlike      map[int]any  // errors whose answer has a shape of its own, each with an example
 }
 
@@ -92,7 +93,7 @@ func (s *server) describe(o operation, input, output reflect.Type) huma.Operatio
 	if _, hasBody := output.FieldByName("Body"); hasBody {
 		op.Responses[strconv.Itoa(op.DefaultStatus)] = &huma.Response{
 			Description: http.StatusText(op.DefaultStatus),
-			Content:     o.content(),
+			Content:     s.content(o),
 		}
 	}
 	if o.request != nil {
@@ -120,10 +121,16 @@ func (o operation) accessSentence() string {
 	return fmt.Sprintf("Needs role %s or higher, and a credential that is not bound to nodes.", o.role)
 }
 
-// content is what a success answers with; huma adds the schema of JSON.
-func (o operation) content() map[string]*huma.MediaType {
-	if o.stream {
-		return map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}, Example: o.example}}
+// content is what a success answers with; huma adds the schema of JSON, unless
+// the operation writes its answer itself.
+func (s *server) content(o operation) map[string]*huma.MediaType {
+	text := &huma.Schema{Type: huma.TypeString}
+	switch {
+	case o.stream:
+		return map[string]*huma.MediaType{"text/event-stream": {Schema: text, Example: o.example}}
+	case o.csv != "":
+		schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(o.example), true, "")
+		return map[string]*huma.MediaType{"application/json": {Schema: schema, Example: o.example}, "text/csv": {Schema: text, Example: o.csv}}
 	}
 	return map[string]*huma.MediaType{"application/json": {Example: o.example}}
 }

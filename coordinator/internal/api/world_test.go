@@ -37,6 +37,7 @@ import (
 	"lucid.internal/coordinator/internal/score"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/coordinator/internal/span"
+	"lucid.internal/coordinator/internal/statement"
 	"lucid.internal/coordinator/internal/webhook"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -131,7 +132,8 @@ func (w *world) config() Config {
 	return Config{
 		Proofs:    challenge.NewDesk(challenge.DeskConfig{Pool: w.db, Nodes: nodes, PuzzleKey: puzzleKey, Poll: time.Millisecond, Now: w.now}),
 		ProofWait: 50 * time.Millisecond,
-		Fraud:     flags, Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Payouts: payouts, Manual: manual.NewStore(manual.Config{Pool: w.db, Payouts: payouts, Now: w.now}),
+		Fraud:     flags, Access: keys, Pools: pool.NewStore(w.db, w.now), Scores: scores, Epochs: epoch.NewStore(w.db), Statements: &statement.Archive{Pool: w.db, Epochs: epoch.Archive{ScoreAsOf: w.scoreAsOf, FaultWindows: noFaults}},
+		Payouts: payouts, Manual: manual.NewStore(manual.Config{Pool: w.db, Payouts: payouts, Now: w.now}),
 		Audit: audit.NewLog(w.db), Events: event.NewFeed(event.Config{Pool: w.db, Now: w.now}),
 		Webhooks:  webhook.NewStore(webhook.Config{Pool: w.db, Box: seal.New(proof.Key{1}), Now: w.now}),
 		Alerts:    alert.NewStore(alert.Config{Pool: w.db, Now: w.now}),
@@ -376,15 +378,7 @@ func (w *world) closeEpoch() {
 	round := payout.NewRound(w.Payouts, nil)
 	closer, err := epoch.NewCloser(epoch.Config{
 		Pool: w.db, Now: w.now, AfterClosing: round.RunOnce,
-		ScoreAsOf: func(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
-			scores, err := w.Scores.AsOf(ctx, tx, nodeNos, at)
-			all := map[int32]epoch.ScoreAt{}
-			for no, s := range scores {
-				all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
-			}
-			return all, err
-		},
-		FaultWindows: func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, nil },
+		ScoreAsOf: w.scoreAsOf, FaultWindows: noFaults,
 	})
 	if err == nil {
 		err = closer.RunOnce(w.t.Context())
@@ -393,3 +387,14 @@ func (w *world) closeEpoch() {
 		w.t.Fatal(err)
 	}
 }
+
+func (w *world) scoreAsOf(ctx context.Context, tx db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {
+	scores, err := w.Scores.AsOf(ctx, tx, nodeNos, at)
+	all := map[int32]epoch.ScoreAt{}
+	for no, s := range scores {
+		all[no] = epoch.ScoreAt{ScoreNano: s.ScoreNano, Factors: s.Factors, Vetted: s.Vetted}
+	}
+	return all, err
+}
+
+func noFaults(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, nil }

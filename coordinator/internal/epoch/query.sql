@@ -57,10 +57,13 @@ WHERE e.epoch_no > @after AND e.closed_at >= @since AND e.closed_at < @until
 ORDER BY e.epoch_no LIMIT @most;
 
 -- name: ClosedOf :many
--- Those of a node that overlap a span of time.
+-- Those of a node that overlap a span of time: its lines lead to its epochs, one
+-- by one, which OFFSET holds the planner to. All epochs of all pools are far more.
 SELECT e.epoch_no, e.pool_no, p.pool_id, e.starts_at, e.ends_at, e.reward, e.entry_id, e.closed_at
-FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool p USING (pool_no)
-WHERE l.node_no = @node_no AND l.epoch_no > @after AND e.ends_at > @since AND e.starts_at < @until
+FROM statement_line l
+CROSS JOIN LATERAL (SELECT * FROM epoch WHERE epoch.epoch_no = l.epoch_no AND ends_at > @since AND starts_at < @until OFFSET 0) e
+JOIN pool p ON p.pool_no = e.pool_no
+WHERE l.node_no = @node_no AND l.epoch_no > @after
 ORDER BY l.epoch_no LIMIT @most;
 
 -- name: LinesOf :many

@@ -14,6 +14,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/span"
 )
@@ -35,6 +36,16 @@ type AccountLine struct {
 	PoolWeight string        `json:"pool_weight"` // the sum of all weights, which may be beyond 64 bits
 	Faults     []Interval    `json:"fault_windows"`
 	EntryID    *uuid.UUID    `json:"entry_id"` // in the ledger; null: a reward of 0 needs none
+}
+
+// Check refuses a span of time that holds nothing. The fields are named as
+// those of the API.
+func Check(overlap span.Interval) error {
+	if overlap.From.Before(overlap.To) {
+		return nil
+	}
+	return fault.New(fault.Validation, "the span of time holds nothing; see details").
+		WithFields(fault.Field{Name: "end_time", Reason: "must be after start_time"})
 }
 
 // OfNode reads a page of a node's lines that overlap a span of time, the oldest

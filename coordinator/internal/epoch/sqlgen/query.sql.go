@@ -74,16 +74,18 @@ func (q *Queries) Closed(ctx context.Context, arg ClosedParams) ([]ClosedRow, er
 
 const closedOf = `-- name: ClosedOf :many
 SELECT e.epoch_no, e.pool_no, p.pool_id, e.starts_at, e.ends_at, e.reward, e.entry_id, e.closed_at
-FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool p USING (pool_no)
-WHERE l.node_no = $1 AND l.epoch_no > $2 AND e.ends_at > $3 AND e.starts_at < $4
+FROM statement_line l
+CROSS JOIN LATERAL (SELECT epoch_no, pool_no, starts_at, ends_at, reward, entry_id, closed_at FROM epoch WHERE epoch.epoch_no = l.epoch_no AND ends_at > $1 AND starts_at < $2 OFFSET 0) e
+JOIN pool p ON p.pool_no = e.pool_no
+WHERE l.node_no = $3 AND l.epoch_no > $4
 ORDER BY l.epoch_no LIMIT $5
 `
 
 type ClosedOfParams struct {
-	NodeNo int32
-	After  int64
 	Since  time.Time
 	Until  time.Time
+	NodeNo int32
+	After  int64
 	Most   int32
 }
 
@@ -98,13 +100,14 @@ type ClosedOfRow struct {
 	ClosedAt time.Time
 }
 
-// Those of a node that overlap a span of time.
+// Those of a node that overlap a span of time: its lines lead to its epochs, one
+// by one, which OFFSET holds the planner to. All epochs of all pools are far more.
 func (q *Queries) ClosedOf(ctx context.Context, arg ClosedOfParams) ([]ClosedOfRow, error) {
 	rows, err := q.db.Query(ctx, closedOf,
-		arg.NodeNo,
-		arg.After,
 		arg.Since,
 		arg.Until,
+		arg.NodeNo,
+		arg.After,
 		arg.Most,
 	)
 	if err != nil {
