@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/shared/wire"
 )
@@ -47,6 +48,7 @@ func asyncMessages() map[string]struct {
 		"CommandResult": of(wire.ChannelCommandResult, reflect.TypeFor[wire.CommandResult]()),
 		"MetricsAck":    of(wire.ChannelMetricsAck, reflect.TypeFor[wire.MetricsAck]()),
 		"PoolSummary":   {wire.PoolSummaryTopic("{pool_id}"), false, reflect.TypeFor[pool.Summary]()},
+		"LedgerHead":    {wire.LedgerHeadTopic, false, reflect.TypeFor[ledger.Publication]()},
 		"Event":         {wire.EventTopic("{kind}"), false, reflect.TypeFor[event.Message]()},
 	}
 }

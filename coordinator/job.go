@@ -53,6 +53,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("pool health", c.Config.Pool.HealthInterval, keeper.RunOnce)
 	start("alerts", alertInterval, alert.NewWatch(c.alerts).RunOnce)
 	start("pool summaries", summaryInterval, c.publishSummaries())
+	start("ledger head", headInterval, c.publishLedgerHead())
 	start("integrations", readerInterval, c.checkReaders)
 	start("webhooks", webhookInterval, c.webhooks.RunOnce)
 	start("fraud", fraudInterval, fraud.NewJudge(c.Fraud).RunOnce)

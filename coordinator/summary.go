@@ -61,14 +61,18 @@ func (s *summaries) RunOnce(ctx context.Context) error {
 	return nil
 }
 
-// publishSummaries waits for the broker: before it is open nothing can be
-// published.
 func (c *Coordinator) publishSummaries() func(context.Context) error {
 	s := &summaries{read: c.Pools.Summaries, publish: c.broker.Publish}
+	return c.whileServing(s.RunOnce)
+}
+
+// whileServing leaves a work to a later time while the broker is not open:
+// before that nothing can be published.
+func (c *Coordinator) whileServing(runOnce func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		select {
 		case <-c.serving:
-			return s.RunOnce(ctx)
+			return runOnce(ctx)
 		default:
 			return nil
 		}

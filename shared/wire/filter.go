@@ -9,6 +9,9 @@ import (
 // PoolSummaryTopic is where the state of a pool stands, retained.
 func PoolSummaryTopic(poolID string) string { return "lucid/v1/pools/" + poolID + "/summary" }
 
+// LedgerHeadTopic is where the end of the ledger's chain stands, retained.
+const LedgerHeadTopic = "lucid/v1/ledger/head"
+
 // MaxFilterBytes is above any topic filter that makes sense here.
 const MaxFilterBytes = 256
 

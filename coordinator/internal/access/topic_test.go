@@ -33,7 +33,7 @@ func TestTopicGrants(t *testing.T) {
 		filter string
 		good   bool
 	}{
-		{free, "lucid/v1/events/+", true}, {free, "lucid/v1/events/alert", true}, {free, "lucid/v1/pools/+/summary", true},
+		{free, "lucid/v1/events/+", true}, {free, "lucid/v1/events/alert", true}, {free, "lucid/v1/pools/+/summary", true}, {bound, "lucid/v1/ledger/head", true}, {free, "lucid/v1/ledger/+", false},
 		{free, "lucid/v1/nodes/+/status", true}, {free, "lucid/v1/nodes/node_a/info", true},
 		{free, "#", false}, {free, "lucid/v1/#", false}, {free, "lucid/v1/nodes/+/+", false}, {free, "lucid/v1/nodes/node_a/metrics", false},
 		{free, "lucid/v1/nodes/+/command", false}, {free, "lucid/v1/nodes/+/poot/challenge", false}, {free, "$SYS/#", false}, {free, "a#", false},
@@ -77,7 +77,7 @@ func TestTopicGrants(t *testing.T) {
 		}
 		return m
 	}
-	if m := live(); len(m[free.ID]) != 1 || len(m[bound.ID]) != 2 || len(m) != 2 {
+	if m := live(); len(m[free.ID]) != 1 || len(m[bound.ID]) != 3 || len(m) != 2 {
 		t.Errorf("%v", m)
 	}
 	c.advance(2 * time.Hour) // the key expires

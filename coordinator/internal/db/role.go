@@ -10,7 +10,7 @@ import (
 // What a program's role may do beyond reading, where it does not own the tables.
 // Everything else may be inserted, changed and deleted, as far as triggers let it.
 const (
-	appendOnly = "entry, posting, epoch, statement_line, audit_entry, verdict, score_change"
+	appendOnly = "entry, posting, ledger_publication, epoch, statement_line, audit_entry, verdict, score_change"
 	// A balance follows from postings and the chain's end from entries: their
 	// triggers write them, as the owner. Of the end, a column that cannot change
 	// may be updated: that is the right to lock the row. Programs that start at

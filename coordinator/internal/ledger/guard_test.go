@@ -21,6 +21,9 @@ const (
 		CASE kind WHEN 'payable' THEN 5 ELSE -5 END FROM account WHERE kind IN ('payable', 'pool_expense');`
 )
 
+// tell publishes the head.
+const tell = `INSERT INTO ledger_publication (hour, entry_no, hash, at) SELECT '2026-03-01T12:00:00Z', entry_no, entry.hash, at FROM entry JOIN ledger_head USING (hash);`
+
 // cheats are tries to move money past the rules, with the refusal that each must meet.
 var cheats = map[string]struct{ sql, want string }{
 	"entry without postings":        {openEntry, "fewer than two postings"},
@@ -51,6 +54,9 @@ var cheats = map[string]struct{ sql, want string }{
 	"change of the head":            {`UPDATE ledger_head SET hash = decode(repeat('33', 32), 'hex')`, "direct UPDATE refused"},
 	"deletion of the head":          {`DELETE FROM ledger_head`, "append-only"},
 	"emptying the head":             {`TRUNCATE ledger_head`, "append-only"},
+	"change of a publication":       {tell + `UPDATE ledger_publication SET entry_no = 2`, "append-only"},
+	"deletion of a publication":     {tell + `DELETE FROM ledger_publication`, "append-only"},
+	"emptying the publications":     {`TRUNCATE ledger_publication`, "append-only"},
 	"second head":                   {`INSERT INTO ledger_head (one, hash) VALUES (false, decode(repeat('33', 32), 'hex'))`, "ledger_head_one_check"},
 }
 

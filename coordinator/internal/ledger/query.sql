@@ -41,3 +41,20 @@ SELECT owner, balance FROM account WHERE kind = @kind AND owner = ANY(@owners::t
 
 -- name: OwnersAbove :many
 SELECT owner FROM account WHERE kind = @kind AND balance >= @least::bigint ORDER BY account_no;
+
+-- name: RecordHead :exec
+-- Once an hour; not before an hour that is told of already.
+INSERT INTO ledger_publication (hour, entry_no, hash, at)
+SELECT @hour, coalesce(entry.entry_no, 0), head.hash, entry.at
+FROM ledger_head head LEFT JOIN entry ON entry.hash = head.hash
+WHERE NOT EXISTS (SELECT 1 FROM ledger_publication p WHERE p.hour >= @hour)
+ON CONFLICT DO NOTHING;
+
+-- name: LastPublication :one
+SELECT hour, entry_no, hash, at FROM ledger_publication ORDER BY hour DESC LIMIT 1;
+
+-- name: LostPublication :one
+-- The first head that was published and is not in the chain.
+SELECT p.hour, p.entry_no, p.hash FROM ledger_publication p
+WHERE p.entry_no > 0 AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.hash = p.hash AND entry.entry_no = p.entry_no)
+ORDER BY p.hour LIMIT 1;

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/ledger/sqlgen"
 )
 
 // Audit is the result of Verify.
@@ -19,12 +21,13 @@ type Audit struct {
 
 // Verify recomputes the ledger from its rows at one moment: every entry
 // balances, every hash follows from its content and its predecessor, every
-// balance is the sum of its postings. It stops at the first difference.
+// balance is the sum of its postings, and what was published as the chain's end
+// is in the chain. It stops at the first difference.
 func Verify(ctx context.Context, pool *db.Pool) (Audit, error) {
 	v := verifier{balances: make(map[Account]Amount)}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, pool, options, func(tx db.Tx) error {
-		for _, step := range []func(context.Context, db.Tx) error{v.entries, v.head, v.accounts} {
+		for _, step := range []func(context.Context, db.Tx) error{v.entries, v.head, v.published, v.accounts} {
 			if err := step(ctx, tx); err != nil || v.audit.Difference != "" {
 				return err
 			}
@@ -76,6 +79,18 @@ func (v *verifier) head(ctx context.Context, tx db.Tx) error {
 		v.differ("the chain ends with %x, but its head says %x: the last entries are missing", v.audit.Head, head)
 	}
 	return nil
+}
+
+func (v *verifier) published(ctx context.Context, tx db.Tx) error {
+	lost, err := sqlgen.New(tx).LostPublication(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		v.differ("at %s entry_no %d with hash %x was published as the chain's end, and is not in the chain: it was written anew",
+			lost.Hour.UTC().Format(time.RFC3339), lost.EntryNo, lost.Hash)
+	}
+	return err
 }
 
 func (v *verifier) accounts(ctx context.Context, tx db.Tx) error {

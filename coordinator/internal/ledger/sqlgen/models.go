@@ -3,3 +3,14 @@
 //   sqlc v1.31.1
 
 package sqlgen
+
+import (
+	"time"
+)
+
+type LedgerPublication struct {
+	Hour    time.Time
+	EntryNo int64
+	Hash    []byte
+	At      *time.Time
+}

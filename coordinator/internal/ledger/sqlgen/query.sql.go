@@ -229,6 +229,22 @@ type InsertPostingsParams struct {
 	Amount    int64
 }
 
+const lastPublication = `-- name: LastPublication :one
+SELECT hour, entry_no, hash, at FROM ledger_publication ORDER BY hour DESC LIMIT 1
+`
+
+func (q *Queries) LastPublication(ctx context.Context) (LedgerPublication, error) {
+	row := q.db.QueryRow(ctx, lastPublication)
+	var i LedgerPublication
+	err := row.Scan(
+		&i.Hour,
+		&i.EntryNo,
+		&i.Hash,
+		&i.At,
+	)
+	return i, err
+}
+
 const lockHead = `-- name: LockHead :one
 SELECT hash FROM ledger_head FOR UPDATE
 `
@@ -238,6 +254,26 @@ func (q *Queries) LockHead(ctx context.Context) ([]byte, error) {
 	var hash []byte
 	err := row.Scan(&hash)
 	return hash, err
+}
+
+const lostPublication = `-- name: LostPublication :one
+SELECT p.hour, p.entry_no, p.hash FROM ledger_publication p
+WHERE p.entry_no > 0 AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.hash = p.hash AND entry.entry_no = p.entry_no)
+ORDER BY p.hour LIMIT 1
+`
+
+type LostPublicationRow struct {
+	Hour    time.Time
+	EntryNo int64
+	Hash    []byte
+}
+
+// The first head that was published and is not in the chain.
+func (q *Queries) LostPublication(ctx context.Context) (LostPublicationRow, error) {
+	row := q.db.QueryRow(ctx, lostPublication)
+	var i LostPublicationRow
+	err := row.Scan(&i.Hour, &i.EntryNo, &i.Hash)
+	return i, err
 }
 
 const openAccounts = `-- name: OpenAccounts :many
@@ -324,4 +360,18 @@ func (q *Queries) ReadHead(ctx context.Context) (ReadHeadRow, error) {
 	var i ReadHeadRow
 	err := row.Scan(&i.Hash, &i.EntryNo, &i.At)
 	return i, err
+}
+
+const recordHead = `-- name: RecordHead :exec
+INSERT INTO ledger_publication (hour, entry_no, hash, at)
+SELECT $1, coalesce(entry.entry_no, 0), head.hash, entry.at
+FROM ledger_head head LEFT JOIN entry ON entry.hash = head.hash
+WHERE NOT EXISTS (SELECT 1 FROM ledger_publication p WHERE p.hour >= $1)
+ON CONFLICT DO NOTHING
+`
+
+// Once an hour; not before an hour that is told of already.
+func (q *Queries) RecordHead(ctx context.Context, hour time.Time) error {
+	_, err := q.db.Exec(ctx, recordHead, hour)
+	return err
 }
