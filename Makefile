@@ -59,7 +59,7 @@ test-long: setup ## every test three times with the race detector, the fault tes
 fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh $(MODULES)
 
-bench: setup ## measure ingest, connections, proofs, settlement, API reads and the agent beside their references
+bench: setup ## measure ingest, connections, proofs, settlement, plans of payouts, API reads and the agent beside their references
 	cd e2e && go run ./cmd/bench
 
 fmt: ## format all Go code

@@ -43,11 +43,11 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 1000, "MQTT connections of the ingest figures")
 	flag.IntVar(&o.window, "window", wire.MaxUnacknowledged, "messages on their way on each of them; an agent with a backlog has as many as by default")
 	flag.DurationVar(&o.watch, "watch", 2*time.Minute, "how long the agent is watched")
-	flag.StringVar(&o.only, "only", "", "measure one part only: ingest, scale, proof, settlement, reads or agent")
+	flag.StringVar(&o.only, "only", "", "measure one part only: ingest, scale, proof, settlement, payouts, reads or agent")
 	flag.BoolVar(&o.asJSON, "json", false, "print JSON instead of a table")
 	flag.Parse()
 	if o.duration <= 0 || o.connections <= 0 || o.window <= 0 || o.window > 1000 || o.watch <= 0 || flag.NArg() > 0 ||
-		!slices.Contains([]string{"", "ingest", "scale", "proof", "settlement", "reads", "agent"}, o.only) {
+		!slices.Contains([]string{"", "ingest", "scale", "proof", "settlement", "payouts", "reads", "agent"}, o.only) {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -79,7 +79,7 @@ func measure(ctx context.Context, o options) (*report, error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, options, harness.Binaries, string) ([]figure, error)
-	}{{"ingest", measureIngest}, {"scale", measureScale}, {"proof", measureProof}, {"settlement", measureSettlement}, {"reads", measureReads}, {"agent", measureAgent}} {
+	}{{"ingest", measureIngest}, {"scale", measureScale}, {"proof", measureProof}, {"settlement", measureSettlement}, {"payouts", measurePayouts}, {"reads", measureReads}, {"agent", measureAgent}} {
 		if o.only != "" && o.only != part.name {
 			continue
 		}
