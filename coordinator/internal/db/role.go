@@ -2,9 +2,11 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // What a program's role may do beyond reading, where it does not own the tables.
@@ -47,10 +49,23 @@ func Grant(ctx context.Context, owner, program string) error {
 	if err := conn.QueryRow(ctx, "SELECT current_schema()").Scan(&schema); err != nil {
 		return err
 	}
-	if _, err := conn.Exec(ctx, fmt.Sprintf(grants, pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{schema}.Sanitize())); err != nil {
+	statements := fmt.Sprintf(grants, pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{schema}.Sanitize())
+	for range maxAttempts {
+		if _, err = conn.Exec(ctx, statements); !changedMeanwhile(err) {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("granting role %q its rights: %w", config.User, err)
 	}
 	return nil
+}
+
+// changedMeanwhile: a running coordinator made a table's first partition, say.
+// Postgres has no code of its own for it.
+func changedMeanwhile(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Message == "tuple concurrently updated"
 }
 
 // Owned lists tables that the pool's role owns, and could therefore change
