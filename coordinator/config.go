@@ -138,7 +138,7 @@ type PootConfig struct {
 	Deadline   time.Duration `toml:"deadline" env:"LUCID_POOT_CHALLENGE_DEADLINE" default:"30s" dev:"5s" help:"Time to answer; at most half of interval."`
 	Validity   time.Duration `toml:"validity" env:"LUCID_POOT_CHALLENGE_VALIDITY" default:"2m" dev:"10s" help:"Until then an answer counts as late, afterwards as missed; at most 15m."`
 	Puzzles    int           `toml:"puzzles" env:"LUCID_POOT_PUZZLES" default:"8" help:"Puzzles in a challenge."`
-	Difficulty int           `toml:"difficulty" env:"LUCID_POOT_DIFFICULTY" default:"-1" dev:"14" help:"Bits to search for each puzzle, the same for all nodes; 0 is a plain HMAC. -1: as each node's model and speed allow, for some 200 ms of one thread."`
+	Difficulty int           `toml:"difficulty" env:"LUCID_POOT_DIFFICULTY" default:"-1" dev:"14" help:"Bits to search for each puzzle, of all nodes for which neither they nor their pool say otherwise; 0 is a plain HMAC. -1: as each node's model and speed allow, for some 200 ms of one thread."`
 }
 
 // VettingConfig says how long a new node's earnings are held.

@@ -139,11 +139,16 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	if f.scores, err = score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore, Vetting: &vetting}); err != nil {
 		return err
 	}
-	f.Pools = pool.NewStore(f.DB, f.now).WithLimits(pool.Limits{MaxNodes: f.Config.Pool.MaxNodes, MinNodes: f.Config.Pool.MinNodes})
+	highest := func(model string) int {
+		return challenge.HighestDifficulty(model, f.Config.Poot.Puzzles, f.Config.Poot.Deadline)
+	}
+	f.Pools = pool.NewStore(f.DB, f.now).WithLimits(pool.Limits{
+		MaxNodes: f.Config.Pool.MaxNodes, MinNodes: f.Config.Pool.MinNodes, Difficulty: highest(""),
+	})
 	nodes := node.Config{
 		Pool: f.DB, Box: f.box, EnrolmentKey: f.enrolmentKey, MQTT: f.brokerAddresses(), CAPEM: f.Authority.CAPEM,
 		Join: pool.Join, Leave: pool.Leave, Now: f.now, CommandTimeout: f.Config.Node.CommandTimeout,
-		KeyAge: f.keyAge(), KeyOverlap: f.Config.Node.KeyOverlap,
+		KeyAge: f.keyAge(), KeyOverlap: f.Config.Node.KeyOverlap, HighestDifficulty: highest,
 	}
 	if f.Config.Pool.AutoAssign {
 		nodes.Assign = pool.Assign

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -9,7 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/node"
+	"lucid.internal/coordinator/internal/pool"
 )
 
 func TestNoNewMasterKeyForADatabaseThatIsSealed(t *testing.T) {
@@ -44,5 +48,30 @@ func TestNoNewMasterKeyForADatabaseThatIsSealed(t *testing.T) {
 	config.MasterKey = Secret(strings.TrimSpace(string(key)))
 	if err := open(); err != nil {
 		t.Errorf("with the made key in the settings: %v", err)
+	}
+}
+
+// Nodes and pools know what the settings make of a deadline.
+func TestDifficultyIsBoundedByTheSettings(t *testing.T) {
+	config, _, err := Load(ProfileDev, "", nil, []Override{
+		{Key: "database.url", Value: dbtest.URL(t)}, {Key: "data_dir", Value: t.TempDir()},
+		{Key: "poot.puzzles", Value: "8"}, {Key: "poot.interval", Value: "10s"}, {Key: "poot.deadline", Value: "1s"}, {Key: "poot.difficulty", Value: "14"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const bits = 17 // 8 << 17 hashes are within the 1.25 million of a quarter of a second, 8 << 18 are not
+	for d, allowed := range map[int]bool{bits: true, bits + 1: false} {
+		want := node.Challenge{Difficulty: &d}
+		pools := f.Pools.Check(pool.New{Name: "north", Challenge: want})
+		_, _, nodes := f.Nodes.Create(t.Context(), audit.By{Actor: audit.CLI}, node.New{Name: fmt.Sprintf("pi-%d", d), Configuration: &node.Configuration{Challenge: want}})
+		if (pools == nil) != allowed || (nodes == nil) != allowed {
+			t.Errorf("%d bits: of a pool %v, of a node %v; allowed %t", d, pools, nodes, allowed)
+		}
 	}
 }

@@ -229,6 +229,12 @@ type Calculated struct {
 	VettedAt *time.Time `json:"vetted_at"`
 }
 
+// ChallengeSettings defines model for ChallengeSettings.
+type ChallengeSettings struct {
+	// Difficulty Bits to search for each puzzle of a challenge; each more doubles the work, and 0 is none. The nearest counts: the node's, else its pool's, else poot.difficulty. null: not set here; where nobody set one, the node's model and speed decide.
+	Difficulty *int64 `json:"difficulty,omitempty"`
+}
+
 // Check defines model for Check.
 type Check struct {
 	Name string `json:"name"`
@@ -284,6 +290,7 @@ type Configuration struct {
 	// Agent What the agent says of it; null when it is sent no configuration.
 	Agent             *AgentConfig            `json:"agent"`
 	AutoScaling       *bool                   `json:"auto_scaling"`
+	Challenge         ChallengeSettings       `json:"challenge"`
 	MaintenanceWindow *MaintenanceWindowInput `json:"maintenance_window"`
 	MaxSessions       *int64                  `json:"max_sessions"`
 
@@ -299,6 +306,7 @@ type Configuration struct {
 type ConfigurationInput struct {
 	// AutoScaling Whether the pool's scaling may set the node aside.
 	AutoScaling       *bool                   `json:"auto_scaling,omitempty"`
+	Challenge         *ChallengeSettings      `json:"challenge,omitempty"`
 	MaintenanceWindow *MaintenanceWindowInput `json:"maintenance_window,omitempty"`
 	MaxSessions       *int64                  `json:"max_sessions,omitempty"`
 
@@ -370,8 +378,9 @@ type CreateNode struct {
 
 // CreatePool defines model for CreatePool.
 type CreatePool struct {
-	AutoScaling *PoolScaling `json:"auto_scaling,omitempty"`
-	Description *string      `json:"description,omitempty"`
+	AutoScaling *PoolScaling       `json:"auto_scaling,omitempty"`
+	Challenge   *ChallengeSettings `json:"challenge,omitempty"`
+	Description *string            `json:"description,omitempty"`
 
 	// MaxNodes Places; without it as many as a pool may have, usually 100.
 	MaxNodes *int64 `json:"max_nodes,omitempty"`
@@ -1700,9 +1709,10 @@ type PlanRequest struct {
 
 // Pool defines model for Pool.
 type Pool struct {
-	AutoScaling PoolScaling `json:"auto_scaling"`
-	CreatedAt   time.Time   `json:"created_at"`
-	Description string      `json:"description"`
+	AutoScaling PoolScaling       `json:"auto_scaling"`
+	Challenge   ChallengeSettings `json:"challenge"`
+	CreatedAt   time.Time         `json:"created_at"`
+	Description string            `json:"description"`
 
 	// Health By the newest check; null before the first.
 	Health   *PoolHealth `json:"health"`
@@ -2486,8 +2496,9 @@ type UpdateNode struct {
 
 // UpdatePool defines model for UpdatePool.
 type UpdatePool struct {
-	AutoScaling *PoolScaling `json:"auto_scaling,omitempty"`
-	Description *string      `json:"description,omitempty"`
+	AutoScaling *PoolScaling       `json:"auto_scaling,omitempty"`
+	Challenge   *ChallengeSettings `json:"challenge,omitempty"`
+	Description *string            `json:"description,omitempty"`
 
 	// MaxNodes Places; never below node_count.
 	MaxNodes       *int64           `json:"max_nodes,omitempty"`
@@ -4298,7 +4309,7 @@ type ClientInterface interface {
 
 	// UpdatePoolWithBody Change a pool
 	//
-	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -4309,7 +4320,7 @@ type ClientInterface interface {
 
 	// UpdatePool Change a pool
 	//
-	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -4489,7 +4500,7 @@ type ClientInterface interface {
 
 	// UpdateNodeWithBody Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -4500,7 +4511,7 @@ type ClientInterface interface {
 
 	// UpdateNode Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -6549,7 +6560,7 @@ func (c *Client) GetPool(ctx context.Context, poolId string, reqEditors ...Reque
 
 // UpdatePoolWithBody Change a pool
 //
-// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -6570,7 +6581,7 @@ func (c *Client) UpdatePoolWithBody(ctx context.Context, poolId string, params *
 
 // UpdatePool Change a pool
 //
-// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -6930,7 +6941,7 @@ func (c *Client) GetNode(ctx context.Context, nodeId string, reqEditors ...Reque
 
 // UpdateNodeWithBody Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -6951,7 +6962,7 @@ func (c *Client) UpdateNodeWithBody(ctx context.Context, nodeId string, params *
 
 // UpdateNode Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -14646,7 +14657,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePoolWithBodyWithResponse Change a pool
 	//
-	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -14657,7 +14668,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePoolWithResponse Change a pool
 	//
-	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+	// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -14855,7 +14866,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateNodeWithBodyWithResponse Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -14866,7 +14877,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateNodeWithResponse Change a node
 	//
-	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+	// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -29662,7 +29673,7 @@ func (c *ClientWithResponses) GetPoolWithResponse(ctx context.Context, poolId st
 
 // UpdatePoolWithBodyWithResponse Change a pool
 //
-// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -29679,7 +29690,7 @@ func (c *ClientWithResponses) UpdatePoolWithBodyWithResponse(ctx context.Context
 
 // UpdatePoolWithResponse Change a pool
 //
-// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet.
+// What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter of what the fastest machine could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -29985,7 +29996,7 @@ func (c *ClientWithResponses) GetNodeWithResponse(ctx context.Context, nodeId st
 
 // UpdateNodeWithBodyWithResponse Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -30002,7 +30013,7 @@ func (c *ClientWithResponses) UpdateNodeWithBodyWithResponse(ctx context.Context
 
 // UpdateNodeWithResponse Change a node
 //
-// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it.
+// What is not given, or null, stays as it is; an object that is given replaces the whole one. An empty pool_id leaves the pool, an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the node's model could search before the deadline.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"time"
 
@@ -16,29 +15,15 @@ type intervals struct {
 	PublishInterval *time.Duration `and:"intervals" placeholder:"1m" help:"How often it publishes."`
 }
 
-// configuration is the node's with these intervals, and the node's ETag: the API
-// replaces a configuration as a whole, so that one which changed in between is
-// not to be overwritten. nil when no interval was given.
-func (i intervals) configuration(ctx context.Context, api *client.Client, nodeID string) (*client.ConfigurationInput, string, error) {
+// change sets them in a configuration, when they are given.
+func (i intervals) change(c *client.ConfigurationInput) error {
 	if i.SampleInterval == nil {
-		return nil, "", nil
+		return nil
 	}
 	sample, err := wholeSeconds(*i.SampleInterval)
 	publish, err2 := wholeSeconds(*i.PublishInterval)
-	if err := cmp.Or(err, err2); err != nil {
-		return nil, "", err
-	}
-	response, err := api.GetNode(ctx, nodeID)
-	n, err := answer[client.Node](response, err)
-	if err != nil {
-		return nil, "", err
-	}
-	limits := client.NodeLimitsInput(n.Configuration.ResourceLimits)
-	return &client.ConfigurationInput{
-		AutoScaling: n.Configuration.AutoScaling, MaxSessions: n.Configuration.MaxSessions,
-		MaintenanceWindow: n.Configuration.MaintenanceWindow, ResourceLimits: &limits,
-		SampleIntervalSeconds: sample, PublishIntervalSeconds: publish,
-	}, response.Header.Get("ETag"), nil
+	c.SampleIntervalSeconds, c.PublishIntervalSeconds = sample, publish
+	return cmp.Or(err, err2)
 }
 
 // wholeSeconds of a duration; nil for none.

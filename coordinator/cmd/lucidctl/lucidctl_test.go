@@ -133,6 +133,14 @@ func TestChanges(t *testing.T) {
 	if out := f.must("pools", "get", poolID, "-o", "csv"); !strings.Contains(out, "2.250000") {
 		t.Errorf("the reward is not exact: %s", out)
 	}
+	f.must("pools", "update", poolID, "--difficulty", "15")
+	if out := f.must("pools", "get", poolID, "-o", "json"); !strings.Contains(out, `"difficulty": 15`) {
+		t.Errorf("the difficulty is not set: %s", out)
+	}
+	f.must("pools", "update", poolID, "--no-difficulty")
+	if out := f.must("pools", "get", poolID, "-o", "json"); !strings.Contains(out, `"challenge": {}`) {
+		t.Errorf("the difficulty is not taken back: %s", out)
+	}
 	f.must("pools", "scale", poolID, "0", "--reason", "night")
 	f.must("pools", "delete", other, "--yes")
 	f.must("nodes", "delete", nodeID, "--yes")
@@ -328,5 +336,33 @@ func TestCompletion(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The API replaces a node's whole configuration; the flag changes one field of it.
+func TestDifficultyOfANodeLeavesTheRestOfItsConfiguration(t *testing.T) {
+	f := newFleet(t)
+	nodeID := f.made("node_id", "nodes", "create", "attic-pi")
+	_, err := f.db.Exec(t.Context(), `UPDATE node SET configuration = '{"max_sessions": 5, "resource_limits": {"cpu_percent": 80}}' WHERE node_id = $1`, nodeID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := func(want string) {
+		t.Helper()
+		var same bool
+		var got string
+		err := f.db.QueryRow(t.Context(), "SELECT configuration = $2::jsonb, configuration FROM node WHERE node_id = $1", nodeID, want).Scan(&same, &got)
+		if err != nil || !same {
+			t.Errorf("configured is %s, want %s (%v)", got, want, err)
+		}
+	}
+	f.must("nodes", "update", nodeID, "--difficulty", "0")
+	stored(`{"max_sessions": 5, "resource_limits": {"cpu_percent": 80}, "challenge": {"difficulty": 0}}`)
+	f.must("nodes", "update", nodeID, "--name", "cellar-pi")
+	stored(`{"max_sessions": 5, "resource_limits": {"cpu_percent": 80}, "challenge": {"difficulty": 0}}`)
+	f.must("nodes", "update", nodeID, "--no-difficulty")
+	stored(`{"max_sessions": 5, "resource_limits": {"cpu_percent": 80}}`)
+	if o := f.run("nodes", "update", nodeID, "--difficulty", "41"); o.code != exitUsage || !strings.Contains(o.notes, "configuration.challenge.difficulty") {
+		t.Errorf("41 bits: %+v", o)
 	}
 }

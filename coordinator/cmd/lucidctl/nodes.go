@@ -41,6 +41,7 @@ func nodeColumns() []column[client.Node] {
 		{"country", true, func(n client.Node) any { return n.Location.Country }},
 		{"city", true, func(n client.Node) any { return n.Location.City }},
 		{"payout_address", true, func(n client.Node) any { return n.PayoutAddress }},
+		{"challenge_difficulty", true, func(n client.Node) any { return n.Configuration.Challenge.Difficulty }},
 		{"labels", true, func(n client.Node) any { return labelText(n.Labels) }},
 		{"created_at", true, func(n client.Node) any { return n.CreatedAt }},
 		{"updated_at", true, func(n client.Node) any { return n.UpdatedAt }},
@@ -179,7 +180,7 @@ type nodesUpdateCmd struct {
 	PayoutAddress *string           `placeholder:"ADDRESS" help:"TRON address; empty takes it away."`
 	Label         map[string]string `placeholder:"KEY=VALUE" help:"Labels, in place of all that there are."`
 	IfMatch       string            `placeholder:"ETAG" help:"Only when the node is still as it was read."`
-	intervals
+	configuration
 }
 
 // Run changes a node.
@@ -195,7 +196,7 @@ func (c *nodesUpdateCmd) Run(ctx context.Context, a *app) error {
 		body.Labels = &c.Label
 	}
 	var read string
-	if body.Configuration, read, err = c.configuration(ctx, api, c.ID); err != nil {
+	if body.Configuration, read, err = c.read(ctx, api, c.ID); err != nil {
 		return err
 	}
 	n, err := answer[client.Node](api.UpdateNode(ctx, c.ID, &client.UpdateNodeParams{IfMatch: given(cmp.Or(c.IfMatch, read))}, body))

@@ -40,6 +40,7 @@ func poolColumns() []column[client.Pool] {
 		{"poot_score", false, func(p client.Pool) any { return points(p.PootScore) }},
 		{"cpu_usage_percent", true, func(p client.Pool) any { return cpuOf(p.Usage) }},
 		{"reward_per_epoch", false, func(p client.Pool) any { return amount(p.Pricing.RewardPerEpoch) }},
+		{"challenge_difficulty", true, func(p client.Pool) any { return p.Challenge.Difficulty }},
 		{"auto_scaling", true, func(p client.Pool) any { return p.AutoScaling.Enabled }},
 		{"description", true, func(p client.Pool) any { return p.Description }},
 		{"created_at", true, func(p client.Pool) any { return p.CreatedAt }},
@@ -103,6 +104,7 @@ type poolsCreateCmd struct {
 	Description string `help:"What it is for."`
 	MaxNodes    int64  `help:"Places, 1 to 100 (default: as many as a pool may have)."`
 	Reward      string `placeholder:"USDT" help:"What its nodes share each epoch, with at most six decimals."`
+	Difficulty  *int64 `placeholder:"BITS" help:"Bits to search for each puzzle of a challenge to its nodes."`
 }
 
 // Run makes a pool.
@@ -115,6 +117,7 @@ func (c *poolsCreateCmd) Run(ctx context.Context, a *app) error {
 	if c.MaxNodes != 0 {
 		body.MaxNodes = &c.MaxNodes
 	}
+	body.Challenge = difficulty{Difficulty: c.Difficulty}.settings()
 	if body.Pricing, err = pricing(c.Reward); err != nil {
 		return err
 	}
@@ -144,6 +147,7 @@ type poolsUpdateCmd struct {
 	MaxNodes    *int64  `help:"Places, never below the nodes that are in."`
 	Reward      string  `placeholder:"USDT" help:"What its nodes share each epoch."`
 	IfMatch     string  `placeholder:"ETAG" help:"Only when the pool is still as it was read."`
+	difficulty
 }
 
 // Run changes a pool.
@@ -152,7 +156,7 @@ func (c *poolsUpdateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	body := client.UpdatePool{Name: c.Name, Description: c.Description, MaxNodes: c.MaxNodes}
+	body := client.UpdatePool{Name: c.Name, Description: c.Description, MaxNodes: c.MaxNodes, Challenge: c.settings()}
 	if body.Pricing, err = pricing(c.Reward); err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ func (s *server) nodeChangeOperations() {
 			"an empty payout_address takes it away. status sets the node aside by hand: it is not challenged and earns nothing. " +
 			"With status_until it comes back by itself: to starting, or inactive when its agent is stopped. A suspension by the score " +
 			"can only be made the operator's, and only a verdict ends it; a disqualification stays. A challenge that the node has not answered is void. " +
-			"To bring a node back earlier, start it.",
+			"To bring a node back earlier, start it. A configuration.challenge.difficulty is refused when its puzzles are more than a quarter of what the " +
+			"node's model could search before the deadline.",
 		request: updateNodeBody{
 			Status: orNil("maintenance"), StatusReason: orNil("new SD card"), StatusUntil: &instant{exampleEnd()},
 		},
@@ -84,7 +85,7 @@ type createNodeBody struct {
 func exampleNewNode() createNodeBody {
 	return createNodeBody{
 		Name: "attic-pi", NodeType: "worker", InitialPoolID: "pool_default", Location: &locationInput{Country: "DE", City: "Munich", Timezone: "Europe/Berlin"},
-		Configuration: &configurationInput{MaintenanceWindow: &maintenanceWindowInput{Start: "02:00", End: "04:00"}},
+		Configuration: &configurationInput{MaintenanceWindow: &maintenanceWindowInput{Start: "02:00", End: "04:00"}, Challenge: &challengeSettingsBody{Difficulty: orNil(13)}},
 		PayoutAddress: "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", Labels: map[string]string{"site": "attic"},
 	}
 }

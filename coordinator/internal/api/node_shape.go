@@ -59,6 +59,7 @@ type configurationBody struct {
 
 	SampleIntervalSeconds  *int                    `json:"sample_interval_seconds" doc:"How often the agent samples; null: as its own settings say."`
 	PublishIntervalSeconds *int                    `json:"publish_interval_seconds" doc:"How often it publishes; null like the other."`
+	Challenge              challengeSettingsBody   `json:"challenge"`
 	Agent                  orNull[agentConfigBody] `json:"agent" doc:"What the agent says of it; null when it is sent no configuration."`
 }
 
@@ -83,6 +84,13 @@ type configurationInput struct {
 
 	SampleIntervalSeconds  *int `json:"sample_interval_seconds,omitempty" minimum:"1" maximum:"3600" doc:"How often the agent samples, with the other; without both as its own settings say."`
 	PublishIntervalSeconds *int `json:"publish_interval_seconds,omitempty" minimum:"1" maximum:"3600" doc:"How often it publishes: not more often than it samples, and at most 256 samples at once."`
+
+	Challenge *challengeSettingsBody `json:"challenge,omitempty"`
+}
+
+// challengeSettingsBody is of a node, or of all nodes of a pool.
+type challengeSettingsBody struct {
+	Difficulty *int `json:"difficulty" required:"false" minimum:"0" maximum:"40" doc:"Bits to search for each puzzle of a challenge; each more doubles the work, and 0 is none. The nearest counts: the node's, else its pool's, else poot.difficulty. null: not set here; where nobody set one, the node's model and speed decide."`
 }
 
 type nodeLimitsInput struct {
@@ -101,6 +109,7 @@ func shapeConfiguration(c node.Configuration, agent node.AgentConfig) configurat
 	b := configurationBody{
 		MaxSessions: c.MaxSessions, AutoScaling: c.AutoScaling,
 		SampleIntervalSeconds: c.SampleIntervalSeconds, PublishIntervalSeconds: c.PublishIntervalSeconds,
+		Challenge: challengeSettingsBody(c.Challenge),
 	}
 	if agent.Version > 0 {
 		b.Agent.value = &agentConfigBody{agent.Version, string(agent.State()), orNil(agent.Refusal)}
@@ -125,6 +134,9 @@ func (in *configurationInput) configuration() *node.Configuration {
 	if l := in.ResourceLimits; l != nil {
 		limits := node.ResourceLimits(*l)
 		c.ResourceLimits = &limits
+	}
+	if in.Challenge != nil {
+		c.Challenge = node.Challenge(*in.Challenge)
 	}
 	if w := in.MaintenanceWindow; w != nil {
 		c.MaintenanceWindow = &node.MaintenanceWindow{Start: w.Start, End: w.End}

@@ -29,7 +29,7 @@ func TestNodeShapes(t *testing.T) {
 		"location": object{"country": nil, "region": nil, "city": nil, "timezone": nil, "coordinates": nil}, "labels": object{},
 		"configuration": object{
 			"max_sessions": nil, "auto_scaling": nil, "maintenance_window": nil,
-			"sample_interval_seconds": nil, "publish_interval_seconds": nil, "agent": nil,
+			"sample_interval_seconds": nil, "publish_interval_seconds": nil, "challenge": object{"difficulty": nil}, "agent": nil,
 			"resource_limits": object{"cpu_percent": nil, "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil},
 		},
 		"pool_id": "pool_home", "agent_version": nil, "payout_address": payoutAddress, "payout_address_from": nil, "poot_score": json.Number("95"),
@@ -203,7 +203,7 @@ func TestNodeOfWhichLittleIsKnown(t *testing.T) {
 		`"memory":{"total_bytes":null,"type":null},"storage":{"total_bytes":null,"type":null,"interface":null},"gpu":null,"network":[]},` +
 		`"location":{"country":null,"region":null,"city":null,"timezone":null,"coordinates":null},"configuration":{"max_sessions":null,` +
 		`"resource_limits":{"cpu_percent":null,"memory_bytes":null,"disk_bytes":null,"network_mbps":null},"auto_scaling":null,` +
-		`"maintenance_window":null,"sample_interval_seconds":null,"publish_interval_seconds":null,"agent":null},"labels":{},"agent_version":null,"payout_address":null,"payout_address_from":null,` +
+		`"maintenance_window":null,"sample_interval_seconds":null,"publish_interval_seconds":null,"challenge":{"difficulty":null},"agent":null},"labels":{},"agent_version":null,"payout_address":null,"payout_address_from":null,` +
 		`"poot_score":0,"last_heartbeat":null,"created_at":"0001-01-01T00:00:00Z","updated_at":"0001-01-01T00:00:00Z"}`
 	if string(raw) != want {
 		t.Errorf("got  %s\nwant %s", raw, want)

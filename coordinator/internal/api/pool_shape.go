@@ -9,6 +9,7 @@ import (
 
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool"
 )
 
@@ -25,6 +26,7 @@ type poolBody struct {
 	ResourceLimits poolLimitsBody         `json:"resource_limits"`
 	AutoScaling    poolScalingBody        `json:"auto_scaling"`
 	Placement      poolPlacementBody      `json:"placement"`
+	Challenge      challengeSettingsBody  `json:"challenge"`
 	Pricing        pricingBody            `json:"pricing"`
 	Health         orNull[poolHealthBody] `json:"health" doc:"By the newest check; null before the first."`
 	Usage          orNull[usageBody]      `json:"usage" doc:"Of the nodes at work, by the newest check; null before the first."`
@@ -134,7 +136,7 @@ func shapePool(p pool.Pool) poolBody {
 		WorkingCount: p.WorkingCount, StandbyCount: p.StandbyCount, MaxNodes: p.MaxNodes, PootScore: points(p.ScoreNano),
 		ResourceLimits: shapePoolLimits(p.Limits),
 		AutoScaling:    shapePoolScaling(p.AutoScaling),
-		Placement:      poolPlacementBody(p.Wanted), Pricing: pricingBody{usdt(p.RewardPerEpoch)},
+		Placement:      poolPlacementBody(p.Wanted), Challenge: challengeSettingsBody(p.Challenge), Pricing: pricingBody{usdt(p.RewardPerEpoch)},
 		Health: orNull[poolHealthBody]{shapePoolHealth(p.Health)}, Usage: orNull[usageBody]{shapeUsage(p.Usage)}, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }
@@ -164,7 +166,8 @@ func examplePool() poolBody {
 			AutoScaling: pool.AutoScaling{TargetCPUPercent: 70, Policy: pool.ScalingPolicy{
 				ScaleUpThreshold: 80, ScaleDownThreshold: 30, MaxNodes: 100, CooldownMinutes: 5,
 			}},
-			Wanted: pool.Wanted{NodeTypes: []string{"worker"}, Regions: []string{}},
+			Wanted:    pool.Wanted{NodeTypes: []string{"worker"}, Regions: []string{}},
+			Challenge: node.Challenge{Difficulty: orNil(14)},
 		},
 		Health: &pool.Health{
 			State: pool.Degraded, Reasons: []pool.Reason{pool.ManyOffline, pool.TooFewOnline}, Since: at, CheckedAt: at.Add(time.Minute),

@@ -8,6 +8,7 @@ import (
 
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool"
 )
 
@@ -25,6 +26,7 @@ func (s *server) poolOperations() {
 			Name: "default", Description: "Where new nodes begin", MaxNodes: 100, Placement: &poolPlacementBody{NodeTypes: []string{"worker"}, Regions: []string{"DE"}},
 			AutoScaling: &poolScalingBody{Policy: poolScalingPolicy{ScaleUpThreshold: 80, ScaleDownThreshold: 30, MaxNodes: 100, CooldownMinutes: 5}, TargetCPUPercent: 70},
 			Pricing:     &pricingInput{&usdtInput{"1.5"}},
+			Challenge:   &challengeSettingsBody{Difficulty: orNil(14)},
 		},
 	}, s.createPool)
 	register(s, operation{
@@ -36,9 +38,10 @@ func (s *server) poolOperations() {
 		id: "updatePool", method: http.MethodPut, path: basePath + "/nodes/pools/{pool_id}", tag: "pools", role: access.Operator, money: true,
 		summary: "Change a pool",
 		description: "What is not given stays as it is; an object that is given replaces the whole one. max_nodes cannot go below node_count. " +
-			"A changed reward counts from the oldest epoch that is not closed yet.",
+			"A changed reward counts from the oldest epoch that is not closed yet. A challenge.difficulty is refused when its puzzles are more than a quarter " +
+			"of what the fastest machine could search before the deadline.",
 		errors:  []fault.Code{fault.PoolNotFound, fault.NameTaken, fault.StateNotAllowed, fault.ChangedMeanwhile},
-		request: updatePoolBody{MaxNodes: orNil(50), Pricing: &pricingInput{&usdtInput{"2"}}},
+		request: updatePoolBody{MaxNodes: orNil(50), Pricing: &pricingInput{&usdtInput{"2"}}, Challenge: &challengeSettingsBody{Difficulty: orNil(15)}},
 		example: examplePool(),
 	}, s.updatePool)
 	register(s, operation{
@@ -109,6 +112,8 @@ type createPoolBody struct {
 	AutoScaling    *poolScalingBody   `json:"auto_scaling,omitempty"`
 	Placement      *poolPlacementBody `json:"placement,omitempty"`
 	Pricing        *pricingInput      `json:"pricing,omitempty"`
+
+	Challenge *challengeSettingsBody `json:"challenge,omitempty" doc:"Of the pool's nodes that have no setting of their own; none is asked for more than its model can do."`
 }
 
 // pool is what shall be made; the error is about the reward alone.
@@ -121,6 +126,7 @@ func (in *createPoolInput) pool() (pool.New, error) {
 	given(&made.Limits, p.Limits)
 	given(&made.AutoScaling, p.AutoScaling)
 	given(&made.Wanted, p.Wanted)
+	given(&made.Challenge, (*node.Challenge)(b.Challenge))
 	return made, err
 }
 
@@ -158,12 +164,15 @@ type updatePoolBody struct {
 	AutoScaling    *poolScalingBody   `json:"auto_scaling,omitempty"`
 	Placement      *poolPlacementBody `json:"placement,omitempty"`
 	Pricing        *pricingInput      `json:"pricing,omitempty"`
+
+	Challenge *challengeSettingsBody `json:"challenge,omitempty" doc:"Of the pool's nodes that have no setting of their own; none is asked for more than its model can do."`
 }
 
 // patch is what shall change; the error is about the reward alone.
 func (in *updatePoolInput) patch() (pool.Patch, error) {
 	b := in.Body
 	patch := poolPatch(b.Name, b.Description, b.MaxNodes, b.ResourceLimits, b.AutoScaling, b.Placement)
+	patch.Challenge = (*node.Challenge)(b.Challenge)
 	var err error
 	patch.RewardPerEpoch, err = b.Pricing.reward()
 	return patch, err

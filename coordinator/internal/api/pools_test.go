@@ -75,7 +75,8 @@ func TestPools(t *testing.T) {
 		"pool_id": "pool_one", "name": "pool-one", "description": "", "node_count": number("2"), "online_count": number("1"),
 		"working_count": number("2"), "standby_count": number("0"),
 		"max_nodes": number("100"), "poot_score": number("47.5"), "pricing": object{"reward_per_epoch": number("0.125")},
-		"resource_limits": object{"cpu_percent": nil, "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil}, "placement": object{"node_types": []any{}, "regions": []any{}}, "health": nil, "usage": nil,
+		"resource_limits": object{"cpu_percent": nil, "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil}, "placement": object{"node_types": []any{}, "regions": []any{}}, "challenge": object{"difficulty": nil},
+		"health": nil, "usage": nil,
 		"auto_scaling": object{"enabled": false, "target_cpu_percent": number("70"), "policy": object{
 			"scale_up_threshold": number("80"), "scale_down_threshold": number("30"), "min_nodes": number("0"),
 			"max_nodes": number("100"), "cooldown_minutes": number("5"),

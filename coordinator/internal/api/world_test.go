@@ -128,6 +128,7 @@ func (w *world) config() Config {
 	nodes := node.NewStore(node.Config{
 		Pool: w.db, Box: seal.New(proof.Key{1}), EnrolmentKey: signing, MQTT: []string{"broker:8883"}, CAPEM: func() string { return "pem" },
 		Join: pool.Join, Leave: pool.Leave, Now: w.now,
+		HighestDifficulty: func(model string) int { return challenge.HighestDifficulty(model, 8, 30*time.Second) },
 	})
 	return Config{
 		Proofs:    challenge.NewDesk(challenge.DeskConfig{Pool: w.db, Nodes: nodes, PuzzleKey: puzzleKey, Poll: time.Millisecond, Now: w.now}),

@@ -28,7 +28,7 @@ type Config struct {
 	PuzzleKey proof.Key
 
 	Count      int           // k puzzles a challenge; default 8
-	Difficulty int           // d bits each; 0 is plain HMAC, Calibrated is by node
+	Difficulty int           // d bits each where neither node nor pool says; 0 is plain HMAC, Calibrated is by node
 	Interval   time.Duration // mean gap between challenges of a node; default 5 min
 	Deadline   time.Duration // default 30 s, never above half of Interval
 	Validity   time.Duration // default 2 min, at least Deadline

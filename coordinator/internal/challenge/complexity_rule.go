@@ -75,11 +75,24 @@ func bitsWithin(hashes float64, count int) int {
 	return min(max(bits.Len64(uint64(hashes)/uint64(count))-1, 0), proof.MaxDifficulty)
 }
 
-// bitsFor is how hard the puzzles of a node are: what is set for all, or the floor
-// of its model and what it has come to above it.
-func bitsFor(fixed int, model string, t tuning, count int) int {
-	if fixed != Calibrated {
-		return fixed
+// nearest is the difficulty that is set for a node: its own, else its pool's, else
+// that of all nodes; Calibrated when nobody has set one.
+func nearest(node, pool, fleet int) int {
+	switch {
+	case node != Calibrated:
+		return node
+	case pool != Calibrated:
+		return pool
+	}
+	return fleet
+}
+
+// bitsFor is how hard the puzzles of a node are: what is set, or the floor of its
+// model and what it has come to above it. What is set for a pool or for all is too
+// much for some of their nodes: none is asked more than its model can do.
+func bitsFor(set int, model string, t tuning, count int, deadline time.Duration) int {
+	if set != Calibrated {
+		return min(set, HighestDifficulty(model, count, deadline))
 	}
 	return max(leastBits(model, count), t.bits)
 }

@@ -77,20 +77,20 @@ func TestBitsRiseOnlyWhenThereIsRoom(t *testing.T) {
 func TestNoAnswersLowerTheBits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		model := rapid.SampledFrom([]string{"Raspberry Pi 5", "Raspberry Pi 3", "a PC", ""}).Draw(rt, "model")
-		known, before := tuning{}, bitsFor(Calibrated, model, tuning{}, 8)
+		known, before := tuning{}, bitsFor(Calibrated, model, tuning{}, 8, time.Minute)
 		if before < leastBits(model, 8) {
 			rt.Fatalf("%s begins below its floor, at %d", model, before)
 		}
 		for _, ms := range rapid.SliceOfN(rapid.Int64Range(0, 30_000), 0, 100).Draw(rt, "taken") {
 			known.bits = max(known.bits, before)
 			known = known.next(time.Duration(ms)*time.Millisecond, 20)
-			now := bitsFor(Calibrated, model, known, 8)
+			now := bitsFor(Calibrated, model, known, 8, time.Minute)
 			if now < before || now > before+1 {
 				rt.Fatalf("%d bits after %d", now, before)
 			}
 			before = now
 		}
-		if got := bitsFor(7, model, known, 8); got != 7 {
+		if got := bitsFor(7, model, known, 8, time.Minute); got != 7 {
 			rt.Fatalf("7 bits are set for all, and it got %d", got)
 		}
 	})

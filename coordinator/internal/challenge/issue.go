@@ -79,7 +79,7 @@ type batch struct {
 
 func (b *batch) add(r *Referee, t target, keys *node.Keys) {
 	deadline, known := b.at.Add(r.Deadline), tuning{bits: int(t.TunedBits)}
-	difficulty := bitsFor(r.Difficulty, t.Model, known, r.Count)
+	difficulty := bitsFor(nearest(int(t.NodeBits), int(t.PoolBits), r.Difficulty), t.Model, known, r.Count, r.Deadline)
 	if b.cohort {
 		solving := solvingTime(rateShown(t.Model, known, r.Count), r.Count, difficulty)
 		deadline = b.at.Add(cohortDeadline(solving, r.Deadline))

@@ -180,7 +180,7 @@ func observe(v *Verdict, row *sqlgen.FindRow) {
 // tune lets a valid answer count towards the difficulty of the node's next
 // puzzles. Another model is another machine: it begins at its floor.
 func (r *Referee) tune(ctx context.Context, tx db.Tx, v *Verdict, row *sqlgen.FindRow) error {
-	if r.Difficulty != Calibrated || v.Result != Valid || row.Difficulty == nil {
+	if nearest(int(row.NodeBits), int(row.PoolBits), r.Difficulty) != Calibrated || v.Result != Valid || row.Difficulty == nil {
 		return nil
 	}
 	least := leastBits(row.Model, r.Count)

@@ -2,8 +2,9 @@
 -- Online nodes whose moment has come, or of whom a proof is demanded, and who have
 -- no open challenge. A node suspended by its score goes on being challenged: that
 -- is how it comes back.
-SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
-FROM node n LEFT JOIN challenge_schedule s USING (node_no)
+SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model,
+    COALESCE((n.configuration #>> '{challenge,difficulty}')::integer, -1)::integer AS node_bits, COALESCE(p.challenge_difficulty, -1)::integer AS pool_bits
+FROM node n LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN pool p USING (pool_no)
 WHERE n.online
   AND (n.status = 'starting'
        OR ((sqlc.arg(all_states)::boolean OR s.demanded_at IS NOT NULL) AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
@@ -27,8 +28,9 @@ WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_
 
 -- name: DrawCohort :many
 -- At random from all pools; first of all who owes a cohort, and who is suspected.
-SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
-FROM node n LEFT JOIN challenge_schedule s USING (node_no)
+SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model,
+    COALESCE((n.configuration #>> '{challenge,difficulty}')::integer, -1)::integer AS node_bits, COALESCE(p.challenge_difficulty, -1)::integer AS pool_bits
+FROM node n LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN pool p USING (pool_no)
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
   AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind IN ('start', 'stop'))
@@ -61,8 +63,9 @@ WHERE s.next_at <= sqlc.arg(at)::timestamptz AND NOT COALESCE((
 SELECT c.*, v.result, v.reason, v.at AS judged_at, v.response, COALESCE(n.inventory ->> 'model', '')::text AS model,
     h.at AS heard_at, -- newest sample, or the connection when that is later
     COALESCE(s.tuned_model, '')::text AS tuned_model, COALESCE(s.tuned_bits, 0)::integer AS tuned_bits,
-    COALESCE(s.tuned_ms, 0)::bigint AS tuned_ms, COALESCE(s.tuned_seen, 0)::integer AS tuned_seen
-FROM challenge c JOIN node n USING (node_no) LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
+    COALESCE(s.tuned_ms, 0)::bigint AS tuned_ms, COALESCE(s.tuned_seen, 0)::integer AS tuned_seen,
+    COALESCE((n.configuration #>> '{challenge,difficulty}')::integer, -1)::integer AS node_bits, COALESCE(p.challenge_difficulty, -1)::integer AS pool_bits
+FROM challenge c JOIN node n USING (node_no) LEFT JOIN pool p USING (pool_no) LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
 WHERE c.challenge_id = $1 AND c.node_no = $2;
 
 -- name: Ending :many

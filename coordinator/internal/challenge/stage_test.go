@@ -58,7 +58,7 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes := node.NewStore(node.Config{Pool: s.pool, Box: seal.New(proof.Key{1}), EnrolmentKey: enrolmentKey, CAPEM: func() string { return "pem" }, Join: pool.Join, Now: now})
+	nodes := node.NewStore(node.Config{Pool: s.pool, Box: seal.New(proof.Key{1}), EnrolmentKey: enrolmentKey, CAPEM: func() string { return "pem" }, Join: pool.Join, Leave: pool.Leave, Now: now})
 	s.presence = node.NewPresence(s.pool, now)
 	s.Referee = challenge.New(challenge.Config{
 		Pool: s.pool, Nodes: nodes, PuzzleKey: proof.Key{2}, Count: 3, Difficulty: 6, Now: now,

@@ -63,6 +63,9 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 	if err := n.Check(); err != nil {
 		return Node{}, Enrolment{}, err
 	}
+	if err := s.fits(n.Configuration, n.Hardware.Model); err != nil {
+		return Node{}, Enrolment{}, err
+	}
 	ref, err := creationOf(by, n)
 	if err != nil {
 		return Node{}, Enrolment{}, err

@@ -13,6 +13,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/seal"
+	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
 
@@ -93,6 +94,9 @@ type Config struct {
 	// KeyAge is how old a node's key gets before it is rotated; 0: as old as it
 	// likes. KeyOverlap is how long the one before stays good; default a day.
 	KeyAge, KeyOverlap time.Duration
+	// HighestDifficulty is the most that challenges of a model may be set to; ""
+	// is of all models. Package challenge provides it; nil: as much as there is.
+	HighestDifficulty func(model string) int
 	// Send publishes a command to a connected node, Disconnect closes its
 	// connection. They reach only nodes of this coordinator's broker; what they
 	// miss is made up for by RunOnce where the broker is.
@@ -121,6 +125,9 @@ func NewStore(c Config) *Store {
 	}
 	if c.KeyOverlap == 0 {
 		c.KeyOverlap = 24 * time.Hour
+	}
+	if c.HighestDifficulty == nil {
+		c.HighestDifficulty = func(string) int { return proof.MaxDifficulty }
 	}
 	if c.Send == nil {
 		c.Send = func(string, *wire.Command) error { return errors.New("this coordinator has no broker") }

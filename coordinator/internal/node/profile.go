@@ -12,6 +12,7 @@ import (
 
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/tron"
+	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
 
@@ -39,6 +40,8 @@ type Configuration struct {
 	// How often the agent samples and publishes; both or none.
 	SampleIntervalSeconds  *int `json:"sample_interval_seconds,omitempty"`
 	PublishIntervalSeconds *int `json:"publish_interval_seconds,omitempty"`
+
+	Challenge Challenge `json:"challenge,omitzero"`
 }
 
 // ResourceLimits bound what the node lends.
@@ -166,6 +169,7 @@ func (f *findings) configuration(c *Configuration) {
 		f.add("configuration.max_sessions", "must be from 1 to 1000")
 	}
 	f.intervals(c)
+	f.challenge(c, proof.MaxDifficulty, "")
 	if l := c.ResourceLimits; l != nil {
 		if l.CPUPercent != nil && !(*l.CPUPercent > 0 && *l.CPUPercent <= 100) {
 			f.add("configuration.resource_limits.cpu_percent", "must be above 0 and at most 100")

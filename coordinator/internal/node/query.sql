@@ -186,7 +186,7 @@ SELECT node_no, node_id, status, creation_input, deleted_at FROM node WHERE crea
 
 -- name: LockNode :one
 SELECT n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, '') AS pool_id,
-    n.payout_address, n.location, n.configuration, n.labels, n.version, n.online
+    n.payout_address, n.location, n.configuration, n.labels, n.version, n.online, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN pool p USING (pool_no)
 WHERE n.node_id = $1 AND n.deleted_at IS NULL FOR UPDATE OF n;
 

@@ -106,6 +106,9 @@ func (s *Store) Update(ctx context.Context, by audit.By, nodeID string, u Update
 		if err != nil {
 			return err
 		}
+		if err := s.fits(u.Configuration, row.Model); err != nil {
+			return err
+		}
 		after := u.applied(before)
 		if err := s.store(ctx, tx, row, before, after, now); err != nil {
 			return err

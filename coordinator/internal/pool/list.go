@@ -44,7 +44,7 @@ func (f Filter) after() (string, error) {
 
 const (
 	poolColumns = `p.pool_no, p.pool_id, p.version, p.name, p.description, p.max_nodes, p.reward_per_epoch, p.resource_limits,
-		p.auto_scaling, p.node_types, p.regions, p.node_count, m.online, m.working, m.standby, m.score, h.state, h.reasons, h.at,
+		p.auto_scaling, p.challenge_difficulty, p.node_types, p.regions, p.node_count, m.online, m.working, m.standby, m.score, h.state, h.reasons, h.at,
 		h.checked_at, h.online, h.nodes, h.score, p.created_at, p.updated_at,
 		u.at, COALESCE(u.measured, 0), u.cpu_percent, u.memory_used_bytes, u.memory_total_bytes, u.disk_used_bytes, u.disk_total_bytes`
 	// What is counted of the members, and the newest health, is asked for the
@@ -134,7 +134,7 @@ func poolPage(rest string) string {
 
 func scanPool(row pgx.CollectableRow) (Pool, error) {
 	var p Pool
-	var limits, scaling []byte
+	var d documents
 	var measured *time.Time
 	var u Usage
 	var health struct {
@@ -144,8 +144,8 @@ func scanPool(row pgx.CollectableRow) (Pool, error) {
 		online, nodes *int
 		score         *int64
 	}
-	err := row.Scan(&p.No, &p.ID, &p.Version, &p.Name, &p.Description, &p.MaxNodes, &p.RewardPerEpoch, &limits,
-		&scaling, &p.Wanted.NodeTypes, &p.Wanted.Regions, &p.NodeCount, &p.OnlineCount, &p.WorkingCount, &p.StandbyCount,
+	err := row.Scan(&p.No, &p.ID, &p.Version, &p.Name, &p.Description, &p.MaxNodes, &p.RewardPerEpoch, &d.limits,
+		&d.scaling, &d.difficulty, &p.Wanted.NodeTypes, &p.Wanted.Regions, &p.NodeCount, &p.OnlineCount, &p.WorkingCount, &p.StandbyCount,
 		&p.ScoreNano, &health.state, &health.reasons, &health.at, &health.checked, &health.online, &health.nodes, &health.score,
 		&p.CreatedAt, &p.UpdatedAt,
 		&measured, &u.Measured, &u.CPUPercent, &u.MemoryUsedBytes, &u.MemoryTotalBytes, &u.DiskUsedBytes, &u.DiskTotalBytes)
@@ -162,11 +162,14 @@ func scanPool(row pgx.CollectableRow) (Pool, error) {
 			Online: *h.online, Expected: *h.nodes, ScoreNano: h.score,
 		}
 	}
-	return p, p.Settings.read(limits, scaling)
+	return p, p.Settings.read(d)
 }
 
-// documents are the settings that are kept as JSON.
-type documents struct{ limits, scaling []byte }
+// documents are the settings that are kept otherwise than they are used.
+type documents struct {
+	limits, scaling []byte // JSON
+	difficulty      *int16
+}
 
 func (s Settings) columns() (documents, error) {
 	limits, err := json.Marshal(s.Limits)
@@ -174,14 +177,21 @@ func (s Settings) columns() (documents, error) {
 		return documents{}, err
 	}
 	scaling, err := json.Marshal(s.AutoScaling)
-	return documents{limits, scaling}, err
+	d := documents{limits: limits, scaling: scaling}
+	if set := s.Challenge.Difficulty; set != nil {
+		d.difficulty = new(int16(*set))
+	}
+	return d, err
 }
 
-func (s *Settings) read(limits, scaling []byte) error {
-	if err := json.Unmarshal(limits, &s.Limits); err != nil {
+func (s *Settings) read(d documents) error {
+	if d.difficulty != nil {
+		s.Challenge.Difficulty = new(int(*d.difficulty))
+	}
+	if err := json.Unmarshal(d.limits, &s.Limits); err != nil {
 		return fmt.Errorf("resource limits of pool %s: %w", s.Name, err)
 	}
-	if err := json.Unmarshal(scaling, &s.AutoScaling); err != nil {
+	if err := json.Unmarshal(d.scaling, &s.AutoScaling); err != nil {
 		return fmt.Errorf("scaling of pool %s: %w", s.Name, err)
 	}
 	s.AutoScaling = s.AutoScaling.withDefaults()

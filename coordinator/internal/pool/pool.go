@@ -21,7 +21,9 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool/sqlgen"
+	"lucid.internal/shared/proof"
 )
 
 // Pool is a pool as the API shows it.
@@ -56,6 +58,8 @@ type Health struct {
 type Limits struct {
 	MaxNodes int // places that a pool may have, at most; 100
 	MinNodes int // online nodes that make a healthy pool; 3
+
+	Difficulty int // the most that challenges may be set to; proof.MaxDifficulty
 }
 
 // Store keeps the pools in Postgres.
@@ -78,6 +82,7 @@ func NewStore(pool *db.Pool, now func() time.Time) *Store {
 func (s *Store) WithLimits(l Limits) *Store {
 	l.MaxNodes = min(cmp.Or(l.MaxNodes, MaxNodes), MaxNodes)
 	l.MinNodes = cmp.Or(l.MinNodes, 3)
+	l.Difficulty = cmp.Or(l.Difficulty, proof.MaxDifficulty)
 	return &Store{pool: s.pool, now: s.now, limits: l, totals: s.totals}
 }
 
@@ -92,24 +97,25 @@ type New struct {
 	Limits         ResourceLimits
 	AutoScaling    AutoScaling
 	Wanted         Wanted
+	Challenge      node.Challenge
 }
 
 func (n New) settings() Settings {
 	return Settings{
 		Name: n.Name, Description: n.Description, MaxNodes: n.MaxNodes, RewardPerEpoch: n.RewardPerEpoch,
-		Limits: n.Limits, AutoScaling: n.AutoScaling, Wanted: n.Wanted,
+		Limits: n.Limits, AutoScaling: n.AutoScaling, Wanted: n.Wanted, Challenge: n.Challenge,
 	}
 }
 
 // Check tells every bad field of a pool to be made at once.
 func (s *Store) Check(n New) error {
-	_, err := n.settings().normal(s.limits.MaxNodes)
+	_, err := n.settings().normal(s.limits)
 	return err
 }
 
 // Create makes a pool.
 func (s *Store) Create(ctx context.Context, by audit.By, n New) (Pool, error) {
-	settings, err := n.settings().normal(s.limits.MaxNodes)
+	settings, err := n.settings().normal(s.limits)
 	if err != nil {
 		return Pool{}, err
 	}
@@ -122,7 +128,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Pool, error) {
 		if err := sqlgen.New(tx).InsertPool(ctx, sqlgen.InsertPoolParams{
 			PoolID: id, Name: settings.Name, Description: settings.Description, MaxNodes: int32(settings.MaxNodes),
 			RewardPerEpoch: int64(settings.RewardPerEpoch), ResourceLimits: columns.limits, AutoScaling: columns.scaling,
-			NodeTypes: settings.Wanted.NodeTypes, Regions: settings.Wanted.Regions, At: s.now(),
+			NodeTypes: settings.Wanted.NodeTypes, Regions: settings.Wanted.Regions, ChallengeDifficulty: columns.difficulty, At: s.now(),
 		}); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool"
 )
 
@@ -98,5 +99,30 @@ func TestJoinLeaveJoin(t *testing.T) {
 	}
 	if _, err := s.Get(t.Context(), "pool_none"); !fault.Has(err, fault.PoolNotFound) {
 		t.Errorf("unknown pool: %v", err)
+	}
+}
+
+func TestDifficultyBeyondAnyMachineIsRefused(t *testing.T) {
+	by := audit.By{Actor: audit.CLI}
+	s := pool.NewStore(dbtest.New(t), nil).WithLimits(pool.Limits{Difficulty: 22})
+	bits := func(d int) node.Challenge { return node.Challenge{Difficulty: &d} }
+	made, err := s.Create(t.Context(), by, pool.New{Name: "north", Challenge: bits(22)})
+	if err != nil || made.Challenge.Difficulty == nil || *made.Challenge.Difficulty != 22 {
+		t.Fatalf("made %+v, %v", made.Challenge, err)
+	}
+	for _, d := range []int{-1, 23, 41, 1 << 40} {
+		_, err := s.Create(t.Context(), by, pool.New{Name: "south", Challenge: bits(d)})
+		_, changing := s.Update(t.Context(), by, made.ID, nil, pool.Patch{Challenge: new(bits(d))})
+		for _, err := range []error{err, changing} {
+			if f := fault.As(err); f.Code != fault.Validation || len(f.Fields) != 1 || f.Fields[0].Name != "challenge.difficulty" {
+				t.Errorf("%d bits: %+v", d, f)
+			}
+		}
+	}
+	if _, err := s.Update(t.Context(), by, made.ID, nil, pool.Patch{Challenge: new(bits(0))}); err != nil {
+		t.Error(err)
+	}
+	if got, err := s.Get(t.Context(), made.ID); err != nil || got.Challenge.Difficulty == nil || *got.Challenge.Difficulty != 0 {
+		t.Errorf("set is %+v, want 0 (%v)", got.Challenge, err)
 	}
 }

@@ -1,15 +1,15 @@
 -- name: InsertPool :exec
 INSERT INTO pool (pool_id, name, description, max_nodes, reward_per_epoch, resource_limits, auto_scaling, node_types, regions,
-    created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, sqlc.arg(at), sqlc.arg(at));
+    challenge_difficulty, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, sqlc.arg(at), sqlc.arg(at));
 
 -- name: LockPool :one
-SELECT pool_no, name, description, max_nodes, node_count, reward_per_epoch, resource_limits, auto_scaling, node_types, regions, version
+SELECT pool_no, name, description, max_nodes, node_count, reward_per_epoch, resource_limits, auto_scaling, node_types, regions, challenge_difficulty, version
 FROM pool WHERE pool_id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
 
 -- name: UpdatePool :exec
 UPDATE pool SET name = $2, description = $3, max_nodes = $4, reward_per_epoch = $5, resource_limits = $6, auto_scaling = $7,
-    node_types = $8, regions = $9, version = version + 1, updated_at = sqlc.arg(at)
+    node_types = $8, regions = $9, challenge_difficulty = $10, version = version + 1, updated_at = sqlc.arg(at)
 WHERE pool_no = $1;
 
 -- name: DeletePool :exec

@@ -10,6 +10,7 @@ import (
 
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
 )
 
 // MaxNodes is the most that any pool may hold.
@@ -24,6 +25,7 @@ type Settings struct {
 	Limits         ResourceLimits `json:"resource_limits"`
 	AutoScaling    AutoScaling    `json:"auto_scaling"`
 	Wanted         Wanted         `json:"placement"`
+	Challenge      node.Challenge `json:"challenge,omitzero"` // of the nodes that have no setting of their own
 }
 
 // ResourceLimits bound what the pool's work may take of a node; 0 is no limit.
@@ -75,17 +77,16 @@ const (
 	maxRegions     = 50
 )
 
-// normal gives the settings with defaults and without repetitions; most is how
-// many places any pool of this coordinator may have.
-func (s Settings) normal(most int) (Settings, error) {
-	s.MaxNodes = cmp.Or(s.MaxNodes, most)
+// normal gives the settings with defaults and without repetitions.
+func (s Settings) normal(most Limits) (Settings, error) {
+	s.MaxNodes = cmp.Or(s.MaxNodes, most.MaxNodes)
 	s.AutoScaling = s.AutoScaling.withDefaults()
 	s.Wanted = Wanted{NodeTypes: sortedSet(s.Wanted.NodeTypes), Regions: sortedSet(s.Wanted.Regions)}
 	var bad complaints
 	bad.unless(names.MatchString(s.Name), "name", "must be 3 to 100 letters, digits, _ or -")
 	bad.unless(utf8.ValidString(s.Description) && utf8.RuneCountInString(s.Description) <= maxDescription &&
 		!strings.ContainsRune(s.Description, 0), "description", "must be at most %d characters of text", maxDescription)
-	bad.between("max_nodes", s.MaxNodes, 1, most)
+	bad.between("max_nodes", s.MaxNodes, 1, most.MaxNodes)
 	bad.unless(s.RewardPerEpoch >= 0, "pricing.reward_per_epoch", "must not be below zero")
 	bad.limits(s.Limits)
 	bad.scaling(s)
@@ -97,6 +98,8 @@ func (s Settings) normal(most int) (Settings, error) {
 	for _, r := range s.Wanted.Regions {
 		bad.unless(utf8.ValidString(r) && regions.MatchString(r), "placement.regions", "must be country codes such as DE, or DE/Bavaria")
 	}
+	wrong := s.Challenge.Complaint(most.Difficulty, "the fastest machine")
+	bad.unless(wrong == "", "challenge.difficulty", "%s", wrong)
 	if bad != nil {
 		return s, fault.New(fault.Validation, "the pool cannot be like this; see details").WithFields(bad...)
 	}

@@ -9,6 +9,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool/sqlgen"
 )
 
@@ -21,6 +22,7 @@ type Patch struct {
 	Limits         *ResourceLimits
 	AutoScaling    *AutoScaling
 	Wanted         *Wanted
+	Challenge      *node.Challenge
 }
 
 func (p Patch) on(s Settings) Settings {
@@ -31,6 +33,7 @@ func (p Patch) on(s Settings) Settings {
 	put(&s.Limits, p.Limits)
 	put(&s.AutoScaling, p.AutoScaling)
 	put(&s.Wanted, p.Wanted)
+	put(&s.Challenge, p.Challenge)
 	return s
 }
 
@@ -42,7 +45,7 @@ func put[T any](to *T, value *T) {
 
 // CheckPatch tells every field at once that is bad whatever the pool is like.
 func (s *Store) CheckPatch(p Patch) error {
-	_, err := p.on(Settings{Name: "any", MaxNodes: s.limits.MaxNodes}).normal(s.limits.MaxNodes)
+	_, err := p.on(Settings{Name: "any", MaxNodes: s.limits.MaxNodes}).normal(s.limits)
 	return err
 }
 
@@ -70,7 +73,7 @@ func (s *Store) update(ctx context.Context, tx db.Tx, by audit.By, poolID string
 		return fault.New(fault.Validation, "the pool cannot be like this; see details").
 			WithFields(fault.Field{Name: "max_nodes", Reason: "must not be 0"})
 	}
-	after, err := patch.on(before).normal(s.limits.MaxNodes)
+	after, err := patch.on(before).normal(s.limits)
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (s *Store) update(ctx context.Context, tx db.Tx, by audit.By, poolID string
 	err = sqlgen.New(tx).UpdatePool(ctx, sqlgen.UpdatePoolParams{
 		PoolNo: row.PoolNo, Name: after.Name, Description: after.Description, MaxNodes: int32(after.MaxNodes),
 		RewardPerEpoch: int64(after.RewardPerEpoch), ResourceLimits: documents.limits, AutoScaling: documents.scaling,
-		NodeTypes: after.Wanted.NodeTypes, Regions: after.Wanted.Regions, At: now,
+		NodeTypes: after.Wanted.NodeTypes, Regions: after.Wanted.Regions, ChallengeDifficulty: documents.difficulty, At: now,
 	})
 	if err != nil {
 		return err
@@ -146,5 +149,5 @@ func settingsOf(row sqlgen.LockPoolRow) (Settings, error) {
 		Name: row.Name, Description: row.Description, MaxNodes: int(row.MaxNodes), RewardPerEpoch: ledger.Amount(row.RewardPerEpoch),
 		Wanted: Wanted{NodeTypes: row.NodeTypes, Regions: row.Regions},
 	}
-	return s, s.read(row.ResourceLimits, row.AutoScaling)
+	return s, s.read(documents{row.ResourceLimits, row.AutoScaling, row.ChallengeDifficulty})
 }

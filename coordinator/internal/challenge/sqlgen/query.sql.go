@@ -119,8 +119,9 @@ func (q *Queries) Demandable(ctx context.Context, nodeID string) (DemandableRow,
 }
 
 const drawCohort = `-- name: DrawCohort :many
-SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
-FROM node n LEFT JOIN challenge_schedule s USING (node_no)
+SELECT n.node_no, n.node_id, n.session_no, false AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model,
+    COALESCE((n.configuration #>> '{challenge,difficulty}')::integer, -1)::integer AS node_bits, COALESCE(p.challenge_difficulty, -1)::integer AS pool_bits
+FROM node n LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN pool p USING (pool_no)
 WHERE n.online AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))
   AND NOT EXISTS (SELECT FROM challenge c WHERE c.node_no = n.node_no AND c.state = 'open')
   AND NOT EXISTS (SELECT FROM node_command m WHERE m.node_no = n.node_no AND m.state = 'open' AND m.kind IN ('start', 'stop'))
@@ -140,6 +141,8 @@ type DrawCohortRow struct {
 	Demanded  bool
 	TunedBits int32
 	Model     string
+	NodeBits  int32
+	PoolBits  int32
 }
 
 // At random from all pools; first of all who owes a cohort, and who is suspected.
@@ -159,6 +162,8 @@ func (q *Queries) DrawCohort(ctx context.Context, arg DrawCohortParams) ([]DrawC
 			&i.Demanded,
 			&i.TunedBits,
 			&i.Model,
+			&i.NodeBits,
+			&i.PoolBits,
 		); err != nil {
 			return nil, err
 		}
@@ -171,8 +176,9 @@ func (q *Queries) DrawCohort(ctx context.Context, arg DrawCohortParams) ([]DrawC
 }
 
 const due = `-- name: Due :many
-SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model
-FROM node n LEFT JOIN challenge_schedule s USING (node_no)
+SELECT n.node_no, n.node_id, n.session_no, (s.demanded_at IS NOT NULL)::boolean AS demanded, COALESCE(CASE WHEN s.tuned_model = COALESCE(n.inventory ->> 'model', '') THEN s.tuned_bits END, 0)::integer AS tuned_bits, COALESCE(n.inventory ->> 'model', '')::text AS model,
+    COALESCE((n.configuration #>> '{challenge,difficulty}')::integer, -1)::integer AS node_bits, COALESCE(p.challenge_difficulty, -1)::integer AS pool_bits
+FROM node n LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN pool p USING (pool_no)
 WHERE n.online
   AND (n.status = 'starting'
        OR (($1::boolean OR s.demanded_at IS NOT NULL) AND (n.status = 'active' OR (n.status = 'suspended' AND n.status_reason LIKE 'score:%'))))
@@ -204,6 +210,8 @@ type DueRow struct {
 	Demanded  bool
 	TunedBits int32
 	Model     string
+	NodeBits  int32
+	PoolBits  int32
 }
 
 // Online nodes whose moment has come, or of whom a proof is demanded, and who have
@@ -230,6 +238,8 @@ func (q *Queries) Due(ctx context.Context, arg DueParams) ([]DueRow, error) {
 			&i.Demanded,
 			&i.TunedBits,
 			&i.Model,
+			&i.NodeBits,
+			&i.PoolBits,
 		); err != nil {
 			return nil, err
 		}
@@ -303,8 +313,9 @@ const find = `-- name: Find :one
 SELECT c.challenge_id, c.node_no, c.key_epoch, c.session_no, c.issued_at, c.deadline_at, c.expires_at, c.canonical, c.state, c.cohort_no, c.difficulty, c.puzzles, c.demanded, c.counted, c.attempts, v.result, v.reason, v.at AS judged_at, v.response, COALESCE(n.inventory ->> 'model', '')::text AS model,
     h.at AS heard_at, -- newest sample, or the connection when that is later
     COALESCE(s.tuned_model, '')::text AS tuned_model, COALESCE(s.tuned_bits, 0)::integer AS tuned_bits,
-    COALESCE(s.tuned_ms, 0)::bigint AS tuned_ms, COALESCE(s.tuned_seen, 0)::integer AS tuned_seen
-FROM challenge c JOIN node n USING (node_no) LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
+    COALESCE(s.tuned_ms, 0)::bigint AS tuned_ms, COALESCE(s.tuned_seen, 0)::integer AS tuned_seen,
+    COALESCE((n.configuration #>> '{challenge,difficulty}')::integer, -1)::integer AS node_bits, COALESCE(p.challenge_difficulty, -1)::integer AS pool_bits
+FROM challenge c JOIN node n USING (node_no) LEFT JOIN pool p USING (pool_no) LEFT JOIN challenge_schedule s USING (node_no) LEFT JOIN node_heartbeat h USING (node_no) LEFT JOIN verdict v USING (challenge_id)
 WHERE c.challenge_id = $1 AND c.node_no = $2
 `
 
@@ -339,6 +350,8 @@ type FindRow struct {
 	TunedBits   int32
 	TunedMs     int64
 	TunedSeen   int32
+	NodeBits    int32
+	PoolBits    int32
 }
 
 func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
@@ -370,6 +383,8 @@ func (q *Queries) Find(ctx context.Context, arg FindParams) (FindRow, error) {
 		&i.TunedBits,
 		&i.TunedMs,
 		&i.TunedSeen,
+		&i.NodeBits,
+		&i.PoolBits,
 	)
 	return i, err
 }

@@ -1086,7 +1086,7 @@ func (q *Queries) LockLifting(ctx context.Context, arg LockLiftingParams) (LockL
 
 const lockNode = `-- name: LockNode :one
 SELECT n.node_no, n.node_id, n.name, n.node_type, n.status, n.status_reason, n.status_until, COALESCE(p.pool_id, '') AS pool_id,
-    n.payout_address, n.location, n.configuration, n.labels, n.version, n.online
+    n.payout_address, n.location, n.configuration, n.labels, n.version, n.online, COALESCE(n.inventory ->> 'model', '')::text AS model
 FROM node n LEFT JOIN pool p USING (pool_no)
 WHERE n.node_id = $1 AND n.deleted_at IS NULL FOR UPDATE OF n
 `
@@ -1106,6 +1106,7 @@ type LockNodeRow struct {
 	Labels        []byte
 	Version       int64
 	Online        bool
+	Model         string
 }
 
 func (q *Queries) LockNode(ctx context.Context, nodeID string) (LockNodeRow, error) {
@@ -1126,6 +1127,7 @@ func (q *Queries) LockNode(ctx context.Context, nodeID string) (LockNodeRow, err
 		&i.Labels,
 		&i.Version,
 		&i.Online,
+		&i.Model,
 	)
 	return i, err
 }

@@ -223,21 +223,22 @@ func (q *Queries) InsertMembership(ctx context.Context, arg InsertMembershipPara
 
 const insertPool = `-- name: InsertPool :exec
 INSERT INTO pool (pool_id, name, description, max_nodes, reward_per_epoch, resource_limits, auto_scaling, node_types, regions,
-    created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+    challenge_difficulty, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
 `
 
 type InsertPoolParams struct {
-	PoolID         string
-	Name           string
-	Description    string
-	MaxNodes       int32
-	RewardPerEpoch int64
-	ResourceLimits []byte
-	AutoScaling    []byte
-	NodeTypes      []string
-	Regions        []string
-	At             time.Time
+	PoolID              string
+	Name                string
+	Description         string
+	MaxNodes            int32
+	RewardPerEpoch      int64
+	ResourceLimits      []byte
+	AutoScaling         []byte
+	NodeTypes           []string
+	Regions             []string
+	ChallengeDifficulty *int16
+	At                  time.Time
 }
 
 func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
@@ -251,6 +252,7 @@ func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
 		arg.AutoScaling,
 		arg.NodeTypes,
 		arg.Regions,
+		arg.ChallengeDifficulty,
 		arg.At,
 	)
 	return err
@@ -446,22 +448,23 @@ func (q *Queries) LockNode(ctx context.Context, nodeID string) (LockNodeRow, err
 }
 
 const lockPool = `-- name: LockPool :one
-SELECT pool_no, name, description, max_nodes, node_count, reward_per_epoch, resource_limits, auto_scaling, node_types, regions, version
+SELECT pool_no, name, description, max_nodes, node_count, reward_per_epoch, resource_limits, auto_scaling, node_types, regions, challenge_difficulty, version
 FROM pool WHERE pool_id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE
 `
 
 type LockPoolRow struct {
-	PoolNo         int32
-	Name           string
-	Description    string
-	MaxNodes       int32
-	NodeCount      int32
-	RewardPerEpoch int64
-	ResourceLimits []byte
-	AutoScaling    []byte
-	NodeTypes      []string
-	Regions        []string
-	Version        int64
+	PoolNo              int32
+	Name                string
+	Description         string
+	MaxNodes            int32
+	NodeCount           int32
+	RewardPerEpoch      int64
+	ResourceLimits      []byte
+	AutoScaling         []byte
+	NodeTypes           []string
+	Regions             []string
+	ChallengeDifficulty *int16
+	Version             int64
 }
 
 func (q *Queries) LockPool(ctx context.Context, poolID string) (LockPoolRow, error) {
@@ -478,6 +481,7 @@ func (q *Queries) LockPool(ctx context.Context, poolID string) (LockPoolRow, err
 		&i.AutoScaling,
 		&i.NodeTypes,
 		&i.Regions,
+		&i.ChallengeDifficulty,
 		&i.Version,
 	)
 	return i, err
@@ -950,21 +954,22 @@ func (q *Queries) TakePlace(ctx context.Context, arg TakePlaceParams) (TakePlace
 
 const updatePool = `-- name: UpdatePool :exec
 UPDATE pool SET name = $2, description = $3, max_nodes = $4, reward_per_epoch = $5, resource_limits = $6, auto_scaling = $7,
-    node_types = $8, regions = $9, version = version + 1, updated_at = $10
+    node_types = $8, regions = $9, challenge_difficulty = $10, version = version + 1, updated_at = $11
 WHERE pool_no = $1
 `
 
 type UpdatePoolParams struct {
-	PoolNo         int32
-	Name           string
-	Description    string
-	MaxNodes       int32
-	RewardPerEpoch int64
-	ResourceLimits []byte
-	AutoScaling    []byte
-	NodeTypes      []string
-	Regions        []string
-	At             time.Time
+	PoolNo              int32
+	Name                string
+	Description         string
+	MaxNodes            int32
+	RewardPerEpoch      int64
+	ResourceLimits      []byte
+	AutoScaling         []byte
+	NodeTypes           []string
+	Regions             []string
+	ChallengeDifficulty *int16
+	At                  time.Time
 }
 
 func (q *Queries) UpdatePool(ctx context.Context, arg UpdatePoolParams) error {
@@ -978,6 +983,7 @@ func (q *Queries) UpdatePool(ctx context.Context, arg UpdatePoolParams) error {
 		arg.AutoScaling,
 		arg.NodeTypes,
 		arg.Regions,
+		arg.ChallengeDifficulty,
 		arg.At,
 	)
 	return err
