@@ -33,15 +33,8 @@ func startRelay(t *testing.T) *relay {
 	}
 	r := &relay{t: t, dir: dataDir(t)}
 	data := dataDir(t)
+	r.postgres = startPostgres(t, data)
 	var err error
-	if r.postgres, err = harness.StartPostgres(within(t, patience), data); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := r.postgres.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
 	for _, address := range []*string{&r.nodes, &r.own} {
 		if *address, err = harness.FreeAddr(); err != nil {
 			t.Fatal(err)

@@ -74,6 +74,21 @@ func startWith(t *testing.T, programs harness.Binaries, o harness.Options) *lab 
 	return l
 }
 
+// startPostgres starts an operator's own server in a folder.
+func startPostgres(t *testing.T, data string) *harness.Postgres {
+	t.Helper()
+	pg, err := harness.StartPostgres(within(t, patience), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pg.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pg
+}
+
 func dataDir(t *testing.T) string {
 	t.Helper()
 	dir, err := harness.TempDir()

@@ -14,15 +14,7 @@ import (
 // database alone.
 func TestServe(t *testing.T) {
 	data := dataDir(t)
-	pg, err := harness.StartPostgres(within(t, patience), data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := pg.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	pg := startPostgres(t, data)
 	l := start(t, harness.Options{Data: data, Serve: pg, TLS: true})
 	ctx := within(t, patience)
 	if resp, err := http.Get("http://" + l.HTTP + "/health"); err == nil {

@@ -1,0 +1,76 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"lucid.internal/e2e/harness"
+)
+
+// TestKilledLeadersJobsAreDoneOnce kills whichever of two coordinators leads,
+// again and again in the middle of its jobs: the other does what is due, so that
+// no epoch is left out, none is paid twice, and the ledger's head is published.
+func TestKilledLeadersJobsAreDoneOnce(t *testing.T) {
+	data := dataDir(t)
+	pg := startPostgres(t, data)
+	o := harness.Options{Data: data, Serve: pg, Env: []string{"LUCID_DATA_DIR=" + data, "LUCID_EPOCH=2s", "LUCID_EPOCH_GRACE=0s"}}
+	leader := start(t, o)
+	if out, err := leader.Run(within(t, patience), "pool", "create", "--name", "home", "--reward", "2.5"); err != nil {
+		t.Fatal(out, err)
+	}
+	o.Binaries = binaries
+	next, err := harness.Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	standby := &lab{next, t}
+	t.Cleanup(standby.finish)
+
+	const kills = 4
+	for n := range kills {
+		leader.awaitEpoch()
+		if status, _, err := standby.Get(within(t, patience), "/ready"); err == nil && status == http.StatusOK {
+			t.Fatalf("before kill %d both lead", n+1)
+		}
+		leader.Kill()
+		leader, standby = standby, leader
+		if err := leader.AwaitReady(within(t, patience)); err != nil {
+			t.Fatal(err)
+		}
+		if standby.Coordinator, err = standby.Again(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leader.awaitEpoch()
+	for what, query := range map[string]string{
+		"epochs left out":           `SELECT count(*) FROM (SELECT starts_at - lag(ends_at) OVER (PARTITION BY pool_no ORDER BY starts_at) AS gap FROM epoch) e WHERE gap <> '0'`,
+		"epochs paid not just once": `SELECT count(*) FROM epoch e WHERE reward <> 2500000 OR 1 <> (SELECT count(*) FROM entry n WHERE n.kind = 'accrue' AND n.entry_id = e.entry_id)`,
+		"entries of no epoch":       `SELECT count(*) FROM entry n WHERE kind = 'accrue' AND NOT EXISTS (SELECT FROM epoch e WHERE e.entry_id = n.entry_id)`,
+		"micro-USDT":                ledgerSum,
+		"hours without a head": `SELECT count(*) FROM generate_series(date_trunc('hour', (SELECT min(closed_at) FROM epoch)), date_trunc('hour', now()), interval '1 hour') h
+			WHERE NOT EXISTS (SELECT FROM ledger_publication p WHERE p.hour = h)`,
+	} {
+		if n := leader.count(query); n != 0 {
+			t.Errorf("%s: %d, want 0", what, n)
+		}
+	}
+	if out, err := leader.Run(within(t, patience), "ledger", "verify"); err != nil || strings.TrimSpace(out) == "" {
+		t.Errorf("ledger verify: %q, %v", out, err)
+	}
+}
+
+// awaitEpoch waits until one more epoch is closed.
+func (l *lab) awaitEpoch() {
+	l.t.Helper()
+	before := l.count("SELECT count(*) FROM epoch")
+	l.await(within(l.t, patience), "an epoch to be closed", func(ctx context.Context) error {
+		n, err := l.Database().Int64(ctx, "SELECT count(*) FROM epoch")
+		if err == nil && n <= before {
+			err = fmt.Errorf("%d are closed", n)
+		}
+		return err
+	})
+}
