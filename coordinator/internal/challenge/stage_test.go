@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type stage struct {
 	keys     proof.Keys
 	device   ed25519.PrivateKey
 
+	said        sync.Mutex // verdicts of a round are published at the same time
 	challenges  []wire.Challenge
 	asked       []string // whom each was sent to
 	verdicts    []wire.Verdict
@@ -89,6 +91,8 @@ func newStage(t *testing.T) *stage {
 }
 
 func (s *stage) publish(nodeID string, channel wire.Channel, message any) error {
+	s.said.Lock()
+	defer s.said.Unlock()
 	switch m := message.(type) {
 	case wire.Challenge:
 		s.challenges = append(s.challenges, m)

@@ -51,7 +51,10 @@ func TestCallsKilledMidwayMoveNothingTwice(t *testing.T) {
 				}
 			}
 			making(func() error { _, err := store.Create(ctx, byTest, "one", ask("node_1", 10)); return err })
-			making(func() error { _, err := store.CreateBatch(ctx, byTest, "two", []payout.Request{ask("node_2", 10)}); return err })
+			making(func() error {
+				_, err := store.CreateBatch(ctx, byTest, "two", []payout.Request{ask("node_2", 10)})
+				return err
+			})
 			plan, err := store.Plan(ctx, []payout.Request{ask("node_3", 10)})
 			if err != nil {
 				t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"lucid.internal/coordinator/internal/ledger"
@@ -51,7 +53,7 @@ type schedule struct {
 	*world
 	random  *rand.Rand
 	ids     []string
-	calm    bool // nothing goes wrong any more
+	calm    atomic.Bool // nothing goes wrong any more
 	deaths  int
 	trouble float64 // share of the requests with a fault
 	kind    int     // of the nodes that tell what became of a transaction
@@ -67,8 +69,21 @@ const (
 	kinds
 )
 
+// source is drawn from by the schedule and by the nodes, which may still answer
+// what a program asked that has ended meanwhile.
+type source struct {
+	mu  sync.Mutex
+	pcg *rand.PCG
+}
+
+func (s *source) Uint64() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pcg.Uint64()
+}
+
 func runSchedule(t *testing.T, seed uint64, happened tally) {
-	s := &schedule{world: newWorld(t, seed), random: rand.New(rand.NewPCG(seed, 2))}
+	s := &schedule{world: newWorld(t, seed), random: rand.New(&source{pcg: rand.NewPCG(seed, 2)})}
 	s.trouble = []float64{0, 0.05, 0.3}[s.random.IntN(3)]
 	s.kind = s.random.IntN(kinds)
 	s.arm()
@@ -107,7 +122,7 @@ func runSchedule(t *testing.T, seed uint64, happened tally) {
 // lies or lags: two that tell the same untruth cannot be told from the truth.
 func (s *schedule) arm() {
 	s.chain.Fate = func(tron.ID) chaintest.Fate {
-		if s.calm {
+		if s.calm.Load() {
 			return chaintest.Included
 		}
 		return []chaintest.Fate{
@@ -122,7 +137,7 @@ func (s *schedule) arm() {
 func (s *schedule) faults(liar bool, kinds ...chaintest.Answer) func(path string) chaintest.Answer {
 	return func(path string) chaintest.Answer {
 		switch about := strings.HasSuffix(path, "gettransactioninfobyid"); {
-		case s.calm:
+		case s.calm.Load():
 			return chaintest.Truth
 		case about && (s.kind == blind || s.kind == lying && !liar && s.random.IntN(2) == 0):
 			return chaintest.Unknown
@@ -158,7 +173,7 @@ func (s *schedule) round() {
 	case 0:
 		s.chain.Advance(310) // past every expiration
 	case 1:
-		s.solid[1].PrunedBelow = s.chain.Head() - 60
+		s.solid[1].Prune(s.chain.Head() - 60)
 	default:
 		s.chain.Advance(s.random.IntN(25))
 	}
@@ -166,8 +181,8 @@ func (s *schedule) round() {
 
 // heal ends all trouble.
 func (s *schedule) heal() {
-	s.calm = true
-	s.solid[1].PrunedBelow = 0
+	s.calm.Store(true)
+	s.solid[1].Prune(0)
 	s.restart(-1, false)
 }
 

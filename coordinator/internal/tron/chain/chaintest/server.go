@@ -34,8 +34,14 @@ type Node struct {
 	chain *Chain
 	// Faults decides about each request by its path; nil tells the truth.
 	Faults func(path string) Answer
-	// PrunedBelow is the oldest block that the node still has.
-	PrunedBelow int64
+	pruned int64 // the oldest block that the node still has
+}
+
+// Prune has the node forget what is older than a block.
+func (n *Node) Prune(below int64) {
+	n.chain.mu.Lock()
+	defer n.chain.mu.Unlock()
+	n.pruned = below
 }
 
 // Node makes another node of the network.
@@ -154,7 +160,7 @@ func (v view) blockJSON(index int) any {
 
 func (v view) blockByNumber(number int64) any {
 	index := int(number - first)
-	if index < 0 || index > v.solid || number < v.PrunedBelow {
+	if index < 0 || index > v.solid || number < v.pruned {
 		return m{}
 	}
 	return v.blockJSON(index)
@@ -179,7 +185,7 @@ func (v view) broadcast(text string) any {
 func (v view) mined(id string) *Mined {
 	parsed, err := tron.ParseID(id)
 	found := v.chain.mined[parsed]
-	if err != nil || found == nil || found.Block > int64(first+v.solid) || found.Block < v.PrunedBelow {
+	if err != nil || found == nil || found.Block > int64(first+v.solid) || found.Block < v.pruned {
 		return nil
 	}
 	return found
