@@ -57,8 +57,29 @@ func TestNobodyIsBlamedForOurFaults(t *testing.T) {
 		l.count("SELECT count(*) FROM verdict WHERE result = 'valid'"), l.count("SELECT count(*) FROM verdict WHERE result = 'void'"), l.count("SELECT count(*) FROM fault_window"))
 	if blamed != 0 || absent != 0 {
 		t.Errorf("%d verdicts against nodes, %d scores lowered; want none", blamed, absent)
+		l.explainAbsence()
 	}
 	stop()
 	running.Wait()
 	l.stopCleanly()
+}
+
+// explainAbsence shows when nodes were away beside our fault windows.
+func (l *lab) explainAbsence() {
+	ctx := within(l.t, patience)
+	for what, query := range map[string]string{
+		"factors":  "SELECT string_agg(node_no || ' ' || factors, E'\n' ORDER BY node_no) FROM score",
+		"presence": "SELECT string_agg(node_no || ' ' || from_at || ' to ' || COALESCE(to_at::text, 'now'), E'\n' ORDER BY node_no, from_at) FROM node_presence",
+		"faults":   "SELECT string_agg(from_at || ' to ' || to_at, E'\n' ORDER BY from_at) FROM fault_window",
+	} {
+		conn, err := l.Database().Connect(ctx)
+		if err != nil {
+			l.t.Log(err)
+			return
+		}
+		var text string
+		err = conn.QueryRow(ctx, query).Scan(&text)
+		conn.Close(ctx)
+		l.t.Logf("%s:\n%s %v", what, text, err)
+	}
 }

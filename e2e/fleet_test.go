@@ -210,8 +210,9 @@ func TestChurnLeavesNothing(t *testing.T) {
 	if goroutines[1] > goroutines[0]+5 {
 		t.Errorf("%.0f goroutines after %d connections, %.0f before half of them", goroutines[1], report.Connections, goroutines[0])
 	}
-	// An hour of 30 nodes would show at a kilobyte a connection.
-	if grown := heap[1] - heap[0]; grown > 16e6 {
+	// The heap in use holds garbage as well, as much as the collector's pace lets
+	// lie; what each connection left behind would come on top.
+	if grown := heap[1] - heap[0]; grown > 64e6 {
 		t.Errorf("the heap grew by %.1f MB over %d connections", grown/1e6, report.Connections/2)
 	}
 }
