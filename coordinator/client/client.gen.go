@@ -282,6 +282,7 @@ type Checks struct {
 
 // Complete defines model for Complete.
 type Complete struct {
+	// TransactionHash The transaction's id, 64 hexadecimal digits in any case, or another reference of the transfer, which holds a digit.
 	TransactionHash string `json:"transaction_hash"`
 }
 
@@ -2465,9 +2466,11 @@ type TopicGrantList struct {
 // Transfer defines model for Transfer.
 type Transfer struct {
 	// Amount USDT with at most six decimals, as plain digits.
-	Amount          json.Number `json:"amount"`
-	TransactionHash string      `json:"transaction_hash"`
-	WalletAddress   string      `json:"wallet_address"`
+	Amount json.Number `json:"amount"`
+
+	// TransactionHash The transaction's id, 64 hexadecimal digits in any case, or another reference of the transfer, which holds a digit.
+	TransactionHash string `json:"transaction_hash"`
+	WalletAddress   string `json:"wallet_address"`
 }
 
 // UpdateNode defines model for UpdateNode.

@@ -91,7 +91,7 @@ func TestPayoutsFromTheShell(t *testing.T) {
 	f.refused("LUCID_ERR_4302", "payouts", "batch", f.file("small.csv", "node_id,amount\n"+a+",0.5\n"))
 	f.refused("LUCID_ERR_2003", "payouts", "budget", "500")
 	f.must("payouts", "halt", "a drill")
-	f.refused("LUCID_ERR_4003", "payouts", "complete", second, "tx")
+	f.refused("LUCID_ERR_4003", "payouts", "complete", second, "ticket-1")
 	f.must("payouts", "lift", "1")
 	if out := f.must("payouts", "halts", "-o", "csv"); strings.Contains(out, "drill") {
 		t.Errorf("still halted: %s", out)

@@ -118,7 +118,7 @@ func exampleExport() exportBody {
 }
 
 type completeBody struct {
-	TransactionHash string `json:"transaction_hash" minLength:"1" maxLength:"128" pattern:"^[!-~]*$" patternDescription:"printable ASCII without spaces"`
+	TransactionHash string `json:"transaction_hash" minLength:"6" maxLength:"128" pattern:"^[A-Za-z0-9_.:/#-]*$" patternDescription:"letters, digits and -_.:/#" doc:"The transaction's id, 64 hexadecimal digits in any case, or another reference of the transfer, which holds a digit."`
 }
 
 type completeInput struct {
@@ -149,7 +149,7 @@ func (s *server) confirmPayoutFailure(ctx context.Context, in *PayoutInput) (*an
 }
 
 type transferBody struct {
-	TransactionHash string      `json:"transaction_hash" minLength:"1" maxLength:"128" pattern:"^[!-~]*$" patternDescription:"printable ASCII without spaces"`
+	TransactionHash string      `json:"transaction_hash" minLength:"6" maxLength:"128" pattern:"^[A-Za-z0-9_.:/#-]*$" patternDescription:"letters, digits and -_.:/#" doc:"The transaction's id, 64 hexadecimal digits in any case, or another reference of the transfer, which holds a digit."`
 	WalletAddress   string      `json:"wallet_address" maxLength:"64"`
 	Amount          amountInput `json:"amount"`
 }

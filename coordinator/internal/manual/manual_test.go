@@ -2,6 +2,7 @@ package manual_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +103,7 @@ func TestExportGivesTheSameBytesAgain(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	// Whatever happens to its payouts: one is paid, one fails and is exported again.
-	if _, err := w.payouts.Complete(t.Context(), ada.By, first, "tx"); err != nil {
+	if _, err := w.payouts.Complete(t.Context(), ada.By, first, "ticket-1"); err != nil {
 		t.Fatal(err)
 	}
 	w.failed(second)
@@ -198,13 +199,13 @@ func TestReconciliationRecordsWhatPaid(t *testing.T) {
 	a, b := w.pending("node_a", address, 10), w.pending("node_b", address, 10)
 	c, d := w.pending("node_c", otherAddress, 20), w.pending("node_d", address, 30)
 	w.export("k")
-	if _, err := w.payouts.Complete(t.Context(), ada.By, d, "tx_d"); err != nil {
+	if _, err := w.payouts.Complete(t.Context(), ada.By, d, "ticket-9"); err != nil {
 		t.Fatal(err)
 	}
 	transfers := []manual.Transfer{
-		{TransactionHash: "tx_1", WalletAddress: address, Amount: 9_900_000}, {TransactionHash: "tx_1", WalletAddress: address, Amount: 9_900_000},
-		{TransactionHash: "tx_2", WalletAddress: address, Amount: 9_900_000}, {TransactionHash: "tx_3", WalletAddress: address, Amount: 9_900_000},
-		{TransactionHash: "tx_4", WalletAddress: otherAddress, Amount: 20_000_000}, {TransactionHash: "tx_d", WalletAddress: address, Amount: 29_700_000},
+		{TransactionHash: "ticket-1", WalletAddress: address, Amount: 9_900_000}, {TransactionHash: "ticket-1", WalletAddress: address, Amount: 9_900_000},
+		{TransactionHash: "ticket-2", WalletAddress: address, Amount: 9_900_000}, {TransactionHash: "ticket-3", WalletAddress: address, Amount: 9_900_000},
+		{TransactionHash: "ticket-4", WalletAddress: otherAddress, Amount: 20_000_000}, {TransactionHash: "ticket-9", WalletAddress: address, Amount: 29_700_000},
 	}
 	results := func(r manual.Reconciliation) string {
 		list := make([]string, len(r.Matches))
@@ -227,15 +228,44 @@ func TestReconciliationRecordsWhatPaid(t *testing.T) {
 			t.Errorf("record %t: %s, %v, %+v; want %s", step.record, results(r), err, r.Unpaid, step.want)
 		}
 	}
-	if p := w.get(b); p.Status != payout.Completed || *p.TransactionHash != "tx_2" {
+	if p := w.get(b); p.Status != payout.Completed || *p.TransactionHash != "ticket-2" {
 		t.Errorf("%+v", p)
 	}
-	r, err := w.Reconcile(t.Context(), ada.By, []manual.Transfer{{TransactionHash: "tx_d", WalletAddress: otherAddress, Amount: 29_700_000}}, true)
+	r, err := w.Reconcile(t.Context(), ada.By, []manual.Transfer{{TransactionHash: "ticket-9", WalletAddress: otherAddress, Amount: 29_700_000}}, true)
 	if err != nil || results(r) != "differs d" || !strings.Contains(r.Matches[0].Note, "29.7 USDT to "+address) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if _, err := w.Reconcile(t.Context(), ada.By, make([]manual.Transfer, 10_001), false); !fault.Has(err, fault.Validation) {
 		t.Errorf("too long a list: %v", err)
+	}
+}
+
+// The wallet spells the id of a payment in its own way; a line that names none
+// stops the whole list.
+func TestReconciliationKnowsTransactionsInWhateverCase(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.pending("node_a", address, 10), w.pending("node_b", address, 10)
+	w.export("k")
+	id := strings.Repeat("0a1B", 16)
+	list := func(hashes ...string) (transfers []manual.Transfer) {
+		for _, hash := range hashes {
+			transfers = append(transfers, manual.Transfer{TransactionHash: hash, WalletAddress: address, Amount: 9_900_000})
+		}
+		return transfers
+	}
+	if _, err := w.payouts.Complete(t.Context(), ada.By, a, id); err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.Reconcile(t.Context(), ada.By, list(strings.ToUpper(id), strings.ToLower(id)), true)
+	if err != nil || r.Matches[0].Result != manual.Recorded || r.Matches[0].PayoutID != a || r.Matches[1].Result != manual.Repeated || len(r.Unpaid) != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	_, err = w.Reconcile(t.Context(), ada.By, list("ticket-1", "paid", id[:63]), true)
+	if refused, is := errors.AsType[*fault.Error](err); !is || refused.Code != fault.Validation || len(refused.Fields) != 2 || refused.Fields[1].Name != "transfers[2].transaction_hash" {
+		t.Errorf("%v", err)
+	}
+	if p := w.get(b); p.Status != payout.Processing {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -20,9 +20,9 @@ FROM payout p JOIN node n USING (node_no)
 WHERE p.status = 'processing' AND p.rail = 'manual' ORDER BY p.processed_at, p.payout_no;
 
 -- name: Paid :many
--- The payouts that these transactions paid.
-SELECT payout_id, transaction_hash::text AS transaction_hash, wallet_address, net_amount FROM payout
-WHERE transaction_hash = ANY(@transaction_hashes::text[]);
+-- The payouts that these transactions paid, in whatever case they were written down.
+SELECT payout_id, lower(transaction_hash)::text AS lower_hash, wallet_address, net_amount FROM payout
+WHERE lower(transaction_hash) = ANY(@lower_hashes::text[]);
 
 -- name: Report :exec
 -- Reported again before it is confirmed, the new report counts.

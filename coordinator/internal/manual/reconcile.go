@@ -8,6 +8,7 @@ import (
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/manual/sqlgen"
+	"lucid.internal/coordinator/internal/payout"
 )
 
 // Reconciliation is the wallet's list against ours.
@@ -27,6 +28,10 @@ func (s *Store) Reconcile(ctx context.Context, by audit.By, transfers []Transfer
 		return Reconciliation{}, fault.New(fault.Validation, "a list holds at most %d transfers, not %d", mostTransfers, len(transfers)).
 			WithFields(fault.Field{Name: "transfers", Reason: "is too long"})
 	}
+	transfers, err := named(transfers)
+	if err != nil {
+		return Reconciliation{}, err
+	}
 	q := sqlgen.New(s.cfg.Pool)
 	rows, err := q.Open(ctx)
 	if err != nil {
@@ -38,7 +43,7 @@ func (s *Store) Reconcile(ctx context.Context, by audit.By, transfers []Transfer
 	}
 	hashes := make([]string, len(transfers))
 	for i, t := range transfers {
-		hashes[i] = t.TransactionHash
+		hashes[i] = payout.SameTransaction(t.TransactionHash)
 	}
 	paid, err := q.Paid(ctx, hashes)
 	if err != nil {
@@ -46,7 +51,7 @@ func (s *Store) Reconcile(ctx context.Context, by audit.By, transfers []Transfer
 	}
 	onRecord := make(map[string]Line, len(paid))
 	for _, p := range paid {
-		onRecord[p.TransactionHash] = Line{PayoutID: p.PayoutID, WalletAddress: p.WalletAddress, NetAmount: ledger.Amount(p.NetAmount)}
+		onRecord[p.LowerHash] = Line{PayoutID: p.PayoutID, WalletAddress: p.WalletAddress, NetAmount: ledger.Amount(p.NetAmount)}
 	}
 	var r Reconciliation
 	r.Matches, r.Unpaid = match(transfers, open, onRecord)

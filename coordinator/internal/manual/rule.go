@@ -1,9 +1,12 @@
 package manual
 
 import (
+	"errors"
 	"fmt"
 
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout"
 )
 
 // Transfer is a payment as the wallet's own list shows it.
@@ -33,6 +36,30 @@ const (
 	Repeated Result = "repeated" // it stands in the list before
 )
 
+// named gives the transfers with their transactions as they are kept. It tells
+// of every line that names none.
+func named(transfers []Transfer) ([]Transfer, error) {
+	var refused *fault.Error
+	list := make([]Transfer, len(transfers))
+	for i, t := range transfers {
+		hash, err := payout.ParseTransaction(t.TransactionHash)
+		if bad, is := errors.AsType[*fault.Error](err); is {
+			if refused == nil {
+				refused = fault.New(bad.Code, "nothing was compared: %s", bad.Message)
+			}
+			for _, f := range bad.Fields {
+				refused.Fields = append(refused.Fields, fault.Field{Name: fmt.Sprintf("transfers[%d].%s", i, f.Name), Reason: f.Reason})
+			}
+		}
+		t.TransactionHash = hash
+		list[i] = t
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return list, nil
+}
+
 // match holds the wallet's transfers against the payouts that are being paid,
 // and those that are on record by their transactions. A transfer pays the
 // oldest payout of its address and amount; which one of several alike is all
@@ -50,8 +77,9 @@ func match(transfers []Transfer, open []Line, onRecord map[string]Line) (matches
 	seen, paid := make(map[string]bool), make(map[string]bool)
 	for _, t := range transfers {
 		m, alike := Match{Transfer: t, Result: Unknown, Note: "no payout of this amount to this address is being paid"}, target{t.WalletAddress, t.Amount}
-		switch known, is := onRecord[t.TransactionHash]; {
-		case seen[t.TransactionHash]:
+		same := payout.SameTransaction(t.TransactionHash)
+		switch known, is := onRecord[same]; {
+		case seen[same]:
 			m.Result, m.Note = Repeated, "the transaction stands in the list before"
 		case is && known.WalletAddress == t.WalletAddress && known.NetAmount == t.Amount:
 			m.Result, m.PayoutID, m.Note = Recorded, known.PayoutID, ""
@@ -63,7 +91,7 @@ func match(transfers []Transfer, open []Line, onRecord map[string]Line) (matches
 			paid[m.PayoutID] = true
 			waiting[alike] = waiting[alike][1:]
 		}
-		seen[t.TransactionHash] = true
+		seen[same] = true
 		matches = append(matches, m)
 	}
 	for _, l := range open {

@@ -38,8 +38,8 @@ func TestPayoutStepsAreTold(t *testing.T) {
 	if _, err := store.Cancel(t.Context(), byTest, id); err == nil {
 		t.Fatal("a payout that is being paid was cancelled")
 	}
-	start(store.Complete(t.Context(), byTest, id, "tx-1"))
-	want := []string{"node_a pending 9.9", "node_a processing 9.9", "node_a completed 9.9 tx-1"}
+	start(store.Complete(t.Context(), byTest, id, "ticket-1"))
+	want := []string{"node_a pending 9.9", "node_a processing 9.9", "node_a completed 9.9 ticket-1"}
 	if got := w.told(); !slices.Equal(got, want) {
 		t.Errorf("told %s\nwant %s", strings.Join(got, "; "), strings.Join(want, "; "))
 	}
@@ -54,7 +54,7 @@ func TestPayoutStepsAreAudited(t *testing.T) {
 	if _, err := store.Start(t.Context(), byTest, id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Complete(t.Context(), byTest, id, "hash"); err != nil {
+	if _, err := store.Complete(t.Context(), byTest, id, "ticket-1"); err != nil {
 		t.Fatal(err)
 	}
 	got := query[string](w, `SELECT string_agg(concat_ws(' ', actor, action, target, before->>'status', after->>'status'), '; ' ORDER BY entry_no)

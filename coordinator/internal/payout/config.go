@@ -91,8 +91,8 @@ func (c Config) validate() error {
 
 // Bounds of texts from outside, in characters.
 const (
-	maxReason      = 500
-	maxTransaction = 128
+	maxReason = 500
+	maxKey    = 128
 )
 
 // checkText refuses a text that is empty, too long, or not to be printed.

@@ -186,7 +186,7 @@ func TestPayoutsOfABatchGoTheirOwnWays(t *testing.T) {
 	status(b.ID, "pending")
 	must(t)(store.Start(ctx, byTest, b.Payouts[0].ID))
 	status(b.ID, "processing")
-	must(t)(store.Complete(ctx, byTest, b.Payouts[0].ID, "tx"))
+	must(t)(store.Complete(ctx, byTest, b.Payouts[0].ID, "ticket-1"))
 	status(b.ID, "processing")
 	must(t)(store.Cancel(ctx, byTest, b.Payouts[1].ID))
 	must(t)(store.Cancel(ctx, byTest, b.Payouts[2].ID))

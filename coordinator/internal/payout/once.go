@@ -22,7 +22,7 @@ import (
 // again gives that id and makes nothing; another one under the same key is
 // fault.IdempotencyReuse. call names what is asked, input how, as JSON shows it.
 func Once(ctx context.Context, tx db.Tx, by audit.By, key, call string, input any, at time.Time, make func() (id string, err error)) (string, error) {
-	if err := checkText("Idempotency-Key", key, maxTransaction); err != nil {
+	if err := checkText("Idempotency-Key", key, maxKey); err != nil {
 		return "", err
 	}
 	asked, err := json.Marshal(input)

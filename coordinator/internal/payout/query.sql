@@ -112,8 +112,8 @@ LIMIT @most FOR UPDATE OF payout SKIP LOCKED;
 SELECT payout_id FROM payout WHERE node_no = @node_no AND status = 'pending' ORDER BY payout_no;
 
 -- name: PaidBy :one
--- The payout that a transaction paid.
-SELECT payout_id FROM payout WHERE transaction_hash = @transaction_hash::text LIMIT 1;
+-- The payout that a transaction paid, in whatever case it was written down.
+SELECT payout_id FROM payout WHERE lower(transaction_hash) = @lower_hash::text LIMIT 1;
 
 -- name: HoldGate :exec
 -- While it is held no halt is written, so the halts that were read stay true.

@@ -25,13 +25,14 @@ type step struct {
 // Settle completes a processing payout within the caller's transaction: the
 // money has left by that transaction, which pays no other payout.
 func Settle(ctx context.Context, tx db.Tx, by audit.By, payoutID, transactionHash string, at time.Time) (Payout, error) {
-	if err := checkText("transaction_hash", transactionHash, maxTransaction); err != nil {
+	transactionHash, err := ParseTransaction(transactionHash)
+	if err != nil {
 		return Payout{}, err
 	}
 	return move(ctx, tx, by, payoutID, step{Processing, Completed, fault.StateNotAllowed, ledger.Settle}, at, func(p *sqlgen.Payout) error {
 		p.TransactionHash, p.CompletedAt = &transactionHash, &at
 		// The ledger's lock makes all that settle come one after another.
-		other, err := sqlgen.New(tx).PaidBy(ctx, transactionHash)
+		other, err := sqlgen.New(tx).PaidBy(ctx, SameTransaction(transactionHash))
 		if err == nil {
 			return fault.New(fault.StateNotAllowed, "transaction %s paid %s already; look up which one paid %s", transactionHash, other, payoutID)
 		} else if errors.Is(err, pgx.ErrNoRows) {

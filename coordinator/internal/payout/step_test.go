@@ -54,7 +54,7 @@ func TestCompletedPayout(t *testing.T) {
 	store, _, id := pending(w)
 	ctx := t.Context()
 	refuse(t, fault.PayoutNotFound)(store.Start(ctx, byTest, "payout_unknown"))
-	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "tx"))
+	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "c0ffee"))
 	must(t)(store.Start(ctx, byTest, id))
 	refuse(t, fault.NotCancellable)(store.Cancel(ctx, byTest, id))
 	refuse(t, fault.Validation)(store.Complete(ctx, byTest, id, ""))
@@ -66,7 +66,7 @@ func TestCompletedPayout(t *testing.T) {
 		t.Errorf("read again: %+v", again)
 	}
 	refuse(t, fault.StateNotAllowed)(w.fail(id, "late"))
-	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "other"))
+	refuse(t, fault.StateNotAllowed)(store.Complete(ctx, byTest, id, "c0ffe2"))
 	w.wantBalance(ledger.KindPaidOut, "node_a", 9_900_000)
 	w.wantBalance(ledger.KindInFlight, "node_a", 0)
 	w.wantBalance(ledger.KindPayable, "node_a", 0)

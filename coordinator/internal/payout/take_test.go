@@ -193,6 +193,27 @@ func TestOneTransactionPaysOnePayout(t *testing.T) {
 	w.wantSound()
 }
 
+// The wallet's list and the explorer spell ids in different cases.
+func TestOneTransactionPaysOnePayoutInWhateverCase(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.only(w.waiting("node_a")).ID, w.only(w.waiting("node_b")).ID
+	w.wantTaken(2, "node_a node_b")
+	store, id := w.store(), strings.Repeat("0a1B", 16)
+	if p := must(t)(store.Complete(t.Context(), byTest, first, id)); *p.TransactionHash != strings.ToLower(id) {
+		t.Errorf("an id is kept as %s", *p.TransactionHash)
+	}
+	for _, again := range []string{id, strings.ToLower(id), strings.ToUpper(id), "0x" + id} {
+		if _, err := store.Complete(t.Context(), byTest, second, again); !fault.Has(err, fault.StateNotAllowed) || !strings.Contains(err.Error(), first) {
+			t.Errorf("%s paid a second payout: %v", again, err)
+		}
+	}
+	must(t)(store.Complete(t.Context(), byTest, second, "Withdrawal-17"))
+	third := w.only(w.waiting("node_c")).ID
+	w.wantTaken(1, "node_c")
+	refuse(t, fault.StateNotAllowed)(store.Complete(t.Context(), byTest, third, "WITHDRAWAL-17"))
+	w.wantSound()
+}
+
 // What a rail pays by itself, no hand completes.
 func TestCompletedByItsOwnRailOnly(t *testing.T) {
 	w := newWorld(t)

@@ -171,20 +171,20 @@ func (q *Queries) Open(ctx context.Context) ([]OpenRow, error) {
 }
 
 const paid = `-- name: Paid :many
-SELECT payout_id, transaction_hash::text AS transaction_hash, wallet_address, net_amount FROM payout
-WHERE transaction_hash = ANY($1::text[])
+SELECT payout_id, lower(transaction_hash)::text AS lower_hash, wallet_address, net_amount FROM payout
+WHERE lower(transaction_hash) = ANY($1::text[])
 `
 
 type PaidRow struct {
-	PayoutID        string
-	TransactionHash string
-	WalletAddress   string
-	NetAmount       int64
+	PayoutID      string
+	LowerHash     string
+	WalletAddress string
+	NetAmount     int64
 }
 
-// The payouts that these transactions paid.
-func (q *Queries) Paid(ctx context.Context, transactionHashes []string) ([]PaidRow, error) {
-	rows, err := q.db.Query(ctx, paid, transactionHashes)
+// The payouts that these transactions paid, in whatever case they were written down.
+func (q *Queries) Paid(ctx context.Context, lowerHashes []string) ([]PaidRow, error) {
+	rows, err := q.db.Query(ctx, paid, lowerHashes)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (q *Queries) Paid(ctx context.Context, transactionHashes []string) ([]PaidR
 		var i PaidRow
 		if err := rows.Scan(
 			&i.PayoutID,
-			&i.TransactionHash,
+			&i.LowerHash,
 			&i.WalletAddress,
 			&i.NetAmount,
 		); err != nil {

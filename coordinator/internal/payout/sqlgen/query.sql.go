@@ -578,12 +578,12 @@ func (q *Queries) OpenHalts(ctx context.Context) ([]PayoutHalt, error) {
 }
 
 const paidBy = `-- name: PaidBy :one
-SELECT payout_id FROM payout WHERE transaction_hash = $1::text LIMIT 1
+SELECT payout_id FROM payout WHERE lower(transaction_hash) = $1::text LIMIT 1
 `
 
-// The payout that a transaction paid.
-func (q *Queries) PaidBy(ctx context.Context, transactionHash string) (string, error) {
-	row := q.db.QueryRow(ctx, paidBy, transactionHash)
+// The payout that a transaction paid, in whatever case it was written down.
+func (q *Queries) PaidBy(ctx context.Context, lowerHash string) (string, error) {
+	row := q.db.QueryRow(ctx, paidBy, lowerHash)
 	var payout_id string
 	err := row.Scan(&payout_id)
 	return payout_id, err
