@@ -21,10 +21,11 @@ type agentProcess struct {
 	cmd *exec.Cmd
 }
 
-func (l *lab) agent(ctx context.Context) *agentProcess {
+// agent is enrolled into this pool; "" for none.
+func (l *lab) agent(ctx context.Context, pool string) *agentProcess {
 	l.t.Helper()
 	a := &agentProcess{t: l.t, dir: l.t.TempDir()}
-	ticket, err := l.Run(ctx, "token", "create", "--data", l.Data, "--pool", "pool_default")
+	ticket, err := l.Run(ctx, "token", "create", "--data", l.Data, "--pool", pool)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func (a *agentProcess) kill() {
 func TestKeysAreRotatedThroughPowerCuts(t *testing.T) {
 	l := start(t, harness.Options{Data: dataDir(t), Args: []string{"--poot-interval", "2s"}, Env: []string{"LUCID_NODE_COMMAND_TIMEOUT=3s"}})
 	ctx := within(t, patience)
-	a := l.agent(ctx)
+	a := l.agent(ctx, "pool_default")
 	l.awaitProof(ctx, 1)
 	rotate := func() {
 		if out, err := l.Run(ctx, "keys", "rotate", "--all", "--data", l.Data); err != nil {

@@ -97,6 +97,36 @@ func (p *Postgres) address(name string) string {
 	return "postgres://lucid@/" + name + "?host=" + p.socket
 }
 
+// Backup copies the database as a whole. The coordinator does not run.
+func (p *Postgres) Backup(ctx context.Context) error {
+	return p.administer(ctx, "DROP DATABASE IF EXISTS backup", "CREATE DATABASE backup TEMPLATE lucid")
+}
+
+// Restore puts the newest backup in the database's place.
+func (p *Postgres) Restore(ctx context.Context) error {
+	return p.administer(ctx, "DROP DATABASE IF EXISTS lucid WITH (FORCE)", "CREATE DATABASE lucid TEMPLATE backup")
+}
+
+// administer runs statements one by one, each until no connection of somebody
+// who was killed is in its way.
+func (p *Postgres) administer(ctx context.Context, statements ...string) error {
+	conn, err := pgx.Connect(ctx, p.address("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, statement := range statements {
+		err := Until(ctx, statement, func(ctx context.Context) error {
+			_, err := conn.Exec(ctx, statement)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Stop ends the server and every connection to it.
 func (p *Postgres) Stop() error {
 	defer os.RemoveAll(p.socket)

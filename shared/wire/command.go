@@ -32,7 +32,7 @@ type Command struct {
 	Kind      CommandKind `json:"kind"`
 	IssuedMs  int64       `json:"issued_ms"`
 	ExpiresMs int64       `json:"expires_ms"` // not obeyed afterwards
-	Version   uint64      `json:"version"`    // rises with every command of the node, from 1
+	Version   uint64      `json:"version"`    // rises with every command of the node: Unix milliseconds, or one above the one before
 	MAC       []byte      `json:"mac"`        // base64 in JSON
 
 	Key         *KeyOffer    `json:"key,omitempty"`         // of rotate_key
@@ -81,6 +81,8 @@ func DecodeCommand(payload []byte) (*Command, error) {
 	switch {
 	case c.Version == 0:
 		return nil, errors.New("version numbers of commands start at 1")
+	case c.Version > MaxVersion:
+		return nil, fmt.Errorf("version %d is above %d", c.Version, uint64(MaxVersion))
 	case c.IssuedMs < 0 || c.ExpiresMs <= c.IssuedMs || c.ExpiresMs-c.IssuedMs > MaxCommandMs:
 		return nil, fmt.Errorf("valid from %d to %d ms, want a span of 1 to %d", c.IssuedMs, c.ExpiresMs, MaxCommandMs)
 	}

@@ -23,6 +23,7 @@ func TestDecodeCommand(t *testing.T) {
 		"control character":                   func(c *Command) { c.Kind = "st\x00op" },
 		"mac has 31 bytes":                    func(c *Command) { c.MAC = c.MAC[1:] },
 		"version numbers":                     func(c *Command) { c.Version = 0 },
+		"is above 9007199254740992":           func(c *Command) { c.Version = MaxVersion + 1 },
 		"valid from 1000 to 1000":             func(c *Command) { c.ExpiresMs = 1000 },
 		"valid from -1 to":                    func(c *Command) { c.IssuedMs = -1 },
 		"valid from 1000 to 3601001 ms, want": func(c *Command) { c.ExpiresMs = 3601001 },

@@ -15,7 +15,7 @@ import (
 type Config struct {
 	V         int    `json:"v"`
 	ConfigID  string `json:"config_id"` // 32 hexadecimal digits
-	Version   uint64 `json:"version"`   // rises with every configuration of the node, from 1
+	Version   uint64 `json:"version"`   // rises with every configuration of the node: Unix milliseconds, or one above the one before
 	IssuedMs  int64  `json:"issued_ms"`
 	ExpiresMs int64  `json:"expires_ms"` // not taken afterwards; what was taken stays
 	// Both 0: the agent keeps to its own settings.
@@ -107,6 +107,8 @@ func DecodeConfig(payload []byte) (*Config, error) {
 	switch {
 	case c.Version == 0:
 		return nil, errors.New("version numbers of configurations start at 1")
+	case c.Version > MaxVersion:
+		return nil, fmt.Errorf("version %d is above %d", c.Version, uint64(MaxVersion))
 	case c.IssuedMs < 0 || c.ExpiresMs <= c.IssuedMs || c.ExpiresMs-c.IssuedMs > MaxConfigMs:
 		return nil, fmt.Errorf("valid from %d to %d ms, want a span of 1 to %d", c.IssuedMs, c.ExpiresMs, MaxConfigMs)
 	}

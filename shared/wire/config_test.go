@@ -23,6 +23,7 @@ func TestDecodeConfig(t *testing.T) {
 		"config_id is not":             func(c *Config) { c.ConfigID = "AB" },
 		"mac has 31 bytes":             func(c *Config) { c.MAC = c.MAC[1:] },
 		"version numbers":              func(c *Config) { c.Version = 0 },
+		"is above 9007199254740992":    func(c *Config) { c.Version = MaxVersion + 1 },
 		"valid from 1000 to 1000":      func(c *Config) { c.ExpiresMs = 1000 },
 		"valid from 1000 to 259200100": func(c *Config) { c.ExpiresMs = 2592001001 },
 		"valid from -1 to":             func(c *Config) { c.IssuedMs = -1 },

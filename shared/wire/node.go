@@ -11,6 +11,10 @@ type Status struct {
 	BootID       string `json:"boot_id"`
 	AgentVersion string `json:"agent_version"`
 	State        string `json:"state"` // StateRunning or StateStopped
+	// ConfigVersion is of the newest configuration that the agent has answered; 0:
+	// none. One that the coordinator does not know was sent after the backup that
+	// its database was restored from.
+	ConfigVersion uint64 `json:"config_version,omitempty"`
 }
 
 // States of an agent, as its owner or the operator set it.

@@ -9,7 +9,7 @@ import (
 
 func goodStatus() *Status {
 	return &Status{V: 1, Online: true, Run: RunID{1, 2, 3}, Connection: 4,
-		BootID: "5a1f4e34-0d5c-4b0c-a2a5-0f6c2f5f9b11", AgentVersion: "1.2.3", State: StateRunning}
+		BootID: "5a1f4e34-0d5c-4b0c-a2a5-0f6c2f5f9b11", AgentVersion: "1.2.3", State: StateRunning, ConfigVersion: 1777637800000}
 }
 
 func goodInventory() Inventory {
@@ -35,6 +35,7 @@ func TestDecodeStatus(t *testing.T) {
 		{"connection over 32 bits", "connection", 1 << 32, "not a status message"},
 		{"unknown state", "state", "asleep", `state "asleep" is neither`},
 		{"long unknown state", "state", strings.Repeat("\n", 9000), "is neither"},
+		{"config version that JSON would round", "config_version", MaxVersion + 1, "is above 9007199254740992"},
 		{"boot id too long", "boot_id", long, "boot_id has 129 bytes"},
 		{"NUL in boot id", "boot_id", "a\x00b", "boot_id holds the control character U+0000"},
 		{"line feed in version", "agent_version", "1\n2", "agent_version holds the control character U+000A"},

@@ -38,6 +38,13 @@ func (c *Control) Desired() Desired {
 	return c.wanted.Desired
 }
 
+// ConfigVersion is of the newest configuration that was answered; 0: none was.
+func (c *Control) ConfigVersion() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wanted.Version
+}
+
 // Configure decides on a configuration (the JSON of a wire.Config), keeps a
 // genuine one whose wishes can be met, as a whole, and gives the answer to it.
 // An error means that the message is none, so that there is nothing to answer.

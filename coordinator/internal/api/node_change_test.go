@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestNodeFromCreationToDeletion(t *testing.T) {
 	wantObject(t, made.Node["configuration"].(object), object{
 		"max_sessions": json.Number("5"), "auto_scaling": nil, "maintenance_window": object{"start": "23:00", "end": "01:30"},
 		"sample_interval_seconds": json.Number("5"), "publish_interval_seconds": json.Number("60"), "challenge": object{"difficulty": nil},
-		"agent":           object{"version": json.Number("1"), "state": "pending", "reason": nil},
+		"agent":           object{"version": json.Number(strconv.FormatInt(w.now().UnixMilli(), 10)), "state": "pending", "reason": nil},
 		"resource_limits": object{"cpu_percent": json.Number("80"), "memory_bytes": nil, "disk_bytes": nil, "network_mbps": nil},
 	})
 	wantObject(t, made.Node["labels"].(object), object{"site": "attic"})

@@ -31,7 +31,7 @@ const (
 
 // AgentConfig is the configuration message of a node's agent, as it stands.
 type AgentConfig struct {
-	Version  int64 // 0: there is none
+	Version  int64 // Unix milliseconds, or one above the version before; 0: there is none
 	answered int64
 	Refusal  string // of the version that was answered
 }
@@ -49,11 +49,11 @@ func (c AgentConfig) State() ConfigState {
 
 // newConfig makes the agent's configuration a new one when what it is made of
 // has changed: the intervals, or the ring.
-func newConfig(ctx context.Context, q *sqlgen.Queries, nodeNo int32, before, after profile) error {
+func newConfig(ctx context.Context, q *sqlgen.Queries, nodeNo int32, before, after profile, now time.Time) error {
 	if intervalsOf(before.Configuration) == intervalsOf(after.Configuration) && ringOf(before.Labels) == ringOf(after.Labels) {
 		return nil
 	}
-	return q.NewConfig(ctx, nodeNo)
+	return q.NewConfig(ctx, sqlgen.NewConfigParams{NodeNo: nodeNo, AtMs: now.UnixMilli()})
 }
 
 // intervalsOf are in milliseconds, 0 for what the agent decides itself.

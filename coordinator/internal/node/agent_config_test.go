@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -47,12 +48,13 @@ func TestIntervalsAreSentAndAnswered(t *testing.T) {
 		t.Fatalf("%d configurations are sent though nobody wants anything: %v", len(sent), err)
 	}
 	w.configure(t, id, 5, 30)
+	first := w.clock.UnixMilli()
 	_, keys, err := w.LiveKeys(t.Context(), id)
-	if err != nil || len(sent) != 1 || sent[0].Version != 1 || sent[0].SampleIntervalMs != 5000 || sent[0].PublishIntervalMs != 30000 ||
+	if err != nil || len(sent) != 1 || sent[0].Version != uint64(first) || sent[0].SampleIntervalMs != 5000 || sent[0].PublishIntervalMs != 30000 ||
 		sent[0].Update != nil || !proof.VerifyConfig(keys.Command, id, sent[0]) {
 		t.Fatalf("sent %+v, %v", sent, err)
 	}
-	w.wantAgentConfig(t, id, 1, node.ConfigPending, "")
+	w.wantAgentConfig(t, id, first, node.ConfigPending, "")
 	result := func(id, result, reason string) {
 		t.Helper()
 		if err := w.CommandResult(t.Context(), no, &wire.CommandResult{V: 1, CommandID: id, Result: result, Reason: reason}); err != nil {
@@ -60,10 +62,10 @@ func TestIntervalsAreSentAndAnswered(t *testing.T) {
 		}
 	}
 	result(sent[0].ConfigID, wire.CommandDone, "")
-	w.wantAgentConfig(t, id, 1, node.ConfigApplied, "")
+	w.wantAgentConfig(t, id, first, node.ConfigApplied, "")
 
 	w.connect(t, no) // the broker may have forgotten what it retained
-	if err := w.RunOnce(t.Context()); err != nil || len(sent) != 2 || sent[1].ConfigID != sent[0].ConfigID || sent[1].Version != 1 {
+	if err := w.RunOnce(t.Context()); err != nil || len(sent) != 2 || sent[1].ConfigID != sent[0].ConfigID || sent[1].Version != uint64(first) {
 		t.Fatalf("a new session is sent %+v, %v", sent, err)
 	}
 	if err := w.RunOnce(t.Context()); err != nil || len(sent) != 2 {
@@ -71,20 +73,20 @@ func TestIntervalsAreSentAndAnswered(t *testing.T) {
 	}
 
 	w.configure(t, id, 1, 60) // this agent shall have bounds of its own
-	w.wantAgentConfig(t, id, 2, node.ConfigPending, "")
+	w.wantAgentConfig(t, id, first+1, node.ConfigPending, "")
 	result(sent[0].ConfigID, wire.CommandDone, "") // late, to the one before
 	other := uuid.New()
 	result(hex.EncodeToString(other[:]), wire.CommandRefused, "of nobody")
-	w.wantAgentConfig(t, id, 2, node.ConfigPending, "")
+	w.wantAgentConfig(t, id, first+1, node.ConfigPending, "")
 	result(sent[2].ConfigID, wire.CommandRefused, "sample_interval: no")
-	w.wantAgentConfig(t, id, 2, node.ConfigRefused, "sample_interval: no")
+	w.wantAgentConfig(t, id, first+1, node.ConfigRefused, "sample_interval: no")
 	result(sent[2].ConfigID, wire.CommandDone, "") // it was answered: what the operator read stands
-	w.wantAgentConfig(t, id, 2, node.ConfigRefused, "sample_interval: no")
+	w.wantAgentConfig(t, id, first+1, node.ConfigRefused, "sample_interval: no")
 
 	if _, err := w.Update(t.Context(), operator, id, node.Update{Configuration: &node.Configuration{}}); err != nil {
 		t.Fatal(err)
 	}
-	if last := sent[len(sent)-1]; last.Version != 3 || last.SampleIntervalMs != 0 || last.PublishIntervalMs != 0 {
+	if last := sent[len(sent)-1]; last.Version != uint64(first)+2 || last.SampleIntervalMs != 0 || last.PublishIntervalMs != 0 {
 		t.Errorf("taken back: %+v", last)
 	}
 }
@@ -148,7 +150,7 @@ func TestUpdateIsAnnouncedToItsRing(t *testing.T) {
 	announce("1.4.1", "canary", "", 1)
 	before := sent[0].Version
 	announce("1.4.1", "stable", "", 1)
-	if len(sent) != 1 || sent[0].Update.Ring != "stable" || w.get(t, stableID).AgentConfig.Version != 1 {
+	if len(sent) != 1 || sent[0].Update.Ring != "stable" || w.get(t, stableID).AgentConfig.Version != w.clock.UnixMilli() {
 		t.Fatalf("sent %+v", sent)
 	}
 	late, _ := w.enrolled(t, "late-pi") // after the announcement
@@ -170,5 +172,45 @@ func TestUpdateIsAnnouncedToItsRing(t *testing.T) {
 	wantFault(t, err, fault.Validation)
 	if list, err := w.Announcements(t.Context()); err != nil || len(list) != 1 || list[0].Ring != "stable" {
 		t.Errorf("announced are %+v, %v", list, err)
+	}
+}
+
+// A backup knows less than the agents that outlive it, so versions must not go
+// back with it: not those of what is changed afterwards, and not what an agent
+// holds that nobody here remembers.
+func TestVersionsRiseOverARestoredBackup(t *testing.T) {
+	w := newWorld(t)
+	var sent []*wire.Config
+	w.receive(&sent)
+	no, id := w.enrolled(t, "pi")
+	w.connect(t, no)
+	w.configure(t, id, 5, 30)
+	newest := sent[0].Version
+	w.restoreVersions(t)
+	w.clock = w.clock.Add(time.Minute)
+
+	w.configure(t, id, 6, 30)
+	if last := sent[len(sent)-1]; last.Version <= newest {
+		t.Errorf("configuration %d follows %d", last.Version, newest)
+	}
+	w.restoreVersions(t)
+	session := w.connect(t, no)
+	for range 2 { // the second time it is known
+		ahead := newest + 1_000_000 // of a clock that was ahead
+		err := w.SetAgent(t.Context(), no, session, &wire.Status{V: 1, Online: true, Connection: 1, State: wire.StateRunning, ConfigVersion: ahead})
+		if err == nil {
+			err = w.RunOnce(t.Context())
+		}
+		if last := sent[len(sent)-1]; err != nil || len(sent) != 3 || last.Version != ahead+1 || last.SampleIntervalMs != 6000 {
+			t.Fatalf("an agent that knows configuration %d is sent %+v, %v", ahead, sent[2:], err)
+		}
+	}
+}
+
+// restoreVersions takes them back to what a backup from before the first holds.
+func (w *world) restoreVersions(t *testing.T) {
+	t.Helper()
+	if _, err := w.pool.Exec(t.Context(), "UPDATE node SET config_version = 0, config_session = NULL, command_version = 0"); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -41,7 +41,7 @@ func (s *Store) Announce(ctx context.Context, by audit.By, u wire.Update) (nodes
 		if err := q.Announce(ctx, sqlgen.AnnounceParams{Ring: u.Ring, Version: u.Version, TimeWindow: u.Window, AnnouncedAt: now}); err != nil {
 			return err
 		}
-		if nodes, err = q.NewConfigOfRing(ctx, u.Ring); err != nil {
+		if nodes, err = q.NewConfigOfRing(ctx, sqlgen.NewConfigOfRingParams{Ring: u.Ring, AtMs: now.UnixMilli()}); err != nil {
 			return err
 		}
 		return audit.Write(ctx, tx, by.Record("update.announce", "ring_"+u.Ring, nil, u).AtTime(now))
@@ -60,7 +60,7 @@ func (s *Store) Withdraw(ctx context.Context, by audit.By, ring string) (nodes i
 		if gone, err := q.Withdraw(ctx, ring); err != nil || gone == 0 {
 			return orUnknown(err, ring)
 		}
-		if nodes, err = q.NewConfigOfRing(ctx, ring); err != nil {
+		if nodes, err = q.NewConfigOfRing(ctx, sqlgen.NewConfigOfRingParams{Ring: ring, AtMs: now.UnixMilli()}); err != nil {
 			return err
 		}
 		return audit.Write(ctx, tx, by.Record("update.withdraw", "ring_"+ring, nil, nil).AtTime(now))

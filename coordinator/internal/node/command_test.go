@@ -69,7 +69,7 @@ func TestStopAndStartAreConfirmed(t *testing.T) {
 		}
 		sent := r.sent[len(r.sent)-1]
 		_, keys, err := w.LiveKeys(t.Context(), id)
-		if err != nil || len(r.sent) != i+1 || sent.Kind != step.kind || sent.CommandID != c.ID || sent.Version != uint64(i+1) ||
+		if err != nil || len(r.sent) != i+1 || sent.Kind != step.kind || sent.CommandID != c.ID || sent.Version != uint64(w.clock.UnixMilli())+uint64(i) ||
 			!proof.VerifyCommand(keys.Command, id, sent) {
 			t.Fatalf("sent %+v, %v", sent, err)
 		}

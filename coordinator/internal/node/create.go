@@ -131,7 +131,9 @@ func (s *Store) insertPending(ctx context.Context, tx db.Tx, id string, n New, r
 		return 0, err
 	}
 	wanted := profile{Configuration: orZero(n.Configuration), Labels: n.Labels}
-	if err := errors.Join(newConfig(ctx, q, no, profile{Labels: n.Labels}, wanted), q.FirstConfig(ctx, no)); err != nil {
+	err = errors.Join(newConfig(ctx, q, no, profile{Labels: n.Labels}, wanted, now),
+		q.FirstConfig(ctx, sqlgen.FirstConfigParams{NodeNo: no, AtMs: now.UnixMilli()}))
+	if err != nil {
 		return 0, err
 	}
 	if err := q.InsertState(ctx, sqlgen.InsertStateParams{NodeNo: no, Status: string(Pending), Reason: "", FromAt: now}); err != nil {

@@ -225,7 +225,7 @@ func (s *Store) enrolledNode(ctx context.Context, tx db.Tx, token *sqlgen.Enrolm
 	if err := q.InsertState(ctx, sqlgen.InsertStateParams{NodeNo: no, Status: string(Starting), Reason: "enrolled", FromAt: now}); err != nil {
 		return 0, "", err
 	}
-	if err := q.FirstConfig(ctx, no); err != nil {
+	if err := q.FirstConfig(ctx, sqlgen.FirstConfigParams{NodeNo: no, AtMs: now.UnixMilli()}); err != nil {
 		return 0, "", err
 	}
 	if token.PoolNo != nil {

@@ -64,7 +64,7 @@ func (s *Store) SetAgent(ctx context.Context, nodeNo int32, session uint64, stat
 	q := sqlgen.New(s.Pool)
 	live, err := q.SetAgent(ctx, sqlgen.SetAgentParams{
 		NodeNo: nodeNo, SessionNo: int64(session), AgentVersion: status.AgentVersion, BootID: status.BootID,
-		AgentStopped: status.State == wire.StateStopped,
+		AgentStopped: status.State == wire.StateStopped, AgentConfig: int64(status.ConfigVersion), AtMs: s.Now().UnixMilli(),
 	})
 	if err != nil || live == 0 || !status.Online {
 		return err

@@ -133,7 +133,13 @@ SELECT n.serial_hash AS enrolled, coalesce(n.inventory ->> 'serial_hash', '')::t
 UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_no = $1;
 
 -- name: SetAgent :execrows
-UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5 WHERE node_no = $1 AND session_no = $4;
+-- An agent that knows a newer configuration than this database outlived a
+-- restored backup: what counts here is sent to it under a version above its own.
+UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
+    config_session = CASE WHEN sqlc.arg(agent_config)::bigint > config_version THEN NULL ELSE config_session END,
+    config_version = CASE WHEN sqlc.arg(agent_config)::bigint > config_version
+        THEN GREATEST(sqlc.arg(agent_config)::bigint + 1, sqlc.arg(at_ms)::bigint) ELSE config_version END
+WHERE node_no = $1 AND session_no = $4;
 
 -- name: Connect :one
 -- No row: the node was deleted after its login was checked.
@@ -231,7 +237,9 @@ UNION ALL
 (SELECT node_id, 'its key was replaced' FROM node WHERE online AND session_until <= sqlc.arg(at)::timestamptz LIMIT 1000);
 
 -- name: InsertCommand :one
-WITH counted AS (UPDATE node SET command_version = command_version + 1 WHERE node_no = $2 RETURNING command_version)
+-- Versions follow the clock, as those of configurations do, so that they rise
+-- over a restored backup too: an agent keeps the newest that it saw.
+WITH counted AS (UPDATE node SET command_version = GREATEST(command_version + 1, (extract(epoch FROM $4::timestamptz) * 1000)::bigint) WHERE node_no = $2 RETURNING command_version)
 INSERT INTO node_command (command_id, node_no, version, kind, issued_at, expires_at)
 SELECT $1, $2, counted.command_version, $3, $4, $5 FROM counted
 RETURNING version;
@@ -341,15 +349,15 @@ SELECT count(*) AS nodes, count(k.rotate_asked_at) AS asked, coalesce(min(k.crea
 FROM node_key k JOIN node n USING (node_no) WHERE k.retired_at IS NULL AND n.deleted_at IS NULL;
 
 -- name: NewConfig :exec
-UPDATE node SET config_version = config_version + 1, config_session = NULL WHERE node_no = $1;
+UPDATE node SET config_version = GREATEST(config_version + 1, sqlc.arg(at_ms)::bigint), config_session = NULL WHERE node_no = $1;
 
 -- name: FirstConfig :exec
 -- A node that comes new into a ring that has been told of a version.
-UPDATE node SET config_version = 1 WHERE node_no = $1 AND config_version = 0
+UPDATE node SET config_version = sqlc.arg(at_ms)::bigint WHERE node_no = $1 AND config_version = 0
     AND EXISTS (SELECT FROM update_announcement u WHERE u.ring = COALESCE(node.labels ->> 'ring', 'stable'));
 
 -- name: NewConfigOfRing :execrows
-UPDATE node SET config_version = config_version + 1, config_session = NULL
+UPDATE node SET config_version = GREATEST(config_version + 1, sqlc.arg(at_ms)::bigint), config_session = NULL
 WHERE node_no IN (SELECT n.node_no FROM node n WHERE n.deleted_at IS NULL AND COALESCE(n.labels ->> 'ring', 'stable') = sqlc.arg(ring)::text
     ORDER BY n.node_no FOR NO KEY UPDATE);
 

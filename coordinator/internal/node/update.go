@@ -188,7 +188,7 @@ func (s *Store) store(ctx context.Context, tx db.Tx, row sqlgen.LockNodeRow, bef
 		err = setAddress(ctx, tx, row.NodeNo, after.PayoutAddress, now, false)
 	}
 	if err == nil {
-		err = newConfig(ctx, q, row.NodeNo, before, after)
+		err = newConfig(ctx, q, row.NodeNo, before, after, now)
 	}
 	if err != nil || after.PoolID == before.PoolID {
 		return err

@@ -586,13 +586,18 @@ func (q *Queries) EndSessionAt(ctx context.Context, arg EndSessionAtParams) erro
 }
 
 const firstConfig = `-- name: FirstConfig :exec
-UPDATE node SET config_version = 1 WHERE node_no = $1 AND config_version = 0
+UPDATE node SET config_version = $2::bigint WHERE node_no = $1 AND config_version = 0
     AND EXISTS (SELECT FROM update_announcement u WHERE u.ring = COALESCE(node.labels ->> 'ring', 'stable'))
 `
 
+type FirstConfigParams struct {
+	NodeNo int32
+	AtMs   int64
+}
+
 // A node that comes new into a ring that has been told of a version.
-func (q *Queries) FirstConfig(ctx context.Context, nodeNo int32) error {
-	_, err := q.db.Exec(ctx, firstConfig, nodeNo)
+func (q *Queries) FirstConfig(ctx context.Context, arg FirstConfigParams) error {
+	_, err := q.db.Exec(ctx, firstConfig, arg.NodeNo, arg.AtMs)
 	return err
 }
 
@@ -636,7 +641,7 @@ func (q *Queries) HasEarned(ctx context.Context, nodeNo int32) (bool, error) {
 }
 
 const insertCommand = `-- name: InsertCommand :one
-WITH counted AS (UPDATE node SET command_version = command_version + 1 WHERE node_no = $2 RETURNING command_version)
+WITH counted AS (UPDATE node SET command_version = GREATEST(command_version + 1, (extract(epoch FROM $4::timestamptz) * 1000)::bigint) WHERE node_no = $2 RETURNING command_version)
 INSERT INTO node_command (command_id, node_no, version, kind, issued_at, expires_at)
 SELECT $1, $2, counted.command_version, $3, $4, $5 FROM counted
 RETURNING version
@@ -650,6 +655,8 @@ type InsertCommandParams struct {
 	ExpiresAt time.Time
 }
 
+// Versions follow the clock, as those of configurations do, so that they rise
+// over a restored backup too: an agent keeps the newest that it saw.
 func (q *Queries) InsertCommand(ctx context.Context, arg InsertCommandParams) (int64, error) {
 	row := q.db.QueryRow(ctx, insertCommand,
 		arg.CommandID,
@@ -1387,22 +1394,32 @@ func (q *Queries) NamesTaken(ctx context.Context, names []string) ([]string, err
 }
 
 const newConfig = `-- name: NewConfig :exec
-UPDATE node SET config_version = config_version + 1, config_session = NULL WHERE node_no = $1
+UPDATE node SET config_version = GREATEST(config_version + 1, $2::bigint), config_session = NULL WHERE node_no = $1
 `
 
-func (q *Queries) NewConfig(ctx context.Context, nodeNo int32) error {
-	_, err := q.db.Exec(ctx, newConfig, nodeNo)
+type NewConfigParams struct {
+	NodeNo int32
+	AtMs   int64
+}
+
+func (q *Queries) NewConfig(ctx context.Context, arg NewConfigParams) error {
+	_, err := q.db.Exec(ctx, newConfig, arg.NodeNo, arg.AtMs)
 	return err
 }
 
 const newConfigOfRing = `-- name: NewConfigOfRing :execrows
-UPDATE node SET config_version = config_version + 1, config_session = NULL
-WHERE node_no IN (SELECT n.node_no FROM node n WHERE n.deleted_at IS NULL AND COALESCE(n.labels ->> 'ring', 'stable') = $1::text
+UPDATE node SET config_version = GREATEST(config_version + 1, $1::bigint), config_session = NULL
+WHERE node_no IN (SELECT n.node_no FROM node n WHERE n.deleted_at IS NULL AND COALESCE(n.labels ->> 'ring', 'stable') = $2::text
     ORDER BY n.node_no FOR NO KEY UPDATE)
 `
 
-func (q *Queries) NewConfigOfRing(ctx context.Context, ring string) (int64, error) {
-	result, err := q.db.Exec(ctx, newConfigOfRing, ring)
+type NewConfigOfRingParams struct {
+	AtMs int64
+	Ring string
+}
+
+func (q *Queries) NewConfigOfRing(ctx context.Context, arg NewConfigOfRingParams) (int64, error) {
+	result, err := q.db.Exec(ctx, newConfigOfRing, arg.AtMs, arg.Ring)
 	if err != nil {
 		return 0, err
 	}
@@ -1723,7 +1740,11 @@ func (q *Queries) SendAgain(ctx context.Context, nodeNo int32) (int64, error) {
 }
 
 const setAgent = `-- name: SetAgent :execrows
-UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5 WHERE node_no = $1 AND session_no = $4
+UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
+    config_session = CASE WHEN $6::bigint > config_version THEN NULL ELSE config_session END,
+    config_version = CASE WHEN $6::bigint > config_version
+        THEN GREATEST($6::bigint + 1, $7::bigint) ELSE config_version END
+WHERE node_no = $1 AND session_no = $4
 `
 
 type SetAgentParams struct {
@@ -1732,8 +1753,12 @@ type SetAgentParams struct {
 	BootID       string
 	SessionNo    int64
 	AgentStopped bool
+	AgentConfig  int64
+	AtMs         int64
 }
 
+// An agent that knows a newer configuration than this database outlived a
+// restored backup: what counts here is sent to it under a version above its own.
 func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int64, error) {
 	result, err := q.db.Exec(ctx, setAgent,
 		arg.NodeNo,
@@ -1741,6 +1766,8 @@ func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int64, erro
 		arg.BootID,
 		arg.SessionNo,
 		arg.AgentStopped,
+		arg.AgentConfig,
+		arg.AtMs,
 	)
 	if err != nil {
 		return 0, err
