@@ -8,6 +8,7 @@ AGENT_TAGS := nethttpomithttp2
 TEST_FLAGS ?=
 RUN_FLAGS  ?=
 FUZZTIME   ?= 20s
+STEPS      ?=
 TOOLS      := bin/tools
 
 # Each module is built and tested by its own go.mod, as a release is. go.work
@@ -43,18 +44,8 @@ test: setup ## every test of every module, and the systemd units (TEST_FLAGS="-r
 	$(call each,go test $(TEST_FLAGS) ./...)
 	@sh scripts/units.sh
 
-test-long: TEST_FLAGS := -race -shuffle=on -count=3 -timeout 60m
-test-long: export TEST_LONG := 1
-test-long: setup ## every test three times with the race detector, the fault tests in full, then every fuzz target, then the packages
-	$(call each,go test $(TEST_FLAGS) ./...)
-	@sh scripts/setup.sh --mosquitto
-	@sh scripts/setup.sh --boot
-	cd e2e && go test -timeout 60m -run 'TestCrash|TestFleet|TestChurn|TestExternalBroker|TestEnrolmentFromABootPartition' -v . -rounds 20 -publishers 64 \
-		-fleet-nodes 500 -fleet-rate 5000 -fleet-rounds 20 -churn-duration 2m -relay-nodes 300 -relay-duration 3m
-	cd e2e && go run ./cmd/fleet --self --nodes 10000 --duration 5m --sample-interval 2s --publish-interval 10s \
-		--churn 0.1 --cuts 0.2 --duplicates 0.02 --delays 0.02 --clock-skew 0.05 --cheat clone=20 --cheat alter=20 --cheat sybil=50
-	@FUZZTIME=1m sh scripts/fuzz.sh $(MODULES)
-	@$(MAKE) --no-print-directory packages-test
+test-long: ## races, faults in full, large fleets, fuzzing and packages (STEPS="crash fuzz"; scripts/test-long.sh --list)
+	@bash scripts/test-long.sh $(STEPS)
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh $(MODULES)

@@ -26,7 +26,7 @@ func TestAgentOnARM(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			emulator, err := exec.LookPath(c.emulator)
 			if err != nil {
-				t.Skipf("%s is missing: apt-get install qemu-user-static", c.emulator)
+				t.Skipf("%s is missing: sh scripts/setup.sh --long installs it", c.emulator)
 			}
 			dir := dataDir(t)
 			program := filepath.Join(dir, "lucid-agent.bin")

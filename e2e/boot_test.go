@@ -23,7 +23,7 @@ var enrolSteps = []string{"mkdirat", "fsync", "renameat", "unlinkat", "connect"}
 func TestEnrolmentFromABootPartition(t *testing.T) {
 	for _, program := range []string{"mformat", "mcopy", "strace"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("NOT TESTED: %s is missing; sh scripts/setup.sh --boot installs it", program)
+			t.Skipf("NOT TESTED: %s is missing; sh scripts/setup.sh --long installs it", program)
 		}
 	}
 	l := start(t, harness.Options{})

@@ -96,8 +96,8 @@ func TestFleet(t *testing.T) {
 	if err := report.Err(); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d kills of the database and as many of the coordinator under %.0f samples/s: %d acknowledged, %d missing, %d stored twice",
-		*fleetRounds, report.SamplesPerSecond, report.Total().Acked, report.Total().Missing, report.Total().Twice)
+	t.Logf("%d kills of the database and as many of the coordinator while %.0f samples/s are taken and %.0f acknowledged: %d acknowledged, %d missing, %d stored twice",
+		*fleetRounds, *fleetRate, report.SamplesPerSecond, report.Total().Acked, report.Total().Missing, report.Total().Twice)
 	total := report.Total()
 	if total.Acked == 0 || total.Letters == 0 || report.Failed == 0 {
 		t.Errorf("%d acknowledged, %d refused for their time, %d connections ended by the other side: something was not tried",

@@ -99,9 +99,12 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-// finish stops what still runs, and shows what it said when the test failed.
+// finish stops what still runs, and shows what it said when the test failed. It
+// is no kill: a server that is still ending would hold on to its folders.
 func (l *lab) finish() {
-	l.Kill()
+	if err := l.Stop(within(l.t, stopLimit)); err != nil {
+		l.Kill()
+	}
 	if l.t.Failed() {
 		l.t.Logf("the coordinator said at last:\n%s", tail(l.Output()))
 		if log, err := os.ReadFile(filepath.Join(l.Data, "coordinator.log")); err == nil {

@@ -4,8 +4,7 @@
 #
 #   setup.sh            Go is checked, PostgreSQL installed
 #   setup.sh --race     and a C compiler, which go test -race needs
-#   setup.sh --mosquitto  and Mosquitto, for the test of an external broker
-#   setup.sh --boot     and mtools and strace, for the test of a boot partition
+#   setup.sh --long     and all that make test-long needs besides
 #   setup.sh --go-only  Go is checked, nothing else
 set -eu
 cd "$(dirname "$0")/.."
@@ -42,9 +41,11 @@ has_compiler() {
 	command -v "$compiler" >/dev/null && echo '#include <stdlib.h>' | "$compiler" -E -x c - >/dev/null 2>&1
 }
 
-has_boot_tools() { command -v mcopy >/dev/null && command -v strace >/dev/null; }
+# lacks PROGRAM: sbin is not in the PATH of everybody.
+lacks() { ! command -v "$1" >/dev/null && ! [ -x "/usr/sbin/$1" ]; }
 
-has_mosquitto() { command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ]; }
+# need PROGRAM PACKAGE
+need() { if lacks "$1"; then missing="$missing $2"; fi; }
 
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
@@ -86,9 +87,16 @@ check_go
 [ "${1-}" = --go-only ] && exit 0
 missing=""
 has_postgres || missing="$missing postgresql"
-if [ "${1-}" = --race ]; then has_compiler || missing="$missing gcc libc6-dev"; fi
-if [ "${1-}" = --mosquitto ]; then has_mosquitto || missing="$missing mosquitto"; fi
-if [ "${1-}" = --boot ]; then has_boot_tools || missing="$missing mtools strace"; fi
+case "${1-}" in --race | --long) has_compiler || missing="$missing gcc libc6-dev" ;; esac
+if [ "${1-}" = --long ]; then
+	need mosquitto mosquitto # behind it run two coordinators
+	need mcopy mtools        # a boot partition, and
+	need strace strace       # a power cut at each step of an enrolment from it
+	need qemu-aarch64-static qemu-user-static
+	need debootstrap debootstrap # a Debian to install our packages in,
+	need apt-ftparchive apt-utils # from a repository
+	need gpg gnupg                # that is signed
+fi
 # shellcheck disable=SC2086 # a list of package names
 [ -z "$missing" ] || install $missing
 has_postgres || die "PostgreSQL is still not found in /usr/lib/postgresql/*/bin or PATH"

@@ -93,10 +93,10 @@ func Repository() (string, error) {
 	}
 }
 
-// TempDir makes a folder with a short path that the database's user may enter
-// when we are root: sockets have short names, and Postgres never runs as root.
+// TempDir makes a folder that the database's user may enter when we are root:
+// Postgres never runs as root.
 func TempDir() (string, error) {
-	dir, err := os.MkdirTemp("/tmp", "lucid-e2e-")
+	dir, err := os.MkdirTemp("", "lucid-e2e-")
 	if err != nil {
 		return "", err
 	}

@@ -64,8 +64,9 @@ func Start(o Options) (*Coordinator, error) {
 	c.cmd.Env = c.environ()
 	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.out
 	// A group of its own, so that what it leaves behind can be found, and a
-	// Ctrl-C of the test's terminal is the test's alone.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Ctrl-C of the test's terminal is the test's alone. A test that is killed
+	// takes it along.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := c.cmd.Start(); err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func StartPostgres(ctx context.Context, data string) (*Postgres, error) {
 		return nil, err
 	}
 	p := &Postgres{Database: Database{Data: data}}
-	if p.socket, err = os.MkdirTemp("/tmp", "lucid-e2e-pg-"); err != nil {
+	if p.socket, err = os.MkdirTemp("", "lucid-e2e-pg-"); err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{data, p.Files()} {

@@ -16,7 +16,7 @@ func TestYearOnARM64(t *testing.T) {
 	}
 	emulator, err := exec.LookPath("qemu-aarch64-static")
 	if err != nil {
-		t.Skip("qemu-aarch64-static is missing: apt-get install qemu-user-static")
+		t.Skip("qemu-aarch64-static is missing: sh scripts/setup.sh --long installs it")
 	}
 	program := filepath.Join(t.TempDir(), "score.test")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", program, ".")
