@@ -68,7 +68,8 @@ func TestNobodyIsBlamedForOurFaults(t *testing.T) {
 func (l *lab) explainAbsence() {
 	ctx := within(l.t, patience)
 	for what, query := range map[string]string{
-		"factors":  "SELECT string_agg(node_no || ' ' || factors, E'\n' ORDER BY node_no) FROM score",
+		"verdicts": "SELECT string_agg(node_no || ' ' || v.at || ' ' || result || ' ' || v.reason || ' ' || (c.factors ->> 'availability'), E'\n' ORDER BY node_no, v.at) FROM verdict v LEFT JOIN score_change c USING (node_no, verdict_no)",
+		"running":  "SELECT string_agg(node_no || ' ' || status || ' ' || from_at || ' to ' || COALESCE(to_at::text, 'now'), E'\n' ORDER BY node_no, from_at) FROM node_state",
 		"presence": "SELECT string_agg(node_no || ' ' || from_at || ' to ' || COALESCE(to_at::text, 'now'), E'\n' ORDER BY node_no, from_at) FROM node_presence",
 		"faults":   "SELECT string_agg(from_at || ' to ' || to_at, E'\n' ORDER BY from_at) FROM fault_window",
 	} {

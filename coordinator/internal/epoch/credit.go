@@ -46,9 +46,8 @@ const (
 )
 
 // CreditOf measures what a node served in an epoch. windows are the faults of
-// ours around it; within one nothing is known of a node, so it counts in full
-// for a node that was connected and active at its start and is back within 15
-// minutes of its end, and not at all for others. now is when it is measured.
+// ours around it: see span.Served for whom they count, and from when on. now is
+// when it is measured.
 func CreditOf(epoch span.Interval, e Evidence, windows []span.Interval, now time.Time) Credit {
 	member := span.Of(e.Membership...).And(span.Set{epoch})
 	active, suspended := span.Of(intervalsIn(e.States, statusActive)...), span.Of(intervalsIn(e.States, statusSuspended)...)

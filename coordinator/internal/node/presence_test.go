@@ -108,13 +108,22 @@ func TestPresence(t *testing.T) {
 		t.Errorf("presence %v, want %v", got, want)
 	}
 
-	at(100) // a crash; the last sign of life was at 75
+	at(90) // another comes after the last sign of life, at 75, and before the crash
+	late, _ := w.enrolled(t, "late")
+	if _, _, err := p.Connected(t.Context(), late, node.AnyKey); err != nil {
+		t.Fatal(err)
+	}
+	at(100)
 	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error { return node.EndAll(t.Context(), tx, zero.Add(75*time.Second)) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := w.presence(t, no, zero); got[2] != "70..75" || online() {
 		t.Errorf("after recovery: presence %v, online %v", got, online())
+	}
+	var there bool
+	if err := w.pool.QueryRow(t.Context(), "SELECT to_at > from_at FROM node_presence WHERE node_no = $1", late).Scan(&there); err != nil || !there {
+		t.Errorf("nothing is left of a connection that came just before the crash: %v", err)
 	}
 }
 

@@ -176,7 +176,8 @@ UPDATE node SET online = false WHERE online
 RETURNING status, status_reason, node_id, coalesce((SELECT p.pool_id FROM pool p WHERE p.pool_no = node.pool_no), '')::text AS pool_id;
 
 -- name: CloseAllPresence :execrows
-UPDATE node_presence SET to_at = GREATEST(sqlc.arg(at)::timestamptz, from_at) WHERE to_at IS NULL;
+-- Who came after that instant was there all the same: an instant of it stays.
+UPDATE node_presence SET to_at = GREATEST(sqlc.arg(at)::timestamptz, from_at + interval '1 microsecond') WHERE to_at IS NULL;
 
 -- name: InsertPending :one
 INSERT INTO node (node_id, name, node_type, status, inventory, payout_address, location, configuration, labels,

@@ -55,6 +55,7 @@ type Heartbeat struct {
 	window  Window    // the last one recorded by this process
 
 	disturbed atomic.Bool // since the last beat
+	echoes    bool        // it was before the last beat
 
 	mu     sync.Mutex
 	ours   []time.Time // the last beat stored, and later ones of which that is not known
@@ -82,7 +83,8 @@ func NewHeartbeat(cfg Config) (*Heartbeat, error) {
 
 // Disturb tells that just now a node did not get what it is due from us, though
 // the heart beats: its message could not be stored, so its connection was closed.
-// The time between the two beats around it becomes a fault window.
+// The time between the two beats around it becomes a fault window, and the time
+// to the next beat too: the connection ends, and the node comes back, after it.
 func (h *Heartbeat) Disturb() { h.disturbed.Store(true) }
 
 // Interval is how often RunOnce wants to be called.
@@ -112,7 +114,7 @@ func (h *Heartbeat) RunOnce(ctx context.Context) error {
 		}
 		h.remember(now, false)
 		covered = h.coveredUntil(last, now)
-		window, err = h.settle(ctx, tx, gap{last, covered, now, disturbed})
+		window, err = h.settle(ctx, tx, gap{last, covered, now, disturbed || h.echoes})
 		return err
 	})
 	if err != nil {
@@ -124,7 +126,7 @@ func (h *Heartbeat) RunOnce(ctx context.Context) error {
 	}
 	h.remember(now, true)
 	h.report(now, covered, window)
-	h.started, h.failed, h.window = true, false, window
+	h.started, h.failed, h.echoes, h.window = true, false, disturbed && h.started, window
 	h.highest = later(covered, now)
 	return nil
 }
@@ -141,14 +143,11 @@ func beat(ctx context.Context, tx db.Tx, now time.Time) (last time.Time, err err
 // process began to. It may be called at any time, also without the lease.
 func (h *Heartbeat) Superseded(ctx context.Context) error {
 	before := h.beats()
-	last, err := sqlgen.New(h.cfg.Pool).LastBeat(ctx)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
+	last, found, err := LastBeat(ctx, h.cfg.Pool)
 	if err != nil {
-		return fmt.Errorf("reading the last heartbeat: %w", err)
+		return err
 	}
-	if !h.isOurs(last) && h.beats() == before { // else last may be an older one of ours
+	if found && !h.isOurs(last) && h.beats() == before { // else last may be an older one of ours
 		return ErrSuperseded
 	}
 	return nil

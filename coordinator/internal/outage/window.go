@@ -7,8 +7,11 @@ package outage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/outage/sqlgen"
 )
@@ -45,6 +48,19 @@ func Windows(ctx context.Context, q Querier, from, to time.Time) ([]Window, erro
 		windows[i] = Window{No: r.WindowNo, Cause: Cause(r.Cause), From: r.FromAt, To: r.ToAt}
 	}
 	return windows, nil
+}
+
+// LastBeat is until when every fault is on record: one that came later is
+// found by the next beat. found is false before the first beat of all.
+func LastBeat(ctx context.Context, q Querier) (at time.Time, found bool, err error) {
+	at, err = sqlgen.New(q).LastBeat(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, false, nil
+	}
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("reading the last heartbeat: %w", err)
+	}
+	return at, true, nil
 }
 
 // Record stores a window that a caller has found itself. To must be after From.

@@ -111,7 +111,7 @@ func TestAvailabilityAgainstCounting(t *testing.T) {
 }
 
 // servedMinutes finds minute by minute what counts as online because of our
-// outages: each whole, and the node's way back from it.
+// outages: each from when the node was there, and the node's way back from it.
 func servedMinutes(online, running, faults span.Set) map[int]bool {
 	served := make(map[int]bool)
 	for start := -40; start < 160; start++ {
@@ -122,11 +122,18 @@ func servedMinutes(online, running, faults span.Set) map[int]bool {
 		for covers(faults, end) {
 			end++
 		}
-		wasOnline := covers(online, start-1) || covers(online, start) || served[start-1]
-		wasRunning := covers(running, start-1) || covers(running, start)
-		for back := end; back <= end+15 && wasOnline && wasRunning; back++ {
+		from, ran := start, covers(running, start-1)
+		if !covers(online, start-1) && !served[start-1] {
+			for from < end && !covers(online, from) {
+				from++
+			}
+		}
+		for n := start; n <= end; n++ {
+			ran = ran || covers(running, n)
+		}
+		for back := end; back <= end+15 && from < end && ran; back++ {
 			if covers(online, back) {
-				for n := start; n < back; n++ {
+				for n := from; n < back; n++ {
 					served[n] = true
 				}
 				break

@@ -251,8 +251,14 @@ func (s *Store) write(ctx context.Context, tx db.Tx, v Entry, before, after Reco
 }
 
 // availabilityAt reads a node's presence, its states and our fault windows of
-// the period that ends at the given instant.
+// the period that ends at the given instant, or with the last beat before it:
+// who was cut off since then may have been so by a fault that no beat has found.
 func availabilityAt(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (int64, error) {
+	if beat, found, err := outage.LastBeat(ctx, tx); err != nil {
+		return 0, err
+	} else if found && beat.Before(at) {
+		at = beat
+	}
 	period := span.Interval{From: at.Add(-AvailabilityPeriod), To: at}
 	rows, err := sqlgen.New(tx).Intervals(ctx, sqlgen.IntervalsParams{NodeNo: nodeNo, Since: period.From, Until: at})
 	if err != nil {

@@ -214,9 +214,10 @@ func (q *Queries) AskRotation(ctx context.Context, arg AskRotationParams) (int64
 }
 
 const closeAllPresence = `-- name: CloseAllPresence :execrows
-UPDATE node_presence SET to_at = GREATEST($1::timestamptz, from_at) WHERE to_at IS NULL
+UPDATE node_presence SET to_at = GREATEST($1::timestamptz, from_at + interval '1 microsecond') WHERE to_at IS NULL
 `
 
+// Who came after that instant was there all the same: an instant of it stays.
 func (q *Queries) CloseAllPresence(ctx context.Context, at time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, closeAllPresence, at)
 	if err != nil {
