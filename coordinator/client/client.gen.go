@@ -4232,7 +4232,7 @@ type ClientInterface interface {
 
 	// ListPools List pools
 	//
-	// Pools by name. Filters are combined with and.
+	// Pools by name. Filters are combined with and. What is counted of a pool's nodes, its health and its usage are at most a second old.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -6403,7 +6403,7 @@ func (c *Client) RetryPayout(ctx context.Context, payoutId string, reqEditors ..
 
 // ListPools List pools
 //
-// Pools by name. Filters are combined with and.
+// Pools by name. Filters are combined with and. What is counted of a pool's nodes, its health and its usage are at most a second old.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //
@@ -14572,7 +14572,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListPoolsWithResponse List pools
 	//
-	// Pools by name. Filters are combined with and.
+	// Pools by name. Filters are combined with and. What is counted of a pool's nodes, its health and its usage are at most a second old.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -29540,7 +29540,7 @@ func (c *ClientWithResponses) RetryPayoutWithResponse(ctx context.Context, payou
 
 // ListPoolsWithResponse List pools
 //
-// Pools by name. Filters are combined with and.
+// Pools by name. Filters are combined with and. What is counted of a pool's nodes, its health and its usage are at most a second old.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //

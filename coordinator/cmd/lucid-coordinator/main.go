@@ -69,7 +69,9 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	defer endInTime(ctx)()
-	go paceCollector(ctx)
+	if os.Getenv("GOGC") == "" { // else the environment says it
+		go coordinator.PaceCollector(ctx)
+	}
 	selected.BindTo(ctx, (*context.Context)(nil))
 	if err := selected.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "lucid-coordinator:", err)

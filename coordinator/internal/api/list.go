@@ -1,6 +1,9 @@
 package api
 
-import "strconv"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // PageInput is what every list takes. Inputs that others embed are exported:
 // huma looks for parameters in exported fields only.
@@ -72,4 +75,20 @@ func shape[R, S any](rows []R, one func(R) S) []S {
 		list[i] = one(r)
 	}
 	return list
+}
+
+// appendPage writes a page of items that write themselves.
+func appendPage[I jsonAppender](to []byte, name string, items []I, where pagination) (_ []byte, err error) {
+	to = append(append(append(to, `{"`...), name...), `":[`...)
+	for i, item := range items {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		if to, err = item.appendJSON(to); err != nil {
+			return nil, err
+		}
+	}
+	page, err := json.Marshal(where)
+	to = append(to, `],"pagination":`...)
+	return append(append(to, page...), '}'), err
 }

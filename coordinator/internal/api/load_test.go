@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/garbage"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/wire"
 )
@@ -33,6 +34,7 @@ func BenchmarkLoad(b *testing.B) {
 		c.Logger = slog.New(slog.NewJSONHandler(io.Discard, nil))
 	})
 	n := loadFleet(b, w)
+	go garbage.Pace(b.Context()) // as the program does
 	register(w.server, operation{
 		id: "selectOne", method: http.MethodGet, path: loadPath, tag: "load", role: access.Viewer, summary: "-", description: "-",
 	}, func(ctx context.Context, _ *struct{}) (*answer[loadBody], error) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding/json"
 	"reflect"
 	"time"
 
@@ -69,17 +68,5 @@ func (i nodeItem) appendJSON(to []byte) ([]byte, error) {
 }
 
 func (b nodeListBody) appendJSON(to []byte) ([]byte, error) {
-	to = append(to, `{"nodes":[`...)
-	var err error
-	for i, n := range b.Nodes {
-		if i > 0 {
-			to = append(to, ',')
-		}
-		if to, err = n.appendJSON(to); err != nil {
-			return nil, err
-		}
-	}
-	where, err := json.Marshal(b.Pagination)
-	to = append(to, `],"pagination":`...)
-	return append(append(to, where...), '}'), err
+	return appendPage(to, "nodes", b.Nodes, b.Pagination)
 }

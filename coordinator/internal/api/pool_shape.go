@@ -155,10 +155,14 @@ func shapePoolHealth(h *pool.Health) *poolHealthBody {
 	}
 }
 
-func examplePool() poolBody {
+func examplePool() poolBody { return shapePool(examplePoolRow()) }
+
+func examplePoolItem() poolItem { return itemOfPool(&pool.Listed{Pool: examplePoolRow()}) }
+
+func examplePoolRow() pool.Pool {
 	score := int64(950_000_000)
 	at := exampleTime()
-	return shapePool(pool.Pool{
+	return pool.Pool{
 		ID: "pool_default", Version: 1, NodeCount: 3, OnlineCount: 2, WorkingCount: 3, ScoreNano: score, CreatedAt: at, UpdatedAt: at,
 		Settings: pool.Settings{
 			Name: "default", Description: "Where new nodes begin", MaxNodes: 100, RewardPerEpoch: ledger.USDT(3) / 2,
@@ -174,5 +178,5 @@ func examplePool() poolBody {
 			Online: 2, Expected: 3, ScoreNano: &score,
 		},
 		Usage: exampleUsage(),
-	})
+	}
 }

@@ -15,8 +15,8 @@ import (
 func (s *server) poolOperations() {
 	register(s, operation{
 		id: "listPools", method: http.MethodGet, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Viewer,
-		summary: "List pools", description: "Pools by name. Filters are combined with and.",
-		example: poolListBody{Pools: []poolBody{examplePool()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
+		summary: "List pools", description: "Pools by name. Filters are combined with and. What is counted of a pool's nodes, its health and its usage are at most a second old.",
+		example: poolListBody{Pools: []poolItem{examplePoolItem()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listPools)
 	register(s, operation{
 		id: "createPool", method: http.MethodPost, path: basePath + "/nodes/pools/", collection: true, tag: "pools", role: access.Operator, money: true,
@@ -63,8 +63,12 @@ type poolListInput struct {
 }
 
 type poolListBody struct {
-	Pools      []poolBody `json:"pools" nullable:"false"`
+	Pools      []poolItem `json:"pools" nullable:"false"`
 	Pagination pagination `json:"pagination"`
+}
+
+func (b poolListBody) appendJSON(to []byte) ([]byte, error) {
+	return appendPage(to, "pools", b.Pools, b.Pagination)
 }
 
 func (in *poolListInput) filter() pool.Filter {
@@ -81,7 +85,7 @@ func (s *server) listPools(ctx context.Context, in *poolListInput) (*answer[pool
 	if err != nil {
 		return nil, err
 	}
-	return answered(poolListBody{shape(pools, shapePool), in.of(total, next)})
+	return answered(poolListBody{shape(pools, itemOfPool), in.of(total, next)})
 }
 
 // PoolInput names the pool that an operation is about.

@@ -1,8 +1,9 @@
-package main
+// Package garbage sets how much garbage may lie before it is collected. It
+// must not be used where somebody has set that otherwise (GOGC).
+package garbage
 
 import (
 	"context"
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -26,22 +27,19 @@ type heap struct {
 	inUse     uint64 // bytes that the last collection looked at and kept
 }
 
-// garbagePercent leaves room for what some seconds allocate as the last did.
-func garbagePercent(before, now heap) int {
+// percentOf leaves room for what some seconds allocate as the last did.
+func percentOf(before, now heap) int {
 	room := min(paceSeconds*(now.allocated-before.allocated), maxGarbage)
 	return int(min(max(100*room/max(now.inUse, 1), quietPercent), busyPercent))
 }
 
-// paceCollector follows the load until ctx ends. The environment wins.
-func paceCollector(ctx context.Context) {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
+// Pace follows the load until ctx ends.
+func Pace(ctx context.Context) {
 	tick := time.NewTicker(paceInterval)
 	defer tick.Stop()
 	for before, percent := readHeap(), 0; ; {
 		now := readHeap()
-		wanted := garbagePercent(before, now)
+		wanted := percentOf(before, now)
 		// Each change stops the program for a moment.
 		if wanted != percent && (wanted == quietPercent || wanted < percent*3/4 || wanted > percent*4/3) {
 			percent = wanted

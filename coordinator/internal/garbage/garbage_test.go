@@ -1,11 +1,11 @@
-package main
+package garbage
 
 import (
 	"runtime"
 	"testing"
 )
 
-func TestGarbagePercent(t *testing.T) {
+func TestPercentOf(t *testing.T) {
 	const mib = 1 << 20
 	for _, c := range []struct {
 		name             string
@@ -23,8 +23,8 @@ func TestGarbagePercent(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			before := heap{allocated: 7 * mib}
 			now := heap{allocated: before.allocated + c.allocated, inUse: c.inUse}
-			if got := garbagePercent(before, now); got != c.want {
-				t.Errorf("garbagePercent = %d, want %d", got, c.want)
+			if got := percentOf(before, now); got != c.want {
+				t.Errorf("percentOf = %d, want %d", got, c.want)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -117,21 +118,13 @@ type listQuery struct {
 
 // Check tells what of the filter no list can be read by.
 func (f Filter) Check() error {
-	_, err := newListQuery(f)
-	return err
+	return new(listQuery).readOrdering(f)
 }
 
 func newListQuery(f Filter) (*listQuery, error) {
-	q := &listQuery{filter: f, order: "DESC", conditions: []string{"n.deleted_at IS NULL"}}
-	if f.Sort == "" {
-		f.Sort = "created_at"
-	}
-	var ok bool
-	if q.sort, ok = sortColumns[f.Sort]; !ok {
-		return nil, fault.New(fault.Validation, "unknown sort").WithFields(fault.Field{Name: "sort", Reason: "no such column"})
-	}
-	if f.Order == "asc" {
-		q.order = "ASC"
+	q := &listQuery{filter: f, conditions: []string{"n.deleted_at IS NULL"}}
+	if err := q.readOrdering(f); err != nil {
+		return nil, err
 	}
 	q.add("n.status = $%d", f.Status, f.Status != "")
 	q.add("n.node_type = $%d", f.Type, f.Type != "")
@@ -144,13 +137,27 @@ func newListQuery(f Filter) (*listQuery, error) {
 	if f.Query != "" {
 		q.add("n.search LIKE $%d", "%"+likeLiteral(strings.ToLower(f.Query))+"%", true)
 	}
-	if f.After != "" {
-		if q.after, ok = decodeCursor(f.After, q.ordering(), q.sort.kind); !ok {
-			return nil, fault.New(fault.Validation, "unreadable cursor").
-				WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave, in the same sort and order"})
-		}
-	}
 	return q, nil
+}
+
+// readOrdering takes what can be wrong with a filter: sort, order and cursor.
+func (q *listQuery) readOrdering(f Filter) error {
+	var ok bool
+	if q.sort, ok = sortColumns[cmp.Or(f.Sort, "created_at")]; !ok {
+		return fault.New(fault.Validation, "unknown sort").WithFields(fault.Field{Name: "sort", Reason: "no such column"})
+	}
+	q.order = "DESC"
+	if f.Order == "asc" {
+		q.order = "ASC"
+	}
+	if f.After == "" {
+		return nil
+	}
+	if q.after, ok = decodeCursor(f.After, q.ordering(), q.sort.kind); !ok {
+		return fault.New(fault.Validation, "unreadable cursor").
+			WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave, in the same sort and order"})
+	}
+	return nil
 }
 
 func (q *listQuery) add(condition string, arg any, wanted bool) {

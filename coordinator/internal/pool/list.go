@@ -43,7 +43,7 @@ func (f Filter) after() (string, error) {
 }
 
 const (
-	poolColumns = `p.pool_no, p.pool_id, p.version, p.name, p.description, p.max_nodes, p.reward_per_epoch, p.resource_limits,
+	poolColumns = `p.pool_no, p.row_version, p.pool_id, p.version, p.name, p.description, p.max_nodes, p.reward_per_epoch, p.resource_limits,
 		p.auto_scaling, p.challenge_difficulty, p.node_types, p.regions, p.node_count, m.online, m.working, m.standby, m.score, h.state, h.reasons, h.at,
 		h.checked_at, h.online, h.nodes, h.score, p.created_at, p.updated_at,
 		u.at, COALESCE(u.measured, 0), u.cpu_percent, u.memory_used_bytes, u.memory_total_bytes, u.disk_used_bytes, u.disk_total_bytes`
@@ -75,8 +75,9 @@ func (q *listQuery) add(condition string, arg any) {
 }
 
 // List reads one page of pools by name, how many there are in all, and the
-// cursor of the next page ("" at the end). The total is at most a second old.
-func (s *Store) List(ctx context.Context, f Filter) (pools []Pool, total int, next string, err error) {
+// cursor of the next page ("" at the end). The total, and of each pool what is
+// counted of its nodes, its health and its usage, are at most a second old.
+func (s *Store) List(ctx context.Context, f Filter) (pools []*Listed, total int, next string, err error) {
 	var q listQuery
 	if f.Query != "" {
 		q.add("lower(p.name || ' ' || p.pool_id) LIKE $%d", "%"+escapeLike(strings.ToLower(f.Query))+"%")
@@ -93,21 +94,22 @@ func (s *Store) List(ctx context.Context, f Filter) (pools []Pool, total int, ne
 		q.add("p.name > $%d", name)
 		f.Offset = 0
 	}
-	pools, err = s.read(ctx, fmt.Sprintf("%s ORDER BY p.name LIMIT %d OFFSET %d", q.where, f.Limit+1, f.Offset), q.args...)
+	page, err := s.see(ctx, fmt.Sprintf("%s ORDER BY p.name LIMIT %d OFFSET %d", q.where, f.Limit+1, f.Offset), q.args...)
 	if err != nil {
 		return nil, 0, "", err
 	}
-	more := len(pools) > f.Limit
+	more := len(page) > f.Limit
 	if more {
-		pools = pools[:f.Limit]
-		next = base64.RawURLEncoding.EncodeToString([]byte(pools[f.Limit-1].Name))
+		page = page[:f.Limit]
+		next = base64.RawURLEncoding.EncodeToString([]byte(page[f.Limit-1].name))
 	}
-	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(pools), More: more, Cursor: f.After != ""},
+	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(page), More: more, Cursor: f.After != ""},
 		"SELECT count(*)"+livePools+counted, countedArgs...)
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("count pools: %w", err)
 	}
-	return pools, total, next, nil
+	pools, err = s.recall(ctx, page)
+	return pools, total, next, err
 }
 
 // escapeLike takes their meaning from the signs that LIKE would read.
@@ -129,7 +131,7 @@ func (s *Store) read(ctx context.Context, rest string, args ...any) ([]Pool, err
 }
 
 func poolPage(rest string) string {
-	return "SELECT " + poolColumns + " FROM (SELECT p.*" + livePools + rest + ") p" + poolAside + " ORDER BY p.name"
+	return "SELECT " + poolColumns + " FROM (SELECT p.*, p.xmin AS row_version" + livePools + rest + ") p" + poolAside + " ORDER BY p.name"
 }
 
 func scanPool(row pgx.CollectableRow) (Pool, error) {
@@ -144,7 +146,7 @@ func scanPool(row pgx.CollectableRow) (Pool, error) {
 		online, nodes *int
 		score         *int64
 	}
-	err := row.Scan(&p.No, &p.ID, &p.Version, &p.Name, &p.Description, &p.MaxNodes, &p.RewardPerEpoch, &d.limits,
+	err := row.Scan(&p.No, &p.written, &p.ID, &p.Version, &p.Name, &p.Description, &p.MaxNodes, &p.RewardPerEpoch, &d.limits,
 		&d.scaling, &d.difficulty, &p.Wanted.NodeTypes, &p.Wanted.Regions, &p.NodeCount, &p.OnlineCount, &p.WorkingCount, &p.StandbyCount,
 		&p.ScoreNano, &health.state, &health.reasons, &health.at, &health.checked, &health.online, &health.nodes, &health.score,
 		&p.CreatedAt, &p.UpdatedAt,

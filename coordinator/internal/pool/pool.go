@@ -30,7 +30,8 @@ import (
 type Pool struct {
 	No      int32
 	ID      string
-	Version int64 // of the settings
+	Version int64  // of the settings
+	written uint32 // the transaction that wrote the row
 	Settings
 	NodeCount    int
 	OnlineCount  int
@@ -68,6 +69,7 @@ type Store struct {
 	now    func() time.Time
 	limits Limits
 	totals *db.Totals
+	memory *memory
 }
 
 // NewStore makes a Store; now defaults to time.Now.
@@ -75,7 +77,7 @@ func NewStore(pool *db.Pool, now func() time.Time) *Store {
 	if now == nil {
 		now = time.Now
 	}
-	return (&Store{pool: pool, now: now, totals: db.NewTotals(pool, now)}).WithLimits(Limits{})
+	return (&Store{pool: pool, now: now, totals: db.NewTotals(pool, now), memory: &memory{pools: map[int32]remembered{}}}).WithLimits(Limits{})
 }
 
 // WithLimits gives the same store with other limits.
@@ -83,7 +85,7 @@ func (s *Store) WithLimits(l Limits) *Store {
 	l.MaxNodes = min(cmp.Or(l.MaxNodes, MaxNodes), MaxNodes)
 	l.MinNodes = cmp.Or(l.MinNodes, 3)
 	l.Difficulty = cmp.Or(l.Difficulty, proof.MaxDifficulty)
-	return &Store{pool: s.pool, now: s.now, limits: l, totals: s.totals}
+	return &Store{pool: s.pool, now: s.now, limits: l, totals: s.totals, memory: s.memory}
 }
 
 // New describes a pool to be created. ID "" draws one; MaxNodes 0 means as many
