@@ -1,6 +1,9 @@
 package span
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // BackWithin is how soon after a fault of ours a node must be back for the
 // fault to count as time served.
@@ -19,11 +22,11 @@ const BackWithin = 15 * time.Minute
 // fault's begin is "was online", and a node that came or was started between the
 // beat and the crash pays for the crash no more than others.
 func Served(faults, online, running Set, now time.Time) (served, undecided Set) {
-	standing := online // and what counts as online, for a fault that follows on another
 	for _, f := range faults {
 		from := f.From
-		if !standing.touches(from, from) {
-			from, _ = standing.firstFrom(from)
+		// What counts as online is so for a fault that follows on another, too.
+		if !online.touches(from, from) && !served.touches(from, from) {
+			from, _ = online.firstFrom(from)
 		}
 		if from.IsZero() || from.After(f.To) || !running.touches(f.From, f.To) {
 			continue
@@ -32,10 +35,9 @@ func Served(faults, online, running Set, now time.Time) (served, undecided Set) 
 		back, seen := online.firstFrom(f.To)
 		switch {
 		case seen && !back.After(limit):
-			served = served.Or(Set{{from, back}})
-			standing = standing.Or(served)
+			served = served.followedBy(Interval{from, back})
 		case !now.After(limit):
-			undecided = undecided.Or(Set{{from, limit}})
+			undecided = undecided.followedBy(Interval{from, limit})
 		}
 	}
 	return served, undecided
@@ -43,10 +45,24 @@ func Served(faults, online, running Set, now time.Time) (served, undecided Set) 
 
 // firstFrom is the first instant of s at or after t.
 func (s Set) firstFrom(t time.Time) (time.Time, bool) {
-	for _, i := range s {
-		if i.To.After(t) {
-			return Latest(i.From, t), true
+	i := s.endingFrom(t)
+	if i < len(s) && s[i].To.Equal(t) {
+		i++ // its end is not in it
+	}
+	if i == len(s) {
+		return time.Time{}, false
+	}
+	return Latest(s[i].From, t), true
+}
+
+// Apart is the last instant up to t that no fault reaches over, the time to come
+// back in included: what faults before it mean does not depend on what was after
+// it, nor the other way round.
+func Apart(faults Set, t time.Time) time.Time {
+	for _, f := range slices.Backward(faults) {
+		if f.From.Before(t) && !f.To.Add(BackWithin).Before(t) {
+			t = f.From
 		}
 	}
-	return time.Time{}, false
+	return t
 }

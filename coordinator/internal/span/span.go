@@ -30,15 +30,22 @@ func Of(intervals ...Interval) Set {
 	sorted := slices.SortedFunc(slices.Values(intervals), func(a, b Interval) int { return a.From.Compare(b.From) })
 	var out Set
 	for _, next := range sorted {
-		switch last := len(out) - 1; {
-		case !next.From.Before(next.To): // empty
-		case last >= 0 && !next.From.After(out[last].To):
-			out[last].To = Latest(out[last].To, next.To)
-		default:
-			out = append(out, next)
-		}
+		out = out.followedBy(next)
 	}
 	return out
+}
+
+// followedBy is s and an interval that begins no earlier than its last one.
+func (s Set) followedBy(next Interval) Set {
+	switch last := len(s) - 1; {
+	case !next.From.Before(next.To): // empty
+		return s
+	case last >= 0 && !next.From.After(s[last].To):
+		s[last].To = Latest(s[last].To, next.To)
+		return s
+	default:
+		return append(s, next)
+	}
 }
 
 // Or is what lies in either.
@@ -65,9 +72,12 @@ func (s Set) And(other Set) Set {
 func (s Set) Without(other Set) Set {
 	var out Set
 	for _, rest := range s {
+		for len(other) > 0 && !other[0].To.After(rest.From) {
+			other = other[1:]
+		}
 		for _, hole := range other {
-			if !hole.To.After(rest.From) || !hole.From.Before(rest.To) {
-				continue
+			if !hole.From.Before(rest.To) {
+				break
 			}
 			if rest.From.Before(hole.From) {
 				out = append(out, Interval{rest.From, hole.From})
@@ -93,7 +103,14 @@ func (s Set) Length() time.Duration {
 // touches reports whether an interval has an instant from a to b, its own end
 // included.
 func (s Set) touches(a, b time.Time) bool {
-	return slices.ContainsFunc(s, func(i Interval) bool { return !i.From.After(b) && !i.To.Before(a) })
+	i := s.endingFrom(a)
+	return i < len(s) && !s[i].From.After(b)
+}
+
+// endingFrom is the place of the first interval that ends at or after t.
+func (s Set) endingFrom(t time.Time) int {
+	i, _ := slices.BinarySearchFunc(s, t, func(i Interval, t time.Time) int { return i.To.Compare(t) })
+	return i
 }
 
 // Earliest of two times.
