@@ -59,7 +59,7 @@ func TestAvailability(t *testing.T) {
 		{name: "all expected time was our fault", expected: spans(100, 200), faults: spans(0, 300), want: score.One},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := score.Availability(c.online, c.expected, c.faults, day); got != c.want {
+			if got := score.Availability(score.Evidence{Online: c.online, Expected: c.expected, Faults: c.faults}, day); got != c.want {
 				t.Errorf("got %d, want %d", got, c.want)
 			}
 		})
@@ -104,7 +104,7 @@ func TestAvailabilityAgainstCounting(t *testing.T) {
 		if total > 0 {
 			want = score.One * int64(present) / int64(total)
 		}
-		if got := score.Availability(online, expected, faults, spans(0, 100)[0]); got != want {
+		if got := score.Availability(score.Evidence{Online: online, Expected: expected, Faults: faults}, spans(0, 100)[0]); got != want {
 			rt.Fatalf("got %d, counting gives %d (%d of %d)", got, want, present, total)
 		}
 	})
@@ -148,10 +148,10 @@ func TestOurFaultsNeverCountAgainstANode(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		online, expected, faults := drawSpans(rt, "online"), drawSpans(rt, "expected"), drawSpans(rt, "faults")
 		period := spans(0, 100)[0]
-		if got := score.Availability(online, expected, faults, period); got < 0 || got > score.One {
+		if got := score.Availability(score.Evidence{Online: online, Expected: expected, Faults: faults}, period); got < 0 || got > score.One {
 			rt.Fatalf("availability %d", got)
 		}
-		if got := score.Availability(spans(-40, 140), expected, faults, period); got != score.One {
+		if got := score.Availability(score.Evidence{Online: spans(-40, 140), Expected: expected, Faults: faults}, period); got != score.One {
 			rt.Fatalf("always online, yet %d", got)
 		}
 	})

@@ -16,17 +16,39 @@ SELECT * FROM score_change WHERE node_no = $1 AND change_no < $2 ORDER BY change
 -- name: FirstChange :one
 SELECT at FROM score_change WHERE node_no = $1 ORDER BY at LIMIT 1;
 
--- name: Intervals :many
--- When the node was online, and when it was expected to be. Intervals of one
--- kind do not overlap, so that the last one before the period is the only
--- early one that can reach into it.
-SELECT false AS expected, p.from_at, p.to_at FROM node_presence p
+-- name: Tally :one
+-- What is counted up of a node, if anything, whether it is counted with all
+-- fault windows that are known by now, and until when faults are on record.
+SELECT r.last AS fault_revision, t.through, t.presence_from, t.presence_to, t.state_from, t.state_to, t.expected_us, t.online_us,
+    EXISTS (SELECT FROM fault_window f WHERE f.revision > t.fault_revision AND f.from_at < t.through) AS revised, h.at AS last_beat
+FROM fault_revision r LEFT JOIN availability_tally t ON t.node_no = sqlc.arg(node_no) LEFT JOIN coordinator_heartbeat h ON h.id = 1;
+
+-- name: KeepTally :exec
+INSERT INTO availability_tally (node_no, through, fault_revision, presence_from, presence_to, state_from, state_to, expected_us, online_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (node_no) DO UPDATE SET through = excluded.through, fault_revision = excluded.fault_revision,
+    presence_from = excluded.presence_from, presence_to = excluded.presence_to, state_from = excluded.state_from, state_to = excluded.state_to,
+    expected_us = excluded.expected_us, online_us = excluded.online_us;
+
+-- name: Record :many
+-- What availability follows from, since an instant. A node's intervals of one
+-- kind do not overlap, so that the last one before the instant is the only early
+-- one that can reach over it.
+SELECT 'presence' AS kind, false AS expected, p.from_at, p.to_at FROM node_presence p
 WHERE p.node_no = sqlc.arg(node_no) AND p.from_at < sqlc.arg(until)
-  AND p.from_at >= coalesce((SELECT max(e.from_at) FROM node_presence e WHERE e.node_no = sqlc.arg(node_no) AND e.from_at <= sqlc.arg(since)), '-infinity')
+  AND p.from_at >= coalesce((SELECT max(e.from_at) FROM node_presence e WHERE e.node_no = sqlc.arg(node_no) AND e.from_at < sqlc.arg(since)), '-infinity')
 UNION ALL
-SELECT true, s.from_at, s.to_at FROM node_state s
-WHERE s.node_no = sqlc.arg(node_no) AND s.from_at < sqlc.arg(until) AND s.status IN ('active', 'suspended')
-  AND s.from_at >= coalesce((SELECT max(e.from_at) FROM node_state e WHERE e.node_no = sqlc.arg(node_no) AND e.from_at <= sqlc.arg(since)), '-infinity');
+SELECT 'state', s.status IN ('active', 'suspended'), s.from_at, s.to_at FROM node_state s
+WHERE s.node_no = sqlc.arg(node_no) AND s.from_at < sqlc.arg(until)
+  AND s.from_at >= coalesce((SELECT max(e.from_at) FROM node_state e WHERE e.node_no = sqlc.arg(node_no) AND e.from_at < sqlc.arg(since)), '-infinity')
+UNION ALL
+SELECT 'fault', false, f.from_at, f.to_at FROM fault_window f WHERE f.to_at > sqlc.arg(since) AND f.from_at < sqlc.arg(until)
+ORDER BY from_at;
+
+-- name: FaultOver :one
+-- Begin of a fault window that begins before an instant and ends at or after
+-- another: the first of them.
+SELECT from_at FROM fault_window WHERE from_at < sqlc.arg(begun) AND to_at >= sqlc.arg(ending) ORDER BY from_at LIMIT 1;
 
 -- name: Update :exec
 UPDATE score SET reputation_a = $2, reputation_b = $3, timely_a = $4, timely_b = $5, verdicts = $6, verdict_no = $7,

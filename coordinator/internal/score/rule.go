@@ -15,7 +15,7 @@ import (
 )
 
 // RuleVersion numbers these rules. It changes with every change of a result.
-const RuleVersion = 2 // 2: quality, and grace before disqualification
+const RuleVersion = 3 // 2: quality, and grace before disqualification. 3: availability over whole days
 
 // One is 1.0, and as a score 100 points.
 const One int64 = 1_000_000_000

@@ -10,9 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/db"
-	"lucid.internal/coordinator/internal/outage"
 	"lucid.internal/coordinator/internal/score/sqlgen"
-	"lucid.internal/coordinator/internal/span"
 )
 
 // Config of a Store. SetNodeScore is required: it keeps the copy of the score
@@ -55,16 +53,18 @@ type Change struct {
 	Repeated      bool   // the verdict was counted earlier; nothing was written
 }
 
-// document is what a change keeps as jsonb: enough to explain it and to go on
-// from it.
+// document is what a change keeps as jsonb: enough to explain it, to go on from
+// it, and to compute it again.
 type document struct {
 	Factors
 	Confidence int64    `json:"confidence"`
 	Counters   Counters `json:"counters"`
+	// AvailabilityUntil is where availability's Period ended.
+	AvailabilityUntil time.Time `json:"availability_until,omitzero"`
 }
 
-func (r Record) encode() ([]byte, error) {
-	return json.Marshal(document{Factors: r.Factors, Confidence: r.Confidence, Counters: r.Counters})
+func (r Record) encode(availabilityUntil time.Time) ([]byte, error) {
+	return json.Marshal(document{Factors: r.Factors, Confidence: r.Confidence, Counters: r.Counters, AvailabilityUntil: availabilityUntil.UTC()})
 }
 
 func decodeRecord(score int64, raw []byte) (Record, error) {
@@ -143,7 +143,7 @@ func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v Entry) (Change, error
 	if err != nil {
 		return Change{}, err
 	}
-	availability, err := availabilityAt(ctx, tx, v.NodeNo, v.At)
+	availability, until, err := availabilityAt(ctx, tx, v.NodeNo, v.At)
 	if err != nil {
 		return Change{}, err
 	}
@@ -152,7 +152,7 @@ func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v Entry) (Change, error
 	if err != nil {
 		return Change{}, err
 	}
-	if err := s.write(ctx, tx, v, before, after, vettedAt); err != nil {
+	if err := s.write(ctx, tx, v, before, after, until, vettedAt); err != nil {
 		return Change{}, err
 	}
 	return newChange(v.No, before, after, vettedAt != nil), nil
@@ -162,7 +162,7 @@ func (s *Store) onVerdict(ctx context.Context, tx db.Tx, v Entry) (Change, error
 // are counted one after the other.
 func lock(ctx context.Context, q *sqlgen.Queries, v Entry) (sqlgen.Score, error) {
 	start := New()
-	raw, err := Record{Counters: start}.encode()
+	raw, err := Record{Counters: start}.encode(time.Time{})
 	if err != nil {
 		return sqlgen.Score{}, err
 	}
@@ -223,8 +223,8 @@ func (s *Store) vettedAt(ctx context.Context, q *sqlgen.Queries, v Entry, vetted
 	return &v.At, nil
 }
 
-func (s *Store) write(ctx context.Context, tx db.Tx, v Entry, before, after Record, vettedAt *time.Time) error {
-	raw, err := after.encode()
+func (s *Store) write(ctx context.Context, tx db.Tx, v Entry, before, after Record, until time.Time, vettedAt *time.Time) error {
+	raw, err := after.encode(until)
 	if err != nil {
 		return err
 	}
@@ -248,36 +248,4 @@ func (s *Store) write(ctx context.Context, tx db.Tx, v Entry, before, after Reco
 	return publish(ctx, tx, v.NodeNo, Changed{
 		Before: Points(before.Score), After: Points(after.Score), Verdicts: c.Verdicts, Reason: reason,
 	}, v.At)
-}
-
-// availabilityAt reads a node's presence, its states and our fault windows of
-// the period that ends at the given instant, or with the last beat before it:
-// who was cut off since then may have been so by a fault that no beat has found.
-func availabilityAt(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (int64, error) {
-	if beat, found, err := outage.LastBeat(ctx, tx); err != nil {
-		return 0, err
-	} else if found && beat.Before(at) {
-		at = beat
-	}
-	period := span.Interval{From: at.Add(-AvailabilityPeriod), To: at}
-	rows, err := sqlgen.New(tx).Intervals(ctx, sqlgen.IntervalsParams{NodeNo: nodeNo, Since: period.From, Until: at})
-	if err != nil {
-		return 0, err
-	}
-	var online, expected, faults []span.Interval
-	for _, r := range rows {
-		if i := span.Open(r.FromAt, r.ToAt, at); r.Expected {
-			expected = append(expected, i)
-		} else {
-			online = append(online, i)
-		}
-	}
-	windows, err := outage.Windows(ctx, tx, period.From, at)
-	if err != nil {
-		return 0, err
-	}
-	for _, w := range windows {
-		faults = append(faults, span.Interval{From: w.From, To: w.To})
-	}
-	return Availability(span.Of(online...), span.Of(expected...), span.Of(faults...), period), nil
 }

@@ -245,14 +245,11 @@ func TestAbsenceSinceTheLastBeatIsNotCountedYet(t *testing.T) {
 	f.exec("INSERT INTO node_state (node_no, status, from_at) VALUES ($1, 'active', $2)", node, noon)
 	f.exec("INSERT INTO node_presence (node_no, from_at, to_at) VALUES ($1, $2, $3)", node, noon, noon.Add(11*time.Minute))
 	f.exec("INSERT INTO node_presence (node_no, from_at) VALUES ($1, $2)", node, noon.Add(14*time.Minute))
-	beat := func(at time.Duration) {
-		f.exec("INSERT INTO coordinator_heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at", noon.Add(at))
-	}
-	beat(10 * time.Minute)
+	f.beat(minute(10))
 	if got := f.judge(node, score.Valid, "", noon.Add(15*time.Minute)); got.After != score.One {
 		t.Errorf("score %d before a beat told of the absence, want %d", got.After, score.One)
 	}
-	beat(20 * time.Minute)
+	f.beat(minute(20))
 	if got, want := f.judge(node, score.Valid, "", noon.Add(20*time.Minute)), score.One*17/20; got.After != want {
 		t.Errorf("score %d for an absence that no fault explains, want %d", got.After, want)
 	}

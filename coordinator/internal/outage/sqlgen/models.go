@@ -3,14 +3,3 @@
 //   sqlc v1.31.1
 
 package sqlgen
-
-import (
-	"time"
-)
-
-type FaultWindow struct {
-	WindowNo int64
-	Cause    string
-	FromAt   time.Time
-	ToAt     time.Time
-}

@@ -83,15 +83,22 @@ type WindowsParams struct {
 	Until time.Time
 }
 
-func (q *Queries) Windows(ctx context.Context, arg WindowsParams) ([]FaultWindow, error) {
+type WindowsRow struct {
+	WindowNo int64
+	Cause    string
+	FromAt   time.Time
+	ToAt     time.Time
+}
+
+func (q *Queries) Windows(ctx context.Context, arg WindowsParams) ([]WindowsRow, error) {
 	rows, err := q.db.Query(ctx, windows, arg.Since, arg.Until)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []FaultWindow
+	var items []WindowsRow
 	for rows.Next() {
-		var i FaultWindow
+		var i WindowsRow
 		if err := rows.Scan(
 			&i.WindowNo,
 			&i.Cause,

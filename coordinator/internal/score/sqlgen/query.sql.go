@@ -106,6 +106,24 @@ func (q *Queries) ChangeOf(ctx context.Context, verdictNo int64) (ScoreChange, e
 	return i, err
 }
 
+const faultOver = `-- name: FaultOver :one
+SELECT from_at FROM fault_window WHERE from_at < $1 AND to_at >= $2 ORDER BY from_at LIMIT 1
+`
+
+type FaultOverParams struct {
+	Begun  time.Time
+	Ending time.Time
+}
+
+// Begin of a fault window that begins before an instant and ends at or after
+// another: the first of them.
+func (q *Queries) FaultOver(ctx context.Context, arg FaultOverParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, faultOver, arg.Begun, arg.Ending)
+	var from_at time.Time
+	err := row.Scan(&from_at)
+	return from_at, err
+}
+
 const firstChange = `-- name: FirstChange :one
 SELECT at FROM score_change WHERE node_no = $1 ORDER BY at LIMIT 1
 `
@@ -269,49 +287,39 @@ func (q *Queries) InsertMissing(ctx context.Context, arg InsertMissingParams) er
 	return err
 }
 
-const intervals = `-- name: Intervals :many
-SELECT false AS expected, p.from_at, p.to_at FROM node_presence p
-WHERE p.node_no = $1 AND p.from_at < $2
-  AND p.from_at >= coalesce((SELECT max(e.from_at) FROM node_presence e WHERE e.node_no = $1 AND e.from_at <= $3), '-infinity')
-UNION ALL
-SELECT true, s.from_at, s.to_at FROM node_state s
-WHERE s.node_no = $1 AND s.from_at < $2 AND s.status IN ('active', 'suspended')
-  AND s.from_at >= coalesce((SELECT max(e.from_at) FROM node_state e WHERE e.node_no = $1 AND e.from_at <= $3), '-infinity')
+const keepTally = `-- name: KeepTally :exec
+INSERT INTO availability_tally (node_no, through, fault_revision, presence_from, presence_to, state_from, state_to, expected_us, online_us)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (node_no) DO UPDATE SET through = excluded.through, fault_revision = excluded.fault_revision,
+    presence_from = excluded.presence_from, presence_to = excluded.presence_to, state_from = excluded.state_from, state_to = excluded.state_to,
+    expected_us = excluded.expected_us, online_us = excluded.online_us
 `
 
-type IntervalsParams struct {
-	NodeNo int32
-	Until  time.Time
-	Since  time.Time
+type KeepTallyParams struct {
+	NodeNo        int32
+	Through       time.Time
+	FaultRevision int64
+	PresenceFrom  *time.Time
+	PresenceTo    *time.Time
+	StateFrom     *time.Time
+	StateTo       *time.Time
+	ExpectedUs    []int64
+	OnlineUs      []int64
 }
 
-type IntervalsRow struct {
-	Expected bool
-	FromAt   time.Time
-	ToAt     *time.Time
-}
-
-// When the node was online, and when it was expected to be. Intervals of one
-// kind do not overlap, so that the last one before the period is the only
-// early one that can reach into it.
-func (q *Queries) Intervals(ctx context.Context, arg IntervalsParams) ([]IntervalsRow, error) {
-	rows, err := q.db.Query(ctx, intervals, arg.NodeNo, arg.Until, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []IntervalsRow
-	for rows.Next() {
-		var i IntervalsRow
-		if err := rows.Scan(&i.Expected, &i.FromAt, &i.ToAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) KeepTally(ctx context.Context, arg KeepTallyParams) error {
+	_, err := q.db.Exec(ctx, keepTally,
+		arg.NodeNo,
+		arg.Through,
+		arg.FaultRevision,
+		arg.PresenceFrom,
+		arg.PresenceTo,
+		arg.StateFrom,
+		arg.StateTo,
+		arg.ExpectedUs,
+		arg.OnlineUs,
+	)
+	return err
 }
 
 const lastChanges = `-- name: LastChanges :many
@@ -492,6 +500,60 @@ func (q *Queries) OfNode(ctx context.Context, nodeID string) (OfNodeRow, error) 
 	return i, err
 }
 
+const record = `-- name: Record :many
+SELECT 'presence' AS kind, false AS expected, p.from_at, p.to_at FROM node_presence p
+WHERE p.node_no = $1 AND p.from_at < $2
+  AND p.from_at >= coalesce((SELECT max(e.from_at) FROM node_presence e WHERE e.node_no = $1 AND e.from_at < $3), '-infinity')
+UNION ALL
+SELECT 'state', s.status IN ('active', 'suspended'), s.from_at, s.to_at FROM node_state s
+WHERE s.node_no = $1 AND s.from_at < $2
+  AND s.from_at >= coalesce((SELECT max(e.from_at) FROM node_state e WHERE e.node_no = $1 AND e.from_at < $3), '-infinity')
+UNION ALL
+SELECT 'fault', false, f.from_at, f.to_at FROM fault_window f WHERE f.to_at > $3 AND f.from_at < $2
+ORDER BY from_at
+`
+
+type RecordParams struct {
+	NodeNo int32
+	Until  time.Time
+	Since  time.Time
+}
+
+type RecordRow struct {
+	Kind     string
+	Expected bool
+	FromAt   time.Time
+	ToAt     *time.Time
+}
+
+// What availability follows from, since an instant. A node's intervals of one
+// kind do not overlap, so that the last one before the instant is the only early
+// one that can reach over it.
+func (q *Queries) Record(ctx context.Context, arg RecordParams) ([]RecordRow, error) {
+	rows, err := q.db.Query(ctx, record, arg.NodeNo, arg.Until, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RecordRow
+	for rows.Next() {
+		var i RecordRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Expected,
+			&i.FromAt,
+			&i.ToAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const standingOfAll = `-- name: StandingOfAll :one
 SELECT count(*) AS nodes, COALESCE(avg(s.score), 0)::bigint AS mean, COALESCE(min(s.score), 0)::bigint AS lowest,
     COALESCE(max(s.score), 0)::bigint AS highest,
@@ -571,6 +633,45 @@ func (q *Queries) Statistics(ctx context.Context, arg StatisticsParams) (Statist
 		&i.MeanMs,
 		&i.MedianMs,
 		&i.P95Ms,
+	)
+	return i, err
+}
+
+const tally = `-- name: Tally :one
+SELECT r.last AS fault_revision, t.through, t.presence_from, t.presence_to, t.state_from, t.state_to, t.expected_us, t.online_us,
+    EXISTS (SELECT FROM fault_window f WHERE f.revision > t.fault_revision AND f.from_at < t.through) AS revised, h.at AS last_beat
+FROM fault_revision r LEFT JOIN availability_tally t ON t.node_no = $1 LEFT JOIN coordinator_heartbeat h ON h.id = 1
+`
+
+type TallyRow struct {
+	FaultRevision int64
+	Through       *time.Time
+	PresenceFrom  *time.Time
+	PresenceTo    *time.Time
+	StateFrom     *time.Time
+	StateTo       *time.Time
+	ExpectedUs    []int64
+	OnlineUs      []int64
+	Revised       bool
+	LastBeat      *time.Time
+}
+
+// What is counted up of a node, if anything, whether it is counted with all
+// fault windows that are known by now, and until when faults are on record.
+func (q *Queries) Tally(ctx context.Context, nodeNo int32) (TallyRow, error) {
+	row := q.db.QueryRow(ctx, tally, nodeNo)
+	var i TallyRow
+	err := row.Scan(
+		&i.FaultRevision,
+		&i.Through,
+		&i.PresenceFrom,
+		&i.PresenceTo,
+		&i.StateFrom,
+		&i.StateTo,
+		&i.ExpectedUs,
+		&i.OnlineUs,
+		&i.Revised,
+		&i.LastBeat,
 	)
 	return i, err
 }
