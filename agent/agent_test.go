@@ -140,7 +140,7 @@ func TestAgentFromStatusToGoodbye(t *testing.T) {
 
 	status := n.next(wire.ChannelStatus)
 	want := wire.Status{V: 1, Online: true, Run: a.recorder.run, Connection: 1,
-		BootID: "0a1b2c3d-0000-4000-8000-0000000000ff", AgentVersion: "1.2.3", State: wire.StateRunning}
+		BootID: "0a1b2c3d-0000-4000-8000-0000000000ff", AgentVersion: "1.2.3", State: wire.StateRunning, KeyEpoch: 1}
 	if got := decode[wire.Status](t, status.Payload); got != want || !status.Retained || status.QoS != 1 {
 		t.Errorf("status = %+v, want %+v, retained", got, want)
 	}

@@ -147,7 +147,7 @@ func (a *Agent) status(connection uint32, online bool) []byte {
 	return encode(wire.Status{
 		V: wire.ProtocolVersion, Online: online, Run: a.recorder.run, Connection: connection,
 		BootID: a.bootID, AgentVersion: a.config.Version, State: a.control.State(),
-		ConfigVersion: a.control.ConfigVersion(),
+		ConfigVersion: a.control.ConfigVersion(), KeyEpoch: a.keys.Newest(),
 	})
 }
 

@@ -9,9 +9,10 @@ import (
 )
 
 // TestRealAgentObeysAfterARestoredBackup takes a backup of the whole database,
-// goes on commanding and configuring a real agent, and restores the backup. The
-// agent remembers newer versions than the database, and obeys all the same: a
-// new command, and the intervals that count again.
+// goes on commanding and configuring a real agent, rotates its key, and restores
+// the backup. The agent remembers newer versions and a newer key than the
+// database. It comes back with the key before, which is replaced at once, takes
+// the intervals that count again, and obeys.
 func TestRealAgentObeysAfterARestoredBackup(t *testing.T) {
 	data := dataDir(t)
 	pg := startPostgres(t, data)
@@ -34,6 +35,10 @@ func TestRealAgentObeysAfterARestoredBackup(t *testing.T) {
 	l.restart()
 	l.awaitOnline(ctx)
 	n.command(ctx, "start", "active")
+	if out, err := l.Run(ctx, "keys", "rotate", "--all", "--data", l.Data); err != nil {
+		t.Fatal(err, out)
+	}
+	l.awaitProof(ctx, 2)
 	n.command(ctx, "stop", "inactive")
 	lost := n.configure(ctx, `{"sample_interval_seconds": 1, "publish_interval_seconds": 4}`)
 
@@ -46,6 +51,10 @@ func TestRealAgentObeysAfterARestoredBackup(t *testing.T) {
 		t.Errorf("configuration %d is not the backup's", version)
 	}
 	n.command(ctx, "start", "active")
+	l.awaitProof(ctx, 2)
+	if told := l.count("SELECT count(*) FROM event WHERE body->>'change' = 'key_back'"); told != 1 {
+		t.Errorf("it is told %d times that the key before counts again, want once", told)
+	}
 }
 
 // commanded is a node that the test commands over the API.

@@ -18,7 +18,7 @@ package wire
 //	1  rotate_key and the key of a command and its result added: an agent that does not know
 //	   the kind refuses it and keeps its key
 //	1  move and the coordinator of a command added, refused alike
-//	1  status: config_version; versions of commands and configurations follow the clock
+//	1  status: config_version, key_epoch; versions of commands and configurations follow the clock
 const ProtocolVersion = 1
 
 // Limits that both sides keep. A message beyond one of them is refused.

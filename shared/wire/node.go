@@ -15,6 +15,9 @@ type Status struct {
 	// none. One that the coordinator does not know was sent after the backup that
 	// its database was restored from.
 	ConfigVersion uint64 `json:"config_version,omitempty"`
+	// KeyEpoch is the newest that was ever in use; 0: not told. One that the
+	// coordinator does not know was agreed on after that backup.
+	KeyEpoch uint32 `json:"key_epoch,omitempty"`
 }
 
 // States of an agent, as its owner or the operator set it.

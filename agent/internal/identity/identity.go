@@ -55,6 +55,8 @@ type stored struct {
 
 	EnrolmentKey []byte    `json:"enrolment_key,omitempty"` // by which the coordinator signs; none before keys could be rotated
 	Next         *nextRoot `json:"next,omitempty"`          // of a rotation that is not confirmed
+
+	Former *formerRoot `json:"former,omitempty"` // before the last rotation, for formerFor
 }
 
 const storedVersion = 1
@@ -104,7 +106,7 @@ func (f folder) identity() (*stored, error) {
 	case s.V != storedVersion:
 		return nil, fmt.Errorf("%s has version %d, this agent reads %d", f.path(identityFile), s.V, storedVersion)
 	case len(s.Root) != len(proof.Key{}), !wire.ValidNodeID(s.NodeID), len(s.MQTT) == 0,
-		s.Next != nil && len(s.Next.Root) != len(proof.Key{}):
+		s.Next != nil && len(s.Next.Root) != len(proof.Key{}), s.Former != nil && len(s.Former.Root) != len(proof.Key{}):
 		return nil, fmt.Errorf("%s is damaged: enrol again", f.path(identityFile))
 	}
 	return s, nil

@@ -35,7 +35,7 @@ type Ring struct {
 	stored   stored
 	previous proof.Epoch // heeded until droppedAt; No 0: none
 	dropAt   time.Time
-	tryNext  bool // the next login is by the next keys: the present ones were refused
+	try      int // which of candidates the next login is by: those before it were refused
 }
 
 // OpenRing reads the keys of an enrolled node; ErrNotEnrolled without one.
@@ -62,34 +62,6 @@ func (r *Ring) Epochs() []proof.Epoch {
 	return epochs
 }
 
-// Password is what to log in with.
-func (r *Ring) Password() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.tryNext && r.stored.Next != nil {
-		return r.stored.Next.epoch().Keys.MQTTPassword
-	}
-	return r.stored.epoch().Keys.MQTTPassword
-}
-
-// Refused says that the coordinator did not take Password: the other keys are
-// tried next, if there are others.
-func (r *Ring) Refused() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tryNext = !r.tryNext && r.stored.Next != nil
-}
-
-// LoggedIn says that the coordinator took Password.
-func (r *Ring) LoggedIn() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.tryNext || r.stored.Next == nil {
-		return nil
-	}
-	return r.promote()
-}
-
 // Used says that the coordinator spoke under the keys of this epoch.
 func (r *Ring) Used(epoch uint32) error {
 	r.mu.Lock()
@@ -103,7 +75,8 @@ func (r *Ring) Used(epoch uint32) error {
 // promote makes the next keys those in use. When the disk does not take it, it
 // is true of this run, and the next run finds out again.
 func (r *Ring) promote() error {
-	r.previous, r.dropAt, r.tryNext = r.stored.epoch(), r.now().Add(previousFor), false
+	r.previous, r.dropAt, r.try = r.stored.epoch(), r.now().Add(previousFor), 0
+	r.stored.Former = &formerRoot{KeyEpoch: r.stored.KeyEpoch, Root: r.stored.Root, ReplacedAt: r.now().UTC()}
 	r.stored.KeyEpoch, r.stored.Root, r.stored.Next = r.stored.Next.KeyEpoch, r.stored.Next.Root, nil
 	if err := r.keep(&r.stored); err != nil {
 		return fmt.Errorf("keep key epoch %d: %w", r.stored.KeyEpoch, err)
@@ -164,11 +137,12 @@ func (r *Ring) Rotate(offer *wire.KeyOffer) (*wire.KeyAnswer, error) {
 	return &changed.Next.Answer, nil
 }
 
-// nextRoot is a root secret that the coordinator has not been seen to use yet.
+// nextRoot is a root secret that the coordinator has not been seen to use yet,
+// or not since it went back to the one before (fallBack).
 type nextRoot struct {
 	KeyEpoch uint32         `json:"key_epoch"`
 	Root     []byte         `json:"root"`
-	Offered  []byte         `json:"offered"` // the coordinator's half
+	Offered  []byte         `json:"offered,omitempty"` // the coordinator's half; none once it was in use
 	Answer   wire.KeyAnswer `json:"answer"`
 }
 

@@ -17,14 +17,15 @@ const (
 	changedStatus   = "status"
 	changedBoard    = "board"     // its machine says it is another board than the one that enrolled
 	changedIntruder = "intrusion" // another device tried to enrol as it
+	changedKeyBack  = "key_back"  // this database was restored from before its last rotation
 )
 
 // Changed is the body of a node event: what changed, and how the node stands
 // after it.
 type Changed struct {
-	Change string `json:"change" doc:"created, enrolled, online, offline, status, updated, deleted, board (its machine is another one than enrolled) or intrusion (another device tried to enrol as it)."`
+	Change string `json:"change" doc:"created, enrolled, online, offline, status, updated, deleted, board (its machine is another one than enrolled), intrusion (another device tried to enrol as it) or key_back (the database was restored, and knows an older key only)."`
 	Status Status `json:"status"`
-	Reason string `json:"reason,omitempty" doc:"Why it has this status; of board and intrusion, what was seen."`
+	Reason string `json:"reason,omitempty" doc:"Why it has this status; of board, intrusion and key_back, what was seen."`
 	Before Status `json:"before,omitempty" doc:"The status before; of a change of status only."`
 	Online bool   `json:"online"`
 }

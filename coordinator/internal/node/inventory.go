@@ -62,12 +62,19 @@ func tellBoard(ctx context.Context, tx db.Tx, nodeNo int32, serialHash string, n
 // for it is sent (again).
 func (s *Store) SetAgent(ctx context.Context, nodeNo int32, session uint64, status *wire.Status) error {
 	q := sqlgen.New(s.Pool)
-	live, err := q.SetAgent(ctx, sqlgen.SetAgentParams{
+	newest, err := q.SetAgent(ctx, sqlgen.SetAgentParams{
 		NodeNo: nodeNo, SessionNo: int64(session), AgentVersion: status.AgentVersion, BootID: status.BootID,
 		AgentStopped: status.State == wire.StateStopped, AgentConfig: int64(status.ConfigVersion), AtMs: s.Now().UnixMilli(),
 	})
-	if err != nil || live == 0 || !status.Online {
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && !status.Online {
+		return nil
+	} else if err != nil {
 		return err
+	}
+	if int64(status.KeyEpoch) > int64(newest) {
+		if err := s.renewOldKey(ctx, nodeNo, status.KeyEpoch); err != nil {
+			return err
+		}
 	}
 	waiting, err := q.SendAgain(ctx, nodeNo)
 	if err != nil || waiting == 0 {

@@ -132,14 +132,15 @@ SELECT n.serial_hash AS enrolled, coalesce(n.inventory ->> 'serial_hash', '')::t
 -- name: SetInventory :exec
 UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_no = $1;
 
--- name: SetAgent :execrows
+-- name: SetAgent :one
 -- An agent that knows a newer configuration than this database outlived a
 -- restored backup: what counts here is sent to it under a version above its own.
 UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
     config_session = CASE WHEN sqlc.arg(agent_config)::bigint > config_version THEN NULL ELSE config_session END,
     config_version = CASE WHEN sqlc.arg(agent_config)::bigint > config_version
         THEN GREATEST(sqlc.arg(agent_config)::bigint + 1, sqlc.arg(at_ms)::bigint) ELSE config_version END
-WHERE node_no = $1 AND session_no = $4;
+WHERE node.node_no = $1 AND session_no = $4
+RETURNING (SELECT coalesce(max(k.key_epoch), 0) FROM node_key k WHERE k.node_no = node.node_no)::integer AS key_epoch;
 
 -- name: Connect :one
 -- No row: the node was deleted after its login was checked.
@@ -343,6 +344,9 @@ WHERE node_no = $1 AND (retired_at IS NULL OR rotated);
 UPDATE node_key k SET rotate_asked_at = sqlc.arg(at)::timestamptz, offered_at = NULL FROM node n
 WHERE n.node_no = k.node_no AND n.deleted_at IS NULL AND k.retired_at IS NULL
   AND (cardinality(sqlc.arg(node_ids)::text[]) = 0 OR n.node_id = ANY(sqlc.arg(node_ids)::text[]));
+
+-- name: AskRotationOf :execrows
+UPDATE node_key SET rotate_asked_at = sqlc.arg(at)::timestamptz, offered_at = NULL WHERE node_no = $1 AND retired_at IS NULL AND rotate_asked_at IS NULL;
 
 -- name: RotationState :one
 SELECT count(*) AS nodes, count(k.rotate_asked_at) AS asked, coalesce(min(k.created_at), now())::timestamptz AS oldest,

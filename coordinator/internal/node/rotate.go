@@ -64,6 +64,35 @@ func (s *Store) RotateKeys(ctx context.Context, by audit.By, nodeIDs []string) (
 	return asked, nil
 }
 
+// renewOldKey has the key replaced of a node that went back to it, since this
+// database was restored from a backup that knows no newer one: whoever stole it
+// could use it again. It is told of once.
+func (s *Store) renewOldKey(ctx context.Context, nodeNo int32, newest uint32) error {
+	now := s.Now()
+	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		q := sqlgen.New(tx)
+		n, err := q.LockStatus(ctx, nodeNo)
+		if err != nil {
+			return err
+		}
+		asked, err := q.AskRotationOf(ctx, sqlgen.AskRotationOfParams{NodeNo: nodeNo, At: now})
+		if err != nil || asked == 0 {
+			return err // an operator asked already, or this was seen before
+		}
+		seen := fmt.Sprintf("it had key epoch %d, which this database lost in a restore: its former key counts again until it is rotated", newest)
+		c := Changed{Change: changedKeyBack, Status: Status(n.Status), Reason: seen, Online: n.Online}
+		if err := event.Publish(ctx, tx, c.event(n.NodeID, n.PoolID, now)); err != nil {
+			return err
+		}
+		by := audit.By{Actor: audit.System}
+		return audit.Write(ctx, tx, by.Record("node.ask_rotation", n.NodeID, nil, map[string]any{"lost_key_epoch": newest}).AtTime(now))
+	})
+	if err != nil {
+		return fmt.Errorf("renew the key of node %d after a restore: %w", nodeNo, err)
+	}
+	return nil
+}
+
 // Rotation tells how far the keys of the fleet are.
 func (s *Store) Rotation(ctx context.Context) (Rotation, error) {
 	r, err := sqlgen.New(s.Pool).RotationState(ctx, s.Now())

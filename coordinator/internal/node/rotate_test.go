@@ -353,3 +353,33 @@ func TestExchangeKeyLiesSealed(t *testing.T) {
 		t.Error("opens for another epoch")
 	}
 }
+
+// A restored backup brings back the key before the last rotation, with whoever
+// stole it: the node that has to use it again is told of, once, and gets another.
+func TestKeyThatARestoreBroughtBackIsReplaced(t *testing.T) {
+	r := newRotation(t)
+	session := r.connect(t, r.no)
+	says := func(epoch uint32) {
+		t.Helper()
+		err := r.SetAgent(t.Context(), r.no, session, &wire.Status{V: 1, Online: true, Connection: 1, State: wire.StateRunning, KeyEpoch: epoch})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func() int {
+		return r.count(t, "SELECT count(*) FROM event_outbox WHERE body ->> 'change' = 'key_back'")
+	}
+	says(0)
+	says(1)
+	if r.run(t); told() != 0 || len(r.sent) != 0 {
+		t.Fatalf("a key that is known is told of %d times, and %d commands are sent", told(), len(r.sent))
+	}
+	says(2)
+	says(2)
+	if r.run(t); told() != 1 || len(r.sent) != 1 || r.sent[0].Kind != wire.CommandRotateKey || r.sent[0].Key.KeyEpoch != 2 {
+		t.Errorf("an unknown key is told of %d times, sent are %+v", told(), r.sent)
+	}
+	if n := r.count(t, "SELECT count(*) FROM audit_entry WHERE target = $1 AND action = 'node.ask_rotation'", r.id); n != 1 {
+		t.Errorf("it stands %d times in the audit log, want once", n)
+	}
+}

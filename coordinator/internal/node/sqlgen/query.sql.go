@@ -213,6 +213,23 @@ func (q *Queries) AskRotation(ctx context.Context, arg AskRotationParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const askRotationOf = `-- name: AskRotationOf :execrows
+UPDATE node_key SET rotate_asked_at = $2::timestamptz, offered_at = NULL WHERE node_no = $1 AND retired_at IS NULL AND rotate_asked_at IS NULL
+`
+
+type AskRotationOfParams struct {
+	NodeNo int32
+	At     time.Time
+}
+
+func (q *Queries) AskRotationOf(ctx context.Context, arg AskRotationOfParams) (int64, error) {
+	result, err := q.db.Exec(ctx, askRotationOf, arg.NodeNo, arg.At)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const closeAllPresence = `-- name: CloseAllPresence :execrows
 UPDATE node_presence SET to_at = GREATEST($1::timestamptz, from_at + interval '1 microsecond') WHERE to_at IS NULL
 `
@@ -1740,12 +1757,13 @@ func (q *Queries) SendAgain(ctx context.Context, nodeNo int32) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const setAgent = `-- name: SetAgent :execrows
+const setAgent = `-- name: SetAgent :one
 UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
     config_session = CASE WHEN $6::bigint > config_version THEN NULL ELSE config_session END,
     config_version = CASE WHEN $6::bigint > config_version
         THEN GREATEST($6::bigint + 1, $7::bigint) ELSE config_version END
-WHERE node_no = $1 AND session_no = $4
+WHERE node.node_no = $1 AND session_no = $4
+RETURNING (SELECT coalesce(max(k.key_epoch), 0) FROM node_key k WHERE k.node_no = node.node_no)::integer AS key_epoch
 `
 
 type SetAgentParams struct {
@@ -1760,8 +1778,8 @@ type SetAgentParams struct {
 
 // An agent that knows a newer configuration than this database outlived a
 // restored backup: what counts here is sent to it under a version above its own.
-func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int64, error) {
-	result, err := q.db.Exec(ctx, setAgent,
+func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int32, error) {
+	row := q.db.QueryRow(ctx, setAgent,
 		arg.NodeNo,
 		arg.AgentVersion,
 		arg.BootID,
@@ -1770,10 +1788,9 @@ func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int64, erro
 		arg.AgentConfig,
 		arg.AtMs,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var key_epoch int32
+	err := row.Scan(&key_epoch)
+	return key_epoch, err
 }
 
 const setAgentStopped = `-- name: SetAgentStopped :exec
