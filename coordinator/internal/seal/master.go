@@ -67,7 +67,7 @@ func (s Source) Load() ([]proof.Key, error) {
 	return readMasters(s.Path)
 }
 
-// replace writes the file anew as a whole.
+// replace writes the file anew as a whole. Who calls it holds the lock.
 func (s Source) replace(masters ...proof.Key) error {
 	file, err := writeMasters(filepath.Dir(s.Path), masters)
 	if err != nil {

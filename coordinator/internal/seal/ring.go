@@ -56,36 +56,61 @@ func (r *Ring) Sealing() (proof.Key, error) {
 // RunOnce takes over what changed in the source or the database. Keys that
 // nothing is sealed under any more it forgets, in the file too.
 func (r *Ring) RunOnce(ctx context.Context) error {
-	masters, err := r.source.Load()
+	masters, key, state, err := r.look(ctx)
 	if err != nil {
 		return err
-	}
-	q := sqlgen.New(r.pool)
-	state, err := q.State(ctx)
-	if err != nil {
-		return fmt.Errorf("read which master key seals: %w", err)
-	}
-	sealing := idOf(masters[0])
-	switch {
-	case state.Resealing:
-		sealing = byte(*state.NextID)
-	case state.SealingID != nil:
-		sealing = byte(*state.SealingID)
-	}
-	key, found := withID(masters, sealing)
-	if !found {
-		return ErrLacksKey
 	}
 	if rotated := state.SealingID != nil && state.NextID == nil; rotated && len(masters) > 1 {
 		masters = []proof.Key{key}
 		if r.source.Path != "" {
-			if err := r.source.replace(key); err != nil {
+			if err := r.forget(ctx, key); err != nil {
 				return fmt.Errorf("the old master key is not used any more, and stays in the file: %w", err)
 			}
 		}
 	}
+	sealing := idOf(key)
 	r.Box.use(sealing, masters)
-	return q.PutHolder(ctx, sqlgen.PutHolderParams{HolderID: r.holder, Name: r.name, Opens: ids(masters), Seals: int16(sealing)})
+	return sqlgen.New(r.pool).PutHolder(ctx, sqlgen.PutHolderParams{HolderID: r.holder, Name: r.name, Opens: ids(masters), Seals: int16(sealing)})
+}
+
+// looks is how often a program looks whose key is not there: a whole rotation
+// may end between its looks at the file and at the database.
+const looks = 3
+
+// look gives the keys of the source and which of them the database says seals.
+func (r *Ring) look(ctx context.Context) (masters []proof.Key, key proof.Key, state sqlgen.StateRow, err error) {
+	for range looks {
+		if masters, err = r.source.Load(); err != nil {
+			return nil, key, state, err
+		}
+		if state, err = sqlgen.New(r.pool).State(ctx); err != nil {
+			return nil, key, state, fmt.Errorf("read which master key seals: %w", err)
+		}
+		sealing := idOf(masters[0])
+		switch {
+		case state.Resealing:
+			sealing = byte(*state.NextID)
+		case state.SealingID != nil:
+			sealing = byte(*state.SealingID)
+		}
+		var found bool
+		if key, found = withID(masters, sealing); found {
+			return masters, key, state, nil
+		}
+	}
+	return nil, key, state, ErrLacksKey
+}
+
+// forget leaves the one key in the file, unless the next rotation has begun
+// since: its key stands there by now.
+func (r *Ring) forget(ctx context.Context, key proof.Key) error {
+	return r.source.locked(func() error {
+		state, err := sqlgen.New(r.pool).State(ctx)
+		if err != nil || state.NextID != nil || state.SealingID == nil || byte(*state.SealingID) != idOf(key) {
+			return err
+		}
+		return r.source.replace(key)
+	})
 }
 
 // Close takes this program off the list of those that run.

@@ -98,15 +98,23 @@ func (r Rotation) begin(ctx context.Context) (id byte, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := q.BeginRotation(ctx, sqlgen.BeginRotationParams{SealingID: pointer(idOf(present)), NextID: pointer(idOf(next))}); err != nil {
+	name := func() error {
+		return q.BeginRotation(ctx, sqlgen.BeginRotationParams{SealingID: pointer(idOf(present)), NextID: pointer(idOf(next))})
+	}
+	path := r.Ring.source.Path
+	if path == "" {
+		return idOf(next), name()
+	}
+	err = r.Ring.source.locked(func() error {
+		if err := name(); err != nil {
+			return err
+		}
+		return r.Ring.source.replace(present, next)
+	})
+	if err != nil {
 		return 0, err
 	}
-	if r.Ring.source.Path != "" {
-		if err := r.Ring.source.replace(present, next); err != nil {
-			return 0, err
-		}
-		r.Tell("a new master key stands in " + r.Ring.source.Path + " beside the old one")
-	}
+	r.Tell("a new master key stands in " + path + " beside the old one")
 	return idOf(next), nil
 }
 

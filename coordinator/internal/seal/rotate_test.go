@@ -86,7 +86,13 @@ func random40() ([]byte, error) { return bytes.Repeat([]byte("x"), 40), nil }
 func (f *fleet) rotate(ctx context.Context, tell func(string)) error {
 	r := f.ring(f.file)
 	defer func() { f.must(r.Close(f.Context())) }()
-	return Rotation{Ring: r, Tables: []Table{SecretTable()}, By: audit.By{Actor: audit.CLI}, Tell: tell, poll: time.Millisecond}.Run(ctx)
+	rotation := f.rotation(r)
+	rotation.Tell = tell
+	return rotation.Run(ctx)
+}
+
+func (f *fleet) rotation(r *Ring) Rotation {
+	return Rotation{Ring: r, Tables: []Table{SecretTable()}, By: audit.By{Actor: audit.CLI}, Tell: func(string) {}, poll: time.Millisecond}
 }
 
 // wantRotated wants that all lies under the one key of the file, and that old
