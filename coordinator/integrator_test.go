@@ -175,7 +175,8 @@ func TestSummariesArePublishedWhenTheyChange(t *testing.T) {
 	var published []string
 	var refuse error
 	s := &summaries{
-		read: func(context.Context) ([]pool.Summary, error) { return now, nil },
+		read:    func(context.Context) ([]pool.Summary, error) { return now, nil },
+		deleted: func(context.Context) ([]string, error) { return []string{"pool_gone"}, nil },
 		publish: func(topic string, payload []byte, qos byte, retain bool) error {
 			if !retain || qos != 1 {
 				t.Errorf("%s: retain %t, QoS %d", topic, retain, qos)
@@ -201,7 +202,10 @@ func TestSummariesArePublishedWhenTheyChange(t *testing.T) {
 			}
 		}
 	}
-	run("lucid/v1/pools/pool_a/summary ...", "lucid/v1/pools/pool_b/summary ...")
+	refuse = errors.New("closed") // whoever led before left a summary that is to be taken back
+	run()
+	refuse = nil
+	run("lucid/v1/pools/pool_gone/summary", "lucid/v1/pools/pool_a/summary ...", "lucid/v1/pools/pool_b/summary ...")
 	now[0].At = time.Unix(2, 0)
 	run()
 	now[0].NodeCount, refuse = 2, errors.New("closed")

@@ -20,6 +20,7 @@ const (
 // for one goroutine of the leader.
 type summaries struct {
 	read    func(context.Context) ([]pool.Summary, error)
+	deleted func(context.Context) ([]string, error) // ids of pools
 	publish func(topic string, payload []byte, qos byte, retain bool) error
 	told    map[string]pool.Summary
 }
@@ -32,6 +33,9 @@ func (s *summaries) RunOnce(ctx context.Context) error {
 		return err
 	}
 	if s.told == nil {
+		if err := s.sweep(ctx); err != nil {
+			return err
+		}
 		s.told = map[string]pool.Summary{}
 	}
 	live := make(map[string]bool, len(now))
@@ -53,16 +57,39 @@ func (s *summaries) RunOnce(ctx context.Context) error {
 		if live[id] {
 			continue
 		}
-		if err := s.publish(wire.PoolSummaryTopic(id), nil, 1, true); err != nil { // an empty retained message removes it
-			return fmt.Errorf("take back the summary of %s: %w", id, err)
+		if err := s.takeBack(id); err != nil {
+			return err
 		}
 		delete(s.told, id)
 	}
 	return nil
 }
 
+// sweep takes back what a leader before this one may have left at a broker that
+// is not its own: it ended before it took back what was deleted, or a pool was
+// deleted while nobody led.
+func (s *summaries) sweep(ctx context.Context) error {
+	ids, err := s.deleted(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.takeBack(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *summaries) takeBack(poolID string) error {
+	if err := s.publish(wire.PoolSummaryTopic(poolID), nil, 1, true); err != nil { // an empty retained message removes it
+		return fmt.Errorf("take back the summary of %s: %w", poolID, err)
+	}
+	return nil
+}
+
 func (c *Coordinator) publishSummaries() func(context.Context) error {
-	s := &summaries{read: c.Pools.Summaries, publish: c.broker.Publish}
+	s := &summaries{read: c.Pools.Summaries, deleted: c.Pools.Deleted, publish: c.broker.Publish}
 	return c.whileServing(s.RunOnce)
 }
 

@@ -14,7 +14,7 @@ type deadLettersListCmd struct {
 	paging
 	Node    string `help:"Only of this node."`
 	Channel string `help:"Only of this channel: status, info, metrics or command/result."`
-	Reason  string `help:"Only with this reason: malformed, time, conflict, overlap, database or unknown."`
+	Reason  string `help:"Only with this reason: malformed, time, conflict, overlap, runs, database or unknown."`
 }
 
 // Run lists dead letters.

@@ -26,7 +26,7 @@ type letterInput struct {
 	Cursor  string `query:"cursor" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; filters must stay as they were."`
 	NodeID  string `query:"node_id" pattern:"^(node_[a-zA-Z0-9_-]+)?$" patternDescription:"a node's id" maxLength:"64" doc:"Only of this node."`
 	Channel string `query:"channel" enum:"status,info,metrics,command/result" doc:"Only of this channel."`
-	Reason  string `query:"reason" enum:"malformed,time,conflict,overlap,database,unknown" doc:"Only with this reason."`
+	Reason  string `query:"reason" enum:"malformed,time,conflict,overlap,runs,database,unknown" doc:"Only with this reason."`
 }
 
 type deadLetterListBody struct {
@@ -39,7 +39,7 @@ type deadLetterBody struct {
 	NodeID     *string   `json:"node_id" doc:"null when the sender is not known any more."`
 	ReceivedAt time.Time `json:"received_at"`
 	Channel    string    `json:"channel"`
-	Reason     string    `json:"reason" enum:"malformed,time,conflict,overlap,database,unknown" doc:"malformed: not what the channel carries; time: too old or in the future; conflict: other samples are stored under its numbers; overlap: some of its samples are stored; database: refused by it; unknown: kept by an older version."`
+	Reason     string    `json:"reason" enum:"malformed,time,conflict,overlap,runs,database,unknown" doc:"malformed: not what the channel carries; time: too old or in the future; conflict: other samples are stored under its numbers; overlap: some of its samples are stored; runs: of a run that the node began after 500 others in 24 hours; database: refused by it; unknown: kept by an older version."`
 	Detail     string    `json:"detail" doc:"The reason in full."`
 	SizeBytes  int32     `json:"size_bytes" doc:"Of the whole message."`
 	Payload    string    `json:"payload" doc:"Its first 4,096 bytes; what is not UTF-8 is shown as U+FFFD."`

@@ -175,6 +175,9 @@ ORDER BY scaling_no DESC LIMIT sqlc.arg(most);
 -- name: ForgetScalings :exec
 DELETE FROM pool_scaling WHERE checked_at < sqlc.arg(before)::timestamptz;
 
+-- name: DeletedPools :many
+SELECT pool_id FROM pool WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT sqlc.arg(most);
+
 -- name: Summaries :many
 -- How each live pool is, in short.
 SELECT p.pool_id, p.name, p.max_nodes, p.node_count, m.online, m.working, m.standby, m.score, m.warnings, m.criticals,

@@ -50,3 +50,15 @@ func (s *Store) Summaries(ctx context.Context) ([]Summary, error) {
 	}
 	return list, nil
 }
+
+// maxDeleted is how many of the pools deleted last are named.
+const maxDeleted = 1000
+
+// Deleted gives the ids of the pools that were deleted, the newest first.
+func (s *Store) Deleted(ctx context.Context) ([]string, error) {
+	ids, err := sqlgen.New(s.pool).DeletedPools(ctx, maxDeleted)
+	if err != nil {
+		return nil, fmt.Errorf("read deleted pools: %w", err)
+	}
+	return ids, nil
+}

@@ -106,7 +106,7 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	var p sqlgen.InsertRunsParams
+	p := sqlgen.InsertRunsParams{Most: maxRunsADay}
 	// In one order everywhere, so that two coordinators do not deadlock.
 	for _, nodeNo := range slices.Sorted(maps.Keys(missing)) {
 		b := a.group[missing[nodeNo]]
@@ -115,6 +115,7 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 		p.LastAts = append(p.LastAts, b.messages[0].newest())
 		p.StartedAt = b.messages[0].received
 	}
+	p.Since = p.StartedAt.Add(-day)
 	q := sqlgen.New(tx)
 	if err := q.InsertRuns(ctx, p); err != nil {
 		return err
@@ -162,7 +163,8 @@ func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, before []*
 		return dead, nil
 	}
 	if h.runNo == 0 {
-		return 0, fmt.Errorf("run %s of %s is neither new nor there", m.run, m.nodeID)
+		m.kind, m.reason = reasonRuns, fmt.Sprintf("run %s is not taken: the node has begun %d others in 24 hours", m.run, maxRunsADay)
+		return dead, nil
 	}
 	first, last := m.metrics.FirstSeq(), m.metrics.LastSeq()
 	switch place(h.lastSeq, first, last) {

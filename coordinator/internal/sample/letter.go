@@ -87,7 +87,7 @@ type Letter struct {
 	NodeID     *string // nil when the sender is not known any more
 	ReceivedAt time.Time
 	Channel    string
-	Kind       string // malformed, time, conflict, overlap, database; unknown for old ones
+	Kind       string // malformed, time, conflict, overlap, runs, database; unknown for old ones
 	Reason     string // the same, in full
 	SizeBytes  int32  // of the message
 	Payload    []byte // its beginning

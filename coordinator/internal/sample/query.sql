@@ -5,8 +5,11 @@ SELECT run_no, last_seq, chain, chain_known FROM node_run WHERE node_no = $1 AND
 SELECT digest FROM sample WHERE node_no = $1 AND at = $2 AND run_no = $3 AND seq = $4;
 
 -- name: InsertRuns :exec
+-- Leaves out the runs of nodes that have begun too many since a moment.
 INSERT INTO node_run (node_no, run_id, last_at, started_at)
-SELECT unnest(@node_nos::integer[]), unnest(@run_ids::uuid[]), unnest(@last_ats::timestamptz[]), @started_at::timestamptz
+SELECT u.node_no, u.run_id, u.last_at, @started_at::timestamptz
+FROM (SELECT unnest(@node_nos::integer[]) AS node_no, unnest(@run_ids::uuid[]) AS run_id, unnest(@last_ats::timestamptz[]) AS last_at) u
+WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.started_at > @since::timestamptz) < @most::bigint
 ON CONFLICT (node_no, run_id) DO NOTHING;
 
 -- name: LockRuns :many
@@ -62,10 +65,18 @@ RETURNING l.node_no;
 
 -- name: ListChanged :many
 -- Runs with samples that the rollups do not know of.
-SELECT run_no, node_no, last_seq, last_at, 
+SELECT run_no, node_no, marked_seq, last_seq, last_at,
     greatest(CASE WHEN changed_seq = last_seq THEN changed_from END, @not_before::timestamptz)::timestamptz AS from_at
 FROM node_run WHERE run_no > @after AND last_seq > marked_seq
 ORDER BY run_no LIMIT @most;
+
+-- name: ListHours :many
+-- The oldest and the newest sample of runs that the rollups do not know of, in each hour that has any.
+SELECT u.node_no::integer AS node_no, min(s.at)::timestamptz AS from_at, max(s.at)::timestamptz AS last_at
+FROM (SELECT unnest(@run_nos::bigint[]) AS run_no, unnest(@node_nos::integer[]) AS node_no, unnest(@marked_seqs::bigint[]) AS marked_seq,
+    unnest(@from_ats::timestamptz[]) AS from_at, unnest(@last_ats::timestamptz[]) AS last_at) u
+JOIN sample s ON s.node_no = u.node_no AND s.at BETWEEN u.from_at AND u.last_at AND s.run_no = u.run_no AND s.seq > u.marked_seq
+GROUP BY u.run_no, u.node_no, date_bin('1 hour', s.at, '1970-01-01 00:00+00');
 
 -- name: MarkRuns :exec
 -- A run that is being written to is left for the next time: nobody waits. One

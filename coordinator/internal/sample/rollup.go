@@ -75,10 +75,12 @@ func (s *Store) markSome(ctx context.Context, tx db.Tx, after int64) (last int64
 		return 0, err
 	}
 	var mark sqlgen.MarkRunsParams
-	list := make([]changed, len(runs))
-	for i, r := range runs {
+	for _, r := range runs {
 		mark.RunNos, mark.LastSeqs = append(mark.RunNos, r.RunNo), append(mark.LastSeqs, r.LastSeq)
-		list[i] = changed{nodeNo: r.NodeNo, from: r.FromAt, last: r.LastAt}
+	}
+	list, err := changesOf(ctx, q, runs)
+	if err != nil {
+		return 0, err
 	}
 	var add sqlgen.AddDueParams
 	for _, g := range Granularities() {
@@ -91,6 +93,34 @@ func (s *Store) markSome(ctx context.Context, tx db.Tx, after int64) (last int64
 	}
 	// Last, because it locks rows that ingest writes to.
 	return runs[len(runs)-1].RunNo, q.MarkRuns(ctx, mark)
+}
+
+// wide is a span of a run that is looked at more closely: two samples at its ends
+// would make all that lies between them due, which may have been counted long
+// ago.
+const wide = 2 * time.Hour
+
+// changesOf tells where in time the runs have samples that the rollups do not
+// know of: by the hour, where the span is wide.
+func changesOf(ctx context.Context, q *sqlgen.Queries, runs []sqlgen.ListChangedRow) (list []changed, err error) {
+	var ask sqlgen.ListHoursParams
+	for _, r := range runs {
+		c := changed{nodeNo: r.NodeNo, from: r.FromAt, last: r.LastAt}
+		if c.last.Sub(c.from) < wide {
+			list = append(list, c)
+			continue
+		}
+		ask.RunNos, ask.NodeNos, ask.MarkedSeqs = append(ask.RunNos, r.RunNo), append(ask.NodeNos, r.NodeNo), append(ask.MarkedSeqs, r.MarkedSeq)
+		ask.FromAts, ask.LastAts = append(ask.FromAts, c.from), append(ask.LastAts, c.last)
+	}
+	if len(ask.RunNos) == 0 {
+		return list, nil
+	}
+	hours, err := q.ListHours(ctx, ask)
+	for _, h := range hours {
+		list = append(list, changed{nodeNo: h.NodeNo, from: h.FromAt, last: h.LastAt})
+	}
+	return list, err
 }
 
 func addDue(add *sqlgen.AddDueParams, g Granularity, nodeNo int32, due span.Set) {

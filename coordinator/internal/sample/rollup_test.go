@@ -92,6 +92,30 @@ func TestLateAndNewSamplesTogether(t *testing.T) {
 	wantExact(t, pool, now, "together")
 }
 
+// Two samples that lie days apart make only their own buckets due, and not what
+// lies between them.
+func TestFarApartSamplesMakeOnlyTheirHoursDue(t *testing.T) {
+	pool := dbtest.New(t)
+	now := noon.Add(2 * time.Hour)
+	store := NewStore(Config{Pool: pool, Now: func() time.Time { return now }})
+	in := run(t, IngestConfig{Store: store})
+	node, id := newNode(t, pool, "apart"), wire.NewRunID()
+	at := func(seq uint64, ago time.Duration) wire.Sample { return sampleAt(seq, noon.Add(-ago)) }
+	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: id, Samples: []wire.Sample{at(1, 6*day), at(2, 0)}}))
+	rollUp(t, store)
+	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: id, Samples: []wire.Sample{at(3, 5*day), at(4, 10*time.Minute)}}))
+	if err := store.markDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for seconds, want := range map[int]string{60: "00:02:00", 3600: "02:00:00"} {
+		if got := value[string](t, pool, "SELECT sum(to_at - from_at)::text FROM sample_due WHERE seconds = $1", seconds); got != want {
+			t.Errorf("buckets of %d s: %s are due, want %s", seconds, got, want)
+		}
+	}
+	rollUp(t, store)
+	wantExact(t, pool, now, "apart")
+}
+
 // A bucket that is not over has no rollup; it gets one when it is, without a
 // further sample.
 func TestOpenBucketsWait(t *testing.T) {

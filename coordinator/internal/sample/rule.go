@@ -50,11 +50,17 @@ func checkTimes(samples []wire.Sample, now time.Time, retention time.Duration) s
 	return ""
 }
 
+// maxRunsADay is how many starts a node may have in 24 hours: one each three
+// minutes. A row of each is kept for as long as its samples are, so that whoever
+// draws a run id for each message would fill the table.
+const maxRunsADay = 500
+
 // Reasons of dead letters, as counted. The letter itself says more.
 const (
 	reasonMalformed = "malformed"
 	reasonTime      = "time"
 	reasonConflict  = "conflict"
 	reasonOverlap   = "overlap"
+	reasonRuns      = "runs"     // of a run beyond maxRunsADay
 	reasonDatabase  = "database" // Postgres refuses this message, and no other
 )

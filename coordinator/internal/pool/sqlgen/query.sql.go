@@ -62,6 +62,30 @@ func (q *Queries) DeletePool(ctx context.Context, arg DeletePoolParams) error {
 	return err
 }
 
+const deletedPools = `-- name: DeletedPools :many
+SELECT pool_id FROM pool WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT $1
+`
+
+func (q *Queries) DeletedPools(ctx context.Context, most int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, deletedPools, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var pool_id string
+		if err := rows.Scan(&pool_id); err != nil {
+			return nil, err
+		}
+		items = append(items, pool_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const fleetNodes = `-- name: FleetNodes :many
 SELECT status, node_type, online, count(*) AS nodes, (count(*) FILTER (WHERE pool_no IS NULL)) AS outside,
     sum(poot_score)::bigint AS score

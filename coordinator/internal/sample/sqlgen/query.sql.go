@@ -162,23 +162,30 @@ func (q *Queries) InsertLetter(ctx context.Context, arg InsertLetterParams) erro
 
 const insertRuns = `-- name: InsertRuns :exec
 INSERT INTO node_run (node_no, run_id, last_at, started_at)
-SELECT unnest($1::integer[]), unnest($2::uuid[]), unnest($3::timestamptz[]), $4::timestamptz
+SELECT u.node_no, u.run_id, u.last_at, $1::timestamptz
+FROM (SELECT unnest($2::integer[]) AS node_no, unnest($3::uuid[]) AS run_id, unnest($4::timestamptz[]) AS last_at) u
+WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.started_at > $5::timestamptz) < $6::bigint
 ON CONFLICT (node_no, run_id) DO NOTHING
 `
 
 type InsertRunsParams struct {
+	StartedAt time.Time
 	NodeNos   []int32
 	RunIds    []uuid.UUID
 	LastAts   []time.Time
-	StartedAt time.Time
+	Since     time.Time
+	Most      int64
 }
 
+// Leaves out the runs of nodes that have begun too many since a moment.
 func (q *Queries) InsertRuns(ctx context.Context, arg InsertRunsParams) error {
 	_, err := q.db.Exec(ctx, insertRuns,
+		arg.StartedAt,
 		arg.NodeNos,
 		arg.RunIds,
 		arg.LastAts,
-		arg.StartedAt,
+		arg.Since,
+		arg.Most,
 	)
 	return err
 }
@@ -201,7 +208,7 @@ func (q *Queries) Latest(ctx context.Context, nodeNo int32) (LatestRow, error) {
 }
 
 const listChanged = `-- name: ListChanged :many
-SELECT run_no, node_no, last_seq, last_at, 
+SELECT run_no, node_no, marked_seq, last_seq, last_at,
     greatest(CASE WHEN changed_seq = last_seq THEN changed_from END, $1::timestamptz)::timestamptz AS from_at
 FROM node_run WHERE run_no > $2 AND last_seq > marked_seq
 ORDER BY run_no LIMIT $3
@@ -214,11 +221,12 @@ type ListChangedParams struct {
 }
 
 type ListChangedRow struct {
-	RunNo   int64
-	NodeNo  int32
-	LastSeq int64
-	LastAt  time.Time
-	FromAt  time.Time
+	RunNo     int64
+	NodeNo    int32
+	MarkedSeq int64
+	LastSeq   int64
+	LastAt    time.Time
+	FromAt    time.Time
 }
 
 // Runs with samples that the rollups do not know of.
@@ -234,10 +242,60 @@ func (q *Queries) ListChanged(ctx context.Context, arg ListChangedParams) ([]Lis
 		if err := rows.Scan(
 			&i.RunNo,
 			&i.NodeNo,
+			&i.MarkedSeq,
 			&i.LastSeq,
 			&i.LastAt,
 			&i.FromAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listHours = `-- name: ListHours :many
+SELECT u.node_no::integer AS node_no, min(s.at)::timestamptz AS from_at, max(s.at)::timestamptz AS last_at
+FROM (SELECT unnest($1::bigint[]) AS run_no, unnest($2::integer[]) AS node_no, unnest($3::bigint[]) AS marked_seq,
+    unnest($4::timestamptz[]) AS from_at, unnest($5::timestamptz[]) AS last_at) u
+JOIN sample s ON s.node_no = u.node_no AND s.at BETWEEN u.from_at AND u.last_at AND s.run_no = u.run_no AND s.seq > u.marked_seq
+GROUP BY u.run_no, u.node_no, date_bin('1 hour', s.at, '1970-01-01 00:00+00')
+`
+
+type ListHoursParams struct {
+	RunNos     []int64
+	NodeNos    []int32
+	MarkedSeqs []int64
+	FromAts    []time.Time
+	LastAts    []time.Time
+}
+
+type ListHoursRow struct {
+	NodeNo int32
+	FromAt time.Time
+	LastAt time.Time
+}
+
+// The oldest and the newest sample of runs that the rollups do not know of, in each hour that has any.
+func (q *Queries) ListHours(ctx context.Context, arg ListHoursParams) ([]ListHoursRow, error) {
+	rows, err := q.db.Query(ctx, listHours,
+		arg.RunNos,
+		arg.NodeNos,
+		arg.MarkedSeqs,
+		arg.FromAts,
+		arg.LastAts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListHoursRow
+	for rows.Next() {
+		var i ListHoursRow
+		if err := rows.Scan(&i.NodeNo, &i.FromAt, &i.LastAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
