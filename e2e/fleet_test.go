@@ -62,7 +62,8 @@ func (l *lab) check(f *fleet.Fleet) *fleet.Report {
 func TestFleet(t *testing.T) {
 	l := start(t, harness.Options{Args: []string{"--epoch", "10s", "--poot-interval", "2s"}, Env: []string{"LUCID_POOT_DIFFICULTY=8"}})
 	cheats := map[fleet.Kind]int{
-		fleet.Clone: 2, fleet.Relay: 2, fleet.Shared: 3, fleet.Replay: 2, fleet.Alter: 2, fleet.Copy: 2, fleet.Clock: 2, fleet.Sybil: 4,
+		fleet.Clone: 2, fleet.Relay: 2, fleet.Shared: 3, fleet.Spread: 3, fleet.Pad: 3, fleet.Skip: 3, fleet.Replay: 2, fleet.Alter: 2,
+		fleet.Copy: 2, fleet.Clock: 2, fleet.Sybil: 4,
 	}
 	interval := time.Duration(float64(*fleetNodes) / *fleetRate * float64(time.Second))
 	f := l.newFleet(fleet.Config{

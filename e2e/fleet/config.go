@@ -14,7 +14,7 @@ import (
 type Config struct {
 	API       API
 	File      harness.EnrollFile // EnrolmentKey is checked when it is there; the token is not used
-	Pool      string             // that the nodes join; "" leaves it to the coordinator
+	Pools     []string           // that the nodes of a kind join in turns; none leaves it to the coordinator
 	PlainAddr string             // MQTT without TLS; "" speaks TLS with the addresses of the enrolment
 
 	Nodes    int

@@ -53,7 +53,7 @@ func (f *Fleet) enrolMany(ctx context.Context) error {
 	began := time.Now()
 	kinds := assign(f.config.Nodes, f.config.Cheats)
 	f.machines = make([]*machine, len(kinds))
-	e := enroller{fleet: f, api: f.config.API.open(f.config.EnrolAtOnce)}
+	e := enroller{fleet: f, api: f.config.API.open(f.config.EnrolAtOnce), pools: takeTurns(kinds, f.config.Pools)}
 	var next, done atomic.Int64
 	one := func() {
 		i := int(next.Add(1)) - 1
@@ -89,9 +89,23 @@ func (f *Fleet) enrolMany(ctx context.Context) error {
 	return nil
 }
 
+// takeTurns gives each node its pool: the nodes of a kind go from one to the next,
+// so that a machine's identities are spread.
+func takeTurns(kinds []Kind, pools []string) []string {
+	all, turn := make([]string, len(kinds)), map[Kind]int{}
+	for i, k := range kinds {
+		if len(pools) > 0 {
+			all[i] = pools[turn[k]%len(pools)]
+			turn[k]++
+		}
+	}
+	return all
+}
+
 type enroller struct {
 	fleet *Fleet
 	api   *caller
+	pools []string     // by index; "" leaves it to the coordinator
 	roots sync.Map     // PEM of a CA -> *x509.CertPool: one for the whole fleet
 	own   atomic.Int64 // nanoseconds of our own work
 }
@@ -106,8 +120,8 @@ func (e *enroller) enrol(ctx context.Context, index int, kind Kind) (*machine, e
 		} `json:"enrolment"`
 	}
 	wanted := map[string]any{"name": fmt.Sprintf("sim-%x-%05d", e.fleet.name, index), "node_type": "worker"}
-	if config.Pool != "" {
-		wanted["initial_pool_id"] = config.Pool
+	if e.pools[index] != "" {
+		wanted["initial_pool_id"] = e.pools[index]
 	}
 	if err := e.api.post(ctx, nodesPath, wanted, &created); err != nil {
 		return nil, err
@@ -116,8 +130,8 @@ func (e *enroller) enrol(ctx context.Context, index int, kind Kind) (*machine, e
 		return nil, errors.New("the answer to a new node has no token")
 	}
 	m := &machine{kind: kind, model: models[rand.New(rand.NewPCG(config.Seed, uint64(index))).IntN(len(models))]}
-	if kind == Relay || kind.oneMachine() {
-		m.model = cheatModel
+	if declared, other := kind.declared(); other {
+		m.model = declared
 	}
 	file := config.File
 	file.Token, file.PayoutAddress = created.Enrolment.Token, ""

@@ -15,8 +15,9 @@ const (
 	Clone  Kind = "clone"  // cloned key: two machines live with one identity
 	Relay  Kind = "relay"  // answers come faster than the declared model can solve
 	Shared Kind = "shared" // many nodes are one machine: one boot id, one solver, one series
-	Pad    Kind = "pad"    // as shared, with a boot and a series each, and every answer takes as long
-	Skip   Kind = "skip"   // as pad, but without padding and silent when many are asked at once
+	Spread Kind = "spread" // as shared, with a boot and a series each
+	Pad    Kind = "pad"    // as spread, and every answer takes as long
+	Skip   Kind = "skip"   // as spread, and silent when many are asked at once
 	Replay Kind = "replay" // every challenge is answered with the first answer
 	Alter  Kind = "alter"  // altered telemetry: the running hash is of other messages than were sent
 	Copy   Kind = "copy"   // metrics copied from an honest node
@@ -32,7 +33,8 @@ var cheats = []struct {
 	{Clone, "two machines with one key"},
 	{Relay, "answers faster than its model can"},
 	{Shared, "one machine poses as all of them"},
-	{Pad, "one machine poses as all, each with a boot of its own, and pads its answers"},
+	{Spread, "the same, each with a boot of its own"},
+	{Pad, "the same, and pads its answers"},
 	{Skip, "the same without padding, silent in cohorts"},
 	{Replay, "answers every challenge with its first answer"},
 	{Alter, "its running hash is of other telemetry than it sent"},
@@ -42,7 +44,7 @@ var cheats = []struct {
 }
 
 // oneMachine reports whether all nodes of the kind are solved for by one machine.
-func (k Kind) oneMachine() bool { return k == Shared || k == Pad || k == Skip }
+func (k Kind) oneMachine() bool { return k == Shared || k == Spread || k == Pad || k == Skip }
 
 func (k Kind) known() bool { return slices.Contains(allKinds(), k) }
 

@@ -34,10 +34,10 @@ type node struct {
 	acked      uint64 // sequence number of the last acknowledged message
 	chain      [32]byte
 
-	stopped     bool   // by a command
-	version     uint64 // of the last command
-	firstAnswer []byte // what Replay answers with
-	longest     int64  // milliseconds that Skip ever had to answer
+	stopped     bool          // by a command
+	version     uint64        // of the last command
+	firstAnswer []byte        // what Replay answers with
+	longest     time.Duration // that it ever had to answer
 	answered    int
 	answers     chan answer
 }

@@ -160,12 +160,28 @@ func TestClockCheatLiesOfItsBoot(t *testing.T) {
 func TestSkippedCohorts(t *testing.T) {
 	n := new(node)
 	for i, c := range []struct {
-		givenMs int64
-		want    bool
-	}{{2000, false}, {2500, false}, {2000, true}, {2500, false}} {
-		if got := n.inCohort(&proof.Challenge{IssuedMs: 7, DeadlineMs: 7 + c.givenMs}); got != c.want {
-			t.Errorf("challenge %d of %d ms: a cohort %v", i, c.givenMs, got)
+		given time.Duration
+		want  bool
+	}{{2 * time.Second, false}, {2500 * time.Millisecond, false}, {2 * time.Second, true}, {2500 * time.Millisecond, false}} {
+		if got := n.inCohort(c.given); got != c.want {
+			t.Errorf("challenge %d of %s: a cohort %v", i, c.given, got)
 		}
+	}
+}
+
+// The identities of one machine are spread, however they stand among the others.
+func TestPoolsInTurns(t *testing.T) {
+	kinds := assign(6, map[Kind]int{Relay: 1, Spread: 2})
+	pools := takeTurns(kinds, []string{"a", "b"})
+	of := map[Kind][]string{}
+	for i, k := range kinds {
+		of[k] = append(of[k], pools[i])
+	}
+	if !slices.Equal(of[Spread], []string{"a", "b"}) || !slices.Equal(of[Honest], []string{"a", "b", "a"}) {
+		t.Errorf("%v", of)
+	}
+	if none := takeTurns(kinds, nil); !slices.Equal(none, make([]string, 6)) {
+		t.Errorf("no pool named: %q", none)
 	}
 }
 

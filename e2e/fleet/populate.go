@@ -26,9 +26,10 @@ func newBoot(at time.Time) boot { return boot{id: [16]byte(newID()), at: at} }
 // populate gives every machine a node that lives on it; a cloned one has two.
 func (f *Fleet) populate() (all []*node) {
 	groups := map[Kind]*group{Sybil: {seed: f.config.Seed ^ 0x5b11}}
-	for _, kind := range []Kind{Shared, Pad, Skip} {
+	for _, kind := range []Kind{Shared, Spread, Pad, Skip} {
+		declared, _ := kind.declared()
 		groups[kind] = &group{
-			solver: make(chan struct{}, 1), boot: newBoot(f.series.Add(-time.Hour)), seed: f.config.Seed ^ 0x5ead, model: cheatModel,
+			solver: make(chan struct{}, 1), boot: newBoot(f.series.Add(-time.Hour)), seed: f.config.Seed ^ 0x5ead, model: declared,
 		}
 	}
 	copied := f.honestSeed()

@@ -16,6 +16,7 @@ type answer struct {
 	canonical []byte
 	challenge *proof.Challenge
 	solutions []uint64
+	notBefore time.Duration // since the challenge came
 }
 
 // challenged solves a challenge beside the node.
@@ -33,29 +34,33 @@ func (s *session) challenged(payload []byte) {
 	if err != nil || challenge.NodeID != n.nodeID || challenge.KeyEpoch != n.keyEpoch {
 		return
 	}
-	if n.kind == Skip && n.inCohort(challenge) {
+	given := time.Duration(challenge.DeadlineMs-challenge.IssuedMs) * time.Millisecond
+	if n.inCohort(given) && n.kind == Skip {
 		return
 	}
-	go n.solve(answer{session: s, canonical: message.Bytes, challenge: challenge}, time.Now())
+	a := answer{session: s, canonical: message.Bytes, challenge: challenge}
+	if n.kind == Pad {
+		a.notBefore = min(padTo, n.longest*3/5)
+	}
+	go n.solve(a, time.Now(), given)
 }
 
 // inCohort guesses by the time that is given: cohorts have less.
-func (n *node) inCohort(c *proof.Challenge) bool {
-	given := c.DeadlineMs - c.IssuedMs
+func (n *node) inCohort(given time.Duration) bool {
 	n.longest = max(n.longest, given)
 	return given < n.longest
 }
 
-// padTo is how long every answer of Pad takes.
+// padTo is how long every answer of Pad takes, where a challenge leaves the time:
+// always as long, whoever else was asked.
 const padTo = 1500 * time.Millisecond
 
 // solve takes its turn at the processor, then waits until a machine of the
 // node's model would have been done.
-func (n *node) solve(a answer, received time.Time) {
-	deadline := received.Add(time.Duration(a.challenge.DeadlineMs-a.challenge.IssuedMs) * time.Millisecond)
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+func (n *node) solve(a answer, received time.Time, given time.Duration) {
+	ctx, cancel := context.WithDeadline(context.Background(), received.Add(given))
 	defer cancel()
-	if !n.work(ctx, &a, received) || n.kind == Pad && sleep(ctx, time.Until(received.Add(padTo))) != nil {
+	if !n.work(ctx, &a, received) || sleep(ctx, time.Until(received.Add(a.notBefore))) != nil {
 		return
 	}
 	select {
@@ -78,7 +83,7 @@ func (n *node) work(ctx context.Context, a *answer, begun time.Time) (done bool)
 	if a.solutions, err = n.fleet.search(ctx, a.challenge); err != nil {
 		return false
 	}
-	return n.kind == Relay || sleep(ctx, time.Until(begun.Add(n.model.solving(a.solutions)))) == nil
+	return n.kind == Relay || n.kind == Pad || sleep(ctx, time.Until(begun.Add(n.model.solving(a.solutions)))) == nil
 }
 
 // search is the real work.

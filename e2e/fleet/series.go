@@ -26,9 +26,20 @@ var models = []model{
 	{"Raspberry Pi 5 Model B Rev 1.0", 4, 2400, 8 << 30, 64e9, 800_000},
 }
 
-// cheatModel is what those declare who answer with another machine: one whose
-// speed has a bound.
-var cheatModel = models[2]
+// slowest is a board that nobody here is: it leaves most room to be faster than.
+var slowest = model{"Raspberry Pi Zero W Rev 1.1", 1, 1000, 512 << 20, 16e9, 30_000}
+
+// declared is what those say to be who answer with another machine: boards whose
+// speed has a bound. Who solves as fast as this machine can poses as the slowest.
+func (k Kind) declared() (m model, other bool) {
+	switch {
+	case k == Relay || k == Pad:
+		return slowest, true
+	case k.oneMachine():
+		return models[2], true
+	}
+	return model{}, false
+}
 
 // source is where a node's metrics come from: a walk, or a recording.
 type source interface {

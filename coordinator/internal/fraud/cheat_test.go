@@ -100,6 +100,22 @@ func cheats() []cheating {
 	}
 }
 
+// joined adds the nodes of a kind to a fleet.
+func (s *sim) joined(c cheating) {
+	for i := range c.nodes {
+		network, payout := fmt.Sprintf("203.%d.0.0", i), fmt.Sprint("sybil", i)
+		if c.home {
+			network, payout = "203.0.0.0", "sybil"
+		}
+		n := s.add(network, payout)
+		n.cheat, n.cheat.kind, n.weakRadio, n.model = c.cheat, c.kind, false, simModels()[2]
+		n.Model, n.rate, n.way, n.jitter = n.model.name, n.model.rate*n.model.truth, 40, 10
+		if c.kind == "synchronised Sybils" {
+			n.Payout = "sybil"
+		}
+	}
+}
+
 // TestCheatsAreFound measures how many of each kind are found, by what, and
 // after how long, and that the honest nodes around them are not held.
 func TestCheatsAreFound(t *testing.T) {
@@ -108,18 +124,7 @@ func TestCheatsAreFound(t *testing.T) {
 		t.Run(c.kind, func(t *testing.T) {
 			t.Parallel()
 			s := newSim(7, nodes)
-			for i := range c.nodes {
-				network, payout := fmt.Sprintf("203.%d.0.0", i), fmt.Sprint("sybil", i)
-				if c.home {
-					network, payout = "203.0.0.0", "sybil"
-				}
-				n := s.add(network, payout)
-				n.cheat, n.cheat.kind, n.weakRadio, n.model = c.cheat, c.kind, false, simModels()[2]
-				n.Model, n.rate, n.way, n.jitter = n.model.name, n.model.rate*n.model.truth, 40, 10
-				if c.kind == "synchronised Sybils" {
-					n.Payout = "sybil"
-				}
-			}
+			s.joined(c)
 			for end := noon.AddDate(0, 0, days); s.now.Before(end); {
 				s.step()
 			}

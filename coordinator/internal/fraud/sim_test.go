@@ -26,27 +26,11 @@ type sim struct {
 	found  map[int32]map[string]catch // first flag by node and rule
 	marks  map[int32][]mark
 	heldAt map[int32]catch
+
+	kept *tables // nil: nothing is kept but what the rules ask for
 }
 
 const simStep = figuresEvery
-
-// simModel is a board. truth is how much faster it is than the coordinator's
-// cautious table has it.
-type simModel struct {
-	name        string
-	rate, truth float64
-}
-
-func simModels() []simModel {
-	return []simModel{
-		{"Raspberry Pi Zero 2 W Rev 1.0", 120_000, 2.2}, {"Raspberry Pi 3 Model B Plus Rev 1.3", 180_000, 2.2},
-		{"Raspberry Pi 4 Model B Rev 1.4", 330_000, 2.5}, {"Raspberry Pi 5 Model B Rev 1.0", 800_000, 8},
-	}
-}
-
-func (m simModel) fastest() float64 {
-	return m.rate * map[bool]float64{true: 16, false: 4}[m.truth > 4]
-}
 
 // simNode is a node, honest unless it has a cheat.
 type simNode struct {
@@ -140,6 +124,9 @@ func (s *sim) within(d time.Duration) time.Duration {
 func (s *sim) step() {
 	if s.chance(3.5) { // the coordinator or its database fails
 		s.ourFault = s.now.Add(s.within(15 * time.Minute))
+		if s.kept != nil {
+			s.kept.fault(s.now, s.ourFault)
+		}
 	}
 	for _, n := range s.nodes {
 		s.live(n)
@@ -195,6 +182,9 @@ func (s *sim) leave(n *simNode, at time.Time, away time.Duration, silent bool) {
 	if n.away = at.Add(away); silent {
 		n.lost = at.Add(s.within(3 * time.Minute))
 	}
+	if s.kept != nil {
+		s.kept.left(n.NodeNo, at, n.away)
+	}
 	if at.After(s.ourFault.Add(15 * time.Minute)) {
 		s.departures = append(s.departures, Departure{n.NodeNo, at, n.Network})
 	}
@@ -215,6 +205,10 @@ func (s *sim) tell(n *simNode) {
 		n.cheat.figures(s, n, &f)
 	}
 	s.figures = append(s.figures, f)
+	if s.kept != nil {
+		s.kept.told(f)
+		s.kept.run(n.NodeNo, n.run, s.now)
+	}
 }
 
 // cohort asks half of the fleet at once, groups with something in common, and who owes one.
@@ -300,4 +294,7 @@ func (s *sim) ask(n *simNode, at time.Time, together bool, alike []*simNode) {
 	n.owed = together && a.failed()
 	s.flag(n, n.memory.see(a))
 	s.sawBoot(n, a)
+	if s.kept != nil {
+		s.kept.answer(a)
+	}
 }

@@ -82,33 +82,49 @@ func (w *world) addNode(n int, poolID string) int32 {
 // verdicts stores answers as the referee does, all at once.
 func (w *world) verdicts(answers ...Answer) {
 	w.t.Helper()
+	w.verdictsAt(1, answers...)
+}
+
+// verdictsAt stores answers that name a message of their run's telemetry.
+func (w *world) verdictsAt(seq uint64, answers ...Answer) {
+	w.t.Helper()
 	var challenges, verdicts [][]any
+	var together *int64
 	for _, a := range answers {
 		id := uuid.New()
 		issued := a.At.Add(-a.Took)
 		var cohort *int64
-		if a.Cohort {
-			cohort = new(int64)
-			*cohort = query[int64](w, `INSERT INTO challenge_cohort (at, nodes) VALUES ($1, 1) RETURNING cohort_no`, issued)
+		if a.Cohort && together == nil {
+			together = one(query[int64](w, `INSERT INTO challenge_cohort (at, nodes) VALUES ($1, 1) RETURNING cohort_no`, issued))
 		}
-		challenges = append(challenges, []any{id, a.NodeNo, max(a.KeyEpoch, 1), int64(1), issued, issued.Add(30 * time.Second), issued.Add(2 * time.Minute), []byte{1}, "judged", cohort})
-		v := []any{id, a.NodeNo, a.At, a.Result, a.Reason, int32(1), nil, nil, nil, nil, nil, nil, nil}
+		if a.Cohort {
+			cohort = together
+		}
+		var bits, puzzles *int16
+		if a.Limit > 0 {
+			bits, puzzles = one(int16(14)), one(int16(8))
+		}
+		challenges = append(challenges, []any{
+			id, a.NodeNo, max(a.KeyEpoch, 1), int64(1), issued, issued.Add(30 * time.Second), issued.Add(2 * time.Minute), []byte{1}, "judged", cohort, bits, puzzles,
+		})
+		v := []any{id, a.NodeNo, a.At, a.Result, a.Reason, int32(1), nil, nil, nil, nil, nil, nil, nil, nil}
 		if a.Answered {
 			r := w.response(a)
+			r.Seq = seq
 			network := "192.0.2.1"
 			if a.Network != "" {
 				network = a.Network
 			}
 			v = []any{
 				id, a.NodeNo, a.At, a.Result, a.Reason, int32(1), int32(a.Took.Milliseconds()), r.Encode(proof.Key{}, w.key), network,
-				uuid.UUID(r.BootID), int64(r.BootTimeMs), r.Run[:], int64(r.Throttle),
+				uuid.UUID(r.BootID), int64(r.BootTimeMs), r.Run[:], int64(r.Throttle), int64(r.Seq),
 			}
 		}
 		verdicts = append(verdicts, v)
 	}
-	w.copy("challenge", []string{"challenge_id", "node_no", "key_epoch", "session_no", "issued_at", "deadline_at", "expires_at", "canonical", "state", "cohort_no"}, challenges)
+	w.copy("challenge", []string{"challenge_id", "node_no", "key_epoch", "session_no", "issued_at", "deadline_at", "expires_at", "canonical", "state", "cohort_no", "difficulty", "puzzles"}, challenges)
 	w.copy("verdict", []string{
-		"challenge_id", "node_no", "at", "result", "reason", "rule_version", "answered_ms", "response", "address", "boot_id", "boot_time_ms", "run_id", "throttle",
+		"challenge_id", "node_no", "at", "result", "reason", "rule_version", "answered_ms", "response", "address", "boot_id", "boot_time_ms", "run_id", "throttle", "run_seq",
 	}, verdicts)
 }
 
@@ -125,6 +141,7 @@ func (w *world) response(a Answer) *proof.Response {
 	for i := range r.Solutions {
 		r.Solutions[i] = max(a.Hashes/8, 1) - 1
 	}
+	r.Solutions[0] += a.Hashes % 8
 	if a.Throttled {
 		r.Throttle = 4
 	}

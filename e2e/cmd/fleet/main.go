@@ -82,7 +82,10 @@ func parse(args []string, out io.Writer) (*options, error) {
 	flags.StringVar(&c.API.Key, "token", "", "API `key` of an operator, with which the nodes are made")
 	flags.StringVar(&c.API.CASHA256, "ca-sha256", "", "`pin` of the coordinator's CA, from a token's file; none: any certificate will do")
 	flags.StringVar(&c.File.EnrolmentKey, "enrolment-key", "", "coordinator's enrolment `key`, from a token's file (lucid-coordinator token create)")
-	flags.StringVar(&c.Pool, "pool", "", "`pool` that the nodes join; none: as the coordinator assigns them")
+	flags.Func("pool", "`pool` that the nodes join; may be repeated: those of a kind take turns; none: as the coordinator assigns them", func(id string) error {
+		c.Pools = append(c.Pools, id)
+		return nil
+	})
 	flags.StringVar(&c.PlainAddr, "plain", "", "MQTT `address` without TLS; none: TLS, where the enrolment says")
 	flags.StringVar(&o.database, "database", "", "connection `URL` of the coordinator's database, to compare with")
 	flags.BoolVar(&o.self, "self", false, "start a coordinator and a Postgres of its own, in a temporary folder")
