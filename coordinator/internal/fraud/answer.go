@@ -21,6 +21,9 @@ type Answer struct {
 	Limit     time.Duration // that its model has in a cohort; 0: unknown
 	Throttled bool          // the firmware slowed the machine down
 	Run, Boot string
+	// Unchecked: what it says of the run's telemetry cannot be checked, since some
+	// of that is missing, or it says nothing although the run sends for long.
+	Unchecked bool
 	BootTime  time.Duration
 	Network   string // /24 or /64 that the answer came from; "" unknown
 	// LaterRunSince is when a run that began after this answer's own stored its

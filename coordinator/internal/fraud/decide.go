@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,9 +50,9 @@ func (s *Store) Appeal(ctx context.Context, by audit.By, nodeID, flagID, text st
 	})
 }
 
-// Decide settles a flag for good. Dismissed, it supports no hold any more: the
-// hold ends when no other flag supports it, and its money is released unless
-// the node is still being vetted. Confirmed, the node's held and payable money
+// Decide settles a flag for good. Dismissed, it supports no hold any more, nor do
+// the same rule's of other days: the hold ends when no other flag supports it, and
+// its money is released unless the node is still being vetted. Confirmed, the node's held and payable money
 // goes back to the pools that it came from, the node is suspended, and its
 // other open flags are settled with it.
 func (s *Store) Decide(ctx context.Context, by audit.By, flagID string, d Decision, reason string) (Flag, error) {
@@ -59,12 +60,10 @@ func (s *Store) Decide(ctx context.Context, by audit.By, flagID string, d Decisi
 		if f.State == State(Dismissed) || f.State == State(Confirmed) {
 			return fault.New(fault.StateNotAllowed, "%s is %s already, by %s", flagID, f.State, *f.DecidedBy)
 		}
-		settled, q := []int64{f.No}, sqlgen.New(tx)
-		var err error
-		if d == Confirmed {
-			if settled, err = q.OpenFlags(ctx, f.NodeNo); err != nil {
-				return err
-			}
+		q := sqlgen.New(tx)
+		settled, err := settledWith(ctx, q, f, d)
+		if err != nil {
+			return err
 		}
 		if _, err := q.InsertDecision(ctx, sqlgen.InsertDecisionParams{
 			FlagNos: settled, Decision: string(d), Reason: reason, DecidedBy: by.Actor, At: now,
@@ -86,6 +85,17 @@ func (s *Store) Decide(ctx context.Context, by audit.By, flagID string, d Decisi
 			"node_id": f.NodeID, "rule": f.Rule.ID, "reason": reason, "settled": len(settled), "moved": moved,
 		}).AtTime(now))
 	})
+}
+
+// settledWith are the flags that a decision settles.
+func settledWith(ctx context.Context, q *sqlgen.Queries, f Flag, d Decision) ([]int64, error) {
+	switch {
+	case d == Confirmed:
+		return q.OpenFlags(ctx, f.NodeNo)
+	case slices.Contains(dailyRules(), f.Rule.ID):
+		return q.OpenFlagsOfRule(ctx, sqlgen.OpenFlagsOfRuleParams{NodeNo: f.NodeNo, Rule: f.Rule.ID})
+	}
+	return []int64{f.No}, nil
 }
 
 // change locks the ledger before the flag, as every movement of money does.

@@ -46,6 +46,57 @@ func (w *world) decide(flagID string, d Decision) Flag {
 	return f
 }
 
+// Who dismisses what lasts is not asked again tomorrow, but of something else, of
+// another node, and after a month.
+func TestADismissedRuleIsQuietAboutTheNode(t *testing.T) {
+	w := newWorld(t)
+	one, other := w.addNode(1, "pool_a"), w.addNode(2, "pool_a")
+	speak := func(rule string, no int32) { w.found(found(rule, no, day(w.clock), w.clock, nil)) }
+	open := func(no int32) int {
+		return query[int](w, `SELECT count(*) FROM fraud_flag f WHERE node_no = $1 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no)`, no)
+	}
+	for range 3 {
+		speak(cohortSlow, one)
+		speak(cohortSlow, other)
+		w.clock = w.clock.AddDate(0, 0, 1)
+	}
+	speak(bootTimeBack, one)
+	w.decide(w.newest("node_1")[1], Dismissed)
+	if n := open(one); n != 1 {
+		t.Errorf("%d flags open, want that of the other rule", n)
+	}
+	w.decide(w.newest("node_1")[0], Dismissed)
+	if n := open(other); n != 3 {
+		t.Errorf("%d flags of the other node are open, want 3", n)
+	}
+	w.clock = w.clock.AddDate(0, 0, 1)
+	speak(cohortSlow, one)
+	speak(cohortMisses, one)
+	speak(bootTimeBack, one)
+	speak(cohortSlow, other)
+	if mine, others := open(one), open(other); mine != 2 || others != 4 {
+		t.Errorf("%d and %d flags open on the day after, want 2 and 4", mine, others)
+	}
+	w.clock = w.clock.Add(quietFor)
+	speak(cohortSlow, one)
+	if n := open(one); n != 3 {
+		t.Errorf("%d flags open after a month, want 3", n)
+	}
+}
+
+// A confirmed flag is no reason to be quiet.
+func TestAConfirmedRuleGoesOn(t *testing.T) {
+	w := newWorld(t)
+	no := w.addNode(1, "pool_a")
+	w.found(found(cohortSlow, no, day(w.clock), w.clock, nil))
+	w.decide(w.newest("node_1")[0], Confirmed)
+	w.clock = w.clock.AddDate(0, 0, 1)
+	w.found(found(cohortSlow, no, day(w.clock), w.clock, nil))
+	if n := len(w.newest("node_1")); n != 2 {
+		t.Errorf("%d flags, want 2", n)
+	}
+}
+
 func TestDismissedFlagsReleaseTheMoney(t *testing.T) {
 	w := newWorld(t)
 	no := w.addNode(1, "pool_a")

@@ -36,6 +36,7 @@ func (s *Store) answerOf(r sqlgen.AnswersRow) (Answer, error) {
 		a.Hashes += x + 1
 	}
 	a.Run, a.Boot = hex.EncodeToString(response.Run[:]), hex.EncodeToString(response.BootID[:])
+	a.Unchecked = r.Unchecked
 	a.BootTime, a.Throttled = time.Duration(response.BootTimeMs)*time.Millisecond, response.Throttle != 0
 	if r.LaterRun.Unix() != 0 {
 		a.LaterRunSince = r.LaterRun

@@ -127,3 +127,35 @@ func TestEveryRuleIsKnownOnce(t *testing.T) {
 		t.Error("a rule that does not exist is known")
 	}
 }
+
+// Checks speak of who is hardly ever checked, not of a day after an outage.
+func TestChecks(t *testing.T) {
+	for name, c := range map[string]struct {
+		unchecked func(i int) bool
+		answers   int
+		want      []string
+	}{
+		"always checked":               {func(int) bool { return false }, 2000, nil},
+		"a gap, and a restart later":   {func(i int) bool { return i >= 1000 && i < 1250 }, 2000, nil},
+		"every other answer":           {func(i int) bool { return i%2 == 0 }, 2000, nil},
+		"never":                        {func(int) bool { return true }, 300, []string{uncheckedHash}},
+		"once a day, between two gaps": {func(i int) bool { return i%288 > 0 }, 300, []string{uncheckedHash}},
+		"too few to tell":              {func(int) bool { return true }, 299, nil},
+	} {
+		subjects := map[string]bool{}
+		m := new(Memory)
+		var rules []string
+		for i := range c.answers {
+			a := proven(5*i, "run", "boot", time.Hour+time.Duration(i)*5*time.Minute)
+			a.Unchecked = c.unchecked(i)
+			for _, f := range m.see(a) {
+				if !subjects[f.Rule.ID+f.Subject] {
+					subjects[f.Rule.ID+f.Subject], rules = true, append(rules, f.Rule.ID)
+				}
+			}
+		}
+		if !slices.Equal(rules, c.want) {
+			t.Errorf("%s: %v, want %v", name, rules, c.want)
+		}
+	}
+}

@@ -79,7 +79,7 @@ func (s *Store) seeSome(ctx context.Context, tx db.Tx, after int64, now time.Tim
 	if err != nil {
 		return 0, 0, err
 	}
-	rows, err := q.Answers(ctx, sqlgen.AnswersParams{After: max(cursor, after), Since: time.Time{}, Most: answersAtOnce})
+	rows, err := q.Answers(ctx, sqlgen.AnswersParams{After: max(cursor.VerdictNo, after), Since: time.Time{}, Most: answersAtOnce})
 	if err != nil {
 		return 0, 0, err
 	}
@@ -89,24 +89,40 @@ func (s *Store) seeSome(ctx context.Context, tx db.Tx, after int64, now time.Tim
 			return 0, 0, err
 		}
 		if last = r.VerdictNo; r.At.Before(now.Add(-settled)) {
-			cursor = max(cursor, last)
+			cursor.VerdictNo = max(cursor.VerdictNo, last)
 		}
 	}
 	flags, err := s.remember(ctx, q, answers)
 	if err != nil {
 		return 0, 0, err
 	}
-	seconds, err := q.SecondAnswers(ctx, sqlgen.SecondAnswersParams{Since: now.Add(-2 * settled), Most: answersAtOnce})
+	seconds, seen, err := secondsSince(ctx, q, cursor.SecondsAt, now)
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, r := range seconds {
-		flags = append(flags, second(Second{r.NodeNo, r.ChallengeID.String(), r.At, r.Sha256}))
-	}
-	if _, err := s.keep(ctx, tx, flags); err != nil {
+	if _, err := s.keep(ctx, tx, append(flags, seconds...)); err != nil {
 		return 0, 0, err
 	}
-	return last, len(rows), q.MoveCursor(ctx, cursor)
+	return last, len(rows), q.MoveCursor(ctx, sqlgen.MoveCursorParams{VerdictNo: cursor.VerdictNo, SecondsAt: seen})
+}
+
+// secondsSince flags second answers, and tells from when on to look the next
+// time: at the last ones again, since an earlier one may become visible yet.
+func secondsSince(ctx context.Context, q *sqlgen.Queries, since, now time.Time) (flags []Found, seen time.Time, err error) {
+	rows, err := q.SecondAnswers(ctx, sqlgen.SecondAnswersParams{Since: since, Most: answersAtOnce})
+	if err != nil {
+		return nil, since, err
+	}
+	for _, r := range rows {
+		flags = append(flags, second(Second{r.NodeNo, r.ChallengeID.String(), r.At, r.Sha256}))
+	}
+	if seen = now.Add(-2 * settled); len(rows) == answersAtOnce { // the rest when the judge looks again
+		seen = rows[len(rows)-1].At
+	}
+	if seen.Before(since) {
+		seen = since
+	}
+	return flags, seen, nil
 }
 
 // remember applies the rules of one node and those of one boot to answers.
@@ -211,7 +227,7 @@ func (s *Store) lookWide(ctx context.Context, now time.Time) error {
 		if err := q.ForgetBoots(ctx, now.Add(-bootsKept)); err != nil {
 			return err
 		}
-		flags = append(append(append(flags, steps(gone, now)...), told...), capped...)
+		flags = append(append(append(flags, steps(gone, len(all), now)...), told...), capped...)
 		_, err = s.keep(ctx, tx, flags)
 		return err
 	})

@@ -75,6 +75,62 @@ func TestJudgeSeesWhatTheRefereeAndTheIngestKept(t *testing.T) {
 	w.wantFlags(live, twoLiveRuns)
 }
 
+// What of a run's telemetry is missing is told once, and holds nothing.
+func TestRunsThatCannotBeCheckedAreTold(t *testing.T) {
+	w := newWorld(t)
+	checked, gap, silent, unknown := w.addNode(1, "pool_a"), w.addNode(2, "pool_a"), w.addNode(3, "pool_b"), w.addNode(4, "pool_b")
+	began := w.clock
+	for _, no := range []int32{checked, gap, silent} {
+		w.exec(`INSERT INTO node_run (node_no, run_id, last_at, started_at, chain_known) VALUES ($1, $2::uuid, $3, $3, $4)`, no, hexOf("run"), began, no != gap)
+	}
+	for _, no := range []int32{checked, gap, silent, unknown} {
+		var answers []Answer
+		for i := range int(checksLeast) + 2 {
+			a := proven(i, "run", "boot"+string(rune('0'+no)), time.Hour+time.Duration(i)*time.Minute)
+			a.NodeNo, a.At, a.Network, a.Hashes = no, began.Add(time.Duration(i+11)*time.Minute), "198.51."+string(rune('0'+no))+".1", 65_536
+			answers = append(answers, a)
+		}
+		w.verdictsAt(map[bool]uint64{true: 0, false: 7}[no == silent], answers...)
+	}
+	w.clock = began.Add(10 * time.Hour)
+	w.run()
+	w.wantFlags(checked)
+	for _, no := range []int32{gap, silent, unknown} {
+		w.wantFlags(no, uncheckedHash)
+		if w.held(no) {
+			t.Errorf("node %d is held for a notice", no)
+		}
+	}
+	if n := query[int](w, `SELECT count(*) FROM fraud_flag`); n != 3 {
+		t.Errorf("%d flags, want one of each run", n)
+	}
+}
+
+// A second answer that came while no judge looked is found whenever one does.
+func TestSecondAnswersWaitForTheJudge(t *testing.T) {
+	w := newWorld(t)
+	early, late := w.addNode(1, "pool_a"), w.addNode(2, "pool_a")
+	twice := func(no int32) {
+		a := proven(0, "run", "boot"+string(rune('0'+no)), time.Hour)
+		a.NodeNo, a.At, a.Network = no, w.clock, "198.51."+string(rune('0'+no))+".1"
+		w.verdicts(a)
+		w.exec(`INSERT INTO challenge_second_answer (challenge_id, node_no, at, response) SELECT challenge_id, node_no, at, '\x01' FROM verdict WHERE node_no = $1`, no)
+	}
+	twice(early)
+	w.clock = w.clock.Add(time.Hour)
+	w.run()
+	w.wantFlags(early, secondAnswer)
+	w.clock = w.clock.Add(time.Minute)
+	twice(late)
+	w.clock = w.clock.Add(24 * time.Hour)
+	w.judge = NewJudge(w.Store)
+	w.run()
+	w.wantFlags(late, secondAnswer)
+	if seen := query[time.Time](w, `SELECT seconds_at FROM fraud_cursor`); !seen.After(w.clock.Add(-time.Hour)) {
+		t.Errorf("the next look begins at %s", seen)
+	}
+}
+
 func TestNodesOnOneBootAreFlagged(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.addNode(1, "pool_a"), w.addNode(2, "pool_b")

@@ -15,7 +15,46 @@ type Memory struct {
 	Alone     Pace      `json:"alone"`
 	Cohort    Pace      `json:"cohort"`
 	Speed     Speed     `json:"speed"`
+	Checks    Checks    `json:"checks"`           // of its running hash
 	Failed    bool      `json:"failed,omitempty"` // the last challenge was
+}
+
+// Checks is how often what a node says of its telemetry could not be checked,
+// weighted towards the last answers.
+type Checks struct {
+	N         float64 `json:"n"`
+	Unchecked float64 `json:"unchecked"`
+}
+
+// A gap that an outage tore makes the rest of a run unchecked, for hours or days;
+// who makes them on purpose is never checked for long.
+const (
+	checksLeast   = 300.0 // answers, about a day
+	uncheckedMost = 0.9   // of them
+)
+
+// see tells of a run that is not checked, once.
+func (c *Checks) see(a Answer) []Found {
+	if !a.inTime() || !a.Answered {
+		return nil
+	}
+	keep := 1.0
+	if c.N >= checksLeast {
+		keep = (checksLeast - 1) / checksLeast
+	}
+	if c.N, c.Unchecked = c.N*keep+1, c.Unchecked*keep; a.Unchecked {
+		c.Unchecked++
+	}
+	if !a.Unchecked || c.N < checksLeast || c.Unchecked < uncheckedMost*c.N {
+		return nil
+	}
+	return []Found{found(uncheckedHash, a.NodeNo, a.Run, a.At, checksEvidence{int(math.Round(c.N)), int(math.Round(c.Unchecked)), a.ChallengeID})}
+}
+
+type checksEvidence struct {
+	Answers     int    `json:"answers"` // the last ones, by weight
+	Unchecked   int    `json:"unchecked"`
+	ChallengeID string `json:"challenge_id"` // the last of them
 }
 
 // Pace is how a node answered, weighted towards the last few: how often it
@@ -45,7 +84,7 @@ func (m *Memory) see(a Answer) []Found {
 	if a.Network != "" {
 		m.Network = a.Network
 	}
-	flags = append(flags, m.Speed.see(a)...)
+	flags = append(append(flags, m.Speed.see(a)...), m.Checks.see(a)...)
 	m.pace(a)
 	return flags
 }

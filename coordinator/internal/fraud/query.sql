@@ -1,18 +1,22 @@
 -- name: LockCursor :one
-SELECT verdict_no FROM fraud_cursor FOR UPDATE;
+SELECT verdict_no, seconds_at FROM fraud_cursor FOR UPDATE;
 
 -- name: MoveCursor :exec
-UPDATE fraud_cursor SET verdict_no = $1;
+UPDATE fraud_cursor SET verdict_no = sqlc.arg(verdict_no), seconds_at = sqlc.arg(seconds_at);
 
 -- name: Answers :many
 -- Verdicts after one, as the rules see them. later_run is when a run that began
 -- after the answer's own stored its first message; 1970 when there is none.
+-- unchecked: nothing can be said of its running hash; a run that names no message
+-- ten minutes after its first one was stored could have named one.
 SELECT v.verdict_no, v.node_no, c.key_epoch, v.challenge_id, v.at, v.result, v.reason, (c.cohort_no IS NOT NULL)::boolean AS cohort,
     coalesce(c.difficulty, 0)::integer AS difficulty, coalesce(c.puzzles, 0)::integer AS puzzles, v.answered_ms, v.response, v.throttle, coalesce(host(network(set_masklen(v.address, CASE family(v.address) WHEN 4 THEN 24 ELSE 64 END))), '')::text AS network,
     coalesce(n.inventory ->> 'model', '')::text AS model,
     coalesce((SELECT min(l.started_at) FROM node_run r JOIN node_run l ON l.node_no = r.node_no AND l.started_at > r.started_at
-     WHERE r.node_no = v.node_no AND v.run_id IS NOT NULL AND r.run_id = encode(v.run_id, 'hex')::uuid), 'epoch')::timestamptz AS later_run
+     WHERE r.node_no = v.node_no AND v.run_id IS NOT NULL AND r.run_id = encode(v.run_id, 'hex')::uuid), 'epoch')::timestamptz AS later_run,
+    coalesce(CASE WHEN own.run_no IS NULL THEN v.run_seq > 0 WHEN v.run_seq = 0 THEN own.started_at < v.at - interval '10 minutes' ELSE NOT own.chain_known END, false)::boolean AS unchecked
 FROM verdict v JOIN challenge c USING (challenge_id) JOIN node n ON n.node_no = v.node_no
+LEFT JOIN node_run own ON own.node_no = v.node_no AND own.run_id = encode(v.run_id, 'hex')::uuid
 WHERE v.verdict_no > sqlc.arg(after) AND v.at >= sqlc.arg(since)
 ORDER BY v.verdict_no LIMIT sqlc.arg(most);
 
@@ -49,11 +53,18 @@ WHERE last_at >= sqlc.arg(since) GROUP BY boot_id HAVING count(*) > 1;
 DELETE FROM fraud_boot WHERE last_at < sqlc.arg(before);
 
 -- name: InsertFlags :many
--- Flags that were not known yet.
+-- Flags that were not known yet; of the rules that speak daily only those that
+-- nobody dismissed lately.
+WITH new AS (
+    SELECT unnest(sqlc.arg(node_nos)::integer[]) AS node_no, unnest(sqlc.arg(rules)::text[]) AS rule, unnest(sqlc.arg(versions)::integer[]) AS version,
+        unnest(sqlc.arg(layers)::smallint[]) AS layer, unnest(sqlc.arg(severities)::text[]) AS severity, unnest(sqlc.arg(subjects)::text[]) AS subject,
+        unnest(sqlc.arg(evidences)::text[])::jsonb AS evidence, unnest(sqlc.arg(ats)::timestamptz[]) AS at
+)
 INSERT INTO fraud_flag (node_no, rule, rule_version, layer, severity, subject, evidence, at, found_at)
-SELECT unnest(sqlc.arg(node_nos)::integer[]), unnest(sqlc.arg(rules)::text[]), unnest(sqlc.arg(versions)::integer[]), unnest(sqlc.arg(layers)::smallint[]),
-    unnest(sqlc.arg(severities)::text[]), unnest(sqlc.arg(subjects)::text[]), unnest(sqlc.arg(evidences)::text[])::jsonb, unnest(sqlc.arg(ats)::timestamptz[]),
-    sqlc.arg(found_at)::timestamptz
+SELECT n.node_no, n.rule, n.version, n.layer, n.severity, n.subject, n.evidence, n.at, sqlc.arg(found_at)::timestamptz FROM new n
+WHERE NOT (n.rule = ANY(sqlc.arg(daily)::text[]) AND EXISTS (
+    SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+    WHERE f.node_no = n.node_no AND f.rule = n.rule AND f.rule_version = n.version AND d.decision = 'dismissed' AND d.at > sqlc.arg(quiet_since)::timestamptz))
 ON CONFLICT (rule, node_no, subject) DO NOTHING
 RETURNING flag_no, node_no, rule, subject;
 
@@ -165,6 +176,9 @@ WHERE (sqlc.arg(node_id)::text = '' OR n.node_id = sqlc.arg(node_id)) AND (sqlc.
 
 -- name: OpenFlags :many
 SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no;
+
+-- name: OpenFlagsOfRule :many
+SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND f.rule = $2 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no;
 
 -- name: InsertAppeal :execrows
 INSERT INTO fraud_appeal (flag_no, text, appealed_by, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;

@@ -130,9 +130,17 @@ func TestSharedBoots(t *testing.T) {
 func leaving(occasions int, network func(i int) string, nodes ...int32) (all []Departure) {
 	for o := range occasions {
 		for i, n := range nodes {
-			at := noon.Add(time.Duration(o)*5*time.Hour + time.Duration(i)*300*time.Millisecond)
+			at := noon.Add(time.Duration(o)*5*time.Hour + time.Duration(i%4)*300*time.Millisecond)
 			all = append(all, Departure{n, at, network(i)})
 		}
+	}
+	return all
+}
+
+// numbers are 1 to n.
+func numbers(n int) (all []int32) {
+	for i := range n {
+		all = append(all, int32(i+1))
 	}
 	return all
 }
@@ -140,16 +148,12 @@ func leaving(occasions int, network func(i int) string, nodes ...int32) (all []D
 func TestSteps(t *testing.T) {
 	own := func(i int) string { return fmt.Sprint("net", i) }
 	one := func(int) string { return "home" }
-	street := make([]int32, 40)
-	for i := range street {
-		street[i] = int32(i + 1)
-	}
 	for name, c := range map[string]struct {
 		departures []Departure
 		want       []int32
 	}{
 		"a router that restarts every night": {leaving(30, one, 1, 2, 3, 4), nil},
-		"a street without power, twice":      {leaving(2, own, street...), nil},
+		"a street without power, twice":      {leaving(2, own, numbers(40)...), nil},
 		"two friends":                        {leaving(9, own, 1, 2), nil},
 		"restarts that are planned for each night": {func() (all []Departure) {
 			for night := range 7 {
@@ -177,9 +181,24 @@ func TestSteps(t *testing.T) {
 			}
 			return all
 		}(), nil},
-		"identities that are switched off together": {leaving(6, own, 1, 2, 3), []int32{1, 2, 3}},
+		"identities that are switched off together":     {leaving(6, own, 1, 2, 3), []int32{1, 2, 3}},
+		"a provider of half the fleet, again and again": {leaving(9, own, numbers(201)...), nil},
+		"identities among many who leave all the time": {func() (all []Departure) {
+			all = leaving(20, own, 1, 2, 3)
+			for i := range stepFlaps + 1 {
+				at := noon.Add(time.Duration(i) * 2 * time.Second)
+				if i < 20 { // whenever they leave
+					at = noon.Add(time.Duration(i) * 5 * time.Hour)
+				}
+				for n := range int32(51) {
+					all = append(all, Departure{100 + n, at, own(int(100 + n))})
+				}
+			}
+			return all
+		}(), []int32{1, 2, 3}},
+		"more identities than a provider's street": {leaving(8, own, numbers(stepFew+30)...), numbers(stepFew + 30)},
 	} {
-		if got := flagged(steps(c.departures, noon)); !slices.Equal(got[inStep], c.want) {
+		if got := flagged(steps(c.departures, 400, noon)); !slices.Equal(got[inStep], c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
@@ -196,6 +215,13 @@ func TestOutliers(t *testing.T) {
 		"in no pool":         {func(m []Member) { m[3].PoolNo, m[3].Alone.Mean = 0, m[3].Alone.Mean-2 }, nil},
 		"a raised clock":     {func(m []Member) { m[3].Alone.Mean -= 0.3 }, nil},
 		"three times faster": {func(m []Member) { m[3].Alone.Mean -= 1.1 }, []int32{4}},
+		"most of a pool waits": {func(m []Member) {
+			for i := range m {
+				if m[i].PoolNo == m[3].PoolNo && i != 3 {
+					m[i].Alone.Mean += 1.1
+				}
+			}
+		}, nil},
 	} {
 		all := fleet(100)
 		c.change(all)

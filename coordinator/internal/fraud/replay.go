@@ -86,12 +86,12 @@ func (s *Store) again(ctx context.Context, q *sqlgen.Queries, since, until time.
 		}
 	}
 	flags = append(append(flags, among(all, until)...), sharedBoots(valuesOf(boots))...)
-	more, err := s.beside(ctx, q, since, until)
+	more, err := s.beside(ctx, q, len(all), since, until)
 	return append(flags, more...), err
 }
 
 // beside are the rules that look at no verdicts.
-func (s *Store) beside(ctx context.Context, q *sqlgen.Queries, since, until time.Time) ([]Found, error) {
+func (s *Store) beside(ctx context.Context, q *sqlgen.Queries, fleet int, since, until time.Time) ([]Found, error) {
 	seconds, err := q.SecondAnswers(ctx, sqlgen.SecondAnswersParams{Since: since, Most: answersAtOnce})
 	if err != nil {
 		return nil, err
@@ -112,7 +112,7 @@ func (s *Store) beside(ctx context.Context, q *sqlgen.Queries, since, until time
 		if err != nil {
 			return nil, err
 		}
-		flags = append(flags, steps(gone, to)...)
+		flags = append(flags, steps(gone, fleet, to)...)
 	}
 	capped, err := reachedCap(ctx, q, since)
 	return append(flags, capped...), err

@@ -51,6 +51,7 @@ const (
 	impossibleTraffic = "impossible_traffic"
 	fastAnswers       = "fast_answers"
 	frozenMetrics     = "frozen_metrics"
+	uncheckedHash     = "unchecked_hash"
 	copiedMetrics     = "copied_metrics"
 	cohortSlow        = "cohort_slow"
 	cohortMisses      = "cohort_misses"
@@ -77,6 +78,7 @@ func Rules() []Rule {
 		{impossibleTraffic, 1, Plausibility, Warning, "more bytes than its links can carry"},
 		{fastAnswers, 1, Plausibility, Warning, "solves puzzles faster than its model can"},
 		{frozenMetrics, 1, Plausibility, Warning, "its figures do not move"},
+		{uncheckedHash, 1, Plausibility, Notice, "its running hash can hardly ever be checked"},
 		{copiedMetrics, 1, Plausibility, Warning, "shows the counters of another node"},
 		{cohortSlow, 1, Relation, Warning, "is slower whenever many are asked at once"},
 		{cohortMisses, 1, Relation, Warning, "fails when many are asked at once, and hardly ever alone"},
@@ -84,12 +86,24 @@ func Rules() []Rule {
 		{sameAddress, 1, Relation, Notice, "shares its network with many nodes"},
 		{samePayout, 1, Relation, Notice, "shares its payout address with many nodes"},
 		{sameSerial, 1, Relation, Warning, "names the serial number of an older node's board"},
-		{inStep, 2, Relation, Warning, "goes offline in step with other nodes of other networks"},
-		{speedOutlier, 1, Statistics, Warning, "solves puzzles much faster than its pool's nodes of its model"},
+		{inStep, 3, Relation, Warning, "goes offline in step with other nodes of other networks"},
+		{speedOutlier, 2, Statistics, Warning, "solves puzzles much faster than the nodes of its model, in its pool and in the fleet"},
 		{dailyCap, 1, Economics, Notice, "reached the most that a node earns in a day"},
 		{newAddress, 1, Economics, Notice, "changed its payout address within 72 hours"},
 	}
 }
+
+// dailyRules flag a node again each day, of what lasts. Who dismisses such a flag
+// has judged what lasts, so that the rule is quiet about the node for a while. What
+// the other rules flag is one thing that happened, or stays one flag.
+func dailyRules() []string {
+	return []string{
+		fallingCounter, impossibleTraffic, fastAnswers, frozenMetrics, copiedMetrics, cohortSlow, cohortMisses, inStep, speedOutlier,
+	}
+}
+
+// quietFor is how long: then a person looks at it anew.
+const quietFor = 30 * 24 * time.Hour
 
 // RuleByID finds a rule.
 func RuleByID(id string) (Rule, bool) {

@@ -1,6 +1,7 @@
 package fraud
 
 import (
+	"cmp"
 	"maps"
 	"math/bits"
 	"slices"
@@ -14,14 +15,17 @@ type Departure struct {
 	Network string // where it answered from last; "" unknown
 }
 
-// Going in step: so often within so little time, at least so many together. A
-// larger crowd is a provider's fault or ours, and says nothing of pairs. What
+// Going in step: so often within so little time, at least so many together. The
+// largest crowds are a provider's fault or ours, and say nothing of pairs. What
 // comes at one time of the day is a plan, as a restart every night at four.
 const (
 	stepWithin   = 2 * time.Second
 	stepOften    = 6 // at different times of the day
 	stepLeast    = 3
-	stepMost     = 50
+	stepMost     = 500              // or half of the fleet, if that is less, but
+	stepFew      = 50               // never fewer
+	stepNear     = 8                // in a larger crowd each is paired with so many, by number: in step they are the same each time
+	stepFlaps    = 210              // departures within stepLookBack; who has more leaves with everybody, and hides them
 	stepSlot     = 30 * time.Minute // of the day; within one it counts once
 	stepLookBack = 7 * 24 * time.Hour
 	// stepShare is the part of its departures, one in so many, that a node must
@@ -29,20 +33,22 @@ const (
 	stepShare = 4
 )
 
-// steps finds nodes that go offline together again and again. Those behind one
-// router do so for it: they are counted as one.
-func steps(departures []Departure, at time.Time) (flags []Found) {
-	slices.SortStableFunc(departures, func(a, b Departure) int { return a.At.Compare(b.At) })
+// steps finds nodes of a fleet that go offline together again and again. Those
+// behind one router do so for it: they are counted as one.
+func steps(departures []Departure, fleet int, at time.Time) (flags []Found) {
 	seen, gone := map[[2]int32]company{}, map[int32]int{}
 	for _, d := range departures {
 		gone[d.NodeNo]++
 	}
+	departures = slices.DeleteFunc(departures, func(d Departure) bool { return gone[d.NodeNo] > stepFlaps })
+	slices.SortStableFunc(departures, func(a, b Departure) int { return a.At.Compare(b.At) })
+	most := max(min(stepMost, fleet/2), stepFew)
 	for from := 0; from < len(departures); {
 		to := from + 1
 		for to < len(departures) && departures[to].At.Sub(departures[from].At) <= stepWithin {
 			to++
 		}
-		if together := departures[from:to]; len(together) >= 2 && len(together) <= stepMost {
+		if together := departures[from:to]; len(together) >= 2 && len(together) <= most {
 			countPairs(seen, together)
 		}
 		from = to
@@ -63,14 +69,23 @@ type company struct {
 }
 
 func countPairs(seen map[[2]int32]company, together []Departure) {
+	slices.SortFunc(together, func(a, b Departure) int { return cmp.Compare(a.NodeNo, b.NodeNo) })
+	near := len(together)
+	if near > stepFew {
+		near = stepNear
+	}
+	slot := together[0].At.Sub(together[0].At.Truncate(24*time.Hour)) / stepSlot
 	for i, a := range together {
-		for _, b := range together[:i] {
+		paired := 0
+		for _, b := range together[i+1:] {
 			if a.NodeNo == b.NodeNo || a.Network != "" && a.Network == b.Network {
 				continue
 			}
-			slot := a.At.Sub(a.At.Truncate(24*time.Hour)) / stepSlot
-			k := [2]int32{min(a.NodeNo, b.NodeNo), max(a.NodeNo, b.NodeNo)}
+			k := [2]int32{a.NodeNo, b.NodeNo}
 			seen[k] = company{seen[k].times + 1, seen[k].at | 1<<slot}
+			if paired++; paired == near {
+				break
+			}
 		}
 	}
 }

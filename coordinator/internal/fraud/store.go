@@ -96,7 +96,7 @@ func (s *Store) keep(ctx context.Context, tx db.Tx, flags []Found) (int, error) 
 		return 0, nil
 	}
 	q, now := sqlgen.New(tx), s.cfg.Now()
-	p := sqlgen.InsertFlagsParams{FoundAt: now}
+	p := sqlgen.InsertFlagsParams{FoundAt: now, Daily: dailyRules(), QuietSince: now.Add(-quietFor)}
 	nodeNos := make([]int32, len(flags))
 	for i, f := range flags {
 		evidence, err := json.Marshal(f.Evidence)

@@ -17,8 +17,10 @@ SELECT v.verdict_no, v.node_no, c.key_epoch, v.challenge_id, v.at, v.result, v.r
     coalesce(c.difficulty, 0)::integer AS difficulty, coalesce(c.puzzles, 0)::integer AS puzzles, v.answered_ms, v.response, v.throttle, coalesce(host(network(set_masklen(v.address, CASE family(v.address) WHEN 4 THEN 24 ELSE 64 END))), '')::text AS network,
     coalesce(n.inventory ->> 'model', '')::text AS model,
     coalesce((SELECT min(l.started_at) FROM node_run r JOIN node_run l ON l.node_no = r.node_no AND l.started_at > r.started_at
-     WHERE r.node_no = v.node_no AND v.run_id IS NOT NULL AND r.run_id = encode(v.run_id, 'hex')::uuid), 'epoch')::timestamptz AS later_run
+     WHERE r.node_no = v.node_no AND v.run_id IS NOT NULL AND r.run_id = encode(v.run_id, 'hex')::uuid), 'epoch')::timestamptz AS later_run,
+    coalesce(CASE WHEN own.run_no IS NULL THEN v.run_seq > 0 WHEN v.run_seq = 0 THEN own.started_at < v.at - interval '10 minutes' ELSE NOT own.chain_known END, false)::boolean AS unchecked
 FROM verdict v JOIN challenge c USING (challenge_id) JOIN node n ON n.node_no = v.node_no
+LEFT JOIN node_run own ON own.node_no = v.node_no AND own.run_id = encode(v.run_id, 'hex')::uuid
 WHERE v.verdict_no > $1 AND v.at >= $2
 ORDER BY v.verdict_no LIMIT $3
 `
@@ -46,10 +48,13 @@ type AnswersRow struct {
 	Network     string
 	Model       string
 	LaterRun    time.Time
+	Unchecked   bool
 }
 
 // Verdicts after one, as the rules see them. later_run is when a run that began
 // after the answer's own stored its first message; 1970 when there is none.
+// unchecked: nothing can be said of its running hash; a run that names no message
+// ten minutes after its first one was stored could have named one.
 func (q *Queries) Answers(ctx context.Context, arg AnswersParams) ([]AnswersRow, error) {
 	rows, err := q.db.Query(ctx, answers, arg.After, arg.Since, arg.Most)
 	if err != nil {
@@ -76,6 +81,7 @@ func (q *Queries) Answers(ctx context.Context, arg AnswersParams) ([]AnswersRow,
 			&i.Network,
 			&i.Model,
 			&i.LaterRun,
+			&i.Unchecked,
 		); err != nil {
 			return nil, err
 		}
@@ -574,15 +580,24 @@ func (q *Queries) InsertDecision(ctx context.Context, arg InsertDecisionParams) 
 }
 
 const insertFlags = `-- name: InsertFlags :many
+WITH new AS (
+    SELECT unnest($4::integer[]) AS node_no, unnest($5::text[]) AS rule, unnest($6::integer[]) AS version,
+        unnest($7::smallint[]) AS layer, unnest($8::text[]) AS severity, unnest($9::text[]) AS subject,
+        unnest($10::text[])::jsonb AS evidence, unnest($11::timestamptz[]) AS at
+)
 INSERT INTO fraud_flag (node_no, rule, rule_version, layer, severity, subject, evidence, at, found_at)
-SELECT unnest($1::integer[]), unnest($2::text[]), unnest($3::integer[]), unnest($4::smallint[]),
-    unnest($5::text[]), unnest($6::text[]), unnest($7::text[])::jsonb, unnest($8::timestamptz[]),
-    $9::timestamptz
+SELECT n.node_no, n.rule, n.version, n.layer, n.severity, n.subject, n.evidence, n.at, $1::timestamptz FROM new n
+WHERE NOT (n.rule = ANY($2::text[]) AND EXISTS (
+    SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+    WHERE f.node_no = n.node_no AND f.rule = n.rule AND f.rule_version = n.version AND d.decision = 'dismissed' AND d.at > $3::timestamptz))
 ON CONFLICT (rule, node_no, subject) DO NOTHING
 RETURNING flag_no, node_no, rule, subject
 `
 
 type InsertFlagsParams struct {
+	FoundAt    time.Time
+	Daily      []string
+	QuietSince time.Time
 	NodeNos    []int32
 	Rules      []string
 	Versions   []int32
@@ -591,7 +606,6 @@ type InsertFlagsParams struct {
 	Subjects   []string
 	Evidences  []string
 	Ats        []time.Time
-	FoundAt    time.Time
 }
 
 type InsertFlagsRow struct {
@@ -601,9 +615,13 @@ type InsertFlagsRow struct {
 	Subject string
 }
 
-// Flags that were not known yet.
+// Flags that were not known yet; of the rules that speak daily only those that
+// nobody dismissed lately.
 func (q *Queries) InsertFlags(ctx context.Context, arg InsertFlagsParams) ([]InsertFlagsRow, error) {
 	rows, err := q.db.Query(ctx, insertFlags,
+		arg.FoundAt,
+		arg.Daily,
+		arg.QuietSince,
 		arg.NodeNos,
 		arg.Rules,
 		arg.Versions,
@@ -612,7 +630,6 @@ func (q *Queries) InsertFlags(ctx context.Context, arg InsertFlagsParams) ([]Ins
 		arg.Subjects,
 		arg.Evidences,
 		arg.Ats,
-		arg.FoundAt,
 	)
 	if err != nil {
 		return nil, err
@@ -723,14 +740,19 @@ func (q *Queries) LastPool(ctx context.Context, nodeNo int32) (string, error) {
 }
 
 const lockCursor = `-- name: LockCursor :one
-SELECT verdict_no FROM fraud_cursor FOR UPDATE
+SELECT verdict_no, seconds_at FROM fraud_cursor FOR UPDATE
 `
 
-func (q *Queries) LockCursor(ctx context.Context) (int64, error) {
+type LockCursorRow struct {
+	VerdictNo int64
+	SecondsAt time.Time
+}
+
+func (q *Queries) LockCursor(ctx context.Context) (LockCursorRow, error) {
 	row := q.db.QueryRow(ctx, lockCursor)
-	var verdict_no int64
-	err := row.Scan(&verdict_no)
-	return verdict_no, err
+	var i LockCursorRow
+	err := row.Scan(&i.VerdictNo, &i.SecondsAt)
+	return i, err
 }
 
 const lockHold = `-- name: LockHold :one
@@ -890,11 +912,16 @@ func (q *Queries) Memories(ctx context.Context, nodeNos []int32) ([]FraudMemory,
 }
 
 const moveCursor = `-- name: MoveCursor :exec
-UPDATE fraud_cursor SET verdict_no = $1
+UPDATE fraud_cursor SET verdict_no = $1, seconds_at = $2
 `
 
-func (q *Queries) MoveCursor(ctx context.Context, verdictNo int64) error {
-	_, err := q.db.Exec(ctx, moveCursor, verdictNo)
+type MoveCursorParams struct {
+	VerdictNo int64
+	SecondsAt time.Time
+}
+
+func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) error {
+	_, err := q.db.Exec(ctx, moveCursor, arg.VerdictNo, arg.SecondsAt)
 	return err
 }
 
@@ -935,6 +962,35 @@ SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND NOT EXISTS (SELECT F
 
 func (q *Queries) OpenFlags(ctx context.Context, nodeNo int32) ([]int64, error) {
 	rows, err := q.db.Query(ctx, openFlags, nodeNo)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var flag_no int64
+		if err := rows.Scan(&flag_no); err != nil {
+			return nil, err
+		}
+		items = append(items, flag_no)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openFlagsOfRule = `-- name: OpenFlagsOfRule :many
+SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND f.rule = $2 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no
+`
+
+type OpenFlagsOfRuleParams struct {
+	NodeNo int32
+	Rule   string
+}
+
+func (q *Queries) OpenFlagsOfRule(ctx context.Context, arg OpenFlagsOfRuleParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, openFlagsOfRule, arg.NodeNo, arg.Rule)
 	if err != nil {
 		return nil, err
 	}
