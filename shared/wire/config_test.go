@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -37,6 +38,31 @@ func TestDecodeConfig(t *testing.T) {
 			t.Errorf("error = %v, want %q", err, want)
 		}
 	}
+}
+
+// FuzzCheckUpdate compares what is checked by hand with what it means.
+func FuzzCheckUpdate(f *testing.F) {
+	version := regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+~-]{0,63}$`)
+	ring := regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+	window := regexp.MustCompile(`^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$`)
+	for _, s := range []string{"1.4.0", "1.4.0~rc1", "-1", "", "canary", "Canary", "_a", "22:00-04:00", "2:00-04:00", "24:00-04:00", "02:60-04:00",
+		"02:00-04:00-", "02:00.5-04:00", "+2:00-04:00", "ä", "a\xff", "a\n", strings.Repeat("a", 32), strings.Repeat("a", 33), strings.Repeat("9", 64), strings.Repeat("9", 65)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for field, c := range map[string]struct {
+			update *Update
+			want   bool
+		}{
+			"version": {&Update{Version: s, Ring: "stable"}, version.MatchString(s)},
+			"ring":    {&Update{Version: "1", Ring: s}, ring.MatchString(s)},
+			"window":  {&Update{Version: "1", Ring: "stable", Window: s}, window.MatchString(s)},
+		} {
+			if err := c.update.Check(); (err == nil) != c.want {
+				t.Errorf("%s %q: %v, want it right: %v", field, s, err, c.want)
+			}
+		}
+	})
 }
 
 func TestCheckIntervals(t *testing.T) {
