@@ -86,11 +86,11 @@ func New(config Config) (*Agent, error) {
 	if config.Notify == nil {
 		config.Notify = func(string) {}
 	}
-	id, err := identity.Load(config.StateDir)
+	keys, err := identity.OpenRing(config.StateDir, config.Now) // first: it wants the folder to be this user's own
 	if err != nil {
 		return nil, err
 	}
-	keys, err := identity.OpenRing(config.StateDir, config.Now)
+	id, err := identity.Load(config.StateDir)
 	if err != nil {
 		return nil, err
 	}

@@ -19,22 +19,40 @@ type folder struct {
 // openFolder checks that the folder is a real one, this user's own, and
 // closed to others.
 func openFolder(dir string) (folder, error) {
+	f, owner, err := findFolder(dir)
+	if err == nil && owner != os.Geteuid() {
+		err = fmt.Errorf("state folder %s belongs to user %d, this process is user %d: %w", dir, owner, os.Geteuid(), fs.ErrPermission)
+	}
+	return f, err
+}
+
+// lookInto is openFolder for one who only reads, which root may do in the
+// folder of another user: `sudo lucid-agent doctor`, a package's scripts. It
+// must not write there, since that user could not read it.
+func lookInto(dir string) (folder, error) {
+	if os.Geteuid() != 0 {
+		return openFolder(dir)
+	}
+	f, _, err := findFolder(dir)
+	return f, err
+}
+
+// findFolder checks that the folder is a real one and closed to others, and
+// tells whose it is.
+func findFolder(dir string) (f folder, owner int, err error) {
 	info, err := os.Lstat(dir)
 	switch {
 	case err != nil:
-		return folder{}, err
+		return folder{}, 0, err
 	case info.Mode()&fs.ModeSymlink != 0:
-		return folder{}, fmt.Errorf("state folder %s is a symbolic link: name the folder itself", dir)
+		return folder{}, 0, fmt.Errorf("state folder %s is a symbolic link: name the folder itself", dir)
 	case !info.IsDir():
-		return folder{}, fmt.Errorf("state folder %s is not a folder", dir)
-	}
-	if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() {
-		return folder{}, fmt.Errorf("state folder %s belongs to user %d, this process is user %d: %w", dir, owner, os.Geteuid(), fs.ErrPermission)
+		return folder{}, 0, fmt.Errorf("state folder %s is not a folder", dir)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return folder{}, fmt.Errorf("state folder %s is open to others (mode %#o): chmod 700 %s", dir, mode, dir)
+		return folder{}, 0, fmt.Errorf("state folder %s is open to others (mode %#o): chmod 700 %s", dir, mode, dir)
 	}
-	return folder{dir: dir}, nil
+	return folder{dir: dir}, int(info.Sys().(*syscall.Stat_t).Uid), nil
 }
 
 // makeFolder makes the folder if it is not there, then opens it.

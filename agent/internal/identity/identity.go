@@ -63,15 +63,15 @@ const storedVersion = 1
 
 // Load reads the identity of an enrolled node; ErrNotEnrolled without one.
 func Load(dir string) (*Identity, error) {
-	_, s, device, err := load(dir)
+	_, s, device, err := load(dir, lookInto)
 	if err != nil {
 		return nil, err
 	}
 	return &Identity{NodeID: s.NodeID, Servers: s.MQTT, CAPEM: s.CAPEM, Device: device}, nil
 }
 
-func load(dir string) (folder, *stored, ed25519.PrivateKey, error) {
-	f, err := openFolder(dir)
+func load(dir string, open func(dir string) (folder, error)) (folder, *stored, ed25519.PrivateKey, error) {
+	f, err := open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil, nil, ErrNotEnrolled
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestUnsafeFoldersAreRefused(t *testing.T) {
@@ -29,18 +30,33 @@ func TestUnsafeFoldersAreRefused(t *testing.T) {
 			t.Errorf("Load(%s) = %v, want %q", path, err, want)
 		}
 	}
-	if os.Geteuid() == 0 { // only root can give a folder away
-		foreign := filepath.Join(base, "foreign")
-		mkdir(t, foreign, 0o700)
-		if err := os.Chown(foreign, 12345, 12345); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Load(foreign); err == nil || !strings.Contains(err.Error(), "belongs to user 12345") {
-			t.Errorf("Load(foreign) = %v", err)
-		}
-	}
 	if _, err := Load(filepath.Join(base, "none")); !errors.Is(err, ErrNotEnrolled) {
 		t.Errorf("Load(none) = %v, want ErrNotEnrolled", err)
+	}
+}
+
+// TestRootLooksIntoAnotherUsersFolder: it reads who the node is, and neither
+// runs as it nor enrols there, which would leave files that are root's alone.
+func TestRootLooksIntoAnotherUsersFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a folder away")
+	}
+	n := newRotation(t)
+	const other = 12345
+	for _, path := range []string{n.dir, filepath.Join(n.dir, identityFile), filepath.Join(n.dir, deviceFile)} {
+		if err := os.Chown(path, other, other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if id, err := Load(n.dir); err != nil || id.NodeID != testNode {
+		t.Errorf("Load = %+v, %v", id, err)
+	}
+	want := "belongs to user 12345, this process is user 0"
+	if _, err := OpenRing(n.dir, time.Now); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("OpenRing = %v, want %q", err, want)
+	}
+	if _, err := makeFolder(n.dir); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("makeFolder = %v, want %q", err, want)
 	}
 }
 

@@ -40,7 +40,7 @@ type Ring struct {
 
 // OpenRing reads the keys of an enrolled node; ErrNotEnrolled without one.
 func OpenRing(dir string, now func() time.Time) (*Ring, error) {
-	f, s, device, err := load(dir)
+	f, s, device, err := load(dir, openFolder)
 	if err != nil {
 		return nil, err
 	}
