@@ -15,20 +15,24 @@ import (
 	"lucid.internal/e2e/tour"
 )
 
-var capture = flag.Bool("capture", false, "write the answers of the real run into docs/tour.md")
+var capture = flag.Bool("capture", false, "write the answers of the real run into the page")
 
-const (
-	tourPage = "../docs/tour.md"
-	// tourAddr stands in the page; the run has an address of its own.
-	tourAddr = "127.0.0.1:8095"
-)
+// tourAddr stands in the pages; the run has an address of its own.
+const tourAddr = "127.0.0.1:8095"
 
-// TestTour runs every command of docs/tour.md against a real fleet of one, as
-// a reader would, and compares the shape of the answers (names of fields,
-// heads of tables, exit statuses) with what the page shows. With -capture it
-// writes the answers of this run into the page.
-func TestTour(t *testing.T) {
-	text, err := os.ReadFile(tourPage)
+// TestTour runs every command of docs/tour.md against a real fleet of one.
+func TestTour(t *testing.T) { followPage(t, "../docs/tour.md") }
+
+// TestOwnersPage is the same for what an owner sees of the first earning.
+func TestOwnersPage(t *testing.T) { followPage(t, "../firmware-config/README.md", "--epoch", "5s") }
+
+// followPage types every command of a page into one shell, as a reader would,
+// and compares the shape of the answers (names of fields, heads of tables, exit
+// statuses) with what the page shows. With -capture it writes the answers of
+// this run into the page.
+func followPage(t *testing.T, file string, args ...string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,13 +41,13 @@ func TestTour(t *testing.T) {
 		t.Fatal(err)
 	}
 	home := dataDir(t)
-	l := start(t, harness.Options{Data: filepath.Join(home, ".lucid"), Agent: true, Args: []string{"--poot-interval", "2s"}})
+	l := start(t, harness.Options{Data: filepath.Join(home, ".lucid"), Agent: true, Args: append(args, "--poot-interval", "2s")})
 	if _, err := l.AwaitLine(within(t, patience), `proof .* valid`); err != nil {
 		t.Fatal(err)
 	}
 	outputs := l.follow(home, page.Commands())
 	if *capture {
-		if err := os.WriteFile(tourPage, []byte(page.With(outputs)), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(page.With(outputs)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -51,8 +55,8 @@ func TestTour(t *testing.T) {
 	for i, c := range page.Commands() {
 		want, got := tour.Shape(c.Output), tour.Shape(outputs[i])
 		if !maps.Equal(want, got) {
-			t.Errorf("line %d: $ %s\nthe page shows %q,\nthis run has %q; go test -run Tour -capture writes it again\n%s",
-				c.Line, c.Text, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), outputs[i])
+			t.Errorf("%s:%d: $ %s\nthe page shows %q,\nthis run has %q; go test -run %s -capture writes it again\n%s",
+				file, c.Line, c.Text, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), t.Name(), outputs[i])
 		}
 	}
 }
