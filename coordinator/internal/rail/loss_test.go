@@ -198,3 +198,28 @@ func TestNothingBeginsWithoutAPrice(t *testing.T) {
 	w.run(25, 3)
 	w.wantStatus(id, payout.Completed)
 }
+
+// A node on another fork tells a block that the chain never had: a transaction
+// that refers to it would hang for ever, in no block and not proven dead.
+func TestNothingIsSignedUponABlockOfOneNodeOnly(t *testing.T) {
+	for i := range 2 {
+		w := newFunded(t)
+		id := w.owe(1, ledger.USDT(100))
+		w.solid[i].Faults = func(path string) chaintest.Answer {
+			if strings.HasSuffix(path, "getnowblock") {
+				return chaintest.OtherFork
+			}
+			return chaintest.Truth
+		}
+		if err := w.run(3, 2); err == nil || !strings.Contains(err.Error(), "different final blocks") {
+			t.Errorf("node %d is on another fork: %v", i, err)
+		}
+		if n := query[int](w, `SELECT count(*) FROM rail_attempt`); n > 0 {
+			t.Errorf("node %d is on another fork, and %d transactions are signed", i, n)
+		}
+		w.solid[i].Faults = nil
+		w.run(20, 3)
+		w.wantStatus(id, payout.Completed)
+		w.wantSound()
+	}
+}

@@ -137,7 +137,28 @@ func (r *Runner) heads(ctx context.Context) (h heads, err error) {
 			return h, err
 		}
 	}
-	return h, nil
+	return h, r.oneChain(ctx, h)
+}
+
+// oneChain refuses heads that are not of one chain: a transaction that refers to
+// a block of another could never be included, nor proven dead.
+func (r *Runner) oneChain(ctx context.Context, h heads) error {
+	lower, other := h.lower(), 0
+	if h[0].ID == lower.ID {
+		other = 1
+	}
+	same := h[other]
+	if same.ID.Number() > lower.ID.Number() {
+		var err error
+		if same, err = r.cfg.Solid[other].SolidBlock(ctx, lower.ID.Number()); err != nil {
+			return err
+		}
+	}
+	if same.ID != lower.ID {
+		return fmt.Errorf("%s and %s tell different final blocks %d: %s and %s",
+			r.cfg.Solid[other].Host(), r.cfg.Solid[1-other].Host(), lower.ID.Number(), same.ID, lower.ID)
+	}
+	return nil
 }
 
 // chainIDs are the last four bytes of each network's first block, by which the
