@@ -44,6 +44,9 @@ type NewPool = pool.New
 // PayoutStatus is where a payout is in its life.
 type PayoutStatus = payout.Status
 
+// PayoutFilter selects payouts.
+type PayoutFilter = payout.Filter
+
 // Replayed is what a rule about fraud would have flagged.
 type Replayed = fraud.Replayed
 

@@ -319,6 +319,12 @@ type ConfigurationInput struct {
 	SampleIntervalSeconds *int64 `json:"sample_interval_seconds,omitempty"`
 }
 
+// Confirm defines model for Confirm.
+type Confirm struct {
+	// ReportHash Of the report that you read.
+	ReportHash string `json:"report_hash"`
+}
+
 // CoordinatesInput defines model for CoordinatesInput.
 type CoordinatesInput struct {
 	// Latitude Degrees, WGS 84.
@@ -1948,6 +1954,20 @@ type Refusal struct {
 	Message string `json:"message"`
 }
 
+// Reported defines model for Reported.
+type Reported struct {
+	// ConfirmedBy null until a second person has confirmed it.
+	ConfirmedBy *string `json:"confirmed_by"`
+	PayoutId    string  `json:"payout_id"`
+	Proof       string  `json:"proof"`
+	Reason      string  `json:"reason"`
+
+	// ReportHash SHA-256 over all of this, in hex: what is confirmed.
+	ReportHash string    `json:"report_hash"`
+	ReportedAt time.Time `json:"reported_at"`
+	ReportedBy string    `json:"reported_by"`
+}
+
 // ResourceMetrics defines model for ResourceMetrics.
 type ResourceMetrics struct {
 	// CompleteUntil Up to here every sample that came is counted; later points may still change.
@@ -2812,6 +2832,18 @@ type CreateNodeParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// ListPayoutsParams defines parameters for ListPayouts.
+type ListPayoutsParams struct {
+	// Limit Items on a page.
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before; status must stay as it was.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only payouts in this status.
+	Status *string `form:"status,omitempty" json:"status,omitempty"`
+}
+
 // CreatePayoutBatchParams defines parameters for CreatePayoutBatch.
 type CreatePayoutBatchParams struct {
 	// IdempotencyKey A text of your own for this request. The same request with it again makes nothing more and answers what the first one made; another request with it is refused.
@@ -3163,6 +3195,9 @@ type CompletePayoutJSONRequestBody = Complete
 
 // ReportPayoutFailureJSONRequestBody defines body for ReportPayoutFailure for application/json ContentType.
 type ReportPayoutFailureJSONRequestBody = Failure
+
+// ConfirmPayoutFailureJSONRequestBody defines body for ConfirmPayoutFailure for application/json ContentType.
+type ConfirmPayoutFailureJSONRequestBody = Confirm
 
 // CreatePoolJSONRequestBody defines body for CreatePool for application/json ContentType.
 type CreatePoolJSONRequestBody = CreatePool
@@ -3915,6 +3950,15 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/nodes/ (the `CreateNode` operationId).
 	CreateNode(ctx context.Context, params *CreateNodeParams, body CreateNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPayouts List payouts of all nodes
+	//
+	// Newest first. A credential that is bound to nodes sees theirs.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts (the `ListPayouts` operationId).
+	ListPayouts(ctx context.Context, params *ListPayoutsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreatePayoutBatchWithBody Make many payouts
 	//
 	// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
@@ -4190,6 +4234,15 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
 	CompletePayout(ctx context.Context, payoutId string, body CompletePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPayoutFailure Read what was told of a failed payout
+	//
+	// What a second person reads before confirming it. Told again, it has another report_hash.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/{payout_id}/failure (the `GetPayoutFailure` operationId).
+	GetPayoutFailure(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReportPayoutFailureWithBody Tell that a payout failed
 	//
 	// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
@@ -4212,14 +4265,27 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
 	ReportPayoutFailure(ctx context.Context, payoutId string, body ReportPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ConfirmPayoutFailure Confirm that a payout failed
+	// ConfirmPayoutFailureWithBody Confirm that a payout failed
 	//
-	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
+	// Takes any type of body and a specified content type.
+	//
 	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
-	ConfirmPayoutFailure(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ConfirmPayoutFailureWithBody(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmPayoutFailure Confirm that a payout failed
+	//
+	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+	ConfirmPayoutFailure(ctx context.Context, payoutId string, body ConfirmPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetryPayout Try a failed payout again
 	//
@@ -5776,6 +5842,25 @@ func (c *Client) CreateNode(ctx context.Context, params *CreateNodeParams, body 
 	return c.Client.Do(req)
 }
 
+// ListPayouts List payouts of all nodes
+//
+// Newest first. A credential that is bound to nodes sees theirs.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Corresponds with GET /api/v1/nodes/payouts (the `ListPayouts` operationId).
+func (c *Client) ListPayouts(ctx context.Context, params *ListPayoutsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPayoutsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CreatePayoutBatchWithBody Make many payouts
 //
 // All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
@@ -6321,6 +6406,25 @@ func (c *Client) CompletePayout(ctx context.Context, payoutId string, body Compl
 	return c.Client.Do(req)
 }
 
+// GetPayoutFailure Read what was told of a failed payout
+//
+// What a second person reads before confirming it. Told again, it has another report_hash.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Corresponds with GET /api/v1/nodes/payouts/{payout_id}/failure (the `GetPayoutFailure` operationId).
+func (c *Client) GetPayoutFailure(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPayoutFailureRequest(c.Server, payoutId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReportPayoutFailureWithBody Tell that a payout failed
 //
 // Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
@@ -6363,15 +6467,38 @@ func (c *Client) ReportPayoutFailure(ctx context.Context, payoutId string, body 
 	return c.Client.Do(req)
 }
 
-// ConfirmPayoutFailure Confirm that a payout failed
+// ConfirmPayoutFailureWithBody Confirm that a payout failed
 //
-// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
+// Takes any type of body and a specified content type.
+//
 // Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
-func (c *Client) ConfirmPayoutFailure(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewConfirmPayoutFailureRequest(c.Server, payoutId)
+func (c *Client) ConfirmPayoutFailureWithBody(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPayoutFailureRequestWithBody(c.Server, payoutId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmPayoutFailure Confirm that a payout failed
+//
+// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+func (c *Client) ConfirmPayoutFailure(ctx context.Context, payoutId string, body ConfirmPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmPayoutFailureRequest(c.Server, payoutId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9647,6 +9774,84 @@ func NewCreateNodeRequestWithBody(server string, params *CreateNodeParams, conte
 	return req, nil
 }
 
+// NewListPayoutsRequest constructs an http.Request for the ListPayouts method
+func NewListPayoutsRequest(server string, params *ListPayoutsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCreatePayoutBatchRequest calls the generic CreatePayoutBatch builder with application/json body
 func NewCreatePayoutBatchRequest(server string, params *CreatePayoutBatchParams, body CreatePayoutBatchJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10398,6 +10603,40 @@ func NewCompletePayoutRequestWithBody(server string, payoutId string, contentTyp
 	return req, nil
 }
 
+// NewGetPayoutFailureRequest constructs an http.Request for the GetPayoutFailure method
+func NewGetPayoutFailureRequest(server string, payoutId string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "payout_id", payoutId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/payouts/%s/failure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReportPayoutFailureRequest calls the generic ReportPayoutFailure builder with application/json body
 func NewReportPayoutFailureRequest(server string, payoutId string, body ReportPayoutFailureJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -10445,8 +10684,19 @@ func NewReportPayoutFailureRequestWithBody(server string, payoutId string, conte
 	return req, nil
 }
 
-// NewConfirmPayoutFailureRequest constructs an http.Request for the ConfirmPayoutFailure method
-func NewConfirmPayoutFailureRequest(server string, payoutId string) (*http.Request, error) {
+// NewConfirmPayoutFailureRequest calls the generic ConfirmPayoutFailure builder with application/json body
+func NewConfirmPayoutFailureRequest(server string, payoutId string, body ConfirmPayoutFailureJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmPayoutFailureRequestWithBody(server, payoutId, "application/json", bodyReader)
+}
+
+// NewConfirmPayoutFailureRequestWithBody constructs an http.Request for the ConfirmPayoutFailure method, with any body, and a specified content type
+func NewConfirmPayoutFailureRequestWithBody(server string, payoutId string, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10471,10 +10721,12 @@ func NewConfirmPayoutFailureRequest(server string, payoutId string) (*http.Reque
 		return nil, err
 	}
 
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -14229,6 +14481,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/nodes/ (the `CreateNode` operationId).
 	CreateNodeWithResponse(ctx context.Context, params *CreateNodeParams, body CreateNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNodeResponse, error)
 
+	// ListPayoutsWithResponse List payouts of all nodes
+	//
+	// Newest first. A credential that is bound to nodes sees theirs.
+	//
+	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts (the `ListPayouts` operationId).
+	ListPayoutsWithResponse(ctx context.Context, params *ListPayoutsParams, reqEditors ...RequestEditorFn) (*ListPayoutsResponse, error)
+
 	// CreatePayoutBatchWithBodyWithResponse Make many payouts
 	//
 	// All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
@@ -14526,6 +14789,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/complete (the `CompletePayout` operationId).
 	CompletePayoutWithResponse(ctx context.Context, payoutId string, body CompletePayoutJSONRequestBody, reqEditors ...RequestEditorFn) (*CompletePayoutResponse, error)
 
+	// GetPayoutFailureWithResponse Read what was told of a failed payout
+	//
+	// What a second person reads before confirming it. Told again, it has another report_hash.
+	//
+	// Needs role viewer or higher, and a credential that is not bound to nodes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/nodes/payouts/{payout_id}/failure (the `GetPayoutFailure` operationId).
+	GetPayoutFailureWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*GetPayoutFailureResponse, error)
+
 	// ReportPayoutFailureWithBodyWithResponse Tell that a payout failed
 	//
 	// Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
@@ -14548,16 +14822,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure (the `ReportPayoutFailure` operationId).
 	ReportPayoutFailureWithResponse(ctx context.Context, payoutId string, body ReportPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportPayoutFailureResponse, error)
 
-	// ConfirmPayoutFailureWithResponse Confirm that a payout failed
+	// ConfirmPayoutFailureWithBodyWithResponse Confirm that a payout failed
 	//
-	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
-	// Returns a wrapper object for the known response body format(s).
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
-	ConfirmPayoutFailureWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error)
+	ConfirmPayoutFailureWithBodyWithResponse(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error)
+
+	// ConfirmPayoutFailureWithResponse Confirm that a payout failed
+	//
+	// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
+	//
+	// Needs role operator or higher, and a credential that is not bound to nodes.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+	ConfirmPayoutFailureWithResponse(ctx context.Context, payoutId string, body ConfirmPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error)
 
 	// RetryPayoutWithResponse Try a failed payout again
 	//
@@ -18779,6 +19064,106 @@ func (r CreateNodeResponse) ContentType() string {
 	return ""
 }
 
+// ListPayoutsResponse429Headers the declared response headers of an HTTP 429 response for ListPayouts
+type ListPayoutsResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type ListPayoutsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PayoutList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListPayoutsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPayoutsResponse) GetJSON200() *PayoutList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ListPayoutsResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r ListPayoutsResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r ListPayoutsResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r ListPayoutsResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ListPayoutsResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ListPayoutsResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r ListPayoutsResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPayoutsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPayoutsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPayoutsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPayoutsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreatePayoutBatchResponse429Headers the declared response headers of an HTTP 429 response for CreatePayoutBatch
 type CreatePayoutBatchResponse429Headers struct {
 	RateLimitLimit     *int
@@ -21078,6 +21463,120 @@ func (r CompletePayoutResponse) ContentType() string {
 	return ""
 }
 
+// GetPayoutFailureResponse429Headers the declared response headers of an HTTP 429 response for GetPayoutFailure
+type GetPayoutFailureResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type GetPayoutFailureResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Reported
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Problem
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPayoutFailureResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON200() *Reported {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON401() *Problem {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON403() *Problem {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r GetPayoutFailureResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPayoutFailureResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPayoutFailureResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPayoutFailureResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPayoutFailureResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ReportPayoutFailureResponse429Headers the declared response headers of an HTTP 429 response for ReportPayoutFailure
 type ReportPayoutFailureResponse429Headers struct {
 	RateLimitLimit     *int
@@ -21233,12 +21732,20 @@ type ConfirmPayoutFailureResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Payout
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Problem
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Problem
 	// JSON409 the response for an HTTP 409 `application/json` response
 	JSON409 *Problem
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
 	// JSON421 the response for an HTTP 421 `application/json` response
 	JSON421 *Problem
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -21260,6 +21767,11 @@ func (r ConfirmPayoutFailureResponse) GetJSON200() *Payout {
 	return r.JSON200
 }
 
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
 func (r ConfirmPayoutFailureResponse) GetJSON401() *Problem {
 	return r.JSON401
@@ -21273,6 +21785,21 @@ func (r ConfirmPayoutFailureResponse) GetJSON403() *Problem {
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
 func (r ConfirmPayoutFailureResponse) GetJSON409() *Problem {
 	return r.JSON409
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON412() *Problem {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r ConfirmPayoutFailureResponse) GetJSON415() *Problem {
+	return r.JSON415
 }
 
 // GetJSON421 returns the response for an HTTP 421 `application/json` response
@@ -29011,6 +29538,23 @@ func (c *ClientWithResponses) CreateNodeWithResponse(ctx context.Context, params
 	return ParseCreateNodeResponse(rsp)
 }
 
+// ListPayoutsWithResponse List payouts of all nodes
+//
+// Newest first. A credential that is bound to nodes sees theirs.
+//
+// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts (the `ListPayouts` operationId).
+func (c *ClientWithResponses) ListPayoutsWithResponse(ctx context.Context, params *ListPayoutsParams, reqEditors ...RequestEditorFn) (*ListPayoutsResponse, error) {
+	rsp, err := c.ListPayouts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPayoutsResponse(rsp)
+}
+
 // CreatePayoutBatchWithBodyWithResponse Make many payouts
 //
 // All or none: one bad line refuses the batch, and details names every bad one. From then on each payout goes its own way.
@@ -29470,6 +30014,23 @@ func (c *ClientWithResponses) CompletePayoutWithResponse(ctx context.Context, pa
 	return ParseCompletePayoutResponse(rsp)
 }
 
+// GetPayoutFailureWithResponse Read what was told of a failed payout
+//
+// What a second person reads before confirming it. Told again, it has another report_hash.
+//
+// Needs role viewer or higher, and a credential that is not bound to nodes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/nodes/payouts/{payout_id}/failure (the `GetPayoutFailure` operationId).
+func (c *ClientWithResponses) GetPayoutFailureWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*GetPayoutFailureResponse, error) {
+	rsp, err := c.GetPayoutFailure(ctx, payoutId, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPayoutFailureResponse(rsp)
+}
+
 // ReportPayoutFailureWithBodyWithResponse Tell that a payout failed
 //
 // Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.
@@ -29504,17 +30065,34 @@ func (c *ClientWithResponses) ReportPayoutFailureWithResponse(ctx context.Contex
 	return ParseReportPayoutFailureResponse(rsp)
 }
 
-// ConfirmPayoutFailureWithResponse Confirm that a payout failed
+// ConfirmPayoutFailureWithBodyWithResponse Confirm that a payout failed
 //
-// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.
+// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
-// Returns a wrapper object for the known response body format(s).
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
-func (c *ClientWithResponses) ConfirmPayoutFailureWithResponse(ctx context.Context, payoutId string, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error) {
-	rsp, err := c.ConfirmPayoutFailure(ctx, payoutId, reqEditors...)
+func (c *ClientWithResponses) ConfirmPayoutFailureWithBodyWithResponse(ctx context.Context, payoutId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error) {
+	rsp, err := c.ConfirmPayoutFailureWithBody(ctx, payoutId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmPayoutFailureResponse(rsp)
+}
+
+// ConfirmPayoutFailureWithResponse Confirm that a payout failed
+//
+// Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it. Confirmed is the report of that report_hash and no other.
+//
+// Needs role operator or higher, and a credential that is not bound to nodes.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/payouts/{payout_id}/failure/confirm (the `ConfirmPayoutFailure` operationId).
+func (c *ClientWithResponses) ConfirmPayoutFailureWithResponse(ctx context.Context, payoutId string, body ConfirmPayoutFailureJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPayoutFailureResponse, error) {
+	rsp, err := c.ConfirmPayoutFailure(ctx, payoutId, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -34490,6 +35068,115 @@ func ParseCreateNodeResponse(rsp *http.Response) (*CreateNodeResponse, error) {
 	return response, nil
 }
 
+// ParseListPayoutsResponse parses an HTTP response from a ListPayoutsWithResponse call
+func ParseListPayoutsResponse(rsp *http.Response) (*ListPayoutsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPayoutsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PayoutList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers ListPayoutsResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCreatePayoutBatchResponse parses an HTTP response from a CreatePayoutBatchWithResponse call
 func ParseCreatePayoutBatchResponse(rsp *http.Response) (*CreatePayoutBatchResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -36963,6 +37650,129 @@ func ParseCompletePayoutResponse(rsp *http.Response) (*CompletePayoutResponse, e
 	return response, nil
 }
 
+// ParseGetPayoutFailureResponse parses an HTTP response from a GetPayoutFailureWithResponse call
+func ParseGetPayoutFailureResponse(rsp *http.Response) (*GetPayoutFailureResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPayoutFailureResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Reported
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetPayoutFailureResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseReportPayoutFailureResponse parses an HTTP response from a ReportPayoutFailureWithResponse call
 func ParseReportPayoutFailureResponse(rsp *http.Response) (*ReportPayoutFailureResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -37135,6 +37945,13 @@ func ParseConfirmPayoutFailureResponse(rsp *http.Response) (*ConfirmPayoutFailur
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -37155,6 +37972,27 @@ func ParseConfirmPayoutFailureResponse(rsp *http.Response) (*ConfirmPayoutFailur
 			return nil, err
 		}
 		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
 		var dest Problem

@@ -28,7 +28,7 @@ type payoutListCmd struct {
 // Run prints a table of the payouts.
 func (c *payoutListCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		payouts, err := f.Payouts().Newest(ctx, coordinator.PayoutStatus(c.Status), c.Limit)
+		payouts, _, err := f.Payouts().Newest(ctx, nil, coordinator.PayoutFilter{Status: coordinator.PayoutStatus(c.Status), Limit: c.Limit})
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func epochColumns() []column[client.Epoch] {
 }
 
 type payoutsCmd struct {
-	List           payoutsListCmd           `cmd:"" help:"List a node's payouts, newest first."`
+	List           payoutsListCmd           `cmd:"" help:"List payouts, newest first."`
 	Get            payoutsGetCmd            `cmd:"" help:"Show a payout."`
 	Create         payoutsCreateCmd         `cmd:"" help:"Make a payout."`
 	Batch          payoutsBatchCmd          `cmd:"" help:"Make many payouts from a file, all or none."`
@@ -70,26 +70,33 @@ type payoutsCmd struct {
 	Export         payoutsExportCmd         `cmd:"" help:"Take the next payouts to be paid by hand, as CSV; or print an export again."`
 	Complete       payoutsCompleteCmd       `cmd:"" help:"Record the transaction that paid a payout."`
 	Fail           payoutsFailCmd           `cmd:"" help:"Tell, with a proof, that a payout failed."`
+	Failure        payoutsFailureCmd        `cmd:"" help:"Show what was told of a failed payout, and its hash."`
 	ConfirmFailure payoutsConfirmFailureCmd `cmd:"" help:"Confirm what somebody else told to have failed."`
 	Reconcile      payoutsReconcileCmd      `cmd:"" help:"Hold the wallet's list against the payouts."`
 }
 
 type payoutsListCmd struct {
-	oneNode
+	ID string `arg:"" optional:"" name:"node_id" help:"Of this node only."`
 	paging
 	Status string `enum:",pending,processing,completed,failed,cancelled" default:"" help:"Only payouts in this status."`
 }
 
-// Run lists a node's payouts.
+// Run lists the payouts of a node, or of all.
 func (c *payoutsListCmd) Run(ctx context.Context, a *app) error {
 	api, err := a.api()
 	if err != nil {
 		return err
 	}
-	p := client.ListNodePayoutsParams{Status: given(c.Status)}
+	of, all := client.ListNodePayoutsParams{Status: given(c.Status)}, client.ListPayoutsParams{Status: given(c.Status)}
 	payouts, err := gather(a, c.paging, func(at place) ([]client.Payout, *string, bool, error) {
-		p.Page, p.Cursor, p.Limit = at.page, at.cursor, at.limit
-		l, err := answer[client.PayoutList](api.ListNodePayouts(ctx, c.ID, &p))
+		var l client.PayoutList
+		if c.ID != "" {
+			of.Page, of.Cursor, of.Limit = at.page, at.cursor, at.limit
+			l, err = answer[client.PayoutList](api.ListNodePayouts(ctx, c.ID, &of))
+		} else {
+			all.Cursor, all.Limit = at.cursor, at.limit
+			l, err = answer[client.PayoutList](api.ListPayouts(ctx, &all))
+		}
 		return l.Payouts, l.Pagination.NextCursor, l.Pagination.HasNext, err
 	})
 	if err != nil {
@@ -101,6 +108,7 @@ func (c *payoutsListCmd) Run(ctx context.Context, a *app) error {
 func payoutColumns() []column[client.Payout] {
 	return []column[client.Payout]{
 		{"payout_id", false, func(p client.Payout) any { return p.PayoutId }},
+		{"node_id", false, func(p client.Payout) any { return p.NodeId }},
 		{"status", false, func(p client.Payout) any { return p.Status }},
 		{"amount", false, func(p client.Payout) any { return amount(p.Amount) }},
 		{"fee", false, func(p client.Payout) any { return amount(p.Fee) }},

@@ -71,7 +71,12 @@ func TestPayoutsFromTheShell(t *testing.T) {
 		t.Errorf("exported again: %q", again)
 	}
 	f.must("payouts", "fail", id, "--reason", "refused", "--proof", "ticket 17")
-	f.refused("LUCID_ERR_2003", "payouts", "confirm-failure", id) // a key is no second person
+	report := f.must("payouts", "failure", id, "-o", "csv")
+	hash := report[strings.LastIndex(report, ",")+1 : len(report)-1]
+	f.refused("LUCID_ERR_2003", "payouts", "confirm-failure", id, hash) // a key is no second person
+	if all := f.must("payouts", "list", "--status", "processing", "-o", "csv"); !strings.Contains(all, id+","+a+",processing,") || !strings.Contains(report, "ticket 17") {
+		t.Errorf("%s\n%s", all, report)
+	}
 	wallet := f.file("wallet.csv", "transaction_hash,wallet_address,amount\nc0ffee,"+payoutAddress+",10.395\n")
 	if out := f.must("payouts", "reconcile", wallet, "-o", "csv"); !strings.Contains(out, "matched") {
 		t.Errorf("%s", out)

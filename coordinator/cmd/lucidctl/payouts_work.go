@@ -89,17 +89,45 @@ type payoutsFailCmd struct {
 
 // Run tells that a payout failed.
 func (c *payoutsFailCmd) Run(ctx context.Context, a *app) error {
-	a.note("nothing moves before a second person has confirmed it: lucidctl payouts confirm-failure %s", c.ID)
+	a.note("nothing moves before a second person has read it (lucidctl payouts failure %s) and confirmed it", c.ID)
 	return showPayout(a, func(api *client.Client) (*http.Response, error) {
 		return api.ReportPayoutFailure(ctx, c.ID, client.Failure{Reason: c.Reason, Proof: c.Proof})
 	})
 }
 
-type payoutsConfirmFailureCmd struct{ onePayout }
+type payoutsFailureCmd struct{ onePayout }
+
+// Run shows what was told of a failed payout.
+func (c *payoutsFailureCmd) Run(ctx context.Context, a *app) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	f, err := answer[client.Reported](api.GetPayoutFailure(ctx, c.ID))
+	if err != nil {
+		return err
+	}
+	return show(a.printer, f, []column[client.Reported]{
+		{"payout_id", false, func(f client.Reported) any { return f.PayoutId }},
+		{"reason", false, func(f client.Reported) any { return f.Reason }},
+		{"proof", false, func(f client.Reported) any { return f.Proof }},
+		{"reported_by", false, func(f client.Reported) any { return f.ReportedBy }},
+		{"reported_at", false, func(f client.Reported) any { return f.ReportedAt }},
+		{"confirmed_by", false, func(f client.Reported) any { return f.ConfirmedBy }},
+		{"report_hash", false, func(f client.Reported) any { return f.ReportHash }},
+	})
+}
+
+type payoutsConfirmFailureCmd struct {
+	onePayout
+	Hash string `arg:"" name:"report_hash" help:"Of the report that you read, as payouts failure shows it."`
+}
 
 // Run confirms that a payout failed.
 func (c *payoutsConfirmFailureCmd) Run(ctx context.Context, a *app) error {
-	return showPayout(a, func(api *client.Client) (*http.Response, error) { return api.ConfirmPayoutFailure(ctx, c.ID) })
+	return showPayout(a, func(api *client.Client) (*http.Response, error) {
+		return api.ConfirmPayoutFailure(ctx, c.ID, client.Confirm{ReportHash: c.Hash})
+	})
 }
 
 type payoutsExportCmd struct {

@@ -235,7 +235,11 @@ func (a *auditWalk) auditedPayouts() {
 	a.call("exportPayouts", "POST /api/v1/nodes/payouts/exports", `{}`, 3) // one for each payout
 	a.call("reportPayoutFailure", "POST /api/v1/nodes/payouts/{payout_id}/failure", `{"reason":"refused","proof":"ticket 17"}`, 1)
 	a.caller = a.login("bob-the-second").AccessToken
-	a.call("confirmPayoutFailure", "POST /api/v1/nodes/payouts/{payout_id}/failure/confirm", "", 1)
+	report, err := a.Manual.Failure(a.t.Context(), a.known["payout_id"])
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.call("confirmPayoutFailure", "POST /api/v1/nodes/payouts/{payout_id}/failure/confirm", `{"report_hash":"`+report.Hash()+`"}`, 1)
 	a.caller = ""
 	a.known["late_payout"] = a.first("payout_id FROM payout WHERE node_no = (SELECT node_no FROM node WHERE node_id = '" + a.known["late"] + "')")
 	a.call("completePayout", "POST /api/v1/nodes/payouts/{late_payout}/complete", `{"transaction_hash":"c0ffee"}`, 1)

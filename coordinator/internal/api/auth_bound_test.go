@@ -77,7 +77,7 @@ func TestOwnerOperationsThatFilterThemselves(t *testing.T) {
 		}
 	}
 	slices.Sort(found)
-	if want := []string{"getPayout", "getPayoutQueue", "getPayoutStats", "listNodes", "streamEvents"}; !slices.Equal(found, want) {
+	if want := []string{"getPayout", "getPayoutQueue", "getPayoutStats", "listNodes", "listPayouts", "streamEvents"}; !slices.Equal(found, want) {
 		t.Errorf("%v, want %v", found, want)
 	}
 }

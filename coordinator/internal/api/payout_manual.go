@@ -31,18 +31,6 @@ func (s *server) payoutManualOperations() {
 		errors: []fault.Code{fault.PayoutNotFound, fault.StateNotAllowed}, request: completeBody{"c0ffee"}, example: examplePayout(),
 	}, s.completePayout)
 	register(s, operation{
-		id: "reportPayoutFailure", method: http.MethodPost, path: basePath + "/nodes/payouts/{payout_id}/failure", tag: "payouts", role: access.Operator, money: true,
-		status: http.StatusAccepted, summary: "Tell that a payout failed",
-		description: "Of one that is paid by hand, with a proof that it was not paid and never will be. Nothing moves before a second person confirms it.",
-		errors:      []fault.Code{fault.PayoutNotFound, fault.StateNotAllowed},
-		request:     failureBody{"the exchange refused the withdrawal", "ticket 17: refused, and the balance is as before"}, example: examplePayout(),
-	}, s.reportPayoutFailure)
-	register(s, operation{
-		id: "confirmPayoutFailure", method: http.MethodPost, path: basePath + "/nodes/payouts/{payout_id}/failure/confirm", tag: "payouts", role: access.Operator, money: true,
-		summary: "Confirm that a payout failed", description: "Its amount is the node's again. Only by a user who logged in, and who is not the one that told of it.",
-		errors: []fault.Code{fault.StateNotAllowed}, example: examplePayout(),
-	}, s.confirmPayoutFailure)
-	register(s, operation{
 		id: "reconcilePayouts", method: http.MethodPost, path: basePath + "/nodes/payouts/reconcile", tag: "payouts", role: access.Operator, money: true,
 		summary: "Hold the wallet's list against the payouts",
 		description: "Each outgoing transfer is matched with the oldest payout of its address and net amount that is paid by hand. With record, those that " +
@@ -128,24 +116,6 @@ type completeInput struct {
 
 func (s *server) completePayout(ctx context.Context, in *completeInput) (*answer[payoutBody], error) {
 	return answeredPayout(s.Payouts.Complete(ctx, by(ctx), in.PayoutID, in.Body.TransactionHash))
-}
-
-type failureBody struct {
-	Reason string `json:"reason" minLength:"1" maxLength:"500" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters"`
-	Proof  string `json:"proof" minLength:"1" maxLength:"2000" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"What shows that it was not paid and never will be: a ticket, a link, a refusal."`
-}
-
-type failureInput struct {
-	PayoutInput
-	Body failureBody
-}
-
-func (s *server) reportPayoutFailure(ctx context.Context, in *failureInput) (*answer[payoutBody], error) {
-	return answeredPayout(s.Manual.Report(ctx, by(ctx), in.PayoutID, in.Body.Reason, in.Body.Proof))
-}
-
-func (s *server) confirmPayoutFailure(ctx context.Context, in *PayoutInput) (*answer[payoutBody], error) {
-	return answeredPayout(s.Manual.Confirm(ctx, person(ctx), in.PayoutID))
 }
 
 type transferBody struct {

@@ -25,12 +25,18 @@ func (s *server) payoutOperations() {
 		summary: "Read a payout", description: "wallet_address may change until payment begins: it goes to the address that counts then.",
 		errors: []fault.Code{fault.PayoutNotFound}, example: examplePayout(),
 	}, s.getPayout)
+	register(s, operation{
+		id: "listPayouts", method: http.MethodGet, path: basePath + "/nodes/payouts", collection: true, tag: "payouts", role: access.Viewer, owner: true,
+		summary: "List payouts of all nodes", description: "Newest first. A credential that is bound to nodes sees theirs.",
+		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: onward(20, "", 0)},
+	}, s.listPayouts)
 	s.payoutCreateOperations()
 	s.payoutPlanOperations()
 	s.payoutStepOperations()
 	s.payoutStatsOperations()
 	s.payoutHaltOperations()
 	s.payoutManualOperations()
+	s.payoutFailureOperations()
 	s.payoutAddressOperations()
 }
 
@@ -74,6 +80,24 @@ func (s *server) listNodePayouts(ctx context.Context, in *payoutListInput) (*ans
 	}
 	where := CursorInput{in.PageInput, in.Cursor}.of(total, next)
 	return answered(payoutListBody{shape(payouts, shapePayout), where})
+}
+
+type allPayoutsInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
+	Cursor string `query:"cursor" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; status must stay as it was."`
+	Status string `query:"status" enum:"pending,processing,completed,failed,cancelled" doc:"Only payouts in this status."`
+}
+
+func (s *server) listPayouts(ctx context.Context, in *allPayoutsInput) (*answer[payoutListBody], error) {
+	filter := payout.Filter{Status: payout.Status(in.Status), Limit: in.Limit}
+	if in.Cursor != "" {
+		filter.Before, _ = strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through
+	}
+	payouts, next, err := s.Payouts.Newest(ctx, callOf(ctx).principal.NodeIDs, filter)
+	if err != nil {
+		return nil, err
+	}
+	return answered(payoutListBody{shape(payouts, shapePayout), onward(in.Limit, in.Cursor, next)})
 }
 
 // nextPayouts is the cursor of the page after the one that was read, "" when

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,39 @@ func TestBudgetAndHalts(t *testing.T) {
 	w.started(id)
 }
 
+// listed are the ids of a page of all payouts, and its pagination.
+func (w *world) listed(query string, edit func(*http.Request)) (ids []string, where pagination) {
+	w.t.Helper()
+	var l struct {
+		Payouts    []object   `json:"payouts"`
+		Pagination pagination `json:"pagination"`
+	}
+	w.want(w.send(http.MethodGet, strings.TrimSuffix(payoutsPath, "/")+query, "", edit), http.StatusOK, &l)
+	for _, p := range l.Payouts {
+		ids = append(ids, p["payout_id"].(string))
+	}
+	return ids, l.Pagination
+}
+
+func TestPayoutsOfAllNodesByStatusAndCursor(t *testing.T) {
+	w := newWorld(t)
+	var made []string // newest first
+	for _, name := range []string{"a-pi", "b-pi", "c-pi"} {
+		made = append([]string{w.payoutOf(w.earning(name, 30).ID)}, made...)
+	}
+	w.started(made[1])
+	admin := as(w.keys[access.Admin])
+	first, where := w.listed("?limit=2", admin)
+	rest, end := w.listed("/?limit=2&cursor="+*where.NextCursor, admin)
+	if !slices.Equal(append(first, rest...), made) || !where.HasNext || end.HasNext || end.NextCursor != nil {
+		t.Errorf("%v and %v, want %v; %+v", first, rest, made, end)
+	}
+	if ids, _ := w.listed("?status=processing", admin); !slices.Equal(ids, made[1:2]) {
+		t.Errorf("processing are %v, want %s", ids, made[1])
+	}
+	w.wantError(w.send(http.MethodGet, strings.TrimSuffix(payoutsPath, "/")+"?status=lost", "", admin), http.StatusUnprocessableEntity, "LUCID_ERR_1002")
+}
+
 func TestOwnersSeeTheirPayoutsOnly(t *testing.T) {
 	w := newWorld(t)
 	mine, other := w.earning("mine-pi", 30), w.earning("other-pi", 30)
@@ -253,6 +287,9 @@ func TestOwnersSeeTheirPayoutsOnly(t *testing.T) {
 	w.want(w.send(http.MethodGet, payoutsPath+"stats", "", key), http.StatusOK, &stats)
 	if queue["queue_length"] != json.Number("1") || stats["total_payouts"] != json.Number("1") {
 		t.Errorf("%v, %v", queue, stats)
+	}
+	if ids, _ := w.listed("", key); !slices.Equal(ids, []string{my}) {
+		t.Errorf("%v, want %s", ids, my)
 	}
 }
 

@@ -2,8 +2,12 @@ package manual
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,8 +19,49 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 )
 
+// Failure is what somebody told of a try of a payout.
+type Failure struct {
+	PayoutID    string
+	Try         int // 0 for the first
+	Reason      string
+	Proof       string
+	ReportedBy  string
+	ReportedAt  time.Time
+	ConfirmedBy *string // nil: nobody yet
+}
+
+// Hash names exactly this report, so that who confirms it confirms what he read.
+func (f Failure) Hash() string {
+	var b []byte
+	for _, text := range []string{"lucid/payout-failure/v1", f.PayoutID, f.Reason, f.Proof, f.ReportedBy} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
+		b = append(b, text...)
+	}
+	for _, number := range []int64{int64(f.Try), f.ReportedAt.UnixMicro()} {
+		b = binary.BigEndian.AppendUint64(b, uint64(number))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func failureOf(payoutID string, f sqlgen.PayoutFailure) Failure {
+	return Failure{payoutID, int(f.RetryCount), f.Reason, f.Proof, f.ReportedBy, f.ReportedAt, f.ConfirmedBy}
+}
+
+// Failure reads what was told of a payout's newest try that was told of.
+func (s *Store) Failure(ctx context.Context, payoutID string) (Failure, error) {
+	f, err := sqlgen.New(s.cfg.Pool).Failure(ctx, payoutID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Failure{}, fault.New(fault.OtherNotFound, "nobody has reported that payout %s failed", payoutID)
+	} else if err != nil {
+		return Failure{}, fmt.Errorf("read the failure of %s: %w", payoutID, err)
+	}
+	return failureOf(payoutID, f), nil
+}
+
 // Report says that a payout was not paid and never will be: why, and by what
-// that is proven. Nothing moves before a second person confirms it.
+// that is proven. Nothing moves before a second person confirms it. Reported
+// again before that, the new report counts, and has another hash.
 func (s *Store) Report(ctx context.Context, by audit.By, payoutID, reason, proof string) (payout.Payout, error) {
 	for field, text := range map[string]string{"reason": reason, "proof": proof} {
 		if text == "" {
@@ -51,9 +96,10 @@ func mayFail(p payout.Payout) error {
 	return nil
 }
 
-// Confirm fails a payout on the word of a second person: its amount is the
-// node's again, and it may be tried once more.
-func (s *Store) Confirm(ctx context.Context, by payout.Person, payoutID string) (failed payout.Payout, err error) {
+// Confirm fails a payout on the word of a second person, who read the report of
+// that hash: its amount is the node's again, and it may be tried once more. When
+// the report is another one by now, it is fault.ChangedMeanwhile.
+func (s *Store) Confirm(ctx context.Context, by payout.Person, payoutID, hash string) (failed payout.Payout, err error) {
 	at := s.cfg.Now()
 	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		if err := ledger.Lock(ctx, tx); err != nil { // before any other lock
@@ -68,6 +114,9 @@ func (s *Store) Confirm(ctx context.Context, by payout.Person, payoutID string) 
 		}
 		if err := payout.CheckSecond(ctx, tx, by, f.ReportedBy); err != nil {
 			return err
+		}
+		if hash != failureOf(payoutID, f).Hash() {
+			return fault.New(fault.ChangedMeanwhile, "what was reported of payout %s is not what you confirm: read it again", payoutID)
 		}
 		err = q.Confirm(ctx, sqlgen.ConfirmParams{PayoutNo: f.PayoutNo, RetryCount: f.RetryCount, ConfirmedBy: &by.Actor, ConfirmedAt: &at})
 		if err != nil {

@@ -143,8 +143,59 @@ func (w *world) failed(id string) {
 	if _, err := w.Report(w.Context(), ada.By, id, "the exchange refused it", "ticket 17"); err != nil {
 		w.Fatal(err)
 	}
-	if _, err := w.Confirm(w.Context(), bob, id); err != nil {
+	if _, err := w.Confirm(w.Context(), bob, id, w.reported(id)); err != nil {
 		w.Fatal(err)
+	}
+}
+
+// reported is the hash of what stands reported of a payout; "" for nothing.
+func (w *world) reported(id string) string {
+	w.Helper()
+	f, err := w.Failure(w.Context(), id)
+	if fault.Has(err, fault.OtherNotFound) {
+		return ""
+	} else if err != nil {
+		w.Fatal(err)
+	}
+	return f.Hash()
+}
+
+// Between reading and confirming a report may be replaced by another one.
+func TestConfirmedIsTheReportThatWasRead(t *testing.T) {
+	w := newWorld(t)
+	id, ctx := w.pending("node_a", address, 10), t.Context()
+	w.export("k")
+	if _, err := w.Failure(ctx, id); !fault.Has(err, fault.OtherNotFound) {
+		t.Errorf("nothing is reported: %v", err)
+	}
+	report := func(by payout.Person, reason, proof string) string {
+		t.Helper()
+		if _, err := w.Report(ctx, by.By, id, reason, proof); err != nil {
+			t.Fatal(err)
+		}
+		return w.reported(id)
+	}
+	eve := payout.Person{By: audit.By{Actor: "user_eve"}, Human: true}
+	read := report(ada, "the exchange refused it", "ticket 17")
+	for what, hash := range map[string]string{
+		"another proof":  report(ada, "the exchange refused it", "none"),
+		"another reason": report(ada, "timed out", "ticket 17"),
+		"another person": report(eve, "the exchange refused it", "ticket 17"),
+	} {
+		if hash == read {
+			t.Errorf("a report with %s has the same hash", what)
+		}
+	}
+	for _, hash := range []string{read, "", strings.Repeat("0", 64)} {
+		if _, err := w.Confirm(ctx, bob, id, hash); !fault.Has(err, fault.ChangedMeanwhile) {
+			t.Errorf("confirmed %q, which is not what is reported: %v", hash, err)
+		}
+	}
+	if p := w.get(id); p.Status != payout.Processing || w.balance(ledger.KindPayable, "node_a") != 0 {
+		t.Errorf("%+v", p)
+	}
+	if p, err := w.Confirm(ctx, bob, id, w.reported(id)); err != nil || p.Status != payout.Failed {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
 
@@ -169,27 +220,27 @@ func TestTimeOutIsNotCreditedBackOnOnePersonsWord(t *testing.T) {
 	refused("without proof", err, fault.Validation)
 	_, err = w.Report(ctx, ada.By, id, "", "screen shot")
 	refused("without reason", err, fault.Validation)
-	_, err = w.Confirm(ctx, bob, id)
+	_, err = w.Confirm(ctx, bob, id, w.reported(id))
 	refused("confirmed what nobody reported", err, fault.StateNotAllowed)
 	if _, err = w.Report(ctx, ada.By, id, "timed out", "screen shot"); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Confirm(ctx, ada, id)
+	_, err = w.Confirm(ctx, ada, id, w.reported(id))
 	refused("by the same person", err, fault.RoleTooLow)
-	_, err = w.Confirm(ctx, payout.Person{By: audit.By{Actor: "key_1"}}, id)
+	_, err = w.Confirm(ctx, payout.Person{By: audit.By{Actor: "key_1"}}, id, w.reported(id))
 	refused("by a key", err, fault.RoleTooLow)
-	p, err := w.Confirm(ctx, bob, id)
+	p, err := w.Confirm(ctx, bob, id, w.reported(id))
 	if err != nil || p.Status != payout.Failed || *p.ErrorMessage != "timed out" || w.balance(ledger.KindPayable, "node_a") != ledger.USDT(10) {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if _, err := w.Confirm(ctx, bob, id); err == nil {
+	if _, err := w.Confirm(ctx, bob, id, w.reported(id)); err == nil {
 		t.Error("confirmed twice")
 	}
 	if _, err := w.payouts.Retry(ctx, ada.By, id); err != nil {
 		t.Fatal(err)
 	}
 	w.export("again") // an earlier try's failure says nothing of this one
-	if _, err = w.Confirm(ctx, bob, id); !fault.Has(err, fault.StateNotAllowed) {
+	if _, err = w.Confirm(ctx, bob, id, w.reported(id)); !fault.Has(err, fault.StateNotAllowed) {
 		t.Errorf("the failure of an earlier try confirmed this one: %v", err)
 	}
 }
@@ -304,7 +355,7 @@ func TestKilledMidwayMovesNothingTwice(t *testing.T) {
 			if _, err := w.Report(ctx, ada.By, id, "refused", "ticket"); err != nil {
 				t.Fatal(err)
 			}
-			killed(func() error { _, err := w.Confirm(ctx, bob, id); return err })
+			killed(func() error { _, err := w.Confirm(ctx, bob, id, w.reported(id)); return err })
 			if p := w.get(id); p.Status != payout.Failed || w.balance(ledger.KindPayable, "node_a") != ledger.USDT(10) || w.balance(ledger.KindFeePending, "") != 0 {
 				t.Errorf("%+v, payable %s", p, w.balance(ledger.KindPayable, "node_a"))
 			}

@@ -32,6 +32,9 @@ ON CONFLICT (payout_no, retry_count) DO UPDATE SET reason = excluded.reason, pro
     reported_by = excluded.reported_by, reported_at = excluded.reported_at
 WHERE payout_failure.confirmed_by IS NULL;
 
+-- name: Failure :one
+SELECT f.* FROM payout_failure f JOIN payout p USING (payout_no) WHERE p.payout_id = @payout_id ORDER BY f.retry_count DESC LIMIT 1;
+
 -- name: LockFailure :one
 SELECT f.* FROM payout_failure f JOIN payout p USING (payout_no)
 WHERE p.payout_id = @payout_id AND f.retry_count = p.retry_count FOR UPDATE OF f;

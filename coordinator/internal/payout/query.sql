@@ -79,10 +79,11 @@ INSERT INTO payout_budget (per_day, approved_by, approved_at) VALUES (@per_day, 
 -- name: CountPayouts :one
 SELECT count(*) FROM payout WHERE node_no = @node_no AND (@status::text = '' OR status = @status);
 
--- name: AllPayouts :many
+-- name: Newest :many
 SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no)
-WHERE sqlc.arg(status)::text = '' OR payout.status = sqlc.arg(status)
-ORDER BY payout_no DESC LIMIT sqlc.arg(most);
+WHERE (@status::text = '' OR payout.status = @status) AND payout.payout_no < @before
+    AND (cardinality(@node_ids::text[]) = 0 OR node.node_id = ANY(@node_ids))
+ORDER BY payout.payout_no DESC LIMIT @most;
 
 -- name: Payouts :many
 SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no)

@@ -215,11 +215,23 @@ func TestListPages(t *testing.T) {
 			}
 		}
 	}
-	newest, err := store.Newest(t.Context(), payout.Cancelled, 3)
-	if err != nil {
-		t.Fatal(err)
+	newest := func(nodeIDs []string, f payout.Filter) ([]payout.Payout, int64) {
+		t.Helper()
+		list, next, err := store.Newest(t.Context(), nodeIDs, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list, next
 	}
-	same("newest of all nodes", newest, all[1:4])
+	first, next := newest(nil, payout.Filter{Status: payout.Cancelled, Limit: 3})
+	same("newest of all nodes", first, all[1:4])
+	rest, end := newest(nil, payout.Filter{Status: payout.Cancelled, Limit: 3, Before: next})
+	same("what follows them", rest, all[4:])
+	mine, _ := newest([]string{"node_a"}, payout.Filter{})
+	same("of one node", mine, all)
+	if none, _ := newest([]string{"node_b"}, payout.Filter{}); len(none) > 0 || end != 0 {
+		t.Errorf("of another node %+v; the list goes on at %d", none, end)
+	}
 	same("page", w.listed(no, payout.Filter{Limit: 2, Offset: 2}), all[2:4])
 	same("cursor", w.listed(no, payout.Filter{Limit: 2, Before: all[2].No}), all[3:])
 	same("status", w.listed(no, payout.Filter{Status: payout.Cancelled}), all[1:])

@@ -114,17 +114,24 @@ func (s *Store) List(ctx context.Context, nodeNo int32, f Filter) ([]Payout, int
 	return payouts, int(total), nil
 }
 
-// Newest reads the newest payouts of all nodes; status "" selects all.
-func (s *Store) Newest(ctx context.Context, status Status, limit int) ([]Payout, error) {
-	rows, err := sqlgen.New(s.cfg.Pool).AllPayouts(ctx, sqlgen.AllPayoutsParams{Status: string(status), Most: int32(limit)})
+// Newest reads the newest payouts of these nodes, or of all when none is named,
+// and the cursor of what follows; 0 when nothing does. It has no Offset, and as
+// many as Limit says.
+func (s *Store) Newest(ctx context.Context, nodeIDs []string, f Filter) (payouts []Payout, next int64, err error) {
+	limit := cmp.Or(f.Limit, 20)
+	rows, err := sqlgen.New(s.cfg.Pool).Newest(ctx, sqlgen.NewestParams{
+		Status: string(f.Status), NodeIds: append([]string{}, nodeIDs...), Before: cmp.Or(f.Before, math.MaxInt64), Most: int32(limit + 1),
+	})
 	if err != nil {
-		return nil, fmt.Errorf("list payouts: %w", err)
+		return nil, 0, fmt.Errorf("list payouts: %w", err)
 	}
-	payouts := make([]Payout, len(rows))
-	for i, r := range rows {
-		payouts[i] = payoutOf(r.Payout, r.NodeID)
+	for _, r := range rows[:min(len(rows), limit)] {
+		payouts = append(payouts, payoutOf(r.Payout, r.NodeID))
 	}
-	return payouts, nil
+	if len(rows) > limit {
+		next = payouts[limit-1].No
+	}
+	return payouts, next, nil
 }
 
 func payoutOf(r sqlgen.Payout, nodeID string) Payout {

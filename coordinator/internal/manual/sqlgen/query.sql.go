@@ -42,6 +42,26 @@ func (q *Queries) Export(ctx context.Context, exportID string) (PayoutExport, er
 	return i, err
 }
 
+const failure = `-- name: Failure :one
+SELECT f.payout_no, f.retry_count, f.reason, f.proof, f.reported_by, f.reported_at, f.confirmed_by, f.confirmed_at FROM payout_failure f JOIN payout p USING (payout_no) WHERE p.payout_id = $1 ORDER BY f.retry_count DESC LIMIT 1
+`
+
+func (q *Queries) Failure(ctx context.Context, payoutID string) (PayoutFailure, error) {
+	row := q.db.QueryRow(ctx, failure, payoutID)
+	var i PayoutFailure
+	err := row.Scan(
+		&i.PayoutNo,
+		&i.RetryCount,
+		&i.Reason,
+		&i.Proof,
+		&i.ReportedBy,
+		&i.ReportedAt,
+		&i.ConfirmedBy,
+		&i.ConfirmedAt,
+	)
+	return i, err
+}
+
 const insertExport = `-- name: InsertExport :exec
 INSERT INTO payout_export (export_id, created_by, created_at) VALUES ($1, $2, $3)
 `

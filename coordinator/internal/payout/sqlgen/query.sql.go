@@ -10,69 +10,6 @@ import (
 	"time"
 )
 
-const allPayouts = `-- name: AllPayouts :many
-SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id FROM payout JOIN node USING (node_no)
-WHERE $1::text = '' OR payout.status = $1
-ORDER BY payout_no DESC LIMIT $2
-`
-
-type AllPayoutsParams struct {
-	Status string
-	Most   int32
-}
-
-type AllPayoutsRow struct {
-	Payout Payout
-	NodeID string
-}
-
-func (q *Queries) AllPayouts(ctx context.Context, arg AllPayoutsParams) ([]AllPayoutsRow, error) {
-	rows, err := q.db.Query(ctx, allPayouts, arg.Status, arg.Most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AllPayoutsRow
-	for rows.Next() {
-		var i AllPayoutsRow
-		if err := rows.Scan(
-			&i.Payout.PayoutNo,
-			&i.Payout.PayoutID,
-			&i.Payout.NodeNo,
-			&i.Payout.Amount,
-			&i.Payout.Fee,
-			&i.Payout.NetAmount,
-			&i.Payout.Currency,
-			&i.Payout.WalletAddress,
-			&i.Payout.Status,
-			&i.Payout.Priority,
-			&i.Payout.TransactionHash,
-			&i.Payout.BatchID,
-			&i.Payout.ScheduledAt,
-			&i.Payout.ProcessedAt,
-			&i.Payout.CompletedAt,
-			&i.Payout.ErrorMessage,
-			&i.Payout.RetryCount,
-			&i.Payout.MaxRetries,
-			&i.Payout.CreatedAt,
-			&i.Payout.UpdatedAt,
-			&i.Payout.Rail,
-			&i.Payout.CreatedBy,
-			&i.Payout.NeedsApproval,
-			&i.Payout.ApprovedBy,
-			&i.Payout.ApprovedAt,
-			&i.NodeID,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const approve = `-- name: Approve :exec
 UPDATE payout SET approved_by = $1, approved_at = $2, updated_at = $2 WHERE payout_no = $3
 `
@@ -544,6 +481,77 @@ func (q *Queries) MeanWait(ctx context.Context, since *time.Time) (int64, error)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const newest = `-- name: Newest :many
+SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id FROM payout JOIN node USING (node_no)
+WHERE ($1::text = '' OR payout.status = $1) AND payout.payout_no < $2
+    AND (cardinality($3::text[]) = 0 OR node.node_id = ANY($3))
+ORDER BY payout.payout_no DESC LIMIT $4
+`
+
+type NewestParams struct {
+	Status  string
+	Before  int64
+	NodeIds []string
+	Most    int32
+}
+
+type NewestRow struct {
+	Payout Payout
+	NodeID string
+}
+
+func (q *Queries) Newest(ctx context.Context, arg NewestParams) ([]NewestRow, error) {
+	rows, err := q.db.Query(ctx, newest,
+		arg.Status,
+		arg.Before,
+		arg.NodeIds,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NewestRow
+	for rows.Next() {
+		var i NewestRow
+		if err := rows.Scan(
+			&i.Payout.PayoutNo,
+			&i.Payout.PayoutID,
+			&i.Payout.NodeNo,
+			&i.Payout.Amount,
+			&i.Payout.Fee,
+			&i.Payout.NetAmount,
+			&i.Payout.Currency,
+			&i.Payout.WalletAddress,
+			&i.Payout.Status,
+			&i.Payout.Priority,
+			&i.Payout.TransactionHash,
+			&i.Payout.BatchID,
+			&i.Payout.ScheduledAt,
+			&i.Payout.ProcessedAt,
+			&i.Payout.CompletedAt,
+			&i.Payout.ErrorMessage,
+			&i.Payout.RetryCount,
+			&i.Payout.MaxRetries,
+			&i.Payout.CreatedAt,
+			&i.Payout.UpdatedAt,
+			&i.Payout.Rail,
+			&i.Payout.CreatedBy,
+			&i.Payout.NeedsApproval,
+			&i.Payout.ApprovedBy,
+			&i.Payout.ApprovedAt,
+			&i.NodeID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const openHalts = `-- name: OpenHalts :many
