@@ -56,6 +56,7 @@ type Coordinator struct {
 	proofs    *challenge.Desk
 	closer    *epoch.Closer
 	round     *payout.Round
+	memory    *payout.Memory
 	rail      *rail.Runner // nil while another rail is chosen
 	pace      *pace
 	broker    transport
@@ -122,6 +123,10 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		background.Go(func() { c.remote.run(jobs) })
 	}
 	background.Go(func() { job.Loop(jobs, c.Log, "takeover", takeoverInterval, c.watchTakeover) })
+	if err := c.memory.RunOnce(ctx); err != nil { // before anybody can export payouts
+		c.Log.Warn("it is not known whether the database is older than it was", "error", err)
+	}
+	background.Go(func() { job.Loop(jobs, c.Log, "memory", memoryInterval, c.memory.RunOnce) })
 	go func() {
 		if err := c.serveHTTP(); !errors.Is(err, http.ErrServerClosed) {
 			c.fail(fmt.Errorf("API: %w", err))

@@ -28,6 +28,7 @@ const (
 	fraudInterval    = 5 * time.Second
 	railInterval     = 5 * time.Second // a block comes every three
 	takeoverInterval = 2 * time.Second
+	memoryInterval   = 5 * time.Second
 )
 
 // lead does the work that only one coordinator does, until ctx ends.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -95,6 +96,7 @@ func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Sta
 func (c *Coordinator) buildMoney() (err error) {
 	e := c.Config.Epoch
 	c.round = payout.NewRound(c.payouts, c.observer.Payout)
+	c.memory = payout.NewMemory(c.payouts, filepath.Join(c.Config.DataDir, "known-head.json"))
 	c.closer, err = epoch.NewCloser(epoch.Config{
 		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, AfterClosing: c.round.RunOnce,
 		Epoch: e.Length, Grace: e.Grace, DailyCap: e.DailyCap, Now: c.now, Logger: c.Log,

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -118,10 +119,15 @@ func nodesOf(urls []string) ([]*chain.Node, error) {
 	return nodes, nil
 }
 
-// RailStatus is what the tables say of the rail.
+// ErrNoRail says that nothing is paid over TRON, nor ever was from here.
+var ErrNoRail = errors.New("no rail configured: payouts are paid by hand, and there is no wallet")
+
+// RailStatus is what the tables say of the rail; ErrNoRail where there is none.
 func (f *Foundation) RailStatus(ctx context.Context) (rail.Status, error) {
 	address, err := WalletAddress(f.Config)
-	if err != nil {
+	if f.Config.Payout.Rail != RailTRON && errors.Is(err, fs.ErrNotExist) {
+		return rail.Status{}, ErrNoRail
+	} else if err != nil {
 		return rail.Status{}, err
 	}
 	return rail.ReadStatus(ctx, f.DB, f.payouts, address)

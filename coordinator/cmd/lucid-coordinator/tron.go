@@ -88,7 +88,10 @@ type railStatusCmd struct{ settings }
 func (c *railStatusCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
 		s, err := f.RailStatus(ctx)
-		if err != nil {
+		if errors.Is(err, coordinator.ErrNoRail) { // nothing is wrong
+			fmt.Println(err)
+			return nil
+		} else if err != nil {
 			return err
 		}
 		out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

@@ -35,6 +35,7 @@ func setTron(t *testing.T) {
 // the state of the rail can be seen without.
 func TestWalletCommands(t *testing.T) {
 	s := newShell(t)
+	s.run("", "rail", "status") // there is no rail, which is no error
 	s.run("correct horse battery\n", "wallet", "create", "--passphrase-stdin")
 	path := filepath.Join(os.Getenv("LUCID_DATA_DIR"), "tron-wallet.json")
 	text, err := os.ReadFile(path)

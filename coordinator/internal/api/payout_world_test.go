@@ -13,7 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 )
 
-const otherPayoutAddress = "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR"
+const otherPayoutAddress = "TGfzB9BJFByWHrMQeSnv7mxfbSycTukXBL"
 
 // payoutStore is one on the world's clock and suspicions, on other terms than usual.
 func (w *world) payoutStore(terms payout.Terms) *payout.Store {

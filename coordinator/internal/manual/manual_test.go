@@ -18,7 +18,7 @@ import (
 
 const (
 	address      = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
-	otherAddress = "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR"
+	otherAddress = "TGfzB9BJFByWHrMQeSnv7mxfbSycTukXBL"
 )
 
 var (
@@ -316,6 +316,31 @@ func TestReconciliationKnowsTransactionsInWhateverCase(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if p := w.get(b); p.Status != payout.Processing {
+		t.Errorf("%+v", p)
+	}
+}
+
+// What was paid after the backup that was restored is pending; the wallet's list
+// still tells of it, and counts while payouts are halted for that.
+func TestReconciliationRecordsWhatARestoreForgot(t *testing.T) {
+	w := newWorld(t)
+	id := w.pending("node_a", address, 10)
+	paid := []manual.Transfer{{TransactionHash: "ticket-1", WalletAddress: address, Amount: 9_900_000}}
+	reconciled := func(want manual.Result) {
+		t.Helper()
+		if r, err := w.Reconcile(t.Context(), ada.By, paid, true); err != nil || r.Matches[0].Result != want {
+			t.Errorf("%+v, %v; want %s", r, err, want)
+		}
+	}
+	if err := w.payouts.Halt(t.Context(), ada.By, "a drill"); err != nil {
+		t.Fatal(err)
+	}
+	reconciled(manual.Unknown)
+	if err := w.payouts.Halt(t.Context(), ada.By, payout.HaltRestored); err != nil {
+		t.Fatal(err)
+	}
+	reconciled(manual.Recorded)
+	if p := w.get(id); p.Status != payout.Completed || p.Rail != payout.Manual {
 		t.Errorf("%+v", p)
 	}
 }

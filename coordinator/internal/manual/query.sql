@@ -14,10 +14,13 @@ FROM payout_export_line l JOIN payout p USING (payout_no) JOIN node n USING (nod
 WHERE l.export_id = @export_id ORDER BY l.payout_no;
 
 -- name: Open :many
--- What is being paid by hand, the oldest first.
+-- What is being paid by hand, the oldest first; then what is pending, where
+-- payouts are halted for that reason.
 SELECT p.payout_id, n.node_id, p.wallet_address, p.net_amount
 FROM payout p JOIN node n USING (node_no)
-WHERE p.status = 'processing' AND p.rail = 'manual' ORDER BY p.processed_at, p.payout_no;
+WHERE p.status = 'processing' AND p.rail = 'manual'
+    OR p.status = 'pending' AND EXISTS (SELECT FROM payout_halt h WHERE h.lifted_at IS NULL AND h.reason = @restored::text)
+ORDER BY p.processed_at, p.payout_no;
 
 -- name: Paid :many
 -- The payouts that these transactions paid, in whatever case they were written down.

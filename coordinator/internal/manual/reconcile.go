@@ -33,7 +33,7 @@ func (s *Store) Reconcile(ctx context.Context, by audit.By, transfers []Transfer
 		return Reconciliation{}, err
 	}
 	q := sqlgen.New(s.cfg.Pool)
-	rows, err := q.Open(ctx)
+	rows, err := q.Open(ctx, payout.HaltRestored)
 	if err != nil {
 		return Reconciliation{}, fmt.Errorf("list what is being paid: %w", err)
 	}

@@ -166,6 +166,20 @@ func TestBatchNamesEveryBadLine(t *testing.T) {
 	}
 }
 
+// What is paid to these nobody could spend, whatever is set as one's own.
+func TestNothingIsPaidIntoASink(t *testing.T) {
+	w := newWorld(t)
+	for node, sink := range map[string]string{
+		"node_zero": "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb", "node_hole": "TLsV52sRDL79HXGGm9yzwKibb6BeruhUzy",
+		"node_usdt": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "node_wtrx": "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR",
+	} {
+		w.earning(node, 30)
+		w.exec(`UPDATE node SET payout_address = '` + sink + `' WHERE node_id = '` + node + `'`)
+		refuse(t, fault.BadPayoutAddress)(w.store().Create(t.Context(), byTest, "of "+node, payout.Request{NodeID: node, Amount: ledger.USDT(10)}))
+		w.wantBalance(ledger.KindPayable, node, ledger.USDT(30))
+	}
+}
+
 func TestPayoutsOfABatchGoTheirOwnWays(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []string{"node_a", "node_b", "node_c"} {

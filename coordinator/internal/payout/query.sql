@@ -116,6 +116,17 @@ SELECT payout_id FROM payout WHERE node_no = @node_no AND status = 'pending' ORD
 -- The payout that a transaction paid, in whatever case it was written down.
 SELECT payout_id FROM payout WHERE lower(transaction_hash) = @lower_hash::text LIMIT 1;
 
+-- name: ChainEnds :one
+-- Where the chains of ledger and audit log end; 0 before the first entry.
+SELECT coalesce(e.entry_no, 0)::bigint AS entry_no, coalesce(e.hash, '')::bytea AS entry, coalesce(a.entry_no, 0)::bigint AS audit_no, coalesce(a.hash, '')::bytea AS audit
+FROM (SELECT max(entry_no) AS last_entry, (SELECT max(entry_no) FROM audit_entry) AS last_audit FROM entry) ends
+LEFT JOIN entry e ON e.entry_no = ends.last_entry LEFT JOIN audit_entry a ON a.entry_no = ends.last_audit;
+
+-- name: HasChains :one
+-- Whether both chains hold what they once ended with; 0 is in every chain.
+SELECT ((@entry_no::bigint = 0 OR EXISTS (SELECT FROM entry WHERE entry.entry_no = @entry_no AND entry.hash = @entry::bytea))
+    AND (@audit_no::bigint = 0 OR EXISTS (SELECT FROM audit_entry WHERE audit_entry.entry_no = @audit_no AND audit_entry.hash = @audit::bytea)))::boolean AS has;
+
 -- name: HoldGate :exec
 -- While it is held no halt is written, so the halts that were read stay true.
 LOCK TABLE payout_halt IN SHARE MODE;

@@ -152,10 +152,24 @@ func (t Terms) checkNode(r Request, s standing) *fault.Error {
 	return nil
 }
 
+// sinks keep for ever what they are sent, on whatever network: the address of
+// twenty zero bytes, which no key has, the black hole of mainnet, where java-tron
+// burns fees (its config.conf, genesis.block.assets, Blackhole), and the contracts
+// of USDT (tether.to, supported protocols) and WTRX (sun.io) there.
+var sinks = []string{
+	"T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb",
+	"TLsV52sRDL79HXGGm9yzwKibb6BeruhUzy",
+	"TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
+	"TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR",
+}
+
 // checkAddress tells why nothing is paid to an address.
 func (t Terms) checkAddress(address string) error {
-	if slices.Contains(t.Own, address) {
+	switch {
+	case slices.Contains(t.Own, address):
 		return errors.New("the payout address is the project's own, or the token's contract: it would pay itself")
+	case slices.Contains(sinks, address):
+		return errors.New("the payout address is the black hole or a token's contract: nobody could spend what is paid there")
 	}
 	return tron.CheckAddress(address)
 }

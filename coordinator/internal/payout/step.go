@@ -96,9 +96,16 @@ func Retry(ctx context.Context, tx db.Tx, by audit.By, payoutID string, at time.
 }
 
 // Complete records the transfer that paid a payout by hand and settles the
-// money. What another rail pays, that rail settles.
+// money. What another rail pays, that rail settles. While HaltRestored stands,
+// a pending one may have been paid before the database forgot it.
 func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transactionHash string) (Payout, error) {
 	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
+		if err := ledger.Lock(ctx, tx); err != nil { // before any other lock
+			return Payout{}, err
+		}
+		if err := s.takeForgotten(ctx, tx, by, payoutID); err != nil {
+			return Payout{}, err
+		}
 		p, err := Settle(ctx, tx, by, payoutID, transactionHash, at)
 		if err == nil && p.Rail != Manual && p.Rail != "" { // "": it began before rails were noted
 			err = fault.New(fault.StateNotAllowed, "payout %s is paid by %s, which settles it itself", payoutID, p.Rail)

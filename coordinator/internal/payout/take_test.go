@@ -12,7 +12,7 @@ import (
 	"lucid.internal/coordinator/internal/payout"
 )
 
-const otherAddress = "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR"
+const otherAddress = "TGfzB9BJFByWHrMQeSnv7mxfbSycTukXBL"
 
 // waiting makes a node with a pending payout of 10 USDT.
 func (w *world) waiting(id string) (nodeNo int32) {

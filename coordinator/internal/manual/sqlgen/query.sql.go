@@ -154,7 +154,9 @@ func (q *Queries) LockFailure(ctx context.Context, payoutID string) (PayoutFailu
 const open = `-- name: Open :many
 SELECT p.payout_id, n.node_id, p.wallet_address, p.net_amount
 FROM payout p JOIN node n USING (node_no)
-WHERE p.status = 'processing' AND p.rail = 'manual' ORDER BY p.processed_at, p.payout_no
+WHERE p.status = 'processing' AND p.rail = 'manual'
+    OR p.status = 'pending' AND EXISTS (SELECT FROM payout_halt h WHERE h.lifted_at IS NULL AND h.reason = $1::text)
+ORDER BY p.processed_at, p.payout_no
 `
 
 type OpenRow struct {
@@ -164,9 +166,10 @@ type OpenRow struct {
 	NetAmount     int64
 }
 
-// What is being paid by hand, the oldest first.
-func (q *Queries) Open(ctx context.Context) ([]OpenRow, error) {
-	rows, err := q.db.Query(ctx, open)
+// What is being paid by hand, the oldest first; then what is pending, where
+// payouts are halted for that reason.
+func (q *Queries) Open(ctx context.Context, restored string) ([]OpenRow, error) {
+	rows, err := q.db.Query(ctx, open, restored)
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,32 @@ func (q *Queries) Budget(ctx context.Context) (PayoutBudget, error) {
 	return i, err
 }
 
+const chainEnds = `-- name: ChainEnds :one
+SELECT coalesce(e.entry_no, 0)::bigint AS entry_no, coalesce(e.hash, '')::bytea AS entry, coalesce(a.entry_no, 0)::bigint AS audit_no, coalesce(a.hash, '')::bytea AS audit
+FROM (SELECT max(entry_no) AS last_entry, (SELECT max(entry_no) FROM audit_entry) AS last_audit FROM entry) ends
+LEFT JOIN entry e ON e.entry_no = ends.last_entry LEFT JOIN audit_entry a ON a.entry_no = ends.last_audit
+`
+
+type ChainEndsRow struct {
+	EntryNo int64
+	Entry   []byte
+	AuditNo int64
+	Audit   []byte
+}
+
+// Where the chains of ledger and audit log end; 0 before the first entry.
+func (q *Queries) ChainEnds(ctx context.Context) (ChainEndsRow, error) {
+	row := q.db.QueryRow(ctx, chainEnds)
+	var i ChainEndsRow
+	err := row.Scan(
+		&i.EntryNo,
+		&i.Entry,
+		&i.AuditNo,
+		&i.Audit,
+	)
+	return i, err
+}
+
 const countPayouts = `-- name: CountPayouts :one
 SELECT count(*) FROM payout WHERE node_no = $1 AND ($2::text = '' OR status = $2)
 `
@@ -125,6 +151,31 @@ func (q *Queries) HadBudget(ctx context.Context) (bool, error) {
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err
+}
+
+const hasChains = `-- name: HasChains :one
+SELECT (($1::bigint = 0 OR EXISTS (SELECT FROM entry WHERE entry.entry_no = $1 AND entry.hash = $2::bytea))
+    AND ($3::bigint = 0 OR EXISTS (SELECT FROM audit_entry WHERE audit_entry.entry_no = $3 AND audit_entry.hash = $4::bytea)))::boolean AS has
+`
+
+type HasChainsParams struct {
+	EntryNo int64
+	Entry   []byte
+	AuditNo int64
+	Audit   []byte
+}
+
+// Whether both chains hold what they once ended with; 0 is in every chain.
+func (q *Queries) HasChains(ctx context.Context, arg HasChainsParams) (bool, error) {
+	row := q.db.QueryRow(ctx, hasChains,
+		arg.EntryNo,
+		arg.Entry,
+		arg.AuditNo,
+		arg.Audit,
+	)
+	var has bool
+	err := row.Scan(&has)
+	return has, err
 }
 
 const holdGate = `-- name: HoldGate :exec

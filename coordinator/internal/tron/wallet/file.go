@@ -163,7 +163,7 @@ func AddressIn(path string) (tron.Address, error) {
 func read(path string) (f file, err error) {
 	in, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, fmt.Errorf("there is no wallet %s: `wallet create` makes one, for payouts over TRON", path)
+		return f, fmt.Errorf("there is no wallet %s: `wallet create` makes one, for payouts over TRON (%w)", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return f, fmt.Errorf("open the wallet: %w", err)
