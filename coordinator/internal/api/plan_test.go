@@ -105,7 +105,7 @@ func TestNoWholeTableIsRead(t *testing.T) {
 func explainLists(t *testing.T, w *world, plain *db.Pool, sent *dbtest.Recorder) {
 	paths := slices.Concat(nodeLists(), []string{
 		"/nodes/node_7", "/nodes/node_7/status", "/nodes/node_7/resources", "/nodes/node_7/poot/score", "/nodes/node_7/poot/history",
-		"/nodes/node_7/poot/history?cursor=9000", "/nodes/node_7/payouts", "/nodes/node_7/payouts?status=failed", "/nodes/node_7/payouts?cursor=9000",
+		"/nodes/node_7/poot/history?cursor=9000", "/nodes/payouts", "/nodes/payouts?status=failed", "/nodes/payouts?status=pending", "/nodes/node_7/payouts", "/nodes/node_7/payouts?status=failed", "/nodes/node_7/payouts?cursor=9000",
 		"/nodes/node_7/earnings", "/nodes/node_7/statements?limit=2", "/nodes/node_7/statements?start_time=2030-01-01T00:00:00Z&end_time=2030-01-02T00:00:00Z", "/nodes/node_7/poot/explain", "/nodes/poot/leaderboard", "/nodes/poot/leaderboard?page=50", "/nodes/poot/leaderboard?pool_id=pool_7",
 		"/nodes/pools/", "/nodes/pools/?page=50", "/nodes/pools/?auto_scaling=true", "/nodes/pools/?auto_scaling=false", "/nodes/pools/?q=cafe",
 		"/nodes/pools/?q=cafe&auto_scaling=true", "/nodes/pools/pool_7", "/nodes/pools/pool_7/nodes", "/nodes/pools/pool_7/nodes?page=2",
