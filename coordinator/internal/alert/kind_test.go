@@ -7,7 +7,8 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// Each kind fires by its default threshold, and ends.
+// Each kind fires by its default threshold, and ends: from the message that tells
+// of it, or from presence and verdict.
 func TestEveryKindFiresAndEnds(t *testing.T) {
 	type story struct {
 		begins func(*fleet)
@@ -15,10 +16,12 @@ func TestEveryKindFiresAndEnds(t *testing.T) {
 		ends   func(*fleet)
 	}
 	told := func(bad, well wire.Sample) story {
-		tell := func(s wire.Sample) func(*fleet) { return func(f *fleet) { f.sample("node_a", s) } }
+		tell := func(s wire.Sample) func(*fleet) {
+			return func(f *fleet) { s.AtMs = f.time.UnixMilli(); f.take("node_a", s) }
+		}
 		return story{tell(bad), tell(bad), tell(well)}
 	}
-	cpu := func(c wire.CPU) wire.Sample { return wire.Sample{CPU: &c} }
+	cpu := func(c wire.CPU) wire.Sample { c.Cores = 4; return wire.Sample{CPU: &c} }
 	memory := func(available uint64) wire.Sample {
 		return wire.Sample{Memory: &wire.Memory{TotalBytes: 100, AvailableBytes: available}}
 	}
@@ -29,7 +32,7 @@ func TestEveryKindFiresAndEnds(t *testing.T) {
 	firmware := func(underVoltage, capped bool) wire.Sample {
 		return wire.Sample{Throttle: &wire.Throttle{UnderVoltage: &underVoltage, Capped: &capped, Throttled: ref(false)}}
 	}
-	slowClock := func(f *fleet) { f.receive("node_a", wire.Sample{AtMs: f.time.Add(-4 * time.Minute).UnixMilli()}) }
+	slowClock := func(f *fleet) { f.take("node_a", wire.Sample{AtMs: f.time.Add(-4 * time.Minute).UnixMilli()}) }
 	stories := map[Kind]story{
 		CPU:          told(cpu(wire.CPU{UsagePercent: ref(92.0)}), cpu(wire.CPU{UsagePercent: ref(20.0)})),
 		Temperature:  told(cpu(wire.CPU{TemperatureCelsius: ref(79.0)}), cpu(wire.CPU{TemperatureCelsius: ref(50.0)})),
@@ -38,7 +41,7 @@ func TestEveryKindFiresAndEnds(t *testing.T) {
 		SDErrors:     told(disk(10, 3), disk(10, 0)),
 		UnderVoltage: told(firmware(true, false), firmware(false, false)),
 		Throttled:    told(firmware(false, true), firmware(false, false)),
-		ClockSkew:    {slowClock, slowClock, func(f *fleet) { f.sample("node_a", wire.Sample{}) }},
+		ClockSkew:    {slowClock, slowClock, func(f *fleet) { f.take("node_a", wire.Sample{AtMs: f.time.UnixMilli()}) }},
 		Offline:      {func(f *fleet) { f.leaves("node_a") }, nil, func(f *fleet) { f.exec("UPDATE node SET online = true") }},
 		ProofFailures: {func(f *fleet) {
 			f.verdict("missed")

@@ -11,6 +11,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/sample"
 	"lucid.internal/coordinator/internal/span"
 	"lucid.internal/shared/wire"
 )
@@ -67,7 +68,8 @@ func (f *fleet) sample(id string, s wire.Sample) {
 	f.receive(id, s)
 }
 
-// receive takes a sample with its own time in now.
+// receive puts a sample with its own time in the place of the newest one, as if its
+// message had been taken in.
 func (f *fleet) receive(id string, s wire.Sample) {
 	f.t.Helper()
 	s.Seq = 1
@@ -77,6 +79,37 @@ func (f *fleet) receive(id string, s wire.Sample) {
 	}
 	f.exec(`INSERT INTO sample_latest (node_no, at, received_at, run_no, seq, body) SELECT node_no, $2, $2, 1, 1, $3 FROM node WHERE node_id = $1
 		ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.received_at, body = excluded.body`, id, f.time, body)
+}
+
+// take takes a sample with its own time in now, as the coordinator does: its
+// message is decoded, committed, and written as the node's newest.
+func (f *fleet) take(id string, s wire.Sample) {
+	f.t.Helper()
+	s.Seq = 1
+	payload, err := json.Marshal(wire.Metrics{V: wire.ProtocolVersion, Run: wire.NewRunID(), Samples: []wire.Sample{s}})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var nodeNo int32
+	if err := f.db.QueryRow(f.t.Context(), "SELECT node_no FROM node WHERE node_id = $1", id).Scan(&nodeNo); err != nil {
+		f.t.Fatal(err)
+	}
+	store := sample.NewStore(sample.Config{Pool: f.db, Now: func() time.Time { return f.time }})
+	in, err := sample.NewIngest(sample.IngestConfig{Store: store})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(f.t.Context())
+	settled := make(chan error, 1)
+	in.Take(nodeNo, id, payload, sample.Alone(func(err error) { settled <- err; stop() }))
+	in.Run(ctx) // until it is settled; then it writes the newest sample
+	if err := <-settled; err != nil {
+		f.t.Fatal(err)
+	}
+	var letter string
+	if f.db.QueryRow(f.t.Context(), "SELECT reason FROM dead_letter LIMIT 1").Scan(&letter); letter != "" {
+		f.t.Fatalf("the sample of %s is no data: %s", id, letter)
+	}
 }
 
 func (f *fleet) cpu(id string, percent float64) {
