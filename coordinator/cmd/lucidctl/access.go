@@ -127,16 +127,20 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return list(a.printer, entries, []column[client.Audit]{
+	return list(a.printer, entries, auditColumns())
+}
+
+func auditColumns() []column[client.Audit] {
+	return []column[client.Audit]{
 		{"entry_no", false, func(e client.Audit) any { return e.EntryNo }},
 		{"at", false, func(e client.Audit) any { return e.At }},
-		{"actor", false, func(e client.Audit) any { return e.Actor }},
-		{"action", false, func(e client.Audit) any { return e.Action }},
-		{"target", false, func(e client.Audit) any { return e.Target }},
+		{"actor", false, func(e client.Audit) any { return clipped(e.Actor) }},
+		{"action", false, func(e client.Audit) any { return clipped(e.Action) }},
+		{"target", false, func(e client.Audit) any { return clipped(e.Target) }},
 		{"before", true, func(e client.Audit) any { return object(e.Before) }},
 		{"after", true, func(e client.Audit) any { return object(e.After) }},
 		{"request_id", true, func(e client.Audit) any { return e.RequestId }},
-	})
+	}
 }
 
 func object(fields *map[string]any) any {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -18,6 +19,13 @@ type points json.Number
 
 // clock is a time of which the hour matters more than how long ago it was.
 type clock time.Time
+
+// clipped is a text of any length: a table shows its begin, all else the whole.
+type clipped string
+
+// clipAt fits three such columns beside a number and a time into 120. Ids of
+// nodes and users are shorter.
+const clipAt = 28
 
 // bare takes pointers off; nil is what was null, or never happened.
 func bare(v any) any {
@@ -81,6 +89,12 @@ func (p *printer) text(v any, exact bool) string {
 		return twoDecimals(string(v))
 	case points:
 		return twoDecimals(string(v))
+	case clipped:
+		text := []rune(printable(string(v)))
+		if !exact && len(text) > clipAt {
+			text = append(text[:clipAt-1], '…')
+		}
+		return cmp.Or(string(text), "-")
 	default:
 		if s := printable(plain(v)); s != "" {
 			return s

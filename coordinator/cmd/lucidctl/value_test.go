@@ -7,7 +7,31 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"lucid.internal/coordinator/client"
 )
+
+func TestAuditTableFitsAWideTerminal(t *testing.T) {
+	long := strings.Repeat("ü", 200)
+	entry := client.Audit{EntryNo: 1_234_567, At: time.Now(), Actor: long, Action: "node.start", Target: "node_m66vucrrrsrlusxuschq"}
+	other := client.Audit{EntryNo: 1_234_568, At: time.Now(), Actor: "user_54960bfb72b097aa", Action: long, Target: long}
+	for format, fits := range map[string]bool{"table": true, "wide": false} {
+		var out bytes.Buffer
+		p := &printer{format: format, terminal: terminal{out: &out, notes: &out}}
+		if err := list(p, []client.Audit{entry, other}, auditColumns()); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); (n <= 120) != fits {
+				t.Errorf("%s: a line of %d characters: %s", format, n, line)
+			}
+		}
+		if !strings.Contains(out.String(), entry.Target) || !strings.Contains(out.String(), other.Actor) {
+			t.Errorf("%s: an id is cut off:\n%s", format, &out)
+		}
+	}
+}
 
 func TestValues(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
