@@ -22,17 +22,24 @@ type Limits struct {
 	Service   int // the same with role service or admin
 }
 
+// siteNetworks is of how many networks of 64 bits an IPv6 site has the
+// allowance: enough for the offices of a company, and far from the 65,536 that
+// somebody who floods may have of them.
+const siteNetworks = 16
+
 // limits counts who calls how often.
 type limits struct {
 	Limits
 	addresses *limit.Limiter[netip.Addr]
+	sites     *limit.Limiter[netip.Addr] // of IPv6, each with the allowance of siteNetworks addresses
 	lookups   *limit.Limiter[netip.Addr] // of API keys that turned out not to be good
 	callers   *limit.Limiter[string]
 }
 
 func newLimits(l Limits) limits {
 	return limits{
-		l, limit.New[netip.Addr](limit.DefaultKeys), limit.New[netip.Addr](limit.DefaultKeys), limit.New[string](limit.DefaultKeys),
+		l, limit.New[netip.Addr](limit.DefaultKeys), limit.New[netip.Addr](limit.DefaultKeys), limit.New[netip.Addr](limit.DefaultKeys),
+		limit.New[string](limit.DefaultKeys),
 	}
 }
 
@@ -98,6 +105,11 @@ func (s *server) countAddress(c *gin.Context) error {
 	if !r.Allowed {
 		return refuse(c, r, "this address without a good credential")
 	}
+	if site, ok := limit.Site(addressOf(c)); ok {
+		if of := s.limits.sites.Take(site, siteNetworks*s.limits.Anonymous, s.Now()); !of.Allowed {
+			return refuse(c, of, "this network of 48 bits without a good credential")
+		}
+	}
 	tellRate(c.Writer.Header(), r)
 	return nil
 }
@@ -120,7 +132,9 @@ func (s *server) lookedUpInVain(c *gin.Context) {
 	}
 }
 
-func networkOf(c *gin.Context) netip.Addr { return limit.Network(callOf(c.Request.Context()).address) }
+func networkOf(c *gin.Context) netip.Addr { return limit.Network(addressOf(c)) }
+
+func addressOf(c *gin.Context) netip.Addr { return callOf(c.Request.Context()).address }
 
 // counting answers for a route that is no operation, unless its caller asks too
 // often.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -131,6 +132,28 @@ func TestAddressesAreCounted(t *testing.T) {
 				t.Errorf("after Retry-After: %d %s", a.StatusCode, a.body)
 			}
 		})
+	}
+}
+
+// Who holds a whole IPv6 site does not get an allowance for each of its 65,536
+// networks.
+func TestNetworksOfOneSiteShareALargerAllowance(t *testing.T) {
+	w := newWorld(t, limited(Limits{Anonymous: 2, User: 9, Service: 9}))
+	ask := func(address string) answerOf { return w.send(http.MethodGet, "/version", "", from(address)) }
+	for i := range 2 * siteNetworks {
+		if a := ask(fmt.Sprintf("[2001:db8:0:%x::1]:1000", i)); a.StatusCode != http.StatusOK {
+			t.Fatalf("network %d: %d %s", i, a.StatusCode, a.body)
+		}
+	}
+	w.wantError(ask("[2001:db8:0:ffff::1]:1000"), http.StatusTooManyRequests, "LUCID_ERR_3001")
+	for _, other := range []string{"[2001:db8:1::1]:1000", "192.0.2.1:1000", "192.0.2.2:1000"} {
+		if a := ask(other); a.StatusCode != http.StatusOK {
+			t.Errorf("another site, %s: %d %s", other, a.StatusCode, a.body)
+		}
+	}
+	w.advance(time.Minute)
+	if a := ask("[2001:db8:0:ffff::1]:1000"); a.StatusCode != http.StatusOK {
+		t.Errorf("a minute later: %d %s", a.StatusCode, a.body)
 	}
 }
 
