@@ -22,7 +22,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 each = @failed=; for m in $(MODULES); do (cd $$m && $(1)) || failed="$$failed $$m"; done; \
 	if [ -n "$$failed" ]; then echo "failed in:$$failed" >&2; exit 1; fi
 
-.PHONY: help setup build run test test-long bench fuzz fmt lint vulncheck tidy tidy-check generate generate-check packages packages-test clean
+.PHONY: help setup build run test test-long bench fuzz fmt lint vulncheck tidy tidy-check generate generate-check packages packages-test boot-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ packages: $(TOOLS)/nfpm ## Debian packages of agent (amd64, arm64, armhf) and co
 
 packages-test: $(TOOLS)/nfpm ## install, upgrade, remove and purge them in a fresh Debian (root)
 	@sh scripts/packages-test.sh $(TOOLS)/nfpm
+
+boot-test: $(TOOLS)/nfpm ## boot an emulated arm64 Debian with the agent's package and a provisioned card (root)
+	@sh scripts/boot-test.sh $(TOOLS)/nfpm
 
 clean: ## remove what was built; data in .lucid stays
 	rm -rf bin dist

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the Debian packages into dist/.
-# Usage: [VERSION=1.2.3] packages.sh NFPM [ARCH...]   (default: amd64 arm64 armhf)
+# Usage: [VERSION=1.2.3] [AGENT_ONLY=1] packages.sh NFPM [ARCH...]   (default: amd64 arm64 armhf)
 set -eu
 nfpm=$1
 shift
@@ -32,7 +32,7 @@ build() {
 for arch in "$@"; do
 	packages=lucid-agent
 	build "$arch" agent lucid-agent -tags nethttpomithttp2
-	if [ "$arch" != armhf ]; then
+	if [ "$arch" != armhf ] && [ -z "${AGENT_ONLY:-}" ]; then
 		packages="$packages lucid-coordinator"
 		build "$arch" coordinator lucid-coordinator
 		build "$arch" coordinator lucidctl

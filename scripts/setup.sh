@@ -93,6 +93,8 @@ if [ "${1-}" = --long ]; then
 	need mcopy mtools        # a boot partition, and
 	need strace strace       # a power cut at each step of an enrolment from it
 	need qemu-aarch64-static qemu-user-static
+	need qemu-system-aarch64 qemu-system-arm # an arm64 machine that boots
+	need mke2fs e2fsprogs                    # from a disk
 	need debootstrap debootstrap # a Debian to install our packages in,
 	need apt-ftparchive apt-utils # from a repository
 	need gpg gnupg                # that is signed

@@ -89,6 +89,10 @@ packages() { # the packages installed, upgraded, removed and purged in a fresh D
 	make --no-print-directory packages-test
 }
 
+machine() { # a Debian booted on an emulated arm64 machine, with the agent's package and a provisioned card (root)
+	make --no-print-directory boot-test
+}
+
 # e2e TEST FLAG...: one end-to-end test in full.
 e2e() {
 	local test=$1
