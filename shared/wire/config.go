@@ -78,12 +78,12 @@ func (u *Update) Check() error {
 	switch {
 	case u == nil:
 		return nil
-	case !spelled(u.Version, 64, digits+lower+strings.ToUpper(lower), ".+~-"):
-		return fmt.Errorf("update.version %.80q is no version such as 1.4.0", u.Version)
+	case !isRelease(u.Version):
+		return fmt.Errorf("update.version %.80q is no version such as 1.4.0 or 1.5.0-rc.1", u.Version)
 	case !spelled(u.Ring, 32, digits+lower, "_-"):
 		return fmt.Errorf("update.ring %.40q is not 1 to 32 lower-case letters, digits, _ or -", u.Ring)
 	case u.Window != "" && !isWindow(u.Window):
-		return fmt.Errorf("update.window %.40q is not HH:MM-HH:MM", u.Window)
+		return fmt.Errorf("update.window %.40q is not HH:MM-HH:MM, such as 02:00-04:00, or begins when it ends", u.Window)
 	}
 	return nil
 }
@@ -100,10 +100,29 @@ func spelled(s string, most int, letters, marks string) bool {
 	return s != "" && len(s) <= most && strings.Trim(s, letters+marks) == "" && strings.IndexByte(marks, s[0]) < 0
 }
 
-// isWindow reports whether s is HH:MM-HH:MM.
+// isRelease reports whether s is three numbers, and what follows them as a
+// package writes it: 1.4.0, 1.5.0-rc.1, 1.5.0~rc1.
+func isRelease(s string) bool {
+	numbers, rest := s, ""
+	if at := strings.IndexAny(s, "-+~"); at >= 0 {
+		numbers, rest = s[:at], s[at+1:]
+		if !spelled(rest, 32, digits+lower+strings.ToUpper(lower), ".+~-") {
+			return false
+		}
+	}
+	parts := strings.Split(numbers, ".")
+	for _, n := range parts {
+		if !spelled(n, 9, digits, "") || len(n) > 1 && n[0] == '0' {
+			return false
+		}
+	}
+	return len(parts) == 3
+}
+
+// isWindow reports whether s is HH:MM-HH:MM, of some length.
 func isWindow(s string) bool {
 	from, to, found := strings.Cut(s, "-")
-	return found && isClock(from) && isClock(to)
+	return found && isClock(from) && isClock(to) && from != to
 }
 
 func isClock(s string) bool {

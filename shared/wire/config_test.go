@@ -42,10 +42,10 @@ func TestDecodeConfig(t *testing.T) {
 
 // FuzzCheckUpdate compares what is checked by hand with what it means.
 func FuzzCheckUpdate(f *testing.F) {
-	version := regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+~-]{0,63}$`)
+	version := regexp.MustCompile(`^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){2}([-+~][0-9A-Za-z][0-9A-Za-z.+~-]{0,31})?$`)
 	ring := regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 	window := regexp.MustCompile(`^(([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9])?$`)
-	for _, s := range []string{"1.4.0", "1.4.0~rc1", "-1", "", "canary", "Canary", "_a", "22:00-04:00", "2:00-04:00", "24:00-04:00", "02:60-04:00",
+	for _, s := range []string{"1.4.0", "1.4.0~rc1", "1.04.0", "02:00-02:00", "-1", "", "canary", "Canary", "_a", "22:00-04:00", "2:00-04:00", "24:00-04:00", "02:60-04:00",
 		"02:00-04:00-", "02:00.5-04:00", "+2:00-04:00", "ä", "a\xff", "a\n", strings.Repeat("a", 32), strings.Repeat("a", 33), strings.Repeat("9", 64), strings.Repeat("9", 65)} {
 		f.Add(s)
 	}
@@ -55,14 +55,30 @@ func FuzzCheckUpdate(f *testing.F) {
 			want   bool
 		}{
 			"version": {&Update{Version: s, Ring: "stable"}, version.MatchString(s)},
-			"ring":    {&Update{Version: "1", Ring: s}, ring.MatchString(s)},
-			"window":  {&Update{Version: "1", Ring: "stable", Window: s}, window.MatchString(s)},
+			"ring":    {&Update{Version: "1.0.0", Ring: s}, ring.MatchString(s)},
+			"window":  {&Update{Version: "1.0.0", Ring: "stable", Window: s}, window.MatchString(s) && (s == "" || s[:5] != s[6:])},
 		} {
 			if err := c.update.Check(); (err == nil) != c.want {
 				t.Errorf("%s %q: %v, want it right: %v", field, s, err, c.want)
 			}
 		}
 	})
+}
+
+func TestAnnouncedVersionIsOne(t *testing.T) {
+	for version, good := range map[string]bool{
+		"1.4.0": true, "0.0.1": true, "1.5.0-rc.1": true, "1.5.0~rc1": true, "2026.11.22+build7": true,
+		"banana": false, "1": false, "1.4": false, "1.4.0.1": false, "v1.4.0": false, "01.4.0": false, "1.4.0-": false, "": false, "1.4.0 ": false,
+	} {
+		if err := (&Update{Version: version, Ring: "stable"}).Check(); (err == nil) != good {
+			t.Errorf("%q: %v", version, err)
+		}
+	}
+	for window, good := range map[string]bool{"": true, "23:00-01:00": true, "2-4": false, "02:00-02:00": false, "24:00-01:00": false} {
+		if err := (&Update{Version: "1.4.0", Ring: "stable", Window: window}).Check(); (err == nil) != good {
+			t.Errorf("window %q: %v", window, err)
+		}
+	}
 }
 
 func TestCheckIntervals(t *testing.T) {
