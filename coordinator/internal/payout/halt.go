@@ -37,6 +37,9 @@ func Halt(ctx context.Context, tx db.Tx, by audit.By, reason string, at time.Tim
 	} else if err != nil {
 		return fmt.Errorf("halt payouts: %w", err)
 	}
+	if err := publishHalt(ctx, tx, "halted", stoppageOf(row), at); err != nil {
+		return err
+	}
 	return audit.Write(ctx, tx, by.Record("payout.halt", strconv.FormatInt(row.HaltNo, 10), nil, stoppageOf(row)).AtTime(at))
 }
 
@@ -54,6 +57,9 @@ func (s *Store) Lift(ctx context.Context, by audit.By, no int64) error {
 			return fault.New(fault.OtherNotFound, "payouts are not halted under number %d; list what halts them", no)
 		} else if err != nil {
 			return fmt.Errorf("lift a halt: %w", err)
+		}
+		if err := publishHalt(ctx, tx, "lifted", stoppageOf(row), at); err != nil {
+			return err
 		}
 		return audit.Write(ctx, tx, by.Record("payout.lift", strconv.FormatInt(no, 10), stoppageOf(row), nil).AtTime(at))
 	})

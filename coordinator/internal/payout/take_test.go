@@ -175,6 +175,10 @@ func TestHaltStopsAllUntilItIsLifted(t *testing.T) {
 	if n := query[int](w, `SELECT count(*) FROM audit_entry WHERE action IN ('payout.halt', 'payout.lift')`); n != 4 {
 		t.Errorf("%d audit entries of two halts", n)
 	}
+	told := query[string](w, `SELECT string_agg(concat_ws(' ', body->>'change', body->>'reason'), '; ' ORDER BY out_no) FROM event_outbox WHERE body->>'halt_no' IS NOT NULL`)
+	if told != "halted wallet is short; halted drill; lifted wallet is short; lifted drill" {
+		t.Errorf("told of halts: %s", told)
+	}
 	if err := store.Halt(ctx, byTest, ""); !fault.Has(err, fault.Validation) {
 		t.Errorf("halt without a reason: %v", err)
 	}
