@@ -152,6 +152,12 @@ func TestYearHasTheSameScoresEverywhere(t *testing.T) {
 // verdict by verdict, then computes it anew from what stands in the database.
 func TestStoredYearIsReplayedToTheLastDigit(t *testing.T) {
 	f := newFleet(t, nil)
+	f.replayStored(f.storeYear())
+}
+
+// storeYear has the store count a year of a node.
+func (f *fleet) storeYear() (node int32) {
+	f.t.Helper()
 	node, l := f.node(), year(4*time.Hour)
 	for _, i := range l.online {
 		f.exec("INSERT INTO node_presence (node_no, from_at, to_at) VALUES ($1, $2, $3)", node, i.From, i.To)
@@ -166,21 +172,27 @@ func TestStoredYearIsReplayedToTheLastDigit(t *testing.T) {
 		f.beat(v.At.Add(-time.Duration(i%2500) * time.Millisecond))
 		f.count(node, v, false)
 	}
-	stored := f.life(node)
-	if len(stored.verdicts) != len(l.verdicts) || len(stored.verdicts) < 2000 {
-		t.Fatalf("%d verdicts on record of %d", len(stored.verdicts), len(l.verdicts))
+	return node
+}
+
+// replayStored computes every score of a year anew from what stands in the
+// database, and compares it with the stored one.
+func (f *fleet) replayStored(node int32) {
+	f.t.Helper()
+	stored, after := f.life(node), f.changes(node)
+	if len(stored.verdicts) < 2000 || len(after) != len(stored.verdicts) {
+		f.t.Fatalf("%d verdicts and %d changes on record of a year", len(stored.verdicts), len(after))
 	}
-	after := f.changes(node)
 	var last score.Record
-	replay(t, stored, func(i int, r score.Record) {
+	replay(f.t, stored, func(i int, r score.Record) {
 		if r.Score != after[i] {
-			t.Fatalf("verdict %d of %d (%s): replayed %d, stored %d", i, len(after), stored.verdicts[i].Result, r.Score, after[i])
+			f.t.Fatalf("verdict %d of %d (%s): replayed %d, stored %d", i, len(after), stored.verdicts[i].Result, r.Score, after[i])
 		}
 		last = r
 	})
-	got, err := f.store.Get(t.Context(), node)
+	got, err := f.store.Get(f.t.Context(), node)
 	if err != nil || got.Record != last || value[int64](f, "SELECT poot_score FROM node WHERE node_no = $1", node) != last.Score {
-		t.Errorf("stored %+v, %v; replayed %+v", got.Record, err, last)
+		f.t.Errorf("stored %+v, %v; replayed %+v", got.Record, err, last)
 	}
 }
 

@@ -26,7 +26,12 @@ type fleet struct {
 
 func newFleet(t testing.TB, vetting *score.Vetting) *fleet {
 	t.Helper()
-	f := &fleet{t: t, pool: dbtest.New(t)}
+	return fleetIn(t, dbtest.New(t), vetting)
+}
+
+func fleetIn(t testing.TB, pool *db.Pool, vetting *score.Vetting) *fleet {
+	t.Helper()
+	f := &fleet{t: t, pool: pool}
 	var err error
 	f.store, err = score.NewStore(score.Config{Pool: f.pool, Vetting: vetting,
 		SetNodeScore: func(ctx context.Context, tx db.Tx, nodeNo int32, s int64) error {
