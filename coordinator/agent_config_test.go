@@ -44,7 +44,8 @@ func TestConfigurationReachesItsNode(t *testing.T) {
 	listen()
 	l.call(http.MethodPut, path, `{"configuration": {"sample_interval_seconds": 5, "publish_interval_seconds": 30}}`, http.StatusOK, nil)
 	c, _ := next()
-	if c.Version != 1 || c.SampleIntervalMs != 5000 || c.PublishIntervalMs != 30000 {
+	first := int64(c.Version)
+	if first == 0 || c.SampleIntervalMs != 5000 || c.PublishIntervalMs != 30000 {
 		t.Errorf("received %+v", c)
 	}
 	l.must(done(d.client.Publish(wire.Topic(id, wire.ChannelCommandResult), 1, false, d.encode(wire.CommandResult{
@@ -60,7 +61,7 @@ func TestConfigurationReachesItsNode(t *testing.T) {
 		} `json:"configuration"`
 	}
 	l.call(http.MethodGet, path, "", http.StatusOK, &got) // the publication is acknowledged once the answer is stored
-	if a := got.Configuration.Agent; a.Version != 1 || a.State != "refused" || a.Reason != "sample_interval: not here" {
+	if a := got.Configuration.Agent; a.Version != first || a.State != "refused" || a.Reason != "sample_interval: not here" {
 		t.Errorf("the API shows %+v", a)
 	}
 
@@ -68,7 +69,7 @@ func TestConfigurationReachesItsNode(t *testing.T) {
 	l.await("starting", "enrolled", offline)
 	d.connect()
 	listen()
-	if c, retained := next(); c.Version != 1 || !retained {
+	if c, retained := next(); int64(c.Version) != first || !retained {
 		t.Errorf("a new connection is given %+v (retained %v)", c, retained)
 	}
 }

@@ -34,7 +34,7 @@ func TestEveryCommand(t *testing.T) {
 		"nodes resources": {nodeID}, "nodes metrics": {nodeID, "cpu"},
 		"nodes list": nil, "nodes get": {nodeID}, "nodes status": {nodeID}, "pools list": nil, "pools get": {poolID},
 		"pools nodes": {poolID}, "pools scaling": {poolID}, "pools moves": nil, "fleet": nil, "score": {nodeID}, "history": {nodeID}, "earnings": {nodeID}, "statements": {nodeID},
-		"payouts list": {nodeID}, "payouts queue": nil, "payouts stats": nil, "payouts budget": nil, "payouts halts": nil, "payouts plan": nil, "apikeys list": nil, "audit list": nil, "dead-letters list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
+		"payouts list": nil, "payouts queue": nil, "payouts stats": nil, "payouts budget": nil, "payouts halts": nil, "payouts plan": nil, "apikeys list": nil, "audit list": nil, "dead-letters list": nil, "whoami": nil, "tokens list": nil, "users list": nil,
 		"alerts list": nil, "silences list": nil, "thresholds get": nil, "webhooks list": nil, "webhooks deliveries": {hookID},
 		"grants list": {keyID}, "fraud list": nil,
 	}
@@ -196,7 +196,7 @@ func TestNotesTellWhatToDoNext(t *testing.T) {
 	for want, args := range map[string][]string{
 		"\nlucidctl --help":              {"nods"},
 		"\nlucidctl payouts --help":      {"payouts", "nonsense"},
-		"\nlucidctl payouts list --help": {"payouts", "list"},
+		"\nlucidctl payouts get --help": {"payouts", "get"},
 		"LUCID_URL":                      append(elsewhere, "nodes", "list"),
 	} {
 		if o := f.at(terminal{}, args...); !strings.Contains(o.notes, want) {
