@@ -108,12 +108,12 @@ func (c *Coordinator) onDisconnect(n broker.Client, reason string) {
 	}
 }
 
-func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload []byte, received time.Time) {
+func (c *Coordinator) onResponse(ctx context.Context, n broker.Client, payload []byte, arrived broker.Arrival) {
 	if !c.pace.hears(n.NodeNo, wire.ChannelResponse) {
 		return
 	}
-	session := challenge.Session{NodeNo: n.NodeNo, NodeID: n.NodeID, Number: n.Session, Address: n.Address}
-	if err := c.referee.Answer(ctx, session, payload, received); err != nil {
+	session := challenge.Session{NodeNo: n.NodeNo, NodeID: n.NodeID, Number: n.Session, Address: n.Address, Held: arrived.Held}
+	if err := c.referee.Answer(ctx, session, payload, arrived.At); err != nil {
 		// The challenge stays open and ends as void.
 		c.heartbeat.Disturb()
 		c.Log.Error("answer could not be judged", "node_id", n.NodeID, "error", err)

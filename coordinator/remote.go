@@ -209,7 +209,7 @@ func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
 	case wire.ChannelCommandResult:
 		err = r.c.onCommandResult(ctx, client, m.Payload)
 	case wire.ChannelResponse:
-		r.c.onResponse(ctx, client, m.Payload, m.Received)
+		r.c.onResponse(ctx, client, m.Payload, broker.Arrival{At: m.Received})
 	}
 	if fault.Has(err, fault.BadCredentials) { // deleted since it was looked up: nothing is taken of it
 		r.Disconnect(nodeID, err.Error())

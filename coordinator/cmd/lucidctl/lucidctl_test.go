@@ -194,10 +194,10 @@ func TestNotesTellWhatToDoNext(t *testing.T) {
 	f := &fleet{t: t, home: t.TempDir()}
 	elsewhere := []string{"--url", "http://127.0.0.1:1", "--key", "x"}
 	for want, args := range map[string][]string{
-		"\nlucidctl --help":              {"nods"},
-		"\nlucidctl payouts --help":      {"payouts", "nonsense"},
+		"\nlucidctl --help":             {"nods"},
+		"\nlucidctl payouts --help":     {"payouts", "nonsense"},
 		"\nlucidctl payouts get --help": {"payouts", "get"},
-		"LUCID_URL":                      append(elsewhere, "nodes", "list"),
+		"LUCID_URL":                     append(elsewhere, "nodes", "list"),
 	} {
 		if o := f.at(terminal{}, args...); !strings.Contains(o.notes, want) {
 			t.Errorf("lucidctl %s: %q, want %q", strings.Join(args, " "), o.notes, want)

@@ -26,6 +26,12 @@ type Client struct {
 	Address netip.Addr
 }
 
+// Arrival is when a message came.
+type Arrival struct {
+	At   time.Time     // it was read
+	Held time.Duration // how long we held up its connection before that: it may have come so much earlier
+}
+
 // ErrIgnore is what OnStatus, OnInfo and OnCommandResult return for a message
 // that must be acknowledged but neither routed nor retained.
 var ErrIgnore = errors.New("broker: message is acknowledged and goes nowhere")
@@ -67,7 +73,7 @@ type Config struct {
 	// only. Default: never.
 	Crowded func() bool
 	// OnResponse takes an answer to a challenge and when it came.
-	OnResponse func(ctx context.Context, c Client, payload []byte, received time.Time)
+	OnResponse func(ctx context.Context, c Client, payload []byte, arrived Arrival)
 	// OnStatus, OnInfo and OnCommandResult return nil to have the message
 	// routed (status and info retained), ErrIgnore to have it acknowledged
 	// only, any other error to refuse it and close the connection.
@@ -120,7 +126,7 @@ func (c *Config) setDefaults() {
 		c.Crowded = func() bool { return false }
 	}
 	if c.OnResponse == nil {
-		c.OnResponse = func(context.Context, Client, []byte, time.Time) {}
+		c.OnResponse = func(context.Context, Client, []byte, Arrival) {}
 	}
 }
 

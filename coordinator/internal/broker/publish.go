@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -38,8 +39,10 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 		h.broker.takeMetrics(s, pk.PacketID, pk.Payload)
 		return pk, packets.ErrRejectPacket // acknowledged by us, later
 	}
+	arrived, began := Arrival{At: h.broker.cfg.Now(), Held: s.held}, time.Now()
 	s.receipts.wait()
-	err = h.broker.take(s, channel, pk.Payload)
+	err = h.broker.take(s, channel, pk.Payload, arrived)
+	s.held += time.Since(began)
 	h.broker.count.messages(channel, 1, err)
 	switch {
 	case err == nil && routed(channel):
@@ -68,13 +71,12 @@ func routed(c wire.Channel) bool {
 }
 
 // take hands a message that is no metrics to whom it concerns.
-func (b *Broker) take(s *session, channel wire.Channel, payload []byte) error {
-	received := b.cfg.Now()
+func (b *Broker) take(s *session, channel wire.Channel, payload []byte, arrived Arrival) error {
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
 	defer cancel()
 	switch channel {
 	case wire.ChannelResponse:
-		b.cfg.OnResponse(ctx, s.client, payload, received)
+		b.cfg.OnResponse(ctx, s.client, payload, arrived)
 		return nil
 	case wire.ChannelStatus:
 		return b.cfg.OnStatus(ctx, s.client, payload)

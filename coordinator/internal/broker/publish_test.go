@@ -159,10 +159,49 @@ func TestOtherChannelsWaitForMetrics(t *testing.T) {
 	want(t, "taken", len(statuses), 1)
 }
 
+// An answer came when it was read, however long the commit of the samples before
+// it takes; of one behind it, which could not be read meanwhile, it is told how
+// long that was.
+func TestAnswersAreTimedWhenTheyCome(t *testing.T) {
+	deliveries, answers, read := make(chan delivery, 10), make(chan Arrival, 10), make(chan struct{}, 10)
+	var clock atomic.Int64
+	r := start(t, func(c *Config) {
+		byHand(deliveries)(c)
+		c.OnResponse = func(_ context.Context, _ Client, _ []byte, a Arrival) { answers <- a }
+		c.Now = func() time.Time {
+			read <- struct{}{}
+			return time.UnixMilli(clock.Load())
+		}
+	})
+	c := r.node("node_a")
+	c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m")
+	d := next(t, deliveries)
+	first := c.Publish(topic("node_a", wire.ChannelResponse), 1, false, "1")
+	next(t, read)
+	second := c.Publish(topic("node_a", wire.ChannelResponse), 1, false, "2")
+	clock.Store(5000)
+	d.settle(nil)
+	for _, token := range []paho.Token{first, second} {
+		want(t, "answer", r.wait(token), nil)
+	}
+	next(t, read) // of the second
+	want(t, "first", next(t, answers), Arrival{At: time.UnixMilli(0)})
+	if a := next(t, answers); a.At != time.UnixMilli(5000) || a.Held <= 0 {
+		t.Errorf("the second came %+v", a)
+	}
+	for range 1000 { // until it once had to be waited for
+		want(t, "answer", r.wait(c.Publish(topic("node_a", wire.ChannelResponse), 1, false, "3")), nil)
+		if next(t, read); next(t, answers).Held == 0 {
+			return
+		}
+	}
+	t.Error("that the reader was held up once is never forgotten")
+}
+
 func TestPanicEndsOneConnection(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.OnMetrics = func(context.Context, Client, []byte, *Receipts) { panic("metrics") }
-		c.OnResponse = func(context.Context, Client, []byte, time.Time) { panic("response") }
+		c.OnResponse = func(context.Context, Client, []byte, Arrival) { panic("response") }
 		c.OnStatus = func(context.Context, Client, []byte) error { panic("status") }
 		given := c.Authenticate
 		c.Authenticate = func(ctx context.Context, nodeID string, password []byte) (int32, uint32, error) {
@@ -279,8 +318,8 @@ func TestOtherChannels(t *testing.T) {
 	received := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r := start(t, func(c *Config) {
 		c.OnStatus, c.OnInfo, c.OnCommandResult = result("status"), result("info"), result("result")
-		c.OnResponse = func(_ context.Context, _ Client, payload []byte, at time.Time) {
-			calls <- "response " + string(payload) + " " + at.Format(time.RFC3339)
+		c.OnResponse = func(_ context.Context, _ Client, payload []byte, a Arrival) {
+			calls <- "response " + string(payload) + " " + a.At.Format(time.RFC3339)
 		}
 		c.Now = func() time.Time { return received }
 	})

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"sync"
+	"time"
 
 	"github.com/mochi-mqtt/server/v2/packets"
 
@@ -37,14 +38,22 @@ func newReceipts(b *Broker, s *session) *Receipts {
 func (r *Receipts) owe(packetID uint16) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.owed) >= pubackBytes*wire.MaxUnacknowledged || len(r.owed) > 0 && r.broker.cfg.Crowded() {
-		r.changed.Wait()
+	if r.mustWait() {
+		began := time.Now()
+		for r.mustWait() {
+			r.changed.Wait()
+		}
+		r.session.held += time.Since(began)
 	}
 	if r.failed {
 		return false
 	}
 	r.owed = append(r.owed, packets.Puback<<4, 2, byte(packetID>>8), byte(packetID))
 	return true
+}
+
+func (r *Receipts) mustWait() bool {
+	return len(r.owed) >= pubackBytes*wire.MaxUnacknowledged || len(r.owed) > 0 && r.broker.cfg.Crowded()
 }
 
 // wait returns when nothing is owed: MQTT wants acknowledgements in the order

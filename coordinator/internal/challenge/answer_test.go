@@ -71,6 +71,23 @@ func TestAnswersThatChangeNothing(t *testing.T) {
 	}
 }
 
+// An answer behind a message that took us long may have come in time.
+func TestTimeThatWeHeldAnAnswerUpDoesNotCount(t *testing.T) {
+	for held, want := range map[time.Duration]challenge.Result{
+		5 * time.Second:                    challenge.Valid,
+		5*time.Second - 1*time.Millisecond: challenge.Late,
+	} {
+		s := newStage(t)
+		payload := s.solve(t, s.round(t), nil)
+		s.clock = s.clock.Add(35 * time.Second)
+		s.session.Held = held
+		s.answer(t, payload)
+		if len(s.stored) != 1 || s.stored[0].Result != want || s.stored[0].Answered != 35*time.Second {
+			t.Errorf("held up for %s: verdicts %+v, want %s", held, s.stored, want)
+		}
+	}
+}
+
 // What we read late because we stood still was not sent late.
 func TestLateIsVoidWhenTheFaultIsOurs(t *testing.T) {
 	s := newStage(t)

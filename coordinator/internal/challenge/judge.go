@@ -26,6 +26,9 @@ type Session struct {
 	// Where it comes from, as far as it is known: an IPv4 address, or an IPv6
 	// network of 64 bits.
 	Address netip.Addr
+	// How long we held up the connection before the answer was read: it may have
+	// come so much earlier. Whether it is late is judged without this time.
+	Held time.Duration
 }
 
 // Answer judges a response. Only an answer with a good MAC from the session
@@ -55,7 +58,7 @@ func (r *Referee) Answer(ctx context.Context, s Session, payload []byte, receive
 		return r.repeat(ctx, s, &row, raw, received)
 	case uint64(row.SessionNo) != s.Number:
 		r.Counted("other_session")
-	case received.After(row.ExpiresAt):
+	case received.Add(-s.Held).After(row.ExpiresAt):
 		r.Counted("expired")
 	default:
 		return r.judge(ctx, s, &row, &keys, given{raw, answer, received})
@@ -93,7 +96,7 @@ type given struct {
 func (r *Referee) repeat(ctx context.Context, s Session, row *sqlgen.FindRow, raw []byte, received time.Time) error {
 	if row.Result == nil || !bytes.Equal(row.Response, raw) {
 		r.Counted("judged_already")
-		if row.Response == nil || uint64(row.SessionNo) != s.Number || received.After(row.ExpiresAt) {
+		if row.Response == nil || uint64(row.SessionNo) != s.Number || received.Add(-s.Held).After(row.ExpiresAt) {
 			return nil
 		}
 		err := sqlgen.New(r.Pool).InsertSecondAnswer(ctx, sqlgen.InsertSecondAnswerParams{
@@ -122,7 +125,7 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 	}
 	answer := g.response
 	e := evidence{
-		received: g.received, deadline: row.DeadlineAt,
+		received: g.received.Add(-s.Held), deadline: row.DeadlineAt,
 		named: answer.ChallengeHash == proof.HashChallenge(row.Canonical), solutions: asked.CheckSolutions(r.PuzzleKey, answer.Solutions),
 		defers:    answer.Defers(),
 		signature: answer.VerifySignature(keys.Device),
