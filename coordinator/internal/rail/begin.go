@@ -39,7 +39,7 @@ type payment struct {
 
 // begin signs and sends transactions for payouts: first for those that were
 // taken before and have none, because the program ended or theirs is dead, then
-// for the next of the queue.
+// for the next of the queue. Whose node is held meanwhile gets none.
 func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
 	halted, err := r.cfg.Payouts.Stoppages(ctx)
 	if err != nil || len(halted) > 0 {
@@ -66,12 +66,8 @@ func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
 	}
 	var errs []error // one payee that cannot be paid holds up no other
 	for _, b := range begun {
-		p := payment{payoutNo: b.PayoutNo, payoutID: b.PayoutID, payee: b.WalletAddress, net: ledger.Amount(b.NetAmount)}
-		if p.quote, err = r.quote(ctx, prices, p); err == nil {
-			err = r.pay(ctx, h, &f, p)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", p.payoutID, err))
+		if err := r.goOn(ctx, h, prices, &f, b); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", b.PayoutID, err))
 		}
 	}
 	for _, n := range next {
@@ -81,6 +77,36 @@ func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// goOn signs for a payout that was taken before, unless its node is held now.
+func (r *Runner) goOn(ctx context.Context, h heads, prices chain.Prices, f *funds, b sqlgen.BegunRow) error {
+	p := payment{payoutNo: b.PayoutNo, payoutID: b.PayoutID, payee: b.WalletAddress, net: ledger.Amount(b.NetAmount)}
+	failed, err := r.failHeld(ctx, p)
+	if err != nil || failed {
+		return err
+	}
+	if p.quote, err = r.quote(ctx, prices, p); err != nil {
+		return err
+	}
+	return r.pay(ctx, h, f, p)
+}
+
+// failHeld gives the money of a payout back to a node that is held. The payout's
+// lock, which FailHeld takes, keeps another runner from writing a transaction
+// down for it; one that stands already forbids to fail it.
+func (r *Runner) failHeld(ctx context.Context, p payment) (failed bool, err error) {
+	err = db.InTx(ctx, r.cfg.Pool, func(tx db.Tx) error {
+		if failed, err = r.cfg.Payouts.FailHeld(ctx, tx, By(), p.payoutID); err != nil || !failed {
+			return err
+		}
+		sent, err := sqlgen.New(tx).HasTransaction(ctx, p.payoutNo)
+		if err == nil && sent {
+			err = errors.New("its node is held, and another runner has signed for it meanwhile")
+		}
+		return err
+	})
+	return failed, err
 }
 
 // safeStandbys refuses to sign while a standby may take over without knowing it.

@@ -56,7 +56,7 @@ func (w *world) wantSound() {
 		w.t.Errorf("the ledger: %q, %v", audit.Difference, err)
 	}
 	negative := query[int](w, `SELECT count(*) FROM account WHERE balance < 0 AND kind NOT IN ('pool_expense', 'received', 'trx_received')`)
-	owed := query[int64](w, `SELECT coalesce(sum(balance), 0) FROM account WHERE kind IN ('payable', 'in_flight', 'paid_out', 'fee_pending', 'fee_income')`)
+	owed := query[int64](w, `SELECT coalesce(sum(balance), 0) FROM account WHERE kind IN ('payable', 'held', 'in_flight', 'paid_out', 'fee_pending', 'fee_income')`)
 	spent := query[int64](w, `SELECT coalesce(-sum(balance), 0) FROM account WHERE kind = 'pool_expense'`)
 	if negative > 0 || owed != spent {
 		w.t.Errorf("%d accounts are negative; nodes and fees hold %d of the %d that were given", negative, owed, spent)

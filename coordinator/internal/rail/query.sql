@@ -26,6 +26,10 @@ WHERE status = 'processing' AND rail = 'tron'
 AND NOT EXISTS (SELECT 1 FROM rail_attempt a WHERE a.payout_no = payout.payout_no AND a.state IN ('live', 'paid'))
 ORDER BY payout_no LIMIT @most;
 
+-- name: HasTransaction :one
+-- Whether a transaction may pay a payout yet, or has.
+SELECT EXISTS (SELECT 1 FROM rail_attempt WHERE payout_no = @payout_no AND state IN ('live', 'paid'));
+
 -- name: Next :many
 -- The head of the queue, without what waits for a better price or an approval:
 -- one that is not to be paid yet must not stop the others for want of funds.

@@ -17,6 +17,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
@@ -89,6 +90,8 @@ type world struct {
 	now      *process
 	runner   *Runner
 	payouts  *payout.Store
+	fraud    *fraud.Store
+	judge    *fraud.Judge
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
@@ -109,9 +112,10 @@ func newWorld(t testing.TB, seed uint64) *world {
 		t.Cleanup(w.servers[i].Close)
 	}
 	w.cost = CostRule{TRXPrice: 300_000, PriceAt: ten, MaxAge: 7 * 24 * time.Hour, SharePercent: MaxCostPercent}
-	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.chain.Now}); err != nil {
+	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.chain.Now, Held: fraud.Held}); err != nil {
 		t.Fatal(err)
 	}
+	w.addJudge()
 	w.chain.Give(w.signer.Address(), int64(ledger.USDT(10_000)), 10_000_000_000)
 	w.chain.Advance(chaintest.SolidDepth + 1)
 	w.restart(-1, false)

@@ -123,6 +123,18 @@ func (q *Queries) Deferrals(ctx context.Context, most int32) ([]DeferralsRow, er
 	return items, nil
 }
 
+const hasTransaction = `-- name: HasTransaction :one
+SELECT EXISTS (SELECT 1 FROM rail_attempt WHERE payout_no = $1 AND state IN ('live', 'paid'))
+`
+
+// Whether a transaction may pay a payout yet, or has.
+func (q *Queries) HasTransaction(ctx context.Context, payoutNo int64) (bool, error) {
+	row := q.db.QueryRow(ctx, hasTransaction, payoutNo)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const insertAttempt = `-- name: InsertAttempt :one
 INSERT INTO rail_attempt (payout_no, tx_id, raw, signature, ref_block, wallet, contract, payee, amount, expires_at, estimate_sun, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
