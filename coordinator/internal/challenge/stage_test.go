@@ -33,7 +33,7 @@ type stage struct {
 	keys     proof.Keys
 	device   ed25519.PrivateKey
 
-	said        sync.Mutex // verdicts of a round are published at the same time
+	said        sync.Mutex // of what the referee tells, at the same time too
 	challenges  []wire.Challenge
 	asked       []string // whom each was sent to
 	verdicts    []wire.Verdict
@@ -77,11 +77,17 @@ func newStage(t *testing.T) *stage {
 			if v.NodeNo == s.refuse {
 				return challenge.Standing{}, errors.New("refused")
 			}
+			s.said.Lock()
+			defer s.said.Unlock()
 			s.stored = append(s.stored, v)
 			return challenge.Standing{ScoreNano: 7}, nil
 		},
-		Standing:    func(context.Context, int32) (challenge.Standing, error) { return challenge.Standing{ScoreNano: 8}, nil },
-		Counted:     func(reason string) { s.counted = append(s.counted, reason) },
+		Standing: func(context.Context, int32) (challenge.Standing, error) { return challenge.Standing{ScoreNano: 8}, nil },
+		Counted: func(reason string) {
+			s.said.Lock()
+			defer s.said.Unlock()
+			s.counted = append(s.counted, reason)
+		},
 		Exponential: func() float64 { return s.exponential },
 		Suspects:    func(context.Context) ([]int32, error) { return s.suspects, nil },
 	})
