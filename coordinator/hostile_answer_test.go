@@ -2,19 +2,24 @@ package coordinator
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -75,6 +80,26 @@ func spellings(secret []byte) []string {
 	return []string{
 		string(secret), hex.EncodeToString(secret), strings.ToUpper(hex.EncodeToString(secret)),
 		base64.RawStdEncoding.EncodeToString(secret), base64.RawURLEncoding.EncodeToString(secret), strings.Trim(fmt.Sprint(secret), "[]"),
+		strings.Trim(strconv.Quote(string(secret)), `"`), // as a log does
+	}
+}
+
+// ownKeys are the private keys that the coordinator signs with.
+func (l *life) ownKeys() map[string][]byte {
+	l.t.Helper()
+	bundle, err := l.secrets.Secret(l.t.Context(), "ca", nil)
+	l.must(err)
+	_, rest := pem.Decode(bundle) // the certificate, which is no secret
+	block, _ := pem.Decode(rest)
+	ca, err := x509.ParseECPrivateKey(block.Bytes)
+	l.must(err)
+	scalar, err := ca.Bytes()
+	l.must(err)
+	signing, err := access.LoadSigningKeys(l.t.Context(), l.DB, l.secrets.Secret)
+	l.must(err)
+	return map[string][]byte{
+		"CA key": scalar, "CA key's file": block.Bytes[:48], // a line of PEM, which holds all of it
+		"enrolment key": l.enrolmentKey.Seed(), "JWT key": signing[0].Private.Seed(),
 	}
 }
 
@@ -111,10 +136,12 @@ func TestKeysStandNowhere(t *testing.T) {
 	if err != nil || len(box) != 32 {
 		t.Fatalf("master key of %d bytes: %v", len(box), err)
 	}
-	secrets := map[string][]byte{
+	secrets := l.ownKeys()
+	maps.Copy(secrets, map[string][]byte{
+		"node's root":   d.root[:],
 		"challenge key": good.Challenge[:], "response key": good.Response[:], "command key": good.Command[:], "puzzle key": l.puzzleKey[:],
 		"MQTT password": []byte(good.MQTTPassword), "enrolment token": []byte(token), "master key": box,
-	}
+	})
 	for what, secret := range secrets {
 		for where, text := range outputs {
 			for _, spelled := range spellings(secret) {

@@ -109,6 +109,7 @@ func (l *life) call(method, path, body string, want int, into any) {
 type device struct {
 	*life
 	id    string
+	root  proof.Key // of the keys
 	keys  proof.Keys
 	sign  ed25519.PrivateKey
 	ca    *x509.CertPool
@@ -142,7 +143,7 @@ func (l *life) enrol(token string) *device {
 	l.call(http.MethodPost, "/enroll", string(body), http.StatusOK, &identity)
 	root, err := proof.RootFrom(exchange, identity.X25519Public, token, proof.EnrollTranscript(r, &identity))
 	l.must(err)
-	d := &device{life: l, id: identity.NodeID, keys: root.Derive(), sign: sign, ca: x509.NewCertPool(), run: wire.NewRunID(), door: l.broker.Addr(), alive: 30 * time.Second}
+	d := &device{life: l, id: identity.NodeID, root: root, keys: root.Derive(), sign: sign, ca: x509.NewCertPool(), run: wire.NewRunID(), door: l.broker.Addr(), alive: 30 * time.Second}
 	d.ca.AppendCertsFromPEM([]byte(identity.CAPEM))
 	return d
 }
