@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -197,7 +198,8 @@ func TestAgentAnswersAChallengeAndKeepsTheVerdict(t *testing.T) {
 	if !r.VerifyMAC(keys.Response) || !c.CheckSolutions(proof.Key{9}, r.Solutions) || r.Run != a.recorder.run || p.QoS != 1 || p.Retained {
 		t.Errorf("response = %+v", r.Response)
 	}
-	verdict := wire.Verdict{V: 1, Verdict: "valid", ScoreNano: 990_000_000, FailuresLeft: 22}
+	verdict := wire.Verdict{V: 1, Verdict: "valid", ScoreNano: 990_000_000, FailuresLeft: 22,
+		Factors: &wire.Factors{ReputationNano: 1e9, TimelinessNano: 99e7, AvailabilityNano: 1e9, QualityNano: 1e9}}
 	n.broker.Send(wire.Topic(testNode, wire.ChannelVerdict), encode(verdict), 1, false)
 	for a.describeVerdict() == nil {
 		runtime.Gosched()
@@ -205,7 +207,7 @@ func TestAgentAnswersAChallengeAndKeepsTheVerdict(t *testing.T) {
 			t.Fatal("the verdict was not kept")
 		}
 	}
-	if got := a.describeVerdict(); *got != verdict {
+	if got := a.describeVerdict(); !reflect.DeepEqual(*got, verdict) {
 		t.Errorf("verdict = %+v, want %+v", got, verdict)
 	}
 }

@@ -169,6 +169,12 @@ func (d *device) dial() error {
 func (d *device) connect() {
 	d.t.Helper()
 	d.must(d.dial())
+	d.begin()
+}
+
+// begin is the work of a device once it is logged in.
+func (d *device) begin() {
+	d.t.Helper()
 	client := d.client
 	d.t.Cleanup(func() { client.Disconnect(0) })
 	d.must(done(client.Subscribe(wire.Topic(d.id, wire.ChannelCommand), 1, d.obey)))

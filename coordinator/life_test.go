@@ -9,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	paho "github.com/eclipse/paho.mqtt.golang"
+
 	"lucid.internal/coordinator/internal/broker"
+	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/shared/wire"
 )
 
 // TestLifeOfANode leads a node from its creation to its deletion by the API,
@@ -56,6 +60,40 @@ func TestLifeOfANode(t *testing.T) {
 		t.Errorf("the deleted node connects again: %v", err)
 	}
 	l.call(http.MethodGet, path, "", http.StatusNotFound, nil)
+}
+
+// TestVerdictTellsTheFactorsOfItsScore: a node can say what its score is made
+// of, without a network.
+func TestVerdictTellsTheFactorsOfItsScore(t *testing.T) {
+	l := newLife(t)
+	_, token := l.create("attic-pi")
+	d := l.enrol(token)
+	d.must(d.dial())
+	told := make(chan []byte, 1)
+	l.must(done(d.client.Subscribe(wire.Topic(d.id, wire.ChannelVerdict), 1, func(_ paho.Client, m paho.Message) {
+		select {
+		case told <- m.Payload():
+		default: // the first one is enough
+		}
+	})))
+	d.begin()
+	var v wire.Verdict
+	select {
+	case payload := <-told:
+		l.must(json.Unmarshal(payload, &v))
+	case <-time.After(30 * time.Second):
+		t.Fatal("no verdict came")
+	}
+	if v.Factors == nil {
+		t.Fatalf("verdict %+v tells no factors", v)
+	}
+	product := score.Factors{
+		Reputation: v.Factors.ReputationNano, Timeliness: v.Factors.TimelinessNano,
+		Availability: v.Factors.AvailabilityNano, Quality: v.Factors.QualityNano,
+	}.Score()
+	if v.ScoreNano == 0 || product != v.ScoreNano {
+		t.Errorf("the factors %+v give %d, the score is %d", *v.Factors, product, v.ScoreNano)
+	}
 }
 
 // TestSilentNodeIsOffline: the connection stands, and nothing comes over it.

@@ -89,7 +89,10 @@ func (c *Coordinator) ourFault(ctx context.Context, tx db.Tx, from, to time.Time
 
 func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Standing, error) {
 	s, err := c.scores.Get(ctx, nodeNo)
-	return challenge.Standing{ScoreNano: s.Score, ConfidenceNano: s.Confidence, FailuresLeft: s.FailuresLeft, EarlyWarning: s.EarlyWarning()}, err
+	return challenge.Standing{
+		ScoreNano: s.Score, ConfidenceNano: s.Confidence, Factors: factors(s.Factors),
+		FailuresLeft: s.FailuresLeft, EarlyWarning: s.EarlyWarning(),
+	}, err
 }
 
 // buildMoney makes what turns scores and presence into earnings and payouts.

@@ -8,6 +8,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/shared/wire"
 )
 
 // onVerdict counts a verdict in the node's score and lets its status follow,
@@ -34,7 +35,17 @@ func (c *Coordinator) onVerdict(ctx context.Context, tx db.Tx, v challenge.Verdi
 			return challenge.Standing{}, err
 		}
 	}
-	return challenge.Standing{ScoreNano: change.After, ConfidenceNano: change.Confidence, FailuresLeft: change.FailuresLeft, EarlyWarning: score.Warned(change.FailuresLeft, change.Standing)}, nil
+	return challenge.Standing{
+		ScoreNano: change.After, ConfidenceNano: change.Confidence, Factors: factors(change.Factors),
+		FailuresLeft: change.FailuresLeft, EarlyWarning: score.Warned(change.FailuresLeft, change.Standing),
+	}, nil
+}
+
+// factors are those of a score as a node is told them.
+func factors(f score.Factors) wire.Factors {
+	return wire.Factors{
+		ReputationNano: f.Reputation, TimelinessNano: f.Timeliness, AvailabilityNano: f.Availability, QualityNano: f.Quality,
+	}
 }
 
 // provenAfter tells whether a node may be active without a further proof. Also

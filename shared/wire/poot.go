@@ -35,4 +35,15 @@ type Verdict struct {
 	// suspended yet.
 	FailuresLeft int  `json:"failures_left"`
 	EarlyWarning bool `json:"early_warning,omitempty"`
+	// Factors are what the score is the product of; absent from a coordinator
+	// before they were told.
+	Factors *Factors `json:"factors,omitempty"`
+}
+
+// Factors of a score, each in 1e-9.
+type Factors struct {
+	ReputationNano   int64 `json:"reputation_nano"`
+	TimelinessNano   int64 `json:"timeliness_nano"`
+	AvailabilityNano int64 `json:"availability_nano"`
+	QualityNano      int64 `json:"quality_nano"`
 }

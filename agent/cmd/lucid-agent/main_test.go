@@ -172,6 +172,11 @@ func TestStatusExitCodes(t *testing.T) {
 		{"with a verdict", agent.Report{UpdatedAt: now, Connected: true,
 			Verdict: &wire.Verdict{Verdict: "valid", ScoreNano: 987_600_000, ConfidenceNano: 500_000_000, FailuresLeft: 21}}, 0,
 			"98.76 of 100, confidence 50 %, 21 failures from suspension"},
+		{"with the factors of its score", agent.Report{UpdatedAt: now, Connected: true, Verdict: &wire.Verdict{Verdict: "valid", Factors: &wire.Factors{
+			ReputationNano: 1_000_000_000, TimelinessNano: 995_000_000, AvailabilityNano: 870_000_000, QualityNano: 980_000_000}}}, 0,
+			"= reputation 100.00 % x timeliness 99.50 % x availability 87.00 % x quality 98.00 %"},
+		{"with a clock that is not set", agent.Report{UpdatedAt: now, Connected: true, ClockNotSet: true}, 0,
+			"clock        NOT SET: samples wait for the time (sudo timedatectl set-ntp true)"},
 		{"with a verdict and no reason", agent.Report{UpdatedAt: now, Connected: true,
 			Verdict: &wire.Verdict{Verdict: "valid"}}, 0, "last proof   valid at "},
 		{"with a verdict and a reason", agent.Report{UpdatedAt: now, Connected: true,

@@ -122,6 +122,10 @@ func describe(w io.Writer, r *agent.Report, now time.Time) {
 		line("last proof", "%s at %s", verdict, time.UnixMilli(v.AtMs).Local().Format(time.DateTime))
 		line("score", "%.2f of 100, confidence %.0f %%, %d failures from suspension",
 			float64(v.ScoreNano)/1e7, float64(v.ConfidenceNano)/1e7, v.FailuresLeft)
+		if f := v.Factors; f != nil {
+			line("", "= reputation %.2f %% x timeliness %.2f %% x availability %.2f %% x quality %.2f %%",
+				float64(f.ReputationNano)/1e7, float64(f.TimelinessNano)/1e7, float64(f.AvailabilityNano)/1e7, float64(f.QualityNano)/1e7)
+		}
 	} else {
 		line("last proof", "none yet")
 	}

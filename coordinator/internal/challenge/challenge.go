@@ -92,6 +92,7 @@ type Verdict struct {
 type Standing struct {
 	ScoreNano      int64
 	ConfidenceNano int64
+	Factors        wire.Factors // the score is their product
 	FailuresLeft   int
 	EarlyWarning   bool // few failures are left, and it is not suspended yet
 }

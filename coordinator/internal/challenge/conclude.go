@@ -111,6 +111,7 @@ func (r *Referee) publishVerdict(nodeID string, v Verdict, s Standing) {
 	err := r.Publish(nodeID, wire.ChannelVerdict, wire.Verdict{
 		V: wire.ProtocolVersion, ChallengeID: hex.EncodeToString(v.ChallengeID[:]), Verdict: string(v.Result), Reason: v.Reason,
 		AtMs: v.At.UnixMilli(), ScoreNano: s.ScoreNano, ConfidenceNano: s.ConfidenceNano, FailuresLeft: s.FailuresLeft, EarlyWarning: s.EarlyWarning,
+		Factors: &s.Factors,
 	})
 	if err != nil {
 		r.Logger.Warn("verdict not published", "node_id", nodeID, "error", err)

@@ -45,6 +45,7 @@ func NewStore(cfg Config) (*Store, error) {
 type Change struct {
 	VerdictNo     int64
 	Before, After int64
+	Factors       Factors // of After
 	Confidence    int64
 	FailuresLeft  int
 	Was, Standing Standing // before and after the verdict
@@ -177,7 +178,7 @@ func lock(ctx context.Context, q *sqlgen.Queries, v Entry) (sqlgen.Score, error)
 
 func newChange(verdictNo int64, before, after Record, vetted bool) Change {
 	return Change{
-		VerdictNo: verdictNo, Before: before.Score, After: after.Score, Confidence: after.Confidence,
+		VerdictNo: verdictNo, Before: before.Score, After: after.Score, Factors: after.Factors, Confidence: after.Confidence,
 		FailuresLeft: FailuresLeft(after.Counters), Was: before.Counters.Standing, Standing: after.Counters.Standing,
 		Vetted: vetted, Steps: Explain(before, after),
 	}

@@ -107,6 +107,7 @@ func TestFirstVerdict(t *testing.T) {
 	node := f.node()
 	got := f.judge(node, score.Missed, "no answer", noon)
 	if got.Before != 0 || got.After != 950_000_000 || got.Confidence != 19_607_843 || got.FailuresLeft != 9 ||
+		got.Factors != (score.Factors{Reputation: score.One, Timeliness: 950_000_000, Availability: score.One, Quality: score.One}) ||
 		got.Standing != (score.Standing{}) || got.Vetted || got.Repeated || len(got.Steps) != 5 {
 		t.Errorf("change %+v", got)
 	}
