@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/sample/sqlgen"
@@ -106,7 +107,7 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	p := sqlgen.InsertRunsParams{Most: maxRunsADay}
+	p := sqlgen.InsertRunsParams{Most: maxRunsAround, Around: pgtype.Interval{Microseconds: aroundRun.Microseconds(), Valid: true}}
 	// In one order everywhere, so that two coordinators do not deadlock.
 	for _, nodeNo := range slices.Sorted(maps.Keys(missing)) {
 		b := a.group[missing[nodeNo]]
@@ -115,7 +116,6 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 		p.LastAts = append(p.LastAts, b.messages[0].newest())
 		p.StartedAt = b.messages[0].received
 	}
-	p.Since = p.StartedAt.Add(-day)
 	q := sqlgen.New(tx)
 	if err := q.InsertRuns(ctx, p); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, before []*
 		return dead, nil
 	}
 	if h.runNo == 0 {
-		m.kind, m.reason = reasonRuns, fmt.Sprintf("run %s is not taken: the node has begun %d others in 24 hours", m.run, maxRunsADay)
+		m.kind, m.reason = reasonRuns, fmt.Sprintf("run %s is not taken: %d others of the node end within %s of it", m.run, maxRunsAround, aroundRun)
 		return dead, nil
 	}
 	first, last := m.metrics.FirstSeq(), m.metrics.LastSeq()

@@ -120,8 +120,8 @@ func TestListOfDeadLetters(t *testing.T) {
 }
 
 // A node that draws a run id for each message fills no table: it gets its
-// acknowledgements, its run of before goes on, nobody else is touched, and after
-// a day it is heard again.
+// acknowledgements, its run of before goes on, nobody else is touched, and what is
+// of another time, as a backlog is, is heard.
 func TestRunsOfANodeAreBounded(t *testing.T) {
 	pool := dbtest.New(t)
 	clock := clockAt(noon)
@@ -130,7 +130,7 @@ func TestRunsOfANodeAreBounded(t *testing.T) {
 	restless, other, id := newNode(t, pool, "restless"), newNode(t, pool, "other"), wire.NewRunID()
 	mustStore(t, in, restless, payloadOf(t, id, 1, 1))
 	if _, err := pool.Exec(t.Context(), `INSERT INTO node_run (node_no, run_id, last_at, started_at)
-		SELECT $1, gen_random_uuid(), $2, $2 FROM generate_series(2, $3::integer)`, restless, noon.Add(-time.Hour), maxRunsADay); err != nil {
+		SELECT $1, gen_random_uuid(), $2, $2 FROM generate_series(2, $3::integer)`, restless, noon, maxRunsAround); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -139,13 +139,15 @@ func TestRunsOfANodeAreBounded(t *testing.T) {
 	mustStore(t, in, restless, payloadOf(t, id, 2, 2))
 	mustStore(t, in, other, payloadOf(t, wire.NewRunID(), 1, 1))
 	wantCounts(t, pool, 3, 3)
-	if n := value[int](t, pool, "SELECT count(*) FROM node_run WHERE node_no = $1", restless); n != maxRunsADay {
-		t.Errorf("%d runs are kept, want %d", n, maxRunsADay)
+	if n := value[int](t, pool, "SELECT count(*) FROM node_run WHERE node_no = $1", restless); n != maxRunsAround {
+		t.Errorf("%d runs are kept, want %d", n, maxRunsAround)
 	}
 	if n := value[int](t, pool, "SELECT count(*) FROM dead_letter WHERE kind = 'runs'"); n != 3 {
 		t.Errorf("%d letters say that there are too many runs, want 3", n)
 	}
-	clock.add(day)
-	mustStore(t, in, restless, payloadOf(t, wire.NewRunID(), 1, 1))
-	wantCounts(t, pool, 4, 3)
+	for _, hours := range []time.Duration{-9, -3} {
+		later := sampleAt(1, noon.Add(hours*time.Hour))
+		mustStore(t, in, restless, encode(t, wire.Metrics{V: 1, Run: wire.NewRunID(), Samples: []wire.Sample{later}}))
+	}
+	wantCounts(t, pool, 5, 3)
 }

@@ -5,11 +5,12 @@ SELECT run_no, last_seq, chain, chain_known FROM node_run WHERE node_no = $1 AND
 SELECT digest FROM sample WHERE node_no = $1 AND at = $2 AND run_no = $3 AND seq = $4;
 
 -- name: InsertRuns :exec
--- Leaves out the runs of nodes that have begun too many since a moment.
+-- Leaves out those around whose newest sample too many other runs of their node
+-- end. The samples tell, not when we heard of them: a backlog of weeks comes at once.
 INSERT INTO node_run (node_no, run_id, last_at, started_at)
 SELECT u.node_no, u.run_id, u.last_at, @started_at::timestamptz
 FROM (SELECT unnest(@node_nos::integer[]) AS node_no, unnest(@run_ids::uuid[]) AS run_id, unnest(@last_ats::timestamptz[]) AS last_at) u
-WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.started_at > @since::timestamptz) < @most::bigint
+WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.last_at BETWEEN u.last_at - @around::interval AND u.last_at + @around::interval) < @most::bigint
 ON CONFLICT (node_no, run_id) DO NOTHING;
 
 -- name: LockRuns :many

@@ -50,10 +50,14 @@ func checkTimes(samples []wire.Sample, now time.Time, retention time.Duration) s
 	return ""
 }
 
-// maxRunsADay is how many starts a node may have in 24 hours: one each three
-// minutes. A row of each is kept for as long as its samples are, so that whoever
-// draws a run id for each message would fill the table.
-const maxRunsADay = 500
+// maxRunsAround is how many runs of a node may end within aroundRun before and
+// after another: one each half minute. A row of each is kept for as long as its
+// samples are, so that whoever draws a run id for each message would fill the
+// table. A node that starts again and again is heard an hour after its mending.
+const (
+	maxRunsAround = 240
+	aroundRun     = time.Hour
+)
 
 // Reasons of dead letters, as counted. The letter itself says more.
 const (
@@ -61,6 +65,6 @@ const (
 	reasonTime      = "time"
 	reasonConflict  = "conflict"
 	reasonOverlap   = "overlap"
-	reasonRuns      = "runs"     // of a run beyond maxRunsADay
+	reasonRuns      = "runs"     // of a run beyond maxRunsAround
 	reasonDatabase  = "database" // Postgres refuses this message, and no other
 )

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const addDue = `-- name: AddDue :exec
@@ -164,7 +165,7 @@ const insertRuns = `-- name: InsertRuns :exec
 INSERT INTO node_run (node_no, run_id, last_at, started_at)
 SELECT u.node_no, u.run_id, u.last_at, $1::timestamptz
 FROM (SELECT unnest($2::integer[]) AS node_no, unnest($3::uuid[]) AS run_id, unnest($4::timestamptz[]) AS last_at) u
-WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.started_at > $5::timestamptz) < $6::bigint
+WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.last_at BETWEEN u.last_at - $5::interval AND u.last_at + $5::interval) < $6::bigint
 ON CONFLICT (node_no, run_id) DO NOTHING
 `
 
@@ -173,18 +174,19 @@ type InsertRunsParams struct {
 	NodeNos   []int32
 	RunIds    []uuid.UUID
 	LastAts   []time.Time
-	Since     time.Time
+	Around    pgtype.Interval
 	Most      int64
 }
 
-// Leaves out the runs of nodes that have begun too many since a moment.
+// Leaves out those around whose newest sample too many other runs of their node
+// end. The samples tell, not when we heard of them: a backlog of weeks comes at once.
 func (q *Queries) InsertRuns(ctx context.Context, arg InsertRunsParams) error {
 	_, err := q.db.Exec(ctx, insertRuns,
 		arg.StartedAt,
 		arg.NodeNos,
 		arg.RunIds,
 		arg.LastAts,
-		arg.Since,
+		arg.Around,
 		arg.Most,
 	)
 	return err
