@@ -8,14 +8,6 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// sampleOf stores as newest what was measured at a time and came now.
-func (f *fleet) sampleOf(id string, at time.Time, s wire.Sample) {
-	f.t.Helper()
-	f.sample(id, s)
-	f.exec(`UPDATE sample_latest SET at = $2, body = jsonb_set(body::jsonb, '{at_ms}', to_jsonb($3::bigint))
-		WHERE node_no = (SELECT node_no FROM node WHERE node_id = $1)`, id, at, at.UnixMilli())
-}
-
 // After a fault of ours of six hours the whole fleet comes back with what it
 // measured meanwhile. That is no wrong clock, and how hot a processor was
 // then is not how hot it is.
@@ -24,7 +16,7 @@ func TestBacklogIsNoAlert(t *testing.T) {
 	f.node("node_a")
 	hot, cold := 95.0, 40.0
 	measure := func(at time.Time, celsius *float64) {
-		f.sampleOf("node_a", at, wire.Sample{CPU: &wire.CPU{TemperatureCelsius: celsius}})
+		f.take("node_a", wire.Sample{AtMs: at.UnixMilli(), CPU: &wire.CPU{Cores: 4, TemperatureCelsius: celsius}})
 	}
 	measure(f.time, &cold)
 	f.run()
@@ -44,45 +36,78 @@ func TestBacklogIsNoAlert(t *testing.T) {
 	f.want("told of how it is", f.told, "node_a temperature firing critical")
 }
 
+// clocked is a node whose clock is off, ahead if that is positive.
+func (f *fleet) clocked(id string, off time.Duration, percent float64) {
+	f.t.Helper()
+	f.take(id, wire.Sample{AtMs: f.time.Add(off).UnixMilli(), CPU: &wire.CPU{Cores: 4, UsagePercent: &percent}})
+}
+
+// A clock that is wrong is told of, hides nothing while it is, and nothing
+// once it has been set right, with or without a new start of the agent.
 func TestWrongClockIsAnAlert(t *testing.T) {
-	for _, behind := range []time.Duration{-20 * time.Minute, 20 * time.Minute} {
-		t.Run(fmt.Sprint(behind), func(t *testing.T) {
-			f := newFleet(t)
-			f.node("node_a")
-			f.sampleOf("node_a", f.time, wire.Sample{})
-			f.run()
-			for i := range 50 {
-				late := time.Duration(i%3) * time.Second
-				f.after(15*time.Second - late)
-				f.sampleOf("node_a", f.time.Add(-behind), wire.Sample{})
-				f.after(late)
-			}
-			f.want("told", f.told, "node_a clock_skew firing critical")
-		})
+	for _, c := range []struct {
+		off      time.Duration // ahead of ours; beyond 10 minutes samples are refused
+		severity string
+	}{{9 * time.Minute, "warning"}, {-20 * time.Minute, "critical"}} {
+		for _, restarted := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.off, " restarted ", restarted), func(t *testing.T) {
+				f := newFleet(t)
+				f.node("node_a")
+				f.clocked("node_a", 0, 10)
+				f.run()
+				turn := func() {
+					if restarted {
+						f.begin("node_a")
+					}
+				}
+				turn()
+				for i := range 50 {
+					late := time.Duration(i%3) * time.Second
+					f.after(15*time.Second - late)
+					f.clocked("node_a", c.off, 99)
+					f.after(late)
+				}
+				f.want("while it is wrong", f.told, "node_a cpu firing critical", "node_a clock_skew firing "+c.severity)
+				f.told = nil
+				turn()
+				for range 2 {
+					f.after(15 * time.Second)
+					f.clocked("node_a", 0, 10)
+				}
+				f.run()
+				f.want("set right", f.told, "node_a cpu resolved critical", "node_a clock_skew resolved "+c.severity)
+			})
+		}
 	}
 }
 
 // A clock of ours that was ahead and is set right must not blind the watch
-// until it gets there again.
+// until it gets there again, whether the nodes followed it or were right.
 func TestOurOwnClockGoesBack(t *testing.T) {
-	f := newFleet(t)
-	f.node("node_a")
-	f.node("node_b")
-	f.cpu("node_a", 99)
-	for range 50 {
-		f.after(15 * time.Second)
-		f.cpu("node_a", 99)
+	const ahead = 24 * time.Hour
+	for name, off := range map[string]time.Duration{"nodes follow": 0, "nodes are right": -ahead} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			f.node("node_a")
+			f.node("node_b")
+			f.cpu("node_a", 99)
+			for range 50 {
+				f.after(15 * time.Second)
+				f.cpu("node_a", 99)
+			}
+			f.want("before", f.told, "node_a cpu firing critical")
+			f.time = f.time.Add(ahead)
+			f.clocked("node_a", off, 99)
+			f.clocked("node_b", off, 99)
+			f.run()
+			f.time = f.time.Add(-ahead)
+			for range 50 {
+				f.after(15 * time.Second)
+				f.cpu("node_a", 10)
+				f.cpu("node_b", 99)
+			}
+			f.run()
+			f.want("after", f.told, "node_a cpu firing critical", "node_a cpu resolved critical", "node_b cpu firing critical")
+		})
 	}
-	f.want("before", f.told, "node_a cpu firing critical")
-	f.time = f.time.Add(24 * time.Hour)
-	f.cpu("node_a", 99)
-	f.cpu("node_b", 99)
-	f.run()
-	f.time = f.time.Add(-24 * time.Hour)
-	for range 50 {
-		f.cpu("node_a", 10)
-		f.cpu("node_b", 99)
-		f.after(15 * time.Second)
-	}
-	f.want("after", f.told, "node_a cpu firing critical", "node_a cpu resolved critical", "node_b cpu firing critical")
 }

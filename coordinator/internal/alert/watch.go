@@ -164,7 +164,8 @@ func (w *Watch) observeSamples(ctx context.Context, q *sqlgen.Queries, nodes map
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(w.lags, func(no int32, _ lag) bool { return nodes[no] == nil })
+	// So has one by which a sample was received in the future: no lag can be reckoned from there.
+	maps.DeleteFunc(w.lags, func(no int32, l lag) bool { return nodes[no] == nil || l.received.After(now.Add(overlap)) })
 	for _, r := range rows {
 		w.samples = span.Latest(w.samples, r.ReceivedAt)
 		n := nodes[r.NodeNo]

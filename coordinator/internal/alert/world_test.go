@@ -20,19 +20,24 @@ import (
 // handed over.
 type fleet struct {
 	*Store
-	t      *testing.T
-	db     *db.Pool
-	watch  *Watch
-	time   time.Time
-	faults []span.Interval
-	told   []string // node kind state severity
-	refuse error    // of the next hand-over
+	t       *testing.T
+	db      *db.Pool
+	watch   *Watch
+	samples *sample.Store
+	runs    map[string]wire.RunID // of the nodes' agents
+	seqs    map[string]uint64     // of their newest samples
+	time    time.Time
+	faults  []span.Interval
+	told    []string // node kind state severity
+	refuse  error    // of the next hand-over
 }
 
 func newFleet(t *testing.T) *fleet {
-	f := &fleet{t: t, db: dbtest.New(t), time: start}
+	f := &fleet{t: t, db: dbtest.New(t), time: start, runs: make(map[string]wire.RunID), seqs: make(map[string]uint64)}
+	now := func() time.Time { return f.time }
+	f.samples = sample.NewStore(sample.Config{Pool: f.db, Now: now})
 	f.Store = NewStore(Config{
-		Pool: f.db, Now: func() time.Time { return f.time },
+		Pool: f.db, Now: now,
 		FaultWindows: func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return f.faults, nil },
 		Tell: func(_ context.Context, _ db.Tx, alerts []Alert) error {
 			if f.refuse != nil {
@@ -60,33 +65,27 @@ func (f *fleet) exec(sql string, args ...any) {
 func (f *fleet) node(id string) {
 	f.t.Helper()
 	f.exec(`INSERT INTO node (node_id, name, status, online, pool_no) VALUES ($1, $2, 'active', true, 1)`, id, id)
+	f.begin(id)
 }
 
+// begin starts a node's agent anew: a new run.
+func (f *fleet) begin(id string) { f.runs[id], f.seqs[id] = wire.NewRunID(), 0 }
+
+// sample is measured and taken in now.
 func (f *fleet) sample(id string, s wire.Sample) {
 	f.t.Helper()
 	s.AtMs = f.time.UnixMilli()
-	f.receive(id, s)
+	f.take(id, s)
 }
 
-// receive puts a sample with its own time in the place of the newest one, as if its
-// message had been taken in.
-func (f *fleet) receive(id string, s wire.Sample) {
-	f.t.Helper()
-	s.Seq = 1
-	body, err := json.Marshal(s)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.exec(`INSERT INTO sample_latest (node_no, at, received_at, run_no, seq, body) SELECT node_no, $2, $2, 1, 1, $3 FROM node WHERE node_id = $1
-		ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.received_at, body = excluded.body`, id, f.time, body)
-}
-
-// take takes a sample with its own time in now, as the coordinator does: its
-// message is decoded, committed, and written as the node's newest.
+// take takes the next sample of a node in now, with its own time, as the
+// coordinator does: its message is decoded, committed, and written as the
+// node's newest.
 func (f *fleet) take(id string, s wire.Sample) {
 	f.t.Helper()
-	s.Seq = 1
-	payload, err := json.Marshal(wire.Metrics{V: wire.ProtocolVersion, Run: wire.NewRunID(), Samples: []wire.Sample{s}})
+	f.seqs[id]++
+	s.Seq = f.seqs[id]
+	payload, err := json.Marshal(wire.Metrics{V: wire.ProtocolVersion, Run: f.runs[id], Samples: []wire.Sample{s}})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -94,8 +93,7 @@ func (f *fleet) take(id string, s wire.Sample) {
 	if err := f.db.QueryRow(f.t.Context(), "SELECT node_no FROM node WHERE node_id = $1", id).Scan(&nodeNo); err != nil {
 		f.t.Fatal(err)
 	}
-	store := sample.NewStore(sample.Config{Pool: f.db, Now: func() time.Time { return f.time }})
-	in, err := sample.NewIngest(sample.IngestConfig{Store: store})
+	in, err := sample.NewIngest(sample.IngestConfig{Store: f.samples})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -113,7 +111,7 @@ func (f *fleet) take(id string, s wire.Sample) {
 }
 
 func (f *fleet) cpu(id string, percent float64) {
-	f.sample(id, wire.Sample{CPU: &wire.CPU{UsagePercent: &percent}})
+	f.sample(id, wire.Sample{CPU: &wire.CPU{Cores: 4, UsagePercent: &percent}})
 }
 
 // leaves takes a node offline at the present time.

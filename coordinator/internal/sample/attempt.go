@@ -321,14 +321,12 @@ func (w *writer) tell(b batch, runNo int64) {
 		if m.outcome != stored {
 			continue
 		}
+		newest = entry{sample: *m.last(), received: m.received, runNo: runNo}
+		if w.in.cfg.OnStored == nil {
+			continue
+		}
 		for i := range m.metrics.Samples {
-			s := &m.metrics.Samples[i]
-			if s.AtMs >= newest.sample.AtMs {
-				newest = entry{sample: *s, received: m.received, runNo: runNo}
-			}
-			if w.in.cfg.OnStored != nil {
-				w.in.cfg.OnStored(m.nodeID, s)
-			}
+			w.in.cfg.OnStored(m.nodeID, &m.metrics.Samples[i])
 		}
 	}
 	if newest.runNo != 0 {

@@ -35,6 +35,12 @@ type entry struct {
 	settled  bool // the table has nothing newer
 }
 
+func (e entry) rank() rank { return rank{e.runNo, e.sample.Seq, e.sample.AtMs} }
+
+// remembered reports whether memory still keeps an entry that is written. One
+// that was received in the future is given up too: our clock was set right.
+func (e entry) remembered(now time.Time) bool { return now.Sub(e.received).Abs() < memoryTime }
+
 func newNewest() newest {
 	return newest{byNode: make(map[int32]entry), dirty: make(map[int32]struct{})}
 }
@@ -51,7 +57,7 @@ func (n *newest) put(nodeNo int32, e entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if before, ok := n.byNode[nodeNo]; ok {
-		if before.sample.AtMs > e.sample.AtMs {
+		if !e.rank().supersedes(before.rank()) {
 			return
 		}
 		e.settled = before.settled
@@ -70,7 +76,7 @@ func (n *newest) takeDirty(now time.Time) map[int32]entry {
 	}
 	n.dirty = make(map[int32]struct{})
 	for nodeNo, e := range n.byNode {
-		if _, keep := taken[nodeNo]; !keep && now.Sub(e.received) >= memoryTime {
+		if _, keep := taken[nodeNo]; !keep && !e.remembered(now) {
 			delete(n.byNode, nodeNo)
 		}
 	}

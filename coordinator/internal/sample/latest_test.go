@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,27 +31,113 @@ func TestLatest(t *testing.T) {
 	if _, _, err := in.store.Latest(t.Context(), node); !fault.Has(err, fault.OtherNotFound) {
 		t.Errorf("newest sample of a silent node: %v", err)
 	}
-	one, two, late := sampleAt(1, noon.Add(-time.Minute)), sampleAt(2, noon), sampleAt(3, noon.Add(-time.Hour))
-	for _, s := range []wire.Sample{one, two, late} { // the late one is newer by number, older by time
-		mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: id, Samples: []wire.Sample{s}}))
-	}
+	one, two := sampleAt(1, noon.Add(9*time.Minute)), sampleAt(2, noon) // the clock was set right in between
+	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: id, Samples: []wire.Sample{one, two}}))
 	wantLatest(t, in.store, node, two, noon)
-	if err := in.store.FlushLatest(t.Context()); err != nil {
+	flush(t, in.store)
+	wantLatest(t, in.store, node, two, noon)
+	wantLatest(t, newStore(pool), node, two, noon) // after a restart the table knows
+}
+
+// What is newest follows from the numbers of runs and samples, so that a clock
+// that is set right hides nothing: in the memory of who took the samples, in
+// the table, and in that of another coordinator, which took only the last one.
+func TestNewestWhateverTheClockSays(t *testing.T) {
+	type taken struct {
+		run uint64 // of the node's, in the order in which they began
+		seq uint64
+		off time.Duration // of its time, from when it comes
+	}
+	for _, c := range []struct {
+		name   string
+		taken  []taken // a second apart
+		newest int     // of taken
+	}{
+		{"a clock that was ahead is set right", []taken{{0, 1, 9 * time.Minute}, {0, 2, 0}}, 1},
+		{"and the agent starts anew", []taken{{0, 1, 9 * time.Minute}, {1, 1, 0}}, 1},
+		{"a clock falls behind", []taken{{0, 1, 0}, {0, 2, -time.Hour}}, 1},
+		{"a machine starts with a clock that is behind", []taken{{0, 9, 0}, {1, 1, -time.Hour}}, 1},
+		{"a clock that was behind is set right", []taken{{0, 1, -time.Hour}, {0, 2, 0}}, 1},
+		{"what an earlier run left comes late", []taken{{0, 1, -time.Hour}, {1, 1, 0}, {0, 2, -30 * time.Minute}}, 1},
+		{"an earlier run goes on", []taken{{0, 1, 0}, {1, 1, 0}, {0, 2, 0}}, 2},
+		{"it comes again", []taken{{0, 1, -time.Hour}, {0, 2, 9 * time.Minute}, {0, 3, 0}, {0, 2, 9*time.Minute - 2*time.Second}}, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pool, clock := dbtest.New(t), clockAt(noon)
+			newIngest := func() *Ingest {
+				return run(t, IngestConfig{Store: NewStore(Config{Pool: pool, Now: clock.now})})
+			}
+			one, other := newIngest(), newIngest()
+			node, alone := newNode(t, pool, "node"), newNode(t, pool, "alone")
+			runs := map[int32][]wire.RunID{node: {wire.NewRunID(), wire.NewRunID()}, alone: {wire.NewRunID(), wire.NewRunID()}}
+			var want wire.Sample
+			var received time.Time
+			for i, s := range c.taken {
+				clock.add(time.Second)
+				is := sampleAt(s.seq, clock.now().Add(s.off))
+				if i == c.newest {
+					want, received = is, clock.now()
+				}
+				store := func(in *Ingest, node int32) {
+					mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: runs[node][s.run], Samples: []wire.Sample{is}}))
+				}
+				store(one, alone) // all of whose samples come to one coordinator
+				if i < len(c.taken)-1 {
+					store(one, node)
+				} else {
+					store(other, node)
+				}
+				if i == len(c.taken)-2 {
+					flush(t, one.store)
+				}
+			}
+			wantLatest(t, one.store, alone, want, received)
+			wantLatest(t, other.store, node, want, received)
+			flush(t, one.store)
+			flush(t, other.store)
+			wantLatest(t, newStore(pool), alone, want, received)
+			wantLatest(t, newStore(pool), node, want, received)
+		})
+	}
+}
+
+// The table keeps the same order as the memory, in SQL.
+func TestTableSupersedesAsMemoryDoes(t *testing.T) {
+	pool := dbtest.New(t)
+	store := newStore(pool)
+	var all []rank
+	for n := range 27 {
+		all = append(all, rank{runNo: int64(n / 9), seq: uint64(n / 3 % 3), atMs: int64(n % 3)})
+	}
+	write := func(side func(node int) rank) []int32 {
+		part := make(map[int32]entry)
+		for node := range len(all) * len(all) {
+			r := side(node)
+			part[int32(node+1)] = entry{sample: wire.Sample{Seq: r.seq, AtMs: r.atMs}, received: noon, runNo: r.runNo}
+		}
+		accepted, err := store.upsertLatest(t.Context(), part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return accepted
+	}
+	exec(t, pool, fmt.Sprintf("INSERT INTO node (node_id, name, status) SELECT 'node_' || n, 'node-' || n, 'active' FROM generate_series(1, %d) n ORDER BY n", len(all)*len(all)))
+	before := func(node int) rank { return all[node/len(all)] }
+	after := func(node int) rank { return all[node%len(all)] }
+	write(before)
+	accepted := write(after)
+	for node := range len(all) * len(all) {
+		if got, want := slices.Contains(accepted, int32(node+1)), after(node).supersedes(before(node)); got != want {
+			t.Errorf("%+v after %+v: the table says %t, the memory %t", after(node), before(node), got, want)
+		}
+	}
+}
+
+func flush(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.FlushLatest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantLatest(t, in.store, node, two, noon)
-	// After a restart the table knows; an older sample that comes then must
-	// neither be served nor overwrite it.
-	again := run(t, IngestConfig{Store: newStore(pool)})
-	wantLatest(t, again.store, node, two, noon)
-	older := sampleAt(4, noon.Add(-2*time.Hour))
-	mustStore(t, again, node, encode(t, wire.Metrics{V: 1, Run: id, Samples: []wire.Sample{older}}))
-	wantLatest(t, again.store, node, two, noon)
-	if err := again.store.FlushLatest(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wantLatest(t, again.store, node, two, noon)
-	wantLatest(t, newStore(pool), node, two, noon)
 }
 
 func TestLatestMemoryIsBoundedAndSurvivesFailure(t *testing.T) {
@@ -82,6 +169,26 @@ func TestLatestMemoryIsBoundedAndSurvivesFailure(t *testing.T) {
 		t.Error("a sample that is written and old stays in memory")
 	}
 	wantLatest(t, store, node, s, noon)
+}
+
+// What was taken while our clock was ahead is soon forgotten once it is right:
+// another coordinator may have newer samples.
+func TestLatestMemoryAfterOurClockWasAhead(t *testing.T) {
+	pool := dbtest.New(t)
+	clock := clockAt(noon.Add(day))
+	one, other := NewStore(Config{Pool: pool, Now: clock.now}), NewStore(Config{Pool: pool, Now: clock.now})
+	node := newNode(t, pool, "ahead")
+	one.latest.put(node, entry{sample: sampleAt(1, clock.now()), received: clock.now(), runNo: 1})
+	flush(t, one)
+	clock.set(noon)
+	newer := sampleAt(2, noon)
+	other.latest.put(node, entry{sample: newer, received: noon, runNo: 1})
+	flush(t, other)
+	wantLatest(t, one, node, newer, noon)
+	flush(t, one)
+	if _, found := one.latest.get(node); found {
+		t.Error("a sample that was received in the future stays in memory")
+	}
 }
 
 // Behind a shared broker each node's messages go to all coordinators in turn,

@@ -52,16 +52,16 @@ DELETE FROM node_run r WHERE r.last_at < @before::timestamptz AND r.marked_seq =
 AND r.run_no < (SELECT max(n.run_no) FROM node_run n WHERE n.node_no = r.node_no);
 
 -- name: Latest :one
-SELECT at, received_at, body FROM sample_latest WHERE node_no = $1;
+SELECT at, received_at, run_no, seq, body FROM sample_latest WHERE node_no = $1;
 
 -- name: UpsertLatest :many
--- Returns the nodes whose row is now this one; the others have a newer sample.
+-- Returns the nodes whose row is now this one; the others have a newer sample, as rank.supersedes tells.
 INSERT INTO sample_latest AS l (node_no, at, received_at, run_no, seq, body)
 SELECT unnest(@node_nos::integer[]), unnest(@ats::timestamptz[]), unnest(@received_ats::timestamptz[]),
        unnest(@run_nos::bigint[]), unnest(@seqs::bigint[]), unnest(@bodies::json[])
 ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.received_at,
     run_no = excluded.run_no, seq = excluded.seq, body = excluded.body
-WHERE l.at <= excluded.at
+WHERE (l.run_no, l.seq) <= (excluded.run_no, excluded.seq) OR l.run_no > excluded.run_no AND l.at < excluded.at
 RETURNING l.node_no;
 
 -- name: ListChanged :many

@@ -59,6 +59,28 @@ const (
 	aroundRun     = time.Hour
 )
 
+// rank is where a sample stands among all of its node.
+type rank struct {
+	runNo int64
+	seq   uint64
+	atMs  int64
+}
+
+// supersedes reports whether a sample takes the other one's place as the
+// newest. Numbers tell, not clocks, which are set right: an agent numbers what it
+// measures, and delivers what an earlier run left before its own. So only what
+// comes of an earlier run is asked for its time too: it was kept back, or that
+// run still goes on. UpsertLatest says the same.
+func (r rank) supersedes(o rank) bool {
+	switch {
+	case r.runNo == o.runNo:
+		return r.seq >= o.seq
+	case r.runNo > o.runNo:
+		return true
+	}
+	return r.atMs > o.atMs
+}
+
 // Reasons of dead letters, as counted. The letter itself says more.
 const (
 	reasonMalformed = "malformed"

@@ -46,17 +46,17 @@ func NewStore(cfg Config) *Store {
 	return s
 }
 
-// Latest is the node's newest sample by its own time, and when it came. A
-// sample is visible here as soon as Ingest.Take settled it. The fault
+// Latest is the node's newest sample, by its number and whatever its clock
+// said, and when it came. A sample is visible here as soon as Ingest.Take settled it. The fault
 // OtherNotFound means that the node has sent none.
 func (s *Store) Latest(ctx context.Context, nodeNo int32) (wire.Sample, time.Time, error) {
 	inMemory, found := s.latest.get(nodeNo)
-	if found && inMemory.settled && s.cfg.Now().Sub(inMemory.received) < memoryTime {
+	if found && inMemory.settled && inMemory.remembered(s.cfg.Now()) {
 		return inMemory.sample, inMemory.received, nil
 	}
 	row, err := sqlgen.New(s.cfg.Pool).Latest(ctx, nodeNo)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows) && found, err == nil && found && row.At.UnixMilli() <= inMemory.sample.AtMs:
+	case errors.Is(err, pgx.ErrNoRows) && found, err == nil && found && inMemory.rank().supersedes(rank{row.RunNo, uint64(row.Seq), row.At.UnixMilli()}):
 		return inMemory.sample, inMemory.received, nil
 	case errors.Is(err, pgx.ErrNoRows):
 		return wire.Sample{}, time.Time{}, fault.New(fault.OtherNotFound, "the node has sent no samples yet")

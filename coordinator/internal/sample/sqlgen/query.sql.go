@@ -193,19 +193,27 @@ func (q *Queries) InsertRuns(ctx context.Context, arg InsertRunsParams) error {
 }
 
 const latest = `-- name: Latest :one
-SELECT at, received_at, body FROM sample_latest WHERE node_no = $1
+SELECT at, received_at, run_no, seq, body FROM sample_latest WHERE node_no = $1
 `
 
 type LatestRow struct {
 	At         time.Time
 	ReceivedAt time.Time
+	RunNo      int64
+	Seq        int64
 	Body       []byte
 }
 
 func (q *Queries) Latest(ctx context.Context, nodeNo int32) (LatestRow, error) {
 	row := q.db.QueryRow(ctx, latest, nodeNo)
 	var i LatestRow
-	err := row.Scan(&i.At, &i.ReceivedAt, &i.Body)
+	err := row.Scan(
+		&i.At,
+		&i.ReceivedAt,
+		&i.RunNo,
+		&i.Seq,
+		&i.Body,
+	)
 	return i, err
 }
 
@@ -480,7 +488,7 @@ SELECT unnest($1::integer[]), unnest($2::timestamptz[]), unnest($3::timestamptz[
        unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::json[])
 ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.received_at,
     run_no = excluded.run_no, seq = excluded.seq, body = excluded.body
-WHERE l.at <= excluded.at
+WHERE (l.run_no, l.seq) <= (excluded.run_no, excluded.seq) OR l.run_no > excluded.run_no AND l.at < excluded.at
 RETURNING l.node_no
 `
 
@@ -493,7 +501,7 @@ type UpsertLatestParams struct {
 	Bodies      [][]byte
 }
 
-// Returns the nodes whose row is now this one; the others have a newer sample.
+// Returns the nodes whose row is now this one; the others have a newer sample, as rank.supersedes tells.
 func (q *Queries) UpsertLatest(ctx context.Context, arg UpsertLatestParams) ([]int32, error) {
 	rows, err := q.db.Query(ctx, upsertLatest,
 		arg.NodeNos,
