@@ -1,15 +1,14 @@
 # Everything that a person or the CI does here. `make` alone shows the list.
 
-MODULES    := shared agent coordinator e2e evm
-VERSION    := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS    := -s -w -X main.version=$(VERSION)
-# HTTP/2 is never spoken by the agent and costs it half a megabyte of memory.
-AGENT_TAGS := nethttpomithttp2
-TEST_FLAGS ?=
-RUN_FLAGS  ?=
-FUZZTIME   ?= 20s
-STEPS      ?=
-TOOLS      := bin/tools
+MODULES     := shared agent coordinator e2e evm
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+AGENT_FLAGS := $(shell grep '^-' agent/build.flags)
+TEST_FLAGS  ?=
+RUN_FLAGS   ?=
+FUZZTIME    ?= 20s
+STEPS       ?=
+TOOLS       := bin/tools
 
 # Each module is built and tested by its own go.mod, as a release is. go.work
 # would merge the versions that they ask for; it is there for editors.
@@ -34,7 +33,7 @@ build: ## build the programs into bin/
 	@sh scripts/setup.sh --go-only
 	cd coordinator && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucid-coordinator ./cmd/lucid-coordinator
 	cd coordinator && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/lucidctl ./cmd/lucidctl
-	cd agent && CGO_ENABLED=0 go build -trimpath -tags $(AGENT_TAGS) -ldflags '$(LDFLAGS)' -o ../bin/lucid-agent ./cmd/lucid-agent
+	cd agent && CGO_ENABLED=0 go build -trimpath $(AGENT_FLAGS) -ldflags '$(LDFLAGS)' -o ../bin/lucid-agent ./cmd/lucid-agent
 	cd e2e && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../bin/lucid-fleet ./cmd/fleet
 
 run: setup build ## this machine as a proven, scored and paid node; Ctrl-C stops it (RUN_FLAGS="--http ...")

@@ -31,7 +31,8 @@ build() {
 
 for arch in "$@"; do
 	packages=lucid-agent
-	build "$arch" agent lucid-agent -tags nethttpomithttp2
+	# shellcheck disable=SC2046 # a flag is a word
+	build "$arch" agent lucid-agent $(grep '^-' agent/build.flags)
 	if [ "$arch" != armhf ] && [ -z "${AGENT_ONLY:-}" ]; then
 		packages="$packages lucid-coordinator"
 		build "$arch" coordinator lucid-coordinator

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Binaries are the two programs, freshly built.
@@ -50,11 +51,27 @@ func BuildAgent(ctx context.Context, out string, environ ...string) error {
 	return compileAgent(ctx, root, out, environ...)
 }
 
-// compileAgent builds the agent with the tags of its releases: without them it
-// is larger and takes more memory.
+// compileAgent builds the agent with the flags of its releases: without them it
+// takes more memory.
 func compileAgent(ctx context.Context, root, out string, environ ...string) error {
-	flags := "GOFLAGS=" + os.Getenv("GOFLAGS") + " -tags=nethttpomithttp2"
-	return compile(ctx, filepath.Join(root, "agent"), "./cmd/lucid-agent", out, append(environ, flags)...)
+	module := filepath.Join(root, "agent")
+	text, err := os.ReadFile(filepath.Join(module, "build.flags"))
+	if err != nil {
+		return err
+	}
+	command := buildCommand(ctx, module, "./cmd/lucid-agent", out, flagsIn(string(text))...)
+	command.Env = append(command.Env, environ...)
+	return run(command)
+}
+
+// flagsIn reads agent/build.flags: a line that begins with a dash is a flag.
+func flagsIn(text string) (flags []string) {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "-") {
+			flags = append(flags, strings.TrimSpace(line))
+		}
+	}
+	return flags
 }
 
 // BuildTool compiles one of this module's own commands into a file.
@@ -66,12 +83,21 @@ func BuildTool(ctx context.Context, pkg, out string) error {
 	return compile(ctx, filepath.Join(root, "e2e"), pkg, out)
 }
 
-func compile(ctx context.Context, module, pkg, out string, environ ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
-	cmd.Dir = module
-	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), environ...)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s in %s: %w\n%s", pkg, module, err, text)
+func compile(ctx context.Context, module, pkg, out string) error {
+	return run(buildCommand(ctx, module, pkg, out))
+}
+
+func buildCommand(ctx context.Context, module, pkg, out string, flags ...string) *exec.Cmd {
+	arguments := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", out}, flags...)
+	command := exec.CommandContext(ctx, "go", append(arguments, pkg)...)
+	command.Dir = module
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return command
+}
+
+func run(command *exec.Cmd) error {
+	if text, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s in %s: %w\n%s", command, command.Dir, err, text)
 	}
 	return nil
 }
