@@ -84,3 +84,42 @@ func FuzzDecodeProof(f *testing.F) {
 		fuzzDecoder(t, payload, DecodeResponse)
 	})
 }
+
+func FuzzDecodeEnrollResponse(f *testing.F) {
+	seed(f, goodResponse())
+	f.Fuzz(func(t *testing.T, payload []byte) { fuzzDecoder(t, payload, DecodeEnrollResponse) })
+}
+
+func FuzzDecodeCommandResult(f *testing.F) {
+	id := strings.Repeat("0a", 16)
+	seed(f, CommandResult{V: 1, CommandID: id, Result: CommandRefused, Reason: "busy"})
+	seed(f, CommandResult{V: 1, CommandID: id, Result: CommandDone, Key: &KeyAnswer{X25519Public: make([]byte, publicKeyBytes), Signature: make([]byte, signatureBytes)}})
+	f.Fuzz(func(t *testing.T, payload []byte) { fuzzDecoder(t, payload, DecodeCommandResult) })
+}
+
+func FuzzDecodeMetricsAck(f *testing.F) {
+	seed(f, MetricsAck{V: 1, Run: RunID{1}, Seq: 7, MAC: make([]byte, 32)})
+	f.Fuzz(func(t *testing.T, payload []byte) { fuzzDecoder(t, payload, DecodeMetricsAck) })
+}
+
+// FuzzNameMetrics holds that a name is one that an acknowledgement can carry,
+// and that every message which is data has its own.
+func FuzzNameMetrics(f *testing.F) {
+	seed(f, goodMetrics())
+	f.Add([]byte(`{"run":"` + RunID{1}.String() + `","samples":[{"seq":9223372036854775808}]}`))
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		run, lastSeq, ok := NameMetrics(payload)
+		if ok {
+			ack, err := json.Marshal(MetricsAck{V: ProtocolVersion, Run: run, Seq: lastSeq, MAC: make([]byte, 32)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := DecodeMetricsAck(ack); err != nil || back.Run != run || back.Seq != lastSeq {
+				t.Errorf("%q is named %v %d, which no acknowledgement carries: %v", payload, run, lastSeq, err)
+			}
+		}
+		if m, err := DecodeMetrics(payload); err == nil && (!ok || m.Run != run || m.Samples[len(m.Samples)-1].Seq != lastSeq) {
+			t.Errorf("%q is data, and named %v %d %t", payload, run, lastSeq, ok)
+		}
+	})
+}
