@@ -2,6 +2,8 @@ package agent
 
 import (
 	"bytes"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -101,19 +103,45 @@ func TestLongOfflineGoesToDisk(t *testing.T) {
 	n.reported(func(r *Report) bool { return r.SpoolBytes > 0 })
 }
 
-// TestOnlineWritesNothingToDisk lets an agent deliver and end: its state
-// folder is as it was.
+// TestOnlineWritesNothingToDisk lets an agent deliver and end: not a byte went
+// into its spool, and nothing in its state folder was touched, which what is
+// written and removed again would do to its folder's time.
 func TestOnlineWritesNothingToDisk(t *testing.T) {
 	n := newNetwork(t, nil)
 	n.config.spillAfter = time.Millisecond * 15
-	_, stop := n.start()
+	a, stop := n.start()
+	n.next(wire.ChannelMetrics)
+	before := changes(t, n.config.StateDir)
 	for range 3 {
 		n.next(wire.ChannelMetrics)
 	}
 	stop()
-	if left, _ := filepath.Glob(filepath.Join(n.config.StateDir, "spool", testNode, "*")); len(left) != 0 {
-		t.Errorf("the disk holds %v", left)
+	if s := a.queue.Stats(); s.WrittenBytes != 0 {
+		t.Errorf("%d bytes were written: %+v", s.WrittenBytes, s)
 	}
+	if after := changes(t, n.config.StateDir); !maps.Equal(after, before) {
+		t.Errorf("the state folder was changed:\n%v, before\n%v", after, before)
+	}
+}
+
+// changes are all files and folders there, with their last change.
+func changes(t *testing.T, dir string) map[string]time.Time {
+	t.Helper()
+	all := make(map[string]time.Time)
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			all[path] = info.ModTime()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // TestNoDiskIsNoReasonToStop plants a link where the spool should be.

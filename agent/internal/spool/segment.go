@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"lucid.internal/shared/wire"
@@ -39,7 +40,8 @@ func parseSegment(name string, size int64) (segment, bool) {
 // folder is where segments lie: DIR/NODE_ID. What was measured as one node is
 // never sent as another.
 type folder struct {
-	root *os.Root // follows no link that leads out of it
+	root    *os.Root // follows no link that leads out of it
+	written *atomic.Int64
 }
 
 // openFolder makes the folder when it is missing and lists what is in it,
@@ -71,7 +73,7 @@ func openFolder(dir, nodeID string) (folder, []segment, error) {
 	if err != nil {
 		return folder{}, nil, err
 	}
-	f := folder{root}
+	f := folder{root, new(atomic.Int64)}
 	segments, err := f.list()
 	if err != nil {
 		root.Close()
@@ -123,7 +125,8 @@ func (f folder) write(s segment, content []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(content)
+	n, err := file.Write(content)
+	f.written.Add(int64(n))
 	if err == nil {
 		err = file.Sync()
 	}

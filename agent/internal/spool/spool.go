@@ -41,6 +41,7 @@ type Stats struct {
 	Samples        int    // in them
 	MemoryBytes    int    // of those in memory
 	DiskBytes      int64  // of those on disk
+	WrittenBytes   int64  // to the disk since the start, removed since or not
 	DroppedSamples uint64 // lost to the limits or to damage since the start; each a gap in the sequence
 }
 
@@ -279,6 +280,9 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := Stats{Messages: len(q.memory), MemoryBytes: q.memoryBytes(), DiskBytes: q.diskBytes(), DroppedSamples: q.dropped}
+	if q.disk != nil {
+		s.WrittenBytes = q.disk.written.Load()
+	}
 	for _, w := range q.memory {
 		s.Samples += w.samples()
 	}
