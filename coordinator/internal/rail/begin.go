@@ -35,6 +35,7 @@ type payment struct {
 	payee    string
 	net      ledger.Amount
 	quote    ledger.Amount // sun that sending is expected to cost
+	feeLimit int64         // sun that its energy may burn: with its bandwidth, twice the quote
 }
 
 // begin signs and sends transactions for payouts: first for those that were
@@ -86,7 +87,7 @@ func (r *Runner) goOn(ctx context.Context, h heads, prices chain.Prices, f *fund
 	if err != nil || failed {
 		return err
 	}
-	if p.quote, err = r.quote(ctx, prices, p); err != nil {
+	if err := r.quote(ctx, prices, &p); err != nil {
 		return err
 	}
 	return r.pay(ctx, h, f, p)
@@ -125,12 +126,10 @@ func (r *Runner) safeStandbys(ctx context.Context) error {
 // beginOne takes a payout if it is worth sending.
 func (r *Runner) beginOne(ctx context.Context, h heads, prices chain.Prices, f *funds, n sqlgen.NextRow) error {
 	p := payment{payoutNo: n.PayoutNo, payoutID: n.PayoutID, payee: n.Address, net: ledger.Amount(n.NetAmount)}
-	quote, err := r.quote(ctx, prices, p)
-	if err != nil {
+	if err := r.quote(ctx, prices, &p); err != nil {
 		return r.putOff(ctx, p, "what sending costs is not known: "+err.Error())
 	}
-	p.quote = quote
-	if reason := r.cfg.Cost.Refusal(p.net, ledger.Amount(n.Fee), quote, r.cfg.Now()); reason != "" {
+	if reason := r.cfg.Cost.Refusal(p.net, ledger.Amount(n.Fee), p.quote, r.cfg.Now()); reason != "" {
 		return r.putOff(ctx, p, reason)
 	}
 	if err := f.cover(p); err != nil {
@@ -163,21 +162,23 @@ func (r *Runner) putOff(ctx context.Context, p payment, reason string) error {
 	return nil
 }
 
-// quote is what a transfer would burn now, in sun, with nothing staked: the
-// first full node runs it.
-func (r *Runner) quote(ctx context.Context, prices chain.Prices, p payment) (ledger.Amount, error) {
+// quote finds what a transfer would burn now, with nothing staked: the first
+// full node runs it. The network counts bandwidth beside a fee limit.
+func (r *Runner) quote(ctx context.Context, prices chain.Prices, p *payment) error {
 	to, err := tron.ParseAddress(p.payee)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	energy, err := r.cfg.Full[0].Energy(ctx, r.wallet, r.cfg.Contract, tron.TransferCall(to, int64(p.net)))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if err := checkPrices(r.cfg.Full[0], energy, prices); err != nil {
-		return 0, err
+		return err
 	}
-	return burnt(energy, prices), nil
+	p.quote = burnt(energy, prices)
+	p.feeLimit = 2*int64(p.quote) - int64(burnt(0, prices))
+	return nil
 }
 
 func checkPrices(node *chain.Node, energy int64, prices chain.Prices) error {
@@ -222,7 +223,7 @@ func (r *Runner) sign(ctx context.Context, p payment, ref, head chain.Block, now
 	}
 	expires := head.Time.Add(lifetime)
 	t := tron.Transaction{
-		Expiration: expires.UnixMilli(), Timestamp: now.UnixMilli(), FeeLimit: 2 * int64(p.quote),
+		Expiration: expires.UnixMilli(), Timestamp: now.UnixMilli(), FeeLimit: p.feeLimit,
 		Owner: r.wallet, Contract: r.cfg.Contract, Data: tron.TransferCall(to, int64(p.net)),
 	}
 	t.RefersTo(ref.ID)

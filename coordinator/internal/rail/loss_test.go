@@ -111,18 +111,14 @@ func TestLossQueueInMemoryLostAtACrash(t *testing.T) {
 func TestLossPaidToAnOldAddress(t *testing.T) {
 	w := newFunded(t)
 	moved, begun := w.owe(1, ledger.USDT(100)), ""
-	if _, err := w.pool.Exec(t.Context(), `UPDATE node SET payout_address = $1 WHERE node_id = 'node_1'`, addressOf(9).String()); err != nil {
-		t.Fatal(err)
-	}
+	w.moveTo(moved, 9)
 	w.run(1, 0)
 	begun = query[string](w, `SELECT payee FROM rail_attempt`)
 	if begun != addressOf(9).String() {
 		t.Errorf("it is paid to %s, want the address that counts now", begun)
 	}
 	// From now on it is fixed: a later change is for the next payout.
-	if _, err := w.pool.Exec(t.Context(), `UPDATE node SET payout_address = $1 WHERE node_id = 'node_1'`, addressOf(8).String()); err != nil {
-		t.Fatal(err)
-	}
+	w.moveTo(moved, 8)
 	w.restart(-1, false)
 	w.run(20, 3)
 	w.wantStatus(moved, payout.Completed)
@@ -166,13 +162,34 @@ func TestFailedTransferIsVoidedAndItsFeeBooked(t *testing.T) {
 	w.wantEven()
 }
 
+// One that burns all that it may takes no more than was set aside for it: before
+// the nodes tell of it, the wallet is not short of anything.
+func TestTransferThatBurnsAllItMayHaltsNothing(t *testing.T) {
+	w := newFunded(t)
+	w.chain.Fate = func(tron.ID) chaintest.Fate { return chaintest.Starved }
+	id := w.owe(1, ledger.USDT(100))
+	unseen := onReceipts(func(string) chaintest.Answer { return chaintest.Unknown })
+	w.solid[0].Faults, w.solid[1].Faults = unseen, unseen
+	if err := w.run(20, 3); err != nil {
+		t.Error(err)
+	}
+	w.wantStatus(id, payout.Processing)
+	w.solid[0].Faults, w.solid[1].Faults = nil, nil
+	w.run(3, 3)
+	w.wantStatus(id, payout.Failed)
+	estimate := query[int64](w, `SELECT estimate_sun FROM rail_attempt`)
+	if fee := w.chain.Mined()[0].FeeSun; fee <= estimate || fee > 2*estimate {
+		t.Errorf("it burnt %d sun, want more than the estimate of %d and at most twice that", fee, estimate)
+	}
+	w.wantSound()
+	w.wantEven()
+}
+
 // Transfers of one amount to one address at one moment are different transactions.
 func TestEqualPaymentsAreDifferentTransactions(t *testing.T) {
 	w := newFunded(t)
 	first, second := w.owe(1, ledger.USDT(100)), w.owe(2, ledger.USDT(100))
-	if _, err := w.pool.Exec(t.Context(), `UPDATE node SET payout_address = $1`, addressOf(1).String()); err != nil {
-		t.Fatal(err)
-	}
+	w.moveTo(second, 1)
 	w.run(25, 3)
 	w.wantStatus(first, payout.Completed)
 	w.wantStatus(second, payout.Completed)

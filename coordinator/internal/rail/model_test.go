@@ -1,6 +1,8 @@
 package rail
 
 import (
+	"time"
+
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
@@ -38,6 +40,15 @@ func (w *world) wantSound() {
 			moved[recorded[m.ID]]++
 		}
 	}
+	for _, m := range w.chain.Mined() {
+		if id := recorded[m.ID]; m.Amount > 0 && !w.counted(id, m.To) {
+			w.t.Errorf("%s was paid to %s, which did not count when it was taken", id, m.To)
+		}
+	}
+	if n := query[int](w, `SELECT count(*) FROM rail_attempt a JOIN payout USING (payout_no) JOIN fraud_hold h USING (node_no)
+		WHERE a.created_at > h.from_at AND (h.to_at IS NULL OR a.created_at < h.to_at)`); n > 0 {
+		w.t.Errorf("%d transactions were signed for nodes that were held", n)
+	}
 	for payoutID, times := range moved {
 		if times > 1 {
 			w.t.Errorf("%s was paid %d times", payoutID, times)
@@ -61,6 +72,22 @@ func (w *world) wantSound() {
 	if negative > 0 || owed != spent {
 		w.t.Errorf("%d accounts are negative; nodes and fees hold %d of the %d that were given", negative, owed, spent)
 	}
+}
+
+// counted reports whether an address was its node's when a payout was taken;
+// where it changed in that very instant, both were.
+func (w *world) counted(payoutID string, to tron.Address) bool {
+	w.t.Helper()
+	taken, counts := query[time.Time](w, `SELECT processed_at FROM payout WHERE payout_id = $1`, payoutID), false
+	for _, a := range w.addresses[payoutID] {
+		switch {
+		case a.at.Before(taken):
+			counts = a.address == to
+		case a.at.Equal(taken):
+			counts = counts || a.address == to
+		}
+	}
+	return counts
 }
 
 func recordedCompleted(w *world) []string {

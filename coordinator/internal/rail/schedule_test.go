@@ -1,6 +1,7 @@
 package rail
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
@@ -38,7 +41,12 @@ func TestSeededSchedules(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { runSchedule(t, seed, happened) })
 	}
 	t.Log(happened)
-	for _, what := range []string{"ends of the program", "completed payouts", "failed payouts", "paid attempts", "failed attempts", "dead attempts", "payouts with several attempts"} {
+	if n := happened["attempts decided in trouble"]; n < int(schedules()) {
+		t.Errorf("%d attempts were decided while there was trouble: the schedules are nearly idle", n)
+	}
+	for _, what := range []string{"ends of the program", "completed payouts", "failed payouts", "cancelled payouts", "paid attempts", "failed attempts", "dead attempts",
+		"payouts with several attempts", "attempts out of energy", "payouts that a hold failed",
+		"cancels", "retries", "changed addresses", "holds", "releases"} {
 		if happened[what] == 0 {
 			t.Errorf("no schedule had any %s", what)
 		}
@@ -55,11 +63,13 @@ type schedule struct {
 	ids     []string
 	calm    atomic.Bool // nothing goes wrong any more
 	deaths  int
-	trouble float64 // share of the requests with a fault
-	kind    int     // of the nodes that tell what became of a transaction
+	done    tally        // what people did
+	flags   []string     // that hold nodes
+	trouble float64      // share of the requests with a fault
+	kind    atomic.Int32 // of the nodes that tell what became of a transaction
 }
 
-// Kinds of schedules: in some, both nodes know nothing of any transaction for
+// Kinds of times: in some, both nodes know nothing of any transaction for
 // long; in others the second one tells the contrary, and the first knows
 // little.
 const (
@@ -83,21 +93,22 @@ func (s *source) Uint64() uint64 {
 }
 
 func runSchedule(t *testing.T, seed uint64, happened tally) {
-	s := &schedule{world: newWorld(t, seed), random: rand.New(&source{pcg: rand.NewPCG(seed, 2)})}
-	s.trouble = []float64{0, 0.05, 0.3}[s.random.IntN(3)]
-	s.kind = s.random.IntN(kinds)
+	s := &schedule{world: newWorld(t, seed), random: rand.New(&source{pcg: rand.NewPCG(seed, 2)}), done: make(tally)}
+	s.trouble = []float64{0, 0.05, 0.15}[s.random.IntN(3)]
+	s.run(certain+1, 1) // the ledger knows what the wallet holds
 	s.arm()
-	for n := range 1 + s.random.IntN(3) {
-		s.ids = append(s.ids, s.owe(byte(n+1), ledger.USDT(int64(50+s.random.IntN(500)))))
-	}
-	for range 10 + s.random.IntN(25) {
+	for range 40 + s.random.IntN(41) {
 		s.round()
 		s.wantSound()
+		s.act()
+		s.wantSound()
 	}
+	happened["attempts decided in trouble"] += query[int](s.world, `SELECT count(*) FROM rail_attempt WHERE state <> 'live'`)
 	s.heal()
 	for i := 0; i < 60 && !s.over(); i++ {
 		err := s.runOnce()
 		s.chain.Advance(1 + s.random.IntN(20))
+		s.judged()
 		if *oneSchedule != 0 {
 			t.Logf("calm round %d: %v", i, err)
 		}
@@ -126,8 +137,8 @@ func (s *schedule) arm() {
 			return chaintest.Included
 		}
 		return []chaintest.Fate{
-			chaintest.Included, chaintest.Included, chaintest.Included, chaintest.Dropped, chaintest.Late, chaintest.Reverted,
-		}[s.random.IntN(6)]
+			chaintest.Included, chaintest.Included, chaintest.Included, chaintest.Dropped, chaintest.Late, chaintest.Reverted, chaintest.Starved,
+		}[s.random.IntN(7)]
 	}
 	s.full.Faults = s.faults(false, chaintest.LostBefore, chaintest.LostAfter, chaintest.Unavailable, chaintest.Garbage, chaintest.Duplicate)
 	s.solid[0].Faults = s.faults(false, chaintest.LostBefore, chaintest.LostAfter, chaintest.Unavailable, chaintest.Unknown)
@@ -136,12 +147,13 @@ func (s *schedule) arm() {
 
 func (s *schedule) faults(liar bool, kinds ...chaintest.Answer) func(path string) chaintest.Answer {
 	return func(path string) chaintest.Answer {
+		kind := s.kind.Load()
 		switch about := strings.HasSuffix(path, "gettransactioninfobyid"); {
 		case s.calm.Load():
 			return chaintest.Truth
-		case about && (s.kind == blind || s.kind == lying && !liar && s.random.IntN(2) == 0):
+		case about && (kind == blind || kind == lying && !liar && s.random.IntN(2) == 0):
 			return chaintest.Unknown
-		case about && s.kind == lying && liar:
+		case about && kind == lying && liar:
 			return chaintest.OtherFork
 		case s.random.Float64() >= s.trouble:
 			return chaintest.Truth
@@ -157,7 +169,7 @@ func (s *schedule) faults(liar bool, kinds ...chaintest.Answer) func(path string
 // round lets the program run once, perhaps to its end at some step, and then
 // time pass.
 func (s *schedule) round() {
-	if s.random.IntN(2) == 0 {
+	if s.random.IntN(5) == 0 {
 		s.restart(1+s.random.IntN(60), s.random.IntN(2) == 0)
 	}
 	err := s.runOnce()
@@ -170,6 +182,8 @@ func (s *schedule) round() {
 	}
 	s.now = &process{left: -1}
 	switch s.random.IntN(12) {
+	case 2:
+		s.kind.Store(s.random.Int32N(kinds))
 	case 0:
 		s.chain.Advance(310) // past every expiration
 	case 1:
@@ -179,7 +193,53 @@ func (s *schedule) round() {
 	}
 }
 
-// heal ends all trouble.
+// act lets people do something, at times what is refused: then nothing changes.
+func (s *schedule) act() {
+	if len(s.ids) == 0 || len(s.ids) < 6 && s.random.IntN(8) == 0 {
+		s.ids = append(s.ids, s.owe(byte(len(s.ids)+1), ledger.USDT(int64(50+s.random.IntN(500)))))
+	}
+	id, what, err := s.ids[s.random.IntN(len(s.ids))], "", error(nil)
+	switch s.random.IntN(30) {
+	case 0:
+		what = "cancels"
+		_, err = s.payouts.Cancel(s.t.Context(), byAdmin, id)
+	case 1, 2, 3:
+		what = "retries"
+		_, err = s.payouts.Retry(s.t.Context(), byAdmin, id)
+	case 4, 5:
+		what = "changed addresses"
+		s.moveTo(id, byte(50+s.done[what]))
+	case 6:
+		what = "holds"
+		s.flags = append(s.flags, s.hold(id))
+	case 7:
+		if len(s.flags) > 0 {
+			what = "releases"
+			s.release()
+		}
+	default:
+		s.judged()
+	}
+	if _, refused := errors.AsType[*fault.Error](err); err != nil && !refused {
+		s.t.Errorf("%s of %s: %v", what, id, err)
+	} else if err == nil && what != "" {
+		s.done[what]++
+	}
+	if *oneSchedule != 0 && what != "" {
+		s.t.Logf("%s of %s: %v", what, id, err)
+	}
+}
+
+// release dismisses the oldest flag that holds.
+func (s *schedule) release() {
+	s.chain.Advance(1)
+	if _, err := s.fraud.Decide(s.t.Context(), byAdmin, s.flags[0], fraud.Dismissed, "it was none"); err != nil {
+		s.t.Errorf("dismiss %s: %v", s.flags[0], err)
+	}
+	s.flags = s.flags[1:]
+}
+
+// heal ends all trouble; who is held remains so.
 func (s *schedule) heal() {
 	s.calm.Store(true)
 	s.solid[1].Prune(0)
@@ -189,8 +249,12 @@ func (s *schedule) heal() {
 // over reports whether every payout has come to its end.
 func (s *schedule) over() bool {
 	for _, id := range s.ids {
-		if got := s.status(id); got != payout.Completed && got != payout.Failed && !s.waits(id) {
-			return false
+		switch s.status(id) {
+		case payout.Completed, payout.Failed, payout.Cancelled:
+		default:
+			if !s.waits(id) {
+				return false
+			}
 		}
 	}
 	return true
@@ -207,6 +271,11 @@ func (s *schedule) count(happened tally) {
 	for _, state := range []string{"paid", "failed", "dead"} {
 		happened[state+" attempts"] += query[int](s.world, `SELECT count(*) FROM rail_attempt WHERE state = $1`, state)
 	}
+	for what, times := range s.done {
+		happened[what] += times
+	}
+	happened["attempts out of energy"] += query[int](s.world, `SELECT count(*) FROM rail_attempt WHERE result = 'OUT_OF_ENERGY'`)
+	happened["payouts that a hold failed"] += query[int](s.world, `SELECT count(*) FROM payout WHERE error_message LIKE 'held for suspected fraud before%'`)
 	for _, id := range s.ids {
 		happened[string(s.status(id))+" payouts"]++
 	}

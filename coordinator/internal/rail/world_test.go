@@ -92,10 +92,18 @@ type world struct {
 	payouts  *payout.Store
 	fraud    *fraud.Store
 	judge    *fraud.Judge
+
+	addresses map[string][]addressChange // of the node of a payout, the oldest first
+}
+
+// addressChange is which address counts from a moment on.
+type addressChange struct {
+	at      time.Time
+	address tron.Address
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), now: &process{}, owner: dbtest.URL(t)}
+	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), now: &process{}, owner: dbtest.URL(t), addresses: make(map[string][]addressChange)}
 	config, err := pgxpool.ParseConfig(dbtest.ProgramURL(t, w.owner))
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +258,18 @@ func (w *world) oweOnceApproved(number byte, net ledger.Amount, waits bool) (pay
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.addresses[payoutID] = []addressChange{{address: addressOf(number)}}
 	return payoutID
+}
+
+// moveTo changes the address of the node of a payout, as from the end of its wait on.
+func (w *world) moveTo(payoutID string, number byte) {
+	w.t.Helper()
+	to := addressOf(number)
+	if _, err := w.pool.Exec(w.t.Context(), `UPDATE node SET payout_address = $2 FROM payout WHERE payout.node_no = node.node_no AND payout_id = $1`, payoutID, to.String()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.addresses[payoutID] = append(w.addresses[payoutID], addressChange{w.chain.Now(), to})
 }
 
 func (w *world) status(payoutID string) payout.Status {

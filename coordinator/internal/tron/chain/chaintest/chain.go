@@ -39,6 +39,7 @@ const (
 	Dropped              // in none: the node forgot it
 	Late                 // in the last block that may hold it
 	Reverted             // in a block, and failed
+	Starved              // in a block, and failed when all that it may burn was burnt
 )
 
 // Chain is the network.
@@ -204,7 +205,7 @@ func (c *Chain) execute(w *waiting) *Mined {
 	m.To, m.Energy = to, c.energy(to)
 	cost := m.Energy * EnergySun
 	switch {
-	case cost > w.tx.FeeLimit || cost+callBytes*BandwidthSun > c.sun[w.tx.Owner]:
+	case w.fate == Starved || cost > w.tx.FeeLimit || cost+callBytes*BandwidthSun > c.sun[w.tx.Owner]:
 		m.Result, cost = "OUT_OF_ENERGY", min(w.tx.FeeLimit, c.sun[w.tx.Owner])
 	case err != nil || w.tx.Contract != c.contract || w.fate == Reverted || c.tokens[w.tx.Owner] < amount:
 		m.Result = "REVERT"
