@@ -195,6 +195,10 @@ func TestVersionsRiseOverARestoredBackup(t *testing.T) {
 	}
 	w.restoreVersions(t)
 	session := w.connect(t, no)
+	far := &wire.Status{V: 1, Online: true, Connection: 1, State: wire.StateRunning, ConfigVersion: wire.MaxVersion}
+	if err := w.SetAgent(t.Context(), no, session, far); err != nil { // which would leave no version above it
+		t.Fatal(err)
+	}
 	for range 2 { // the second time it is known
 		ahead := newest + 1_000_000 // of a clock that was ahead
 		err := w.SetAgent(t.Context(), no, session, &wire.Status{V: 1, Online: true, Connection: 1, State: wire.StateRunning, ConfigVersion: ahead})

@@ -135,9 +135,11 @@ UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_n
 -- name: SetAgent :one
 -- An agent that knows a newer configuration than this database outlived a
 -- restored backup: what counts here is sent to it under a version above its own.
+-- Versions are times; one an hour ahead is none of ours, and would use them up.
 UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
-    config_session = CASE WHEN sqlc.arg(agent_config)::bigint > config_version THEN NULL ELSE config_session END,
-    config_version = CASE WHEN sqlc.arg(agent_config)::bigint > config_version
+    config_session = CASE WHEN sqlc.arg(agent_config)::bigint > config_version AND sqlc.arg(agent_config)::bigint < sqlc.arg(at_ms)::bigint + 3600000
+        THEN NULL ELSE config_session END,
+    config_version = CASE WHEN sqlc.arg(agent_config)::bigint > config_version AND sqlc.arg(agent_config)::bigint < sqlc.arg(at_ms)::bigint + 3600000
         THEN GREATEST(sqlc.arg(agent_config)::bigint + 1, sqlc.arg(at_ms)::bigint) ELSE config_version END
 WHERE node.node_no = $1 AND session_no = $4
 RETURNING (SELECT coalesce(max(k.key_epoch), 0) FROM node_key k WHERE k.node_no = node.node_no)::integer AS key_epoch;
@@ -346,7 +348,11 @@ WHERE n.node_no = k.node_no AND n.deleted_at IS NULL AND k.retired_at IS NULL
   AND (cardinality(sqlc.arg(node_ids)::text[]) = 0 OR n.node_id = ANY(sqlc.arg(node_ids)::text[]));
 
 -- name: AskRotationOf :execrows
-UPDATE node_key SET rotate_asked_at = sqlc.arg(at)::timestamptz, offered_at = NULL WHERE node_no = $1 AND retired_at IS NULL AND rotate_asked_at IS NULL;
+-- Not again within a day of a rotation: a node that claims a lost key with each
+-- message would be given keys without end.
+UPDATE node_key k SET rotate_asked_at = sqlc.arg(at)::timestamptz, offered_at = NULL
+WHERE k.node_no = $1 AND k.retired_at IS NULL AND k.rotate_asked_at IS NULL AND NOT EXISTS (
+    SELECT FROM node_key o WHERE o.node_no = k.node_no AND o.rotated AND o.retired_at > sqlc.arg(at)::timestamptz - interval '1 day');
 
 -- name: RotationState :one
 SELECT count(*) AS nodes, count(k.rotate_asked_at) AS asked, coalesce(min(k.created_at), now())::timestamptz AS oldest,

@@ -77,7 +77,7 @@ func (s *Store) renewOldKey(ctx context.Context, nodeNo int32, newest uint32) er
 		}
 		asked, err := q.AskRotationOf(ctx, sqlgen.AskRotationOfParams{NodeNo: nodeNo, At: now})
 		if err != nil || asked == 0 {
-			return err // an operator asked already, or this was seen before
+			return err // an operator asked already, or it was rotated meanwhile
 		}
 		seen := fmt.Sprintf("it had key epoch %d, which this database lost in a restore: its former key counts again until it is rotated", newest)
 		c := Changed{Change: changedKeyBack, Status: Status(n.Status), Reason: seen, Online: n.Online}

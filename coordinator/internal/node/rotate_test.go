@@ -382,4 +382,15 @@ func TestKeyThatARestoreBroughtBackIsReplaced(t *testing.T) {
 	if n := r.count(t, "SELECT count(*) FROM audit_entry WHERE target = $1 AND action = 'node.ask_rotation'", r.id); n != 1 {
 		t.Errorf("it stands %d times in the audit log, want once", n)
 	}
+
+	result, _ := r.answer(t, r.device, r.sent[0])
+	r.result(t, result)
+	says(1 << 31) // and goes on to claim keys that never were
+	if r.run(t); told() != 1 || len(r.sent) != 1 {
+		t.Errorf("a node that has a new key is told of %d times, sent are %+v", told(), r.sent)
+	}
+	r.clock = r.clock.Add(3 * 24 * time.Hour)
+	if says(1 << 31); told() != 2 {
+		t.Errorf("days later it is told of %d times, want twice", told())
+	}
 }

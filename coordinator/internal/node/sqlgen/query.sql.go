@@ -214,7 +214,9 @@ func (q *Queries) AskRotation(ctx context.Context, arg AskRotationParams) (int64
 }
 
 const askRotationOf = `-- name: AskRotationOf :execrows
-UPDATE node_key SET rotate_asked_at = $2::timestamptz, offered_at = NULL WHERE node_no = $1 AND retired_at IS NULL AND rotate_asked_at IS NULL
+UPDATE node_key k SET rotate_asked_at = $2::timestamptz, offered_at = NULL
+WHERE k.node_no = $1 AND k.retired_at IS NULL AND k.rotate_asked_at IS NULL AND NOT EXISTS (
+    SELECT FROM node_key o WHERE o.node_no = k.node_no AND o.rotated AND o.retired_at > $2::timestamptz - interval '1 day')
 `
 
 type AskRotationOfParams struct {
@@ -222,6 +224,8 @@ type AskRotationOfParams struct {
 	At     time.Time
 }
 
+// Not again within a day of a rotation: a node that claims a lost key with each
+// message would be given keys without end.
 func (q *Queries) AskRotationOf(ctx context.Context, arg AskRotationOfParams) (int64, error) {
 	result, err := q.db.Exec(ctx, askRotationOf, arg.NodeNo, arg.At)
 	if err != nil {
@@ -1759,8 +1763,9 @@ func (q *Queries) SendAgain(ctx context.Context, nodeNo int32) (int64, error) {
 
 const setAgent = `-- name: SetAgent :one
 UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
-    config_session = CASE WHEN $6::bigint > config_version THEN NULL ELSE config_session END,
-    config_version = CASE WHEN $6::bigint > config_version
+    config_session = CASE WHEN $6::bigint > config_version AND $6::bigint < $7::bigint + 3600000
+        THEN NULL ELSE config_session END,
+    config_version = CASE WHEN $6::bigint > config_version AND $6::bigint < $7::bigint + 3600000
         THEN GREATEST($6::bigint + 1, $7::bigint) ELSE config_version END
 WHERE node.node_no = $1 AND session_no = $4
 RETURNING (SELECT coalesce(max(k.key_epoch), 0) FROM node_key k WHERE k.node_no = node.node_no)::integer AS key_epoch
@@ -1778,6 +1783,7 @@ type SetAgentParams struct {
 
 // An agent that knows a newer configuration than this database outlived a
 // restored backup: what counts here is sent to it under a version above its own.
+// Versions are times; one an hour ahead is none of ours, and would use them up.
 func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int32, error) {
 	row := q.db.QueryRow(ctx, setAgent,
 		arg.NodeNo,
