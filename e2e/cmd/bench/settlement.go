@@ -16,12 +16,18 @@ import (
 // as they do shows beside each other.
 var settledPools = []int{100, 1_000, 10_000}
 
-const maxSettlement = 3 // times the reference
+const (
+	maxSettlement = 3 // times the reference
+	// maxSettlementGrowth is how much more memory than the step before, a tenth
+	// of its nodes, the last one may take: what is bounded does not grow along.
+	maxSettlementGrowth = 2
+)
 
 // settled is what the coordinator's BenchmarkSettlement reports.
 type settled struct {
 	nodes                              int
 	rate, rows, rowRate, times, memory float64
+	before                             float64 // memory of the step before, where it has to be bounded by it; else 0
 }
 
 // measureSettlement runs the epoch room's own benchmark: enrolling a million
@@ -32,38 +38,48 @@ func measureSettlement(ctx context.Context, _ options, _ harness.Binaries, _ str
 		return nil, err
 	}
 	var all []figure
-	for _, pools := range settledPools {
-		f, err := settlePools(ctx, filepath.Join(root, "coordinator"), pools)
+	var last settled
+	for i, pools := range settledPools {
+		s, err := settlePools(ctx, filepath.Join(root, "coordinator"), pools)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, f)
+		if i == len(settledPools)-1 {
+			s.before = last.memory
+		}
+		last = s
+		all = append(all, s.figure())
 	}
 	return all, nil
 }
 
 // settlePools runs the benchmark with as many pools.
-func settlePools(ctx context.Context, dir string, pools int) (figure, error) {
+func settlePools(ctx context.Context, dir string, pools int) (settled, error) {
 	args := []string{"test", "./internal/epoch", "-run", "^$", "-bench", "^BenchmarkSettlement$", "-benchtime", "1x", "-timeout", "2h",
 		"-settled-pools", strconv.Itoa(pools)}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return figure{}, fmt.Errorf("go %s in %s: %w\n%s", strings.Join(args, " "), cmd.Dir, err, out)
+		return settled{}, fmt.Errorf("go %s in %s: %w\n%s", strings.Join(args, " "), cmd.Dir, err, out)
 	}
 	s, err := parseSettlement(string(out))
 	s.nodes = 100 * pools
-	return s.figure(), err
+	return s, err
 }
 
 func (s settled) figure() figure {
+	target, met := fmt.Sprintf("<= %d x the reference; sums exact to the micro-USDT", maxSettlement), s.times <= maxSettlement
+	if s.before > 0 {
+		target += fmt.Sprintf("; <= %d x the memory of a tenth of the nodes", maxSettlementGrowth)
+		met = met && s.memory <= maxSettlementGrowth*s.before
+	}
 	return figure{
 		Name:      fmt.Sprintf("epoch settlement of %s nodes in %s pools", thousands(float64(s.nodes)), thousands(float64(s.nodes/100))),
 		Measured:  fmt.Sprintf("%.1f s, %s nodes/s, %.0f MB (%.1f x the reference)", float64(s.nodes)/s.rate, thousands(s.rate), s.memory, s.times),
 		Reference: fmt.Sprintf("INSERT ... SELECT of the %s rows that it wrote: %.1f s", thousands(s.rows), s.rows/s.rowRate),
-		Target:    fmt.Sprintf("<= %d x the reference; sums exact to the micro-USDT", maxSettlement),
-		Met:       judged(s.times <= maxSettlement), // with a wrong sum there is no figure
+		Target:    target,
+		Met:       judged(met), // with a wrong sum there is no figure
 		Command:   "go run ./cmd/bench -only settlement",
 	}
 }
@@ -73,7 +89,7 @@ func parseSettlement(text string) (settled, error) {
 	for line := range strings.Lines(text) {
 		if name, by := parseFigures(line); name == "BenchmarkSettlement" {
 			s := settled{rate: by["nodes/s"], rows: by["rows"], rowRate: by["reference-rows/s"], times: by["x-of-INSERT-SELECT"], memory: by["MB"]}
-			if s.rate > 0 && s.rows > 0 && s.rowRate > 0 && s.times > 0 {
+			if s.rate > 0 && s.rows > 0 && s.rowRate > 0 && s.times > 0 && s.memory > 0 {
 				return s, nil
 			}
 		}

@@ -18,3 +18,23 @@ PASS
 		t.Error("figures where there are none")
 	}
 }
+
+// The largest settlement is met only if its memory is bounded too.
+func TestSettlementIsJudgedByTimeAndMemory(t *testing.T) {
+	for _, c := range []struct {
+		name                  string
+		times, memory, before float64
+		met                   bool
+	}{
+		{"a small one", 3, 900, 0, true},
+		{"too slow", 3.1, 85, 0, false},
+		{"twice the memory", 2, 200, 100, true},
+		{"more than twice", 2, 201, 100, false},
+		{"too slow with little memory", 3.1, 100, 100, false},
+	} {
+		s := settled{nodes: 1000, rate: 1, rows: 1, rowRate: 1, times: c.times, memory: c.memory, before: c.before}
+		if got := *s.figure().Met; got != c.met {
+			t.Errorf("%s: met %v, want %v", c.name, got, c.met)
+		}
+	}
+}
