@@ -48,6 +48,21 @@ func TestPayoutStepsAreTold(t *testing.T) {
 	}
 }
 
+// What goes wrong is told too: a failure, each retry, and that it was given up.
+func TestFailureRetryAndCancellationAreTold(t *testing.T) {
+	w := newWorld(t)
+	store, _, id := pending(w)
+	step := must(t)
+	step(store.Start(t.Context(), byTest, id))
+	step(w.fail(id, "no energy"))
+	step(store.Retry(t.Context(), byTest, id))
+	step(store.Cancel(t.Context(), byTest, id))
+	want := []string{"node_a pending 9.9", "node_a processing 9.9", "node_a failed 9.9", "node_a pending 9.9", "node_a cancelled 9.9"}
+	if got := w.told(); !slices.Equal(got, want) {
+		t.Errorf("told %s\nwant %s", strings.Join(got, "; "), strings.Join(want, "; "))
+	}
+}
+
 func TestPayoutStepsAreAudited(t *testing.T) {
 	w := newWorld(t)
 	store, _, id := pending(w)
