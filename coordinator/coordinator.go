@@ -56,7 +56,6 @@ type Coordinator struct {
 	proofs    *challenge.Desk
 	closer    *epoch.Closer
 	round     *payout.Round
-	memory    *payout.Memory
 	rail      *rail.Runner // nil while another rail is chosen
 	pace      *pace
 	broker    transport
@@ -64,6 +63,7 @@ type Coordinator struct {
 
 	listener  net.Listener
 	server    *http.Server
+	forgets   atomic.Pointer[error]     // why what is known of the database is not kept, as of the last try
 	lastPulse atomic.Pointer[time.Time] // when this coordinator last led
 	led       chan struct{}             // closed when it has led once
 	ledOnce   sync.Once
@@ -123,10 +123,10 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		background.Go(func() { c.remote.run(jobs) })
 	}
 	background.Go(func() { job.Loop(jobs, c.Log, "takeover", takeoverInterval, c.watchTakeover) })
-	if err := c.memory.RunOnce(ctx); err != nil { // before anybody can export payouts
+	if err := c.remember(ctx); err != nil { // before anybody can export payouts
 		c.Log.Warn("it is not known whether the database is older than it was", "error", err)
 	}
-	background.Go(func() { job.Loop(jobs, c.Log, "memory", memoryInterval, c.memory.RunOnce) })
+	background.Go(func() { job.Loop(jobs, c.Log, "memory", memoryInterval, c.remember) })
 	go func() {
 		if err := c.serveHTTP(); !errors.Is(err, http.ErrServerClosed) {
 			c.fail(fmt.Errorf("API: %w", err))

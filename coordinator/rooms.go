@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -99,7 +98,6 @@ func (c *Coordinator) standing(ctx context.Context, nodeNo int32) (challenge.Sta
 func (c *Coordinator) buildMoney() (err error) {
 	e := c.Config.Epoch
 	c.round = payout.NewRound(c.payouts, c.observer.Payout)
-	c.memory = payout.NewMemory(c.payouts, filepath.Join(c.Config.DataDir, "known-head.json"))
 	c.closer, err = epoch.NewCloser(epoch.Config{
 		Pool: c.DB, ScoreAsOf: c.scoreAsOf, FaultWindows: c.faultWindows, OnEarning: c.observer.Earning, AfterClosing: c.round.RunOnce,
 		Epoch: e.Length, Grace: e.Grace, DailyCap: e.DailyCap, Now: c.now, Logger: c.Log,
@@ -155,9 +153,25 @@ func (c *Coordinator) checks() []api.Check {
 		{Name: "database", Run: func(ctx context.Context) error { return c.DB.Ping(ctx) }},
 		{Name: "migrations", Run: func(ctx context.Context) error { return db.CheckSchema(ctx, c.DB) }},
 		{Name: "disk", Run: func(context.Context) error { return checkDisk(c.Config.DataDir, c.Config.DataMinFree) }},
+		{Name: "memory", Run: func(context.Context) error { return c.remembers() }},
 		{Name: "broker", Run: func(context.Context) error { return c.brokerReady() }},
 		{Name: "leader", Run: func(context.Context) error { return c.leads() }},
 	}
+}
+
+// remember keeps beside the database where its chains end, and for /ready how
+// that went.
+func (c *Coordinator) remember(ctx context.Context) error {
+	err := c.payouts.Remember(ctx)
+	c.forgets.Store(&err)
+	return err
+}
+
+func (c *Coordinator) remembers() error {
+	if last := c.forgets.Load(); last != nil {
+		return *last
+	}
+	return errors.New("it was not tried yet")
 }
 
 func (c *Coordinator) brokerReady() error {

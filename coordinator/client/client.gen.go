@@ -5019,7 +5019,7 @@ type ClientInterface interface {
 
 	// GetReady Tell whether it can work
 	//
-	// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
+	// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, whether what is known of the database is kept there, the broker, and whether this coordinator leads: a standby does not.
 	//
 	// Public: no credential is needed.
 	//
@@ -7981,7 +7981,7 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // GetReady Tell whether it can work
 //
-// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
+// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, whether what is known of the database is kept there, the broker, and whether this coordinator leads: a standby does not.
 //
 // Public: no credential is needed.
 //
@@ -15660,7 +15660,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadyWithResponse Tell whether it can work
 	//
-	// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
+	// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, whether what is known of the database is kept there, the broker, and whether this coordinator leads: a standby does not.
 	//
 	// Public: no credential is needed.
 	//
@@ -31359,7 +31359,7 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 
 // GetReadyWithResponse Tell whether it can work
 //
-// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, the broker, and whether this coordinator leads: a standby does not.
+// 200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on the data folder's disk, whether what is known of the database is kept there, the broker, and whether this coordinator leads: a standby does not.
 //
 // Public: no credential is needed.
 //

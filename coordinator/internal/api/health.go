@@ -40,7 +40,7 @@ func (s *server) healthOperations() {
 		id: "getReady", method: http.MethodGet, path: readyPath, tag: "operations", probe: true,
 		summary: "Tell whether it can work",
 		description: "200 when every check passes; else 503, and each check says why. Checked are the database, its migrations, the room on " +
-			"the data folder's disk, the broker, and whether this coordinator leads: a standby does not.",
+			"the data folder's disk, whether what is known of the database is kept there, the broker, and whether this coordinator leads: a standby does not.",
 		example: readyBody{Status: "ready", Checks: []checkBody{{Name: "database", OK: true}}},
 		unlike: map[int]any{http.StatusServiceUnavailable: readyBody{
 			Status: "unready", Checks: []checkBody{{Name: "database", Reason: orNil("it does not answer")}}, Error: &exampleProblem(fault.DatabaseDown).Detail,

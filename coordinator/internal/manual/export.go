@@ -52,11 +52,15 @@ func (e Export) CSV() []byte {
 
 // Export takes the next payouts of the queue, at most so many, to be paid by
 // hand: they are processing from then on. The same call under the same key
-// again gives the same export. With nothing to pay it is fault.StateNotAllowed.
+// again gives the same export. With nothing to pay it is fault.StateNotAllowed;
+// when what was made cannot be remembered, fault.DatabaseDown.
 func (s *Store) Export(ctx context.Context, by audit.By, key string, most int) (e Export, err error) {
 	if most < 1 || most > payout.MostInBatch {
 		return Export{}, fault.New(fault.Validation, "an export holds 1 to %d payouts, not %d", payout.MostInBatch, most).
 			WithFields(fault.Field{Name: "limit", Reason: fmt.Sprintf("is not from 1 to %d", payout.MostInBatch)})
+	}
+	if err := s.cfg.Payouts.Remember(ctx); err != nil {
+		return Export{}, fault.Wrap(fault.DatabaseDown, err, "nothing is exported: %s", noMemory)
 	}
 	at := s.cfg.Now()
 	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
@@ -68,7 +72,23 @@ func (s *Store) Export(ctx context.Context, by audit.By, key string, most int) (
 		}
 		return err
 	})
-	return e, err
+	if err != nil {
+		return Export{}, err
+	}
+	return s.handOut(ctx, e)
+}
+
+// noMemory is what keeps an export from being made or handed out.
+const noMemory = "what is known of the database cannot be kept in the coordinator's data folder; /ready says why"
+
+// handOut gives an export once it is remembered: a database that forgets it,
+// as an asynchronous standby may, is halted then and does not hand its payouts
+// out again.
+func (s *Store) handOut(ctx context.Context, e Export) (Export, error) {
+	if err := s.cfg.Payouts.Remember(ctx); err != nil {
+		return Export{}, fault.Wrap(fault.DatabaseDown, err, "%s is made, and handed out when it is read by its id again: %s", e.ID, noMemory)
+	}
+	return e, nil
 }
 
 func (s *Store) export(ctx context.Context, tx db.Tx, by audit.By, most int, at time.Time) (string, error) {
@@ -95,7 +115,11 @@ func (s *Store) export(ctx context.Context, tx db.Tx, by audit.By, most int, at 
 
 // Read gives an export again.
 func (s *Store) Read(ctx context.Context, exportID string) (Export, error) {
-	return read(ctx, s.cfg.Pool, exportID)
+	e, err := read(ctx, s.cfg.Pool, exportID)
+	if err != nil {
+		return Export{}, err
+	}
+	return s.handOut(ctx, e)
 }
 
 func read(ctx context.Context, on sqlgen.DBTX, exportID string) (Export, error) {

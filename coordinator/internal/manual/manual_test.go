@@ -307,6 +307,9 @@ func TestReconciliationKnowsTransactionsInWhateverCase(t *testing.T) {
 	if _, err := w.payouts.Complete(t.Context(), ada.By, a, id); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := w.pool.Exec(t.Context(), `UPDATE payout SET transaction_hash = $2 WHERE payout_id = $1`, a, "0x"+strings.ToUpper(id)); err != nil { // as before they were parsed
+		t.Fatal(err)
+	}
 	r, err := w.Reconcile(t.Context(), ada.By, list(strings.ToUpper(id), strings.ToLower(id)), true)
 	if err != nil || r.Matches[0].Result != manual.Recorded || r.Matches[0].PayoutID != a || r.Matches[1].Result != manual.Repeated || len(r.Unpaid) != 1 {
 		t.Errorf("%+v, %v", r, err)

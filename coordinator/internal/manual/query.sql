@@ -15,17 +15,17 @@ WHERE l.export_id = @export_id ORDER BY l.payout_no;
 
 -- name: Open :many
 -- What is being paid by hand, the oldest first; then what is pending, where
--- payouts are halted for that reason.
+-- payouts are halted for such a reason.
 SELECT p.payout_id, n.node_id, p.wallet_address, p.net_amount
 FROM payout p JOIN node n USING (node_no)
 WHERE p.status = 'processing' AND p.rail = 'manual'
-    OR p.status = 'pending' AND EXISTS (SELECT FROM payout_halt h WHERE h.lifted_at IS NULL AND h.reason = @restored::text)
+    OR p.status = 'pending' AND EXISTS (SELECT FROM payout_halt h WHERE h.lifted_at IS NULL AND h.reason = ANY(@maybe_paid::text[]))
 ORDER BY p.processed_at, p.payout_no;
 
 -- name: Paid :many
--- The payouts that these transactions paid, in whatever case they were written down.
-SELECT payout_id, lower(transaction_hash)::text AS lower_hash, wallet_address, net_amount FROM payout
-WHERE lower(transaction_hash) = ANY(@lower_hashes::text[]);
+-- The payouts that these transactions paid, in whatever way they were written down.
+SELECT payout_id, same_transaction(transaction_hash)::text AS same, wallet_address, net_amount FROM payout
+WHERE same_transaction(transaction_hash) = ANY(@same::text[]);
 
 -- name: Report :exec
 -- Reported again before it is confirmed, the new report counts.

@@ -33,7 +33,7 @@ func (s *Store) Reconcile(ctx context.Context, by audit.By, transfers []Transfer
 		return Reconciliation{}, err
 	}
 	q := sqlgen.New(s.cfg.Pool)
-	rows, err := q.Open(ctx, payout.HaltRestored)
+	rows, err := q.Open(ctx, payout.MaybePaid())
 	if err != nil {
 		return Reconciliation{}, fmt.Errorf("list what is being paid: %w", err)
 	}
@@ -51,7 +51,7 @@ func (s *Store) Reconcile(ctx context.Context, by audit.By, transfers []Transfer
 	}
 	onRecord := make(map[string]Line, len(paid))
 	for _, p := range paid {
-		onRecord[p.LowerHash] = Line{PayoutID: p.PayoutID, WalletAddress: p.WalletAddress, NetAmount: ledger.Amount(p.NetAmount)}
+		onRecord[p.Same] = Line{PayoutID: p.PayoutID, WalletAddress: p.WalletAddress, NetAmount: ledger.Amount(p.NetAmount)}
 	}
 	var r Reconciliation
 	r.Matches, r.Unpaid = match(transfers, open, onRecord)

@@ -35,6 +35,9 @@ type Config struct {
 	// would rather wait; "" when it would not. It must not wait itself.
 	// Nil: nothing, as on the manual rail.
 	Cost func(net, fee ledger.Amount) (cost ledger.Amount, wait string)
+	// KnownHead is the file, outside the database, that Remember keeps.
+	// Empty: none.
+	KnownHead string
 
 	Now    func() time.Time
 	Logger *slog.Logger

@@ -1,7 +1,11 @@
 package payout_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,14 +22,12 @@ import (
 // lifts it.
 func TestRestoredBackupHaltsPayouts(t *testing.T) {
 	w := newWorld(t)
-	id, file := w.only(w.waiting("node_a")).ID, filepath.Join(t.TempDir(), "data", "known.json")
+	id, file := w.only(w.waiting("node_a")).ID, filepath.Join(t.TempDir(), "data", "known-head.json")
 	look := func(want int) {
 		t.Helper()
-		if err := payout.NewMemory(w.store(), file).RunOnce(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if list, err := w.store().Stoppages(t.Context()); err != nil || len(list) != want {
-			t.Fatalf("halted by %+v, %v; want %d reasons", list, err, want)
+		w.remember(file)
+		if list := w.halts(); len(list) != want {
+			t.Fatalf("halted by %+v; want %d reasons", list, want)
 		}
 	}
 	look(0)
@@ -42,18 +44,146 @@ func TestRestoredBackupHaltsPayouts(t *testing.T) {
 	if p := w.only(1); p.Status != payout.Completed || p.Rail != payout.Manual {
 		t.Errorf("%+v", p)
 	}
-	list, err := w.store().Stoppages(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.store().Lift(t.Context(), byTest, list[0].No); err != nil {
-		t.Fatal(err)
-	}
+	w.lift()
 	look(0)
 	other := w.only(w.waiting("node_b")).ID
 	refuse(t, fault.StateNotAllowed)(w.store().Complete(t.Context(), byTest, other, "ticket-2"))
 	w.wantBalance(ledger.KindPayable, "node_a", 0)
 	w.wantSound()
+}
+
+// A file that says nothing of the database is no reason to pay: it halts, once,
+// and is good again.
+func TestUnreadableHeadHaltsPayouts(t *testing.T) {
+	w := newWorld(t)
+	id, file := w.only(w.waiting("node_a")).ID, filepath.Join(t.TempDir(), "known-head.json")
+	w.remember(file)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"empty": "", "cut": string(whole[:len(whole)/2]), "of zeros": string(make([]byte, len(whole))), "no head": "{}", "not text": "null",
+		"without a hash": `{"ledger_entry_no":7,"audit_entry_no":1}`,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.remember(file)
+		if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltUnknown {
+			t.Fatalf("%s: halted by %+v", name, list)
+		}
+		if _, err := w.take(1); !fault.Has(err, fault.StateNotAllowed) {
+			t.Errorf("%s: paid: %v", name, err)
+		}
+		w.lift()
+		w.remember(file)
+		if list := w.halts(); len(list) != 0 {
+			t.Errorf("%s: halted again, by %+v", name, list)
+		}
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.remember(file)
+	if p := must(t)(w.store().Complete(t.Context(), byTest, id, "ticket-1")); p.Rail != payout.Manual { // it may have been paid
+		t.Errorf("%+v", p)
+	}
+}
+
+// What begins to be paid by hand is remembered before it is told.
+func TestStartIsRemembered(t *testing.T) {
+	w := newWorld(t)
+	id, file := w.only(w.waiting("node_a")).ID, filepath.Join(t.TempDir(), "known-head.json")
+	backup := w.copied()
+	must(t)(w.store(knownIn(file)).Start(t.Context(), byTest, id))
+	w.pool = backup
+	refuse(t, fault.StateNotAllowed)(w.store(knownIn(file)).Start(t.Context(), byTest, id))
+	if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltRestored {
+		t.Errorf("halted by %+v", list)
+	}
+}
+
+// A head that cannot be kept is an error each time, and nothing begins.
+func TestHeadThatCannotBeKeptIsTold(t *testing.T) {
+	w := newWorld(t)
+	id, file := w.only(w.waiting("node_a")).ID, t.TempDir() // a folder cannot be replaced by a file
+	for range 2 {
+		if err := w.store(knownIn(file)).Remember(t.Context()); err == nil {
+			t.Error("nobody is told")
+		}
+	}
+	if _, err := w.store(knownIn(file)).Start(t.Context(), byTest, id); err == nil || w.listed(1, payout.Filter{})[0].Status != payout.Pending {
+		t.Errorf("paid without memory: %v", err)
+	}
+}
+
+// Coordinators that share a data folder keep the newest head: nobody's is
+// replaced by an older one.
+func TestHeadIsKeptByManyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "known-head.json")
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for i := range 10 {
+				err := w.store().Halt(t.Context(), byTest, fmt.Sprint("a test ", n, i))
+				last := query[int64](w, `SELECT max(entry_no) FROM audit_entry`)
+				if err == nil {
+					err = w.store(knownIn(file)).Remember(t.Context())
+				}
+				if kept, readErr := kept(file); err != nil || readErr != nil || kept < last {
+					t.Errorf("entry %d is kept after entry %d; %v, %v", kept, last, err, readErr)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if files, err := os.ReadDir(filepath.Dir(file)); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
+// kept is the entry of the audit log that the file ends with.
+func kept(file string) (auditNo int64, err error) {
+	var h struct {
+		AuditNo int64 `json:"audit_entry_no"`
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &h)
+	}
+	return h.AuditNo, err
+}
+
+func knownIn(file string) func(*payout.Config) {
+	return func(c *payout.Config) { c.KnownHead = file }
+}
+
+func (w *world) remember(file string) {
+	w.t.Helper()
+	if err := w.store(knownIn(file)).Remember(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) halts() []payout.Stoppage {
+	w.t.Helper()
+	list, err := w.store().Stoppages(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
+// lift lifts all halts.
+func (w *world) lift() {
+	w.t.Helper()
+	for _, h := range w.halts() {
+		if err := w.store().Lift(w.t.Context(), byTest, h.No); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 }
 
 // copied is a copy of all data as they are now.

@@ -113,8 +113,8 @@ LIMIT @most FOR UPDATE OF payout SKIP LOCKED;
 SELECT payout_id FROM payout WHERE node_no = @node_no AND status = 'pending' ORDER BY payout_no;
 
 -- name: PaidBy :one
--- The payout that a transaction paid, in whatever case it was written down.
-SELECT payout_id FROM payout WHERE lower(transaction_hash) = @lower_hash::text LIMIT 1;
+-- The payout that a transaction paid, in whatever way it was written down.
+SELECT payout_id FROM payout WHERE same_transaction(transaction_hash) = same_transaction(@transaction_hash::text) LIMIT 1;
 
 -- name: ChainEnds :one
 -- Where the chains of ledger and audit log end; 0 before the first entry.

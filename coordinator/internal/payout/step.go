@@ -32,7 +32,7 @@ func Settle(ctx context.Context, tx db.Tx, by audit.By, payoutID, transactionHas
 	return move(ctx, tx, by, payoutID, step{Processing, Completed, fault.StateNotAllowed, ledger.Settle}, at, func(p *sqlgen.Payout) error {
 		p.TransactionHash, p.CompletedAt = &transactionHash, &at
 		// The ledger's lock makes all that settle come one after another.
-		other, err := sqlgen.New(tx).PaidBy(ctx, SameTransaction(transactionHash))
+		other, err := sqlgen.New(tx).PaidBy(ctx, transactionHash)
 		if err == nil {
 			return fault.New(fault.StateNotAllowed, "transaction %s paid %s already; look up which one paid %s", transactionHash, other, payoutID)
 		} else if errors.Is(err, pgx.ErrNoRows) {
@@ -96,8 +96,9 @@ func Retry(ctx context.Context, tx db.Tx, by audit.By, payoutID string, at time.
 }
 
 // Complete records the transfer that paid a payout by hand and settles the
-// money. What another rail pays, that rail settles. While HaltRestored stands,
-// a pending one may have been paid before the database forgot it.
+// money. What another rail pays, that rail settles. While payouts are halted
+// for what is MaybePaid, a pending one may have been paid before the database
+// forgot it.
 func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transactionHash string) (Payout, error) {
 	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
 		if err := ledger.Lock(ctx, tx); err != nil { // before any other lock

@@ -100,13 +100,20 @@ func (s *Store) TakeOne(ctx context.Context, tx db.Tx, by audit.By, rail Rail, p
 	return after, record(ctx, tx, by, payoutOf(row.Payout, row.NodeID), after)
 }
 
-// Start takes one payout for the manual rail.
-func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (after Payout, err error) {
-	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
-		after, err = s.TakeOne(ctx, tx, by, Manual, payoutID)
-		return err
-	})
-	return after, err
+// Start takes one payout for the manual rail, and gives it only when that is
+// remembered.
+func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	if err := s.Remember(ctx); err != nil {
+		return Payout{}, err
+	}
+	after, err := s.alone(ctx, func(tx db.Tx, _ time.Time) (Payout, error) { return s.TakeOne(ctx, tx, by, Manual, payoutID) })
+	if err != nil {
+		return Payout{}, err
+	}
+	if err := s.Remember(ctx); err != nil {
+		return Payout{}, fmt.Errorf("%s is %s, but do not pay it yet: %w; mend that, and wait until the coordinator is ready", payoutID, after.Status, err)
+	}
+	return after, nil
 }
 
 // mayStart says why a payout cannot begin to be paid now.

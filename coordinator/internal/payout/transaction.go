@@ -21,11 +21,10 @@ const (
 // else is the reference of whoever paid: 6 to 128 letters, digits and -_.:/#,
 // with a digit among them; so neither a remark nor a part of an id is taken for one.
 func ParseTransaction(text string) (string, error) {
-	bare := strings.TrimPrefix(strings.ToLower(text), "0x")
-	hex := strings.Trim(bare, "0123456789abcdef") == ""
+	bare, isID := chainID(text)
 	reason := ""
 	switch {
-	case hex && len(bare) == hashDigits:
+	case isID:
 		return bare, nil
 	case text == "":
 		reason = "is empty"
@@ -35,7 +34,7 @@ func ParseTransaction(text string) (string, error) {
 		reason = "holds more than letters, digits and -_.:/#"
 	case !strings.ContainsAny(text, "0123456789"):
 		reason = "holds no digit: it names no transfer"
-	case hex && len(bare) > longestShort:
+	case isHex(bare) && len(bare) > longestShort:
 		reason = fmt.Sprintf("has %d hexadecimal digits; the id of a transaction has %d", len(bare), hashDigits)
 	default:
 		return text, nil
@@ -48,7 +47,21 @@ func isForeign(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.:/#", r)
 }
 
-// SameTransaction is what two spellings of one transaction have in common.
+// SameTransaction is what two spellings of one transaction have in common, as
+// same_transaction in the database gives it: rows of before were kept as given.
 // References of others may tell cases apart; two that differ in nothing else
 // are taken for one all the same, since the other mistake pays twice.
-func SameTransaction(text string) string { return strings.ToLower(text) }
+func SameTransaction(text string) string {
+	if id, is := chainID(text); is {
+		return id
+	}
+	return strings.ToLower(text)
+}
+
+// chainID is the one spelling of an id of the chain, and whether the text is one.
+func chainID(text string) (id string, is bool) {
+	id = strings.TrimPrefix(strings.ToLower(text), "0x")
+	return id, len(id) == hashDigits && isHex(id)
+}
+
+func isHex(lower string) bool { return strings.Trim(lower, "0123456789abcdef") == "" }

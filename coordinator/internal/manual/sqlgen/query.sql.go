@@ -155,7 +155,7 @@ const open = `-- name: Open :many
 SELECT p.payout_id, n.node_id, p.wallet_address, p.net_amount
 FROM payout p JOIN node n USING (node_no)
 WHERE p.status = 'processing' AND p.rail = 'manual'
-    OR p.status = 'pending' AND EXISTS (SELECT FROM payout_halt h WHERE h.lifted_at IS NULL AND h.reason = $1::text)
+    OR p.status = 'pending' AND EXISTS (SELECT FROM payout_halt h WHERE h.lifted_at IS NULL AND h.reason = ANY($1::text[]))
 ORDER BY p.processed_at, p.payout_no
 `
 
@@ -167,9 +167,9 @@ type OpenRow struct {
 }
 
 // What is being paid by hand, the oldest first; then what is pending, where
-// payouts are halted for that reason.
-func (q *Queries) Open(ctx context.Context, restored string) ([]OpenRow, error) {
-	rows, err := q.db.Query(ctx, open, restored)
+// payouts are halted for such a reason.
+func (q *Queries) Open(ctx context.Context, maybePaid []string) ([]OpenRow, error) {
+	rows, err := q.db.Query(ctx, open, maybePaid)
 	if err != nil {
 		return nil, err
 	}
@@ -194,20 +194,20 @@ func (q *Queries) Open(ctx context.Context, restored string) ([]OpenRow, error) 
 }
 
 const paid = `-- name: Paid :many
-SELECT payout_id, lower(transaction_hash)::text AS lower_hash, wallet_address, net_amount FROM payout
-WHERE lower(transaction_hash) = ANY($1::text[])
+SELECT payout_id, same_transaction(transaction_hash)::text AS same, wallet_address, net_amount FROM payout
+WHERE same_transaction(transaction_hash) = ANY($1::text[])
 `
 
 type PaidRow struct {
 	PayoutID      string
-	LowerHash     string
+	Same          string
 	WalletAddress string
 	NetAmount     int64
 }
 
-// The payouts that these transactions paid, in whatever case they were written down.
-func (q *Queries) Paid(ctx context.Context, lowerHashes []string) ([]PaidRow, error) {
-	rows, err := q.db.Query(ctx, paid, lowerHashes)
+// The payouts that these transactions paid, in whatever way they were written down.
+func (q *Queries) Paid(ctx context.Context, same []string) ([]PaidRow, error) {
+	rows, err := q.db.Query(ctx, paid, same)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (q *Queries) Paid(ctx context.Context, lowerHashes []string) ([]PaidRow, er
 		var i PaidRow
 		if err := rows.Scan(
 			&i.PayoutID,
-			&i.LowerHash,
+			&i.Same,
 			&i.WalletAddress,
 			&i.NetAmount,
 		); err != nil {

@@ -637,12 +637,12 @@ func (q *Queries) OpenHalts(ctx context.Context) ([]PayoutHalt, error) {
 }
 
 const paidBy = `-- name: PaidBy :one
-SELECT payout_id FROM payout WHERE lower(transaction_hash) = $1::text LIMIT 1
+SELECT payout_id FROM payout WHERE same_transaction(transaction_hash) = same_transaction($1::text) LIMIT 1
 `
 
-// The payout that a transaction paid, in whatever case it was written down.
-func (q *Queries) PaidBy(ctx context.Context, lowerHash string) (string, error) {
-	row := q.db.QueryRow(ctx, paidBy, lowerHash)
+// The payout that a transaction paid, in whatever way it was written down.
+func (q *Queries) PaidBy(ctx context.Context, transactionHash string) (string, error) {
+	row := q.db.QueryRow(ctx, paidBy, transactionHash)
 	var payout_id string
 	err := row.Scan(&payout_id)
 	return payout_id, err

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A shell beside a database that was restored pays nothing either, and records
+// what was paid.
+func TestPayoutCommandsSeeARestoredDatabase(t *testing.T) {
+	s := newShell(t)
+	s.payouts(1)
+	id, file := s.read("SELECT payout_id FROM payout"), filepath.Join(os.Getenv("LUCID_DATA_DIR"), "known-head.json")
+	restored := func() {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(`{"audit_entry_no":1000,"audit_hash":"AAAA"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.db.Exec(t.Context(), `UPDATE payout_halt SET lifted_by = 'test', lifted_at = now() WHERE lifted_at IS NULL`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restored()
+	if code := run([]string{"payout", "start", id}); code == 0 || s.read("SELECT status FROM payout") != "pending" {
+		t.Errorf("exit code %d, the payout is %s", code, s.read("SELECT status FROM payout"))
+	}
+	restored()
+	s.run("", "payout", "complete", id, "--transaction", "ticket-1")
+	if status := s.read("SELECT status FROM payout"); status != "completed" {
+		t.Errorf("what was paid is %s", status)
+	}
+}
