@@ -86,6 +86,7 @@ type world struct {
 	servers  [3]*httptest.Server
 	signer   testSigner
 	contract tron.Address
+	network  string
 	cost     CostRule
 	now      *process
 	runner   *Runner
@@ -103,7 +104,7 @@ type addressChange struct {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), now: &process{}, owner: dbtest.URL(t), addresses: make(map[string][]addressChange)}
+	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), network: "private", now: &process{}, owner: dbtest.URL(t), addresses: make(map[string][]addressChange)}
 	config, err := pgxpool.ParseConfig(dbtest.ProgramURL(t, w.owner))
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +154,7 @@ func (w *world) restart(left int, after bool) {
 		nodes[i] = node
 	}
 	runner, err := New(Config{
-		Pool: w.pool, Payouts: w.payouts, Signer: w.signer, Network: "private", Contract: w.contract,
+		Pool: w.pool, Payouts: w.payouts, Signer: w.signer, Network: w.network, Contract: w.contract,
 		Full: nodes[:1], Solid: [2]*chain.Node{nodes[1], nodes[2]}, Cost: w.cost, Now: w.chain.Now,
 	})
 	if err != nil {

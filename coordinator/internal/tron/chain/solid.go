@@ -61,7 +61,7 @@ func (n *Node) block(ctx context.Context, path string, question any) (b Block, e
 	parent, parentErr := hex.DecodeString(answer.BlockHeader.RawData.ParentHash)
 	head := answer.BlockHeader.RawData
 	if err != nil || parentErr != nil || len(id) != len(b.ID) || len(parent) != len(b.Parent) ||
-		tron.BlockID(id).Number() != head.Number || head.Timestamp <= 0 {
+		tron.BlockID(id).Number() != head.Number || head.Timestamp <= 0 && head.Number > 0 { // block 0 names neither number nor time
 		return b, fmt.Errorf("%s%s: no block in the answer", n.host, path)
 	}
 	b = Block{ID: tron.BlockID(id), Parent: tron.BlockID(parent), Time: time.UnixMilli(head.Timestamp).UTC()}

@@ -55,6 +55,9 @@ type Chain struct {
 	tokens   map[tron.Address]int64
 	sun      map[tron.Address]int64
 
+	// Genesis is the id of block 0, by which networks tell themselves apart; nodes
+	// do not serve it while it is zero.
+	Genesis tron.BlockID
 	// Fate decides about each transaction; nil includes all.
 	Fate func(id tron.ID) Fate
 }
