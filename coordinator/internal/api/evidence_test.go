@@ -75,7 +75,7 @@ func TestPootScore(t *testing.T) {
 			"reputation": json.Number("1"), "timeliness": json.Number("0.95"), "availability": json.Number("1"), "quality": json.Number("1"),
 		},
 		"validation_reason": "no_answer", "verdicts": json.Number("2"), "failures_left": json.Number("9"), "early_warning": true,
-		"rule_version": json.Number("2"), "vetted_at": "2026-05-04T12:00:00Z", "calculated_at": "2026-05-04T12:01:00Z",
+		"rule_version": json.Number("3"), "vetted_at": "2026-05-04T12:00:00Z", "calculated_at": "2026-05-04T12:01:00Z",
 		"output_hash": nil, // nothing was answered
 	})
 }

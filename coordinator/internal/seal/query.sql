@@ -42,3 +42,6 @@ ORDER BY name;
 
 -- name: TryRotationTurn :one
 SELECT pg_try_advisory_lock(sqlc.arg(class)::int, 0);
+
+-- name: EndRotationTurn :exec
+SELECT pg_advisory_unlock(sqlc.arg(class)::int, 0);

@@ -39,7 +39,10 @@ func (r Rotation) Run(ctx context.Context) error {
 	if mine, err := sqlgen.New(conn).TryRotationTurn(ctx, lockClass); err != nil || !mine {
 		return errors.Join(err, unless(mine, "the master key is being rotated by another program"))
 	}
-	defer conn.Conn().Close(context.WithoutCancel(ctx))
+	defer func() { // the server notices a closed connection a moment later only
+		_ = sqlgen.New(conn).EndRotationTurn(context.WithoutCancel(ctx), lockClass)
+		_ = conn.Conn().Close(context.WithoutCancel(ctx))
+	}()
 	id, err := r.begin(ctx)
 	if err != nil {
 		return err

@@ -77,6 +77,15 @@ func (q *Queries) EndRotation(ctx context.Context) error {
 	return err
 }
 
+const endRotationTurn = `-- name: EndRotationTurn :exec
+SELECT pg_advisory_unlock($1::int, 0)
+`
+
+func (q *Queries) EndRotationTurn(ctx context.Context, class int32) error {
+	_, err := q.db.Exec(ctx, endRotationTurn, class)
+	return err
+}
+
 const getBox = `-- name: GetBox :one
 SELECT box FROM sealed_secret WHERE name = $1
 `
