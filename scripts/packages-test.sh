@@ -62,7 +62,7 @@ check "its units are enabled" [ "$(inside systemctl is-enabled lucid-agent lucid
 check "the state folder belongs to it" [ "$(inside stat -c '%U %a' /var/lib/lucid-agent)" = "lucid-agent 700" ]
 
 echo 'log_level = "debug"' >"$system/etc/lucid/agent.d/local.toml"
-echo secret >"$system/var/lib/lucid-agent/identity.json"
+echo '{"node_id": "node_secret"}' >"$system/var/lib/lucid-agent/identity.json"
 publish 9.0.2
 inside apt-get upgrade -y -qq >/dev/null </dev/null
 check "upgraded without a question" [ "$(version)" = 9.0.2 ]
@@ -78,6 +78,7 @@ check "removed" absent "$system/usr/bin/lucid-agent"
 check "the identity outlives removal" grep -q secret "$system/var/lib/lucid-agent/identity.json"
 inside apt-get purge -y -qq lucid-agent >/dev/null
 check "purging forgets the identity" absent "$system/var/lib/lucid-agent"
+check "purging says how an admin deletes the node" grep -q 'lucidctl nodes delete node_secret$' "$work/inside.log"
 check "settings that somebody wrote stay" [ -e "$system/etc/lucid/agent.d/local.toml" ]
 
 inside apt-get install -y -qq --no-install-recommends lucid-coordinator >/dev/null
