@@ -76,6 +76,21 @@ func TestResourceMetrics(t *testing.T) {
 	wantObject(t, points[51].(object)["figures"].(object)["in_mbps"].(object), stats("", "1", "", "")) // 7.5 MB in a minute
 	wantObject(t, points[53].(object)["figures"].(object)["in_mbps"].(object), stats("", "", "", ""))  // after a gap
 
+	for granularity, want := range map[string]struct {
+		points int
+		last   string // begins with all three samples
+	}{"5m": {3, "2026-05-04T11:50:00Z"}, "15m": {2, "2026-05-04T11:45:00Z"}} {
+		got = nil
+		w.get(path+"/metrics?metric_type=cpu&start_time=2026-05-04T11:40:00Z&end_time=2026-05-04T11:54:00Z&granularity="+granularity, &got)
+		points := got["data_points"].([]any)
+		if len(points) != want.points {
+			t.Fatalf("%s: points %v", granularity, points)
+		}
+		last := points[want.points-1].(object)
+		wantObject(t, object{"at": last["timestamp"], "samples": last["samples"], "usage": last["figures"].(object)["usage_percent"]},
+			object{"at": want.last, "samples": json.Number("3"), "usage": stats("10", "30.166666", "60.5", "60.5")})
+	}
+
 	got = nil
 	w.get(path+"/metrics?metric_type=cpu&granularity=1h", &got) // the hour that has just ended
 	if points = got["data_points"].([]any); len(points) != 1 || points[0].(object)["samples"] != json.Number("3") {

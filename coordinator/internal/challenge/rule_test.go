@@ -1,6 +1,8 @@
 package challenge
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -40,6 +42,22 @@ func TestGapIsBounded(t *testing.T) {
 	}
 	if got := gap(time.Minute, 1e9); got != 10*time.Minute {
 		t.Errorf("longest gap: %s", got)
+	}
+}
+
+// Mean and deviation of exponential gaps are the same, which those of no other
+// usual way to draw moments are. The bounds are some six standard errors.
+func TestGapsAreExponential(t *testing.T) {
+	const draws = 200_000
+	dice := rand.New(rand.NewPCG(7, 11))
+	var sum, squares float64
+	for range draws {
+		means := gap(time.Minute, dice.ExpFloat64()).Minutes()
+		sum, squares = sum+means, squares+means*means
+	}
+	mean := sum / draws
+	if variance := squares/draws - mean*mean; math.Abs(mean-1) > 0.015 || math.Abs(variance-1) > 0.04 {
+		t.Errorf("gaps have mean %.4f and variance %.4f; want 1 and 1, in means and their square", mean, variance)
 	}
 }
 
