@@ -63,6 +63,7 @@ type EnrolRequest struct {
 	NodeName      string
 	NodeID        string // the node that is enrolled again
 	PayoutAddress string
+	Serials       []string      // of the boards that it brings in, each once; none accepts any one board
 	Life          time.Duration // default 24 h
 }
 
@@ -72,7 +73,7 @@ func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, err
 	if r.Life == 0 {
 		r.Life = 24 * time.Hour
 	}
-	token := node.Token{NodeName: r.NodeName, Life: r.Life}
+	token := node.Token{NodeName: r.NodeName, Serials: r.Serials, Life: r.Life}
 	if r.PayoutAddress != "" {
 		if err := tron.CheckAddress(r.PayoutAddress); err != nil {
 			return "", fmt.Errorf("payout address: %w", err)

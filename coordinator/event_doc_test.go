@@ -51,13 +51,14 @@ func TestEventExamples(t *testing.T) {
 		{Kind: event.Fraud, Body: fraud.Changed{Change: "flagged", FlagID: "flag_12", Rule: back.ID, Layer: &back.Layer, Severity: back.Severity, Summary: back.Summary}},
 		{Kind: event.Fraud, Body: fraud.Changed{Change: "held", Summary: "20 USDT are held until its flags are decided"}},
 		{Kind: event.Payout, Body: payout.Halted{Change: "halted", HaltNo: 3, Reason: "the bank called"}},
+		{Kind: event.Node, Body: node.Stranger{Change: "intrusion", TokenID: "token_00112233aabbccdd", Reason: "a token came from a board that it does not name"}},
 		{Kind: event.Sample, Body: wire.Sample{Seq: 17, AtMs: at.UnixMilli(), CPU: &wire.CPU{UsagePercent: &usage, Cores: 4, LoadAverage: [3]float64{0.4, 0.3, 0.2}}}},
 	} {
 		m := event.Message{V: 1, No: int64(4711 + no), Kind: e.Kind, At: at, NodeID: "node_4f1c2a", PoolID: "pool_home"}
 		switch e.Body.(type) {
 		case pool.Changed:
 			m.NodeID = ""
-		case payout.Halted:
+		case payout.Halted, node.Stranger:
 			m.NodeID, m.PoolID = "", ""
 		case wire.Sample:
 			m.No, m.PoolID = 0, ""

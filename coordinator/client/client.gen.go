@@ -1365,7 +1365,12 @@ type NewEnrolmentToken struct {
 	// Example: pool_home
 	PoolId *string `json:"pool_id,omitempty"`
 
-	// Uses Devices that it may bring in; 1 with node_name or node_id.
+	// Serials Serial numbers of the boards that it brings in, each once, or their SHA-256 in hex; as many as uses, and required when uses is more than 1. A Raspberry Pi shows its own in /proc/device-tree/serial-number. Default: any one board.
+	//
+	// Example: ["10000000a1b2c3d4"]
+	Serials *[]string `json:"serials,omitempty"`
+
+	// Uses Devices that it may bring in; 1 with node_name or node_id. Default: as many as serials, or 1.
 	Uses *int64 `json:"uses,omitempty"`
 }
 
@@ -3839,7 +3844,7 @@ type ClientInterface interface {
 
 	// CreateEnrolmentTokenWithBody Make an enrolment token
 	//
-	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -3850,7 +3855,7 @@ type ClientInterface interface {
 
 	// CreateEnrolmentToken Make an enrolment token
 	//
-	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -5621,7 +5626,7 @@ func (c *Client) ListEnrolmentTokens(ctx context.Context, params *ListEnrolmentT
 
 // CreateEnrolmentTokenWithBody Make an enrolment token
 //
-// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -5642,7 +5647,7 @@ func (c *Client) CreateEnrolmentTokenWithBody(ctx context.Context, contentType s
 
 // CreateEnrolmentToken Make an enrolment token
 //
-// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -14360,7 +14365,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEnrolmentTokenWithBodyWithResponse Make an enrolment token
 	//
-	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -14371,7 +14376,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEnrolmentTokenWithResponse Make an enrolment token
 	//
-	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+	// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 	//
 	// Needs role operator or higher, and a credential that is not bound to nodes.
 	//
@@ -29351,7 +29356,7 @@ func (c *ClientWithResponses) ListEnrolmentTokensWithResponse(ctx context.Contex
 
 // CreateEnrolmentTokenWithBodyWithResponse Make an enrolment token
 //
-// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //
@@ -29368,7 +29373,7 @@ func (c *ClientWithResponses) CreateEnrolmentTokenWithBodyWithResponse(ctx conte
 
 // CreateEnrolmentTokenWithResponse Make an enrolment token
 //
-// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
+// token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; any other is refused and told of as an event. The new node joins pool_id; without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.
 //
 // Needs role operator or higher, and a credential that is not bound to nodes.
 //

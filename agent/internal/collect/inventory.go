@@ -1,8 +1,6 @@
 package collect
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -22,7 +20,7 @@ import (
 func (c *Collector) Inventory() wire.Inventory {
 	inventory := wire.Inventory{
 		Model:      clip(c.model()),
-		SerialHash: hashSerial(c.serial()),
+		SerialHash: wire.HashSerial(c.serial()),
 		Hostname:   clip(c.text("proc/sys/kernel/hostname")),
 		OS:         clip(parsePrettyName(c.text("etc/os-release"))),
 		Kernel:     clip(c.text("proc/sys/kernel/osrelease")),
@@ -59,20 +57,6 @@ func (c *Collector) serial() string {
 		return serial
 	}
 	return c.text("sys/class/dmi/id/product_serial")
-}
-
-// hashSerial hides the serial number itself, which is the owner's. What
-// vendors write in place of one is the same on many boards and names none.
-func hashSerial(serial string) string {
-	switch strings.ToLower(serial) {
-	case "", "none", "not specified", "system serial number", "to be filled by o.e.m.", "default string", "unknown":
-		return ""
-	}
-	if strings.Trim(serial, "0") == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(serial))
-	return hex.EncodeToString(sum[:])
 }
 
 // parsePrettyName takes the name out of an os-release file.

@@ -40,6 +40,7 @@ type tokenCreateCmd struct {
 	Name          string        `placeholder:"NAME" help:"Name of the new node (default: from the device's host name)."`
 	Node          string        `placeholder:"NODE_ID" help:"Enrol this node again instead of making a new one."`
 	PayoutAddress string        `placeholder:"ADDRESS" help:"TRON address that the node's earnings are paid to."`
+	Serial        []string      `sep:"none" placeholder:"SERIAL" help:"Serial number of a board that it brings in, or its SHA-256; may be given up to 100 times (default: any one board)."`
 	Life          time.Duration `default:"24h" help:"How long the token may be used, at most 168h."`
 }
 
@@ -47,7 +48,7 @@ type tokenCreateCmd struct {
 func (c *tokenCreateCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
 		text, err := f.EnrolFile(ctx, coordinator.EnrolRequest{
-			PoolID: c.Pool, NodeName: c.Name, NodeID: c.Node, PayoutAddress: c.PayoutAddress, Life: c.Life,
+			PoolID: c.Pool, NodeName: c.Name, NodeID: c.Node, PayoutAddress: c.PayoutAddress, Serials: c.Serial, Life: c.Life,
 		})
 		if err != nil {
 			return err

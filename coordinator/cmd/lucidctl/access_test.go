@@ -15,7 +15,11 @@ import (
 func TestTokens(t *testing.T) {
 	f := newFleet(t)
 	poolID := f.made("pool_id", "pools", "create", "home")
-	o := f.run("tokens", "create", "--pool", poolID, "--uses", "3", "--life", "48h", "-o", "csv")
+	file := filepath.Join(t.TempDir(), "serials.txt")
+	if err := os.WriteFile(file, []byte("10000000a1b2c3d4\r\n\n10000000a1b2c3d5"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := f.run("tokens", "create", "--pool", poolID, "--serial", "PF0,X 1", "--serials", file, "--life", "48h", "-o", "csv")
 	if o.code != 0 || !strings.Contains(o.out, "enroll_") || !strings.Contains(o.out, ","+poolID+",3,") || !strings.Contains(o.notes, "only now") {
 		t.Fatalf("%+v", o)
 	}
@@ -23,6 +27,17 @@ func TestTokens(t *testing.T) {
 	f.must("tokens", "revoke", id, "--yes")
 	if out := f.must("tokens", "list", "-o", "csv"); !strings.Contains(out, id+",revoked,") || strings.Contains(out, "enroll_") {
 		t.Error(out)
+	}
+	if o := f.run("tokens", "create", "--serial", "10000000a1b2c3d4", "--serials", file); o.code != exitUsage || !strings.Contains(o.notes, `"10000000a1b2c3d4" comes twice`) {
+		t.Errorf("a board that is named twice: %+v", o)
+	}
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, from := range map[string]string{"blank": file, "empty": os.DevNull} { // no boards are not any board
+		if o := f.run("tokens", "create", "--serials", from); o.code != exitUsage {
+			t.Errorf("%s file: %+v", name, o)
+		}
 	}
 	if o := f.run("tokens", "create", "--life", "200h"); o.code != exitUsage {
 		t.Errorf("a token for too long: %+v", o)

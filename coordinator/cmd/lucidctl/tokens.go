@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"lucid.internal/coordinator/client"
 )
@@ -43,11 +46,12 @@ func (c *tokensListCmd) Run(ctx context.Context, a *app) error {
 }
 
 type tokensCreateCmd struct {
-	Pool string        `placeholder:"POOL_ID" help:"Pool that its devices join (default: the one that fits)."`
-	Name string        `placeholder:"NAME" help:"Name of the new node (default: from the device's host name)."`
-	Node string        `placeholder:"NODE_ID" help:"Enrol this node again instead of making a new one."`
-	Uses int64         `default:"1" help:"Devices that it may bring in, 1 to 100."`
-	Life time.Duration `default:"24h" help:"How long it may be used, at most 168h."`
+	Pool    string               `placeholder:"POOL_ID" help:"Pool that its devices join (default: the one that fits)."`
+	Name    string               `placeholder:"NAME" help:"Name of the new node (default: from the device's host name)."`
+	Node    string               `placeholder:"NODE_ID" help:"Enrol this node again instead of making a new one."`
+	Serial  []string             `sep:"none" placeholder:"SERIAL" help:"Serial number of a board that it brings in, or its SHA-256; may be given up to 100 times (default: any one board)."`
+	Serials kong.FileContentFlag `placeholder:"FILE" help:"File with such serial numbers, one a line."`
+	Life    time.Duration        `default:"24h" help:"How long it may be used, at most 168h."`
 	enrolFile
 }
 
@@ -58,7 +62,11 @@ func (c *tokensCreateCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	until := a.now().Add(c.Life)
-	body := client.NewEnrolmentToken{PoolId: given(c.Pool), NodeName: given(c.Name), NodeId: given(c.Node), Uses: &c.Uses, ExpiresAt: &until}
+	body := client.NewEnrolmentToken{PoolId: given(c.Pool), NodeName: given(c.Name), NodeId: given(c.Node), ExpiresAt: &until}
+	if len(c.Serial) > 0 || c.Serials != nil { // an empty file is refused: without serials any board would do
+		serials := c.serials()
+		body.Serials = &serials
+	}
 	var t client.CreatedEnrolmentToken
 	err = c.write(a, func() (string, error) {
 		t, err = answer[client.CreatedEnrolmentToken](api.CreateEnrolmentToken(ctx, body))
@@ -77,6 +85,17 @@ func (c *tokensCreateCmd) Run(ctx context.Context, a *app) error {
 		{"expires_at", false, func(t client.CreatedEnrolmentToken) any { return t.ExpiresAt }},
 		{"token", false, func(t client.CreatedEnrolmentToken) any { return t.Token }},
 	})
+}
+
+// serials are those of the command line and of the file.
+func (c *tokensCreateCmd) serials() []string {
+	serials := append([]string{}, c.Serial...)
+	for line := range strings.Lines(string(c.Serials)) {
+		if line = strings.TrimSpace(line); line != "" {
+			serials = append(serials, line)
+		}
+	}
+	return serials
 }
 
 type tokensRevokeCmd struct {

@@ -28,11 +28,12 @@ func (s *server) enrolTokenOperations() {
 	register(s, operation{
 		id: "createEnrolmentToken", method: http.MethodPost, path: enrolmentTokensPath, collection: true, tag: "enrolment", role: access.Operator,
 		status: http.StatusCreated, summary: "Make an enrolment token",
-		description: "token is in this answer only: a device shows it once and becomes a new node, or node_id anew. The new node joins pool_id; " +
+		description: "token is in this answer only: a device shows it once and becomes a new node, or node_id anew. With serials each board that they name does; " +
+			"any other is refused and told of as an event. The new node joins pool_id; " +
 			"without one, the pool with most room that fits it, or none when no pool does or automatic assignment is off.",
 		errors:  []fault.Code{fault.PoolNotFound, fault.NodeNotFound},
-		request: newEnrolmentTokenBody{PoolID: "pool_home", Uses: 1},
-		example: createdEnrolmentTokenBody{EnrolmentTokenBody: exampleEnrolmentToken(), Token: exampleEnrolmentText, EnrollTOML: exampleEnrollTOML},
+		request: newEnrolmentTokenBody{PoolID: "pool_home", Uses: 2, Serials: []string{"10000000a1b2c3d4", "10000000a1b2c3d5"}},
+		example: createdEnrolmentTokenBody{EnrolmentTokenBody: exampleBatchToken(), Token: exampleEnrolmentText, EnrollTOML: exampleEnrollTOML},
 	}, s.createEnrolmentToken)
 	register(s, operation{
 		id: "revokeEnrolmentToken", method: http.MethodDelete, path: enrolmentTokensPath + "/{token_id}", tag: "enrolment", role: access.Operator,
@@ -79,7 +80,9 @@ type newEnrolmentTokenBody struct {
 	NodeName  string  `json:"node_name,omitempty" pattern:"^([a-zA-Z0-9_-]{3,100})?$" maxLength:"100" example:"attic-pi" doc:"Name of the new node. Default: from the device's host name."`
 	NodeID    string  `json:"node_id,omitempty" pattern:"^(node_[a-zA-Z0-9_-]+)?$" maxLength:"64" example:"node_4f1c2a" doc:"Enrol this node again, as after its card was lost. Default: a new node."`
 	ExpiresAt instant `json:"expires_at,omitzero" required:"false" doc:"At most 7 days ahead. Default: in 24 hours."`
-	Uses      int     `json:"uses,omitempty" minimum:"1" maximum:"100" default:"1" doc:"Devices that it may bring in; 1 with node_name or node_id."`
+	Uses      int     `json:"uses,omitempty" minimum:"1" maximum:"100" doc:"Devices that it may bring in; 1 with node_name or node_id. Default: as many as serials, or 1."`
+	// Without maxItems: the rule says it, with what to do.
+	Serials []string `json:"serials,omitempty" minItems:"1" nullable:"false" example:"[\"10000000a1b2c3d4\"]" doc:"Serial numbers of the boards that it brings in, each once, or their SHA-256 in hex; as many as uses, and required when uses is more than 1. A Raspberry Pi shows its own in /proc/device-tree/serial-number. Default: any one board."`
 }
 
 func (s *server) listEnrolmentTokens(ctx context.Context, in *PageInput) (*answer[enrolmentTokenListBody], error) {
@@ -94,7 +97,7 @@ type newEnrolmentTokenInput struct{ Body newEnrolmentTokenBody }
 
 // token is what shall be made, its pool and node left out.
 func (in *newEnrolmentTokenInput) token(now time.Time) node.Token {
-	t := node.Token{NodeName: in.Body.NodeName, Uses: in.Body.Uses, Life: defaultTokenLife}
+	t := node.Token{NodeName: in.Body.NodeName, Uses: in.Body.Uses, Serials: in.Body.Serials, Life: defaultTokenLife}
 	if !in.Body.ExpiresAt.IsZero() {
 		t.Life = in.Body.ExpiresAt.Sub(now)
 	}
@@ -157,4 +160,10 @@ func exampleEnrolmentToken() EnrolmentTokenBody {
 		TokenID: "token_00112233aabbccdd", Status: string(node.TokenOpen), PoolID: orNil("pool_home"), NodeIDs: []string{}, Uses: 1,
 		CreatedAt: exampleTime(), ExpiresAt: exampleTime().Add(defaultTokenLife),
 	}
+}
+
+func exampleBatchToken() EnrolmentTokenBody {
+	t := exampleEnrolmentToken()
+	t.Uses = 2
+	return t
 }

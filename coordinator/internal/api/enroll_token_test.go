@@ -22,19 +22,26 @@ func TestEnrolmentTokens(t *testing.T) {
 	w := newWorld(t)
 	w.createPool("pool_home", 0)
 	var made createdEnrolmentTokenBody
-	w.want(w.asOperator(http.MethodPost, enrolmentTokens, `{"pool_id":"pool_home","uses":2,"expires_at":"2026-05-04T14:00:00Z"}`), http.StatusCreated, &made)
+	w.want(w.asOperator(http.MethodPost, enrolmentTokens, `{"pool_id":"pool_home","uses":2,"serials":["attic","cellar"],"expires_at":"2026-05-04T14:00:00Z"}`), http.StatusCreated, &made)
 	if made.Status != "open" || *made.PoolID != "pool_home" || made.Uses != 2 || made.Used != 0 || !made.ExpiresAt.Equal(w.now().Add(2*time.Hour)) ||
 		!made.CreatedAt.Equal(w.now()) || made.NodeName != nil || len(made.NodeIDs) != 0 {
 		t.Errorf("%+v", made)
 	}
-	if actor, action, target, _, text := w.lastAudited(); !strings.HasPrefix(actor, "key_") || action != "token.create" || target != made.TokenID || strings.Contains(text, made.Token) {
+	if actor, action, target, _, text := w.lastAudited(); !strings.HasPrefix(actor, "key_") || action != "token.create" || target != made.TokenID || strings.Contains(text, made.Token) ||
+		!strings.Contains(text, wire.HashSerial("cellar")) {
 		t.Errorf("audited: %s", text)
 	}
 
 	var identity wire.EnrollResponse
-	w.want(w.send(http.MethodPost, wire.EnrollPath, w.body(w.enrollRequest(made.Token, wire.Inventory{Hostname: "attic"})), nil), http.StatusOK, &identity)
+	w.want(w.send(http.MethodPost, wire.EnrollPath, w.body(w.enrollRequest(made.Token, wire.Inventory{Hostname: "attic", SerialHash: wire.HashSerial("attic")})), nil), http.StatusOK, &identity)
 	if n, err := w.Nodes.Get(t.Context(), identity.NodeID); err != nil || n.PoolID != "pool_home" {
 		t.Errorf("the node is in pool %q: %v", n.PoolID, err)
+	}
+	strange := w.enrollRequest(made.Token, wire.Inventory{Hostname: "cellar", SerialHash: wire.HashSerial("shed")})
+	if a := w.send(http.MethodPost, wire.EnrollPath, w.body(strange), nil); !strings.Contains(string(a.body), "for other boards") {
+		t.Errorf("%s", a.body)
+	} else {
+		w.wantError(a, http.StatusForbidden, "LUCID_ERR_2004")
 	}
 	var list enrolmentTokenListBody
 	a := w.asOperator(http.MethodGet, enrolmentTokens, "")
@@ -45,7 +52,7 @@ func TestEnrolmentTokens(t *testing.T) {
 	}
 
 	w.want(w.asOperator(http.MethodDelete, enrolmentTokens+"/"+made.TokenID, ""), http.StatusNoContent, nil)
-	w.wantError(w.send(http.MethodPost, wire.EnrollPath, w.body(w.enrollRequest(made.Token, wire.Inventory{Hostname: "cellar"})), nil),
+	w.wantError(w.send(http.MethodPost, wire.EnrollPath, w.body(w.enrollRequest(made.Token, wire.Inventory{Hostname: "cellar", SerialHash: wire.HashSerial("cellar")})), nil),
 		http.StatusForbidden, "LUCID_ERR_2004")
 	w.want(w.asOperator(http.MethodGet, enrolmentTokens, ""), http.StatusOK, &list)
 	if got := list.EnrolmentTokens[0]; got.Status != "revoked" || !got.RevokedAt.Equal(w.now()) {
@@ -76,14 +83,19 @@ func TestEnrolmentTokenForOneNode(t *testing.T) {
 func TestEnrolmentTokensThatCannotBe(t *testing.T) {
 	w := newWorld(t)
 	for body, want := range map[string]string{
-		`{"pool_id":"pool_none"}`:               "404 LUCID_ERR_4101",
-		`{"node_id":"node_none"}`:               "404 LUCID_ERR_4001",
-		`{"uses":101}`:                          "422 LUCID_ERR_1002",
-		`{"uses":0}`:                            "422 LUCID_ERR_1002",
-		`{"uses":2,"node_name":"attic"}`:        "422 LUCID_ERR_1002",
-		`{"expires_at":"2026-05-04T11:00:00Z"}`: "422 LUCID_ERR_1002",
-		`{"expires_at":"2026-06-04T12:00:00Z"}`: "422 LUCID_ERR_1002",
-		`{"life":1}`:                            "422 LUCID_ERR_1002",
+		`{"pool_id":"pool_none"}`:                   "404 LUCID_ERR_4101",
+		`{"node_id":"node_none"}`:                   "404 LUCID_ERR_4001",
+		`{"uses":101}`:                              "422 LUCID_ERR_1002",
+		`{"uses":0}`:                                "422 LUCID_ERR_1002",
+		`{"uses":2}`:                                "422 LUCID_ERR_1002",
+		`{"uses":2,"serials":["a"]}`:                "422 LUCID_ERR_1002",
+		`{"serials":["a","a"]}`:                     "422 LUCID_ERR_1002",
+		`{"serials":[]}`:                            "422 LUCID_ERR_1002",
+		`{"serials":["none"]}`:                      "422 LUCID_ERR_1002",
+		`{"serials":["a","b"],"node_name":"attic"}`: "422 LUCID_ERR_1002",
+		`{"expires_at":"2026-05-04T11:00:00Z"}`:     "422 LUCID_ERR_1002",
+		`{"expires_at":"2026-06-04T12:00:00Z"}`:     "422 LUCID_ERR_1002",
+		`{"life":1}`:                                "422 LUCID_ERR_1002",
 		`{"expires_at":"` + strings.Repeat("9", 4) + `-01-01T00:00:00Z"}`: "422 LUCID_ERR_1002",
 	} {
 		a := w.asOperator(http.MethodPost, enrolmentTokens, body)

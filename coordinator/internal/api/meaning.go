@@ -16,7 +16,7 @@ func meanings() map[fault.Code]string {
 		fault.NoCredentials:     "an API key or token is needed",
 		fault.BadCredentials:    "the API key or token is unknown, expired or revoked",
 		fault.RoleTooLow:        "the caller may not do this",
-		fault.BadEnrolmentToken: "the enrolment token is unknown, expired or bound to another device",
+		fault.BadEnrolmentToken: "the enrolment token is unknown, expired, or for another device or board",
 		fault.RateLimited:       "too many requests",
 		fault.NodeNotFound:      "no such node",
 		fault.NameTaken:         "the name is in use",

@@ -150,7 +150,7 @@ func TestRulesAreToldBesideTheSchema(t *testing.T) {
 		{"POST /alerts/silences", "?a=1", `{"node_id": "node_1", "pool_id": "pool_1", "ends_at": "2020-01-01T00:00:00Z", "reason": 5}`, nil, "a ends_at pool_id reason"},
 		{"POST /alerts/thresholds", "?a=1", `{"thresholds": {"cpu": {"warning": 90, "critical": 80}, "memory": {"warning": "x"}}}`, nil,
 			"a thresholds.cpu.critical thresholds.memory.warning"},
-		{"POST /enrolment-tokens", "?a=1", `{"expires_at": "2020-01-01T00:00:00Z", "node_name": "x", "node_id": "node_1", "uses": 2}`, nil, "a expires_at node_name uses"},
+		{"POST /enrolment-tokens", "?a=1", `{"expires_at": "2020-01-01T00:00:00Z", "node_name": "x", "node_id": "node_1", "uses": 2}`, nil, "a expires_at node_name serials uses"},
 		{"GET /nodes/node/resources/metrics", "?a=1&start_time=2026-05-04T12:00:00Z&end_time=2026-05-04T11:00:00Z&metric_type=x", "", nil,
 			"a end_time metric_type node_id"},
 		{"GET /nodes/", "?cursor=abcd&a=1&limit=0", "", nil, "a cursor limit"},

@@ -88,6 +88,32 @@ func TestDataOfTodaySurvivesARoundTrip(t *testing.T) {
 	hold(t, conn, "pool", 2, `SELECT count(*) FROM pool`)
 }
 
+// TestTokensOfSeveralUsesEndWhereBoardsAreNotAsked: one from before tokens named
+// boards would bring in any, and so would one that names them in an older program.
+func TestTokensOfSeveralUsesEndWhereBoardsAreNotAsked(t *testing.T) {
+	conn, err := sql.Open("pgx", dbtest.Empty(t))
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
+	must(t, err)
+	const boardsNamed = 47
+	_, err = provider.UpTo(t.Context(), boardsNamed-1)
+	must(t, err)
+	run(t, conn, `INSERT INTO enrolment_token (token_hash, uses, expires_at) VALUES (sha256('one'), 1, now()), (sha256('any'), 2, now())`)
+	_, err = provider.UpTo(t.Context(), boardsNamed)
+	must(t, err)
+	revoked := `SELECT count(*) FROM enrolment_token WHERE revoked_at IS NOT NULL AND uses > 1`
+	hold(t, conn, "revoked by the upgrade", 1, revoked)
+	run(t, conn,
+		`INSERT INTO enrolment_token (token_hash, uses, expires_at) VALUES (sha256('named'), 2, now())`,
+		`INSERT INTO enrolment_board (token_hash, serial_hash) VALUES (sha256('named'), repeat('0f', 32))`,
+	)
+	_, err = provider.DownTo(t.Context(), boardsNamed-1)
+	must(t, err)
+	hold(t, conn, "revoked by the downgrade", 2, revoked)
+	hold(t, conn, "token of one use", 1, `SELECT count(*) FROM enrolment_token WHERE revoked_at IS NULL`)
+}
+
 var firstReleaseData = []string{
 	`INSERT INTO api_key (key_id, name, role, hash, prefix, created_at) VALUES ('key_a', 'admin', 'admin', sha256('a'), 'lucid_', now())`,
 	`INSERT INTO pool (pool_id, name, node_count, reward_per_epoch) VALUES ('pool_a', 'home', 1, 5000000), ('pool_b', 'empty', 0, 0)`,

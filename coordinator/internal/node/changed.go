@@ -30,6 +30,14 @@ type Changed struct {
 	Online bool   `json:"online"`
 }
 
+// Stranger is the body of a node event about no node: a board tried to enrol
+// with a token for others.
+type Stranger struct {
+	Change  string `json:"change" enum:"intrusion"`
+	TokenID string `json:"token_id"`
+	Reason  string `json:"reason" doc:"What was seen."`
+}
+
 func (c Changed) event(nodeID, poolID string, at time.Time) event.Event {
 	return event.Event{Kind: event.Node, NodeID: nodeID, PoolID: poolID, Body: c, At: at}
 }

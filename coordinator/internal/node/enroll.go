@@ -101,7 +101,7 @@ func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest,
 		return resp, true, err
 	}
 	now := s.Now()
-	if err := checkToken(ctx, q, &token, inv, now); err != nil {
+	if err := checkToken(ctx, q, &token, inv.SerialHash, now); err != nil {
 		return nil, false, err
 	}
 	nodeNo, nodeID, err := s.enrolledNode(ctx, tx, &token, req, inv, now)
@@ -116,7 +116,10 @@ func (s *Store) enrollTx(ctx context.Context, tx db.Tx, req *wire.EnrollRequest,
 	if err != nil {
 		return nil, false, err
 	}
-	if err := useToken(ctx, q, &token, nodeNo, requestHash[:], stored, now); err != nil {
+	use := sqlgen.AddUseParams{
+		TokenHash: token.TokenHash, RequestHash: requestHash[:], NodeNo: nodeNo, UsedAt: now, Response: stored, SerialHash: &inv.SerialHash,
+	}
+	if err := useToken(ctx, q, &token, use); err != nil {
 		return nil, false, err
 	}
 	if resp.KeyEpoch == 1 {
@@ -158,39 +161,6 @@ func repeatedEnroll(ctx context.Context, q *sqlgen.Queries, token *sqlgen.Enrolm
 	}
 	resp := new(wire.EnrollResponse)
 	return resp, json.Unmarshal(answer, resp)
-}
-
-// checkToken refuses a token that brings in no further device, or not this one.
-func checkToken(ctx context.Context, q *sqlgen.Queries, token *sqlgen.EnrolmentToken, inv *wire.Inventory, now time.Time) error {
-	if token.UsedAt != nil {
-		return &intrusion{*token.NodeNo, "a used token came from another device",
-			fault.New(fault.BadEnrolmentToken, "the enrolment token was used by another device or request; ask for a new one")}
-	}
-	used, err := q.CountUses(ctx, token.TokenHash)
-	if err != nil {
-		return err
-	}
-	switch {
-	case used >= int64(token.Uses):
-		return fault.New(fault.BadEnrolmentToken, "the enrolment token has brought in its %d devices; ask for a new one", token.Uses)
-	case token.RevokedAt != nil:
-		return fault.New(fault.BadEnrolmentToken, "the enrolment token was revoked; ask for a new one")
-	case now.After(token.ExpiresAt):
-		return fault.New(fault.BadEnrolmentToken, "the enrolment token expired at %s; ask for a new one", token.ExpiresAt.UTC().Format(time.RFC3339))
-	case token.SerialHash != "" && token.SerialHash != inv.SerialHash:
-		return fault.New(fault.BadEnrolmentToken, "the enrolment token is for another board")
-	}
-	return nil
-}
-
-// useToken binds one use of the token to the request and keeps its answer.
-func useToken(ctx context.Context, q *sqlgen.Queries, token *sqlgen.EnrolmentToken, nodeNo int32, requestHash, answer []byte, now time.Time) error {
-	if token.Uses > 1 {
-		return q.AddUse(ctx, sqlgen.AddUseParams{TokenHash: token.TokenHash, RequestHash: requestHash, NodeNo: nodeNo, UsedAt: now, Response: answer})
-	}
-	return q.UseToken(ctx, sqlgen.UseTokenParams{
-		TokenHash: token.TokenHash, UsedAt: &now, NodeNo: &nodeNo, RequestHash: requestHash, Response: answer,
-	})
 }
 
 // enrolledNode gives the node that a token speaks of: the one it is bound to,
@@ -299,8 +269,8 @@ func freeBoard(ctx context.Context, q *sqlgen.Queries, serialHash string, nodeNo
 	} else if err != nil {
 		return err
 	}
-	return &intrusion{owner.NodeNo, "another device shows its board's serial number",
-		fault.New(fault.StateNotAllowed, "this board is enrolled as %s; ask for a token bound to that node", owner.NodeID)}
+	return &intrusion{nodeNo: owner.NodeNo, what: "another device shows its board's serial number",
+		error: fault.New(fault.StateNotAllowed, "this board is enrolled as %s; ask for a token bound to that node", owner.NodeID)}
 }
 
 // giveKeys makes the next key epoch of a node, retires the one before and

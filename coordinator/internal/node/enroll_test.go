@@ -157,7 +157,7 @@ func TestEnrolmentIsRefused(t *testing.T) {
 	used := w.token(t, node.Token{})
 	w.enroll(t, newDevice(t).request(t, used, wire.Inventory{SerialHash: board("board")}))
 	expired := w.token(t, node.Token{Life: time.Minute})
-	otherBoard := w.token(t, node.Token{SerialHash: board("other")})
+	otherBoard := w.token(t, node.Token{Serials: []string{"other"}})
 	w.clock = w.clock.Add(2 * time.Minute)
 	forged := newDevice(t).request(t, w.token(t, node.Token{}), wire.Inventory{})
 	forged.PayoutAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ" // not what was signed

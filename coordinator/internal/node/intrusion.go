@@ -11,11 +11,13 @@ import (
 )
 
 // intrusion is a refused enrolment that speaks of a node which is another
-// device's: a copied token, or a clone of its board. Its operator shall see it.
+// device's: a copied token, or a clone of its board; or of no node, by a token
+// that leaked to a board which it does not name. The operator shall see it.
 type intrusion struct {
-	nodeNo int32
-	what   string
-	error  // what the device is told
+	nodeNo  int32  // 0: of no node
+	tokenID string // of no node
+	what    string
+	error   // what the device is told
 }
 
 func (i *intrusion) Unwrap() error { return i.error }
@@ -29,6 +31,9 @@ func (s *Store) refused(ctx context.Context, refusal error) error {
 		return refusal
 	}
 	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
+		if found.nodeNo == 0 {
+			return event.Publish(ctx, tx, event.Event{Kind: event.Node, At: s.Now(), Body: Stranger{changedIntruder, found.tokenID, found.what}})
+		}
 		n, err := sqlgen.New(tx).LockStatus(ctx, found.nodeNo)
 		if err != nil {
 			return err

@@ -12,14 +12,19 @@ SELECT * FROM enrolment_token WHERE token_hash = $1 FOR UPDATE;
 -- name: UseToken :exec
 UPDATE enrolment_token SET used_at = $2, node_no = $3, request_hash = $4, response = $5 WHERE token_hash = $1;
 
+-- name: AddBoards :exec
+INSERT INTO enrolment_board (token_hash, serial_hash) SELECT sqlc.arg(token_hash)::bytea, unnest(sqlc.arg(serial_hashes)::text[]);
+
+-- name: UseOfBoard :one
+-- A board that the token names, and the node that it became by it.
+SELECT u.node_no FROM enrolment_board b LEFT JOIN enrolment_use u USING (token_hash, serial_hash)
+WHERE b.token_hash = $1 AND b.serial_hash = $2;
+
 -- name: AddUse :exec
-INSERT INTO enrolment_use (token_hash, request_hash, node_no, used_at, response) VALUES ($1, $2, $3, $4, $5);
+INSERT INTO enrolment_use (token_hash, request_hash, node_no, used_at, response, serial_hash) VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: AnswerOfUse :one
 SELECT response FROM enrolment_use WHERE token_hash = $1 AND request_hash = $2;
-
--- name: CountUses :one
-SELECT count(*) FROM enrolment_use WHERE token_hash = $1;
 
 -- name: LockTokenByID :one
 SELECT token_hash, revoked_at FROM enrolment_token WHERE token_id = $1 FOR UPDATE;

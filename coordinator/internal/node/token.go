@@ -10,7 +10,6 @@ import (
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
-	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 )
 
@@ -23,12 +22,12 @@ const MaxTokenUses = 100
 // Token says what an enrolment token allows. Pool and node come from the token
 // only, never from the device.
 type Token struct {
-	PoolNo     *int32 // joined at enrolment; nil for none
-	NodeName   string // "" derives one from the host's name
-	SerialHash string // "" accepts any board
-	NodeNo     *int32 // the node that is enrolled again; nil makes a new one
-	Life       time.Duration
-	Uses       int // devices that it brings in; 0 is one. More than one only for new nodes without a given name
+	PoolNo   *int32   // joined at enrolment; nil for none
+	NodeName string   // "" derives one from the host's name
+	Serials  []string // of the boards that it brings in, each once, or their hex SHA-256; none accepts any one board
+	NodeNo   *int32   // the node that is enrolled again; nil makes a new one
+	Life     time.Duration
+	Uses     int // devices that it brings in; 0 is one, or as many as Serials. More than one only for new nodes without a given name
 }
 
 // CreateToken makes a token and returns it; only its hash is kept.
@@ -71,49 +70,34 @@ func (s *Store) CreateTokens(ctx context.Context, by audit.By, wanted []Token) (
 	return tokens, nil
 }
 
-// Check tells every bad field at once.
-func (t Token) Check() error {
-	if bad := checkNewToken(t); bad != nil {
-		return fault.New(fault.Validation, "the enrolment token cannot be made").WithFields(bad...)
-	}
-	return nil
-}
-
-func checkNewToken(t Token) (bad []fault.Field) {
-	if t.Life <= 0 || t.Life > MaxTokenLife {
-		bad = append(bad, fault.Field{Name: "expires_at", Reason: fmt.Sprintf("a token lives more than 0 and at most %s, not %s", MaxTokenLife, t.Life)})
-	}
-	if t.NodeName != "" && !namePattern.MatchString(t.NodeName) {
-		bad = append(bad, fault.Field{Name: "node_name", Reason: "must be 3 to 100 letters, digits, _ or -"})
-	}
-	if t.Uses < 0 || t.Uses > MaxTokenUses {
-		bad = append(bad, fault.Field{Name: "uses", Reason: fmt.Sprintf("must be 1 to %d", MaxTokenUses)})
-	}
-	if t.Uses > 1 && (t.NodeName != "" || t.NodeNo != nil || t.SerialHash != "") {
-		bad = append(bad, fault.Field{Name: "uses", Reason: "a token for one node, name or board is used once"})
-	}
-	return bad
-}
-
 // insertToken makes a token within the caller's transaction. It writes to the
 // audit log, so it comes last.
 func insertToken(ctx context.Context, tx db.Tx, by audit.By, t Token, now time.Time) (string, error) {
 	token := "enroll_" + rand.Text() + rand.Text()
 	p := sqlgen.InsertTokenParams{
-		TokenHash:  hashToken(token),
-		PoolNo:     t.PoolNo,
-		NodeName:   t.NodeName,
-		SerialHash: t.SerialHash,
-		NodeNo:     t.NodeNo,
-		ExpiresAt:  now.Add(t.Life),
-		CreatedAt:  now,
-		Uses:       int32(max(t.Uses, 1)),
+		TokenHash: hashToken(token),
+		PoolNo:    t.PoolNo,
+		NodeName:  t.NodeName,
+		NodeNo:    t.NodeNo,
+		ExpiresAt: now.Add(t.Life),
+		CreatedAt: now,
+		Uses:      int32(t.uses()),
 	}
-	if err := sqlgen.New(tx).InsertToken(ctx, p); err != nil {
+	boards := t.boards()
+	if len(boards) == 1 {
+		p.SerialHash = boards[0]
+	}
+	q := sqlgen.New(tx)
+	if err := q.InsertToken(ctx, p); err != nil {
 		return "", err
 	}
+	if len(boards) > 1 {
+		if err := q.AddBoards(ctx, sqlgen.AddBoardsParams{TokenHash: p.TokenHash, SerialHashes: boards}); err != nil {
+			return "", err
+		}
+	}
 	r := by.Record("token.create", tokenID(p.TokenHash), nil, tokenRecord{
-		PoolNo: t.PoolNo, NodeNo: t.NodeNo, NodeName: t.NodeName, Expires: p.ExpiresAt, Uses: p.Uses,
+		PoolNo: t.PoolNo, NodeNo: t.NodeNo, NodeName: t.NodeName, Expires: p.ExpiresAt, Uses: p.Uses, Boards: boards,
 	})
 	return token, audit.Write(ctx, tx, r.AtTime(now))
 }
@@ -131,6 +115,7 @@ type tokenRecord struct {
 	NodeName string    `json:"node_name,omitempty"`
 	Expires  time.Time `json:"expires_at"`
 	Uses     int32     `json:"uses"`
+	Boards   []string  `json:"serial_hashes,omitempty"`
 }
 
 // TokenID names a token where its text must not stand.

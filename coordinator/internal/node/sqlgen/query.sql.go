@@ -12,8 +12,22 @@ import (
 	"github.com/google/uuid"
 )
 
+const addBoards = `-- name: AddBoards :exec
+INSERT INTO enrolment_board (token_hash, serial_hash) SELECT $1::bytea, unnest($2::text[])
+`
+
+type AddBoardsParams struct {
+	TokenHash    []byte
+	SerialHashes []string
+}
+
+func (q *Queries) AddBoards(ctx context.Context, arg AddBoardsParams) error {
+	_, err := q.db.Exec(ctx, addBoards, arg.TokenHash, arg.SerialHashes)
+	return err
+}
+
 const addUse = `-- name: AddUse :exec
-INSERT INTO enrolment_use (token_hash, request_hash, node_no, used_at, response) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO enrolment_use (token_hash, request_hash, node_no, used_at, response, serial_hash) VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type AddUseParams struct {
@@ -22,6 +36,7 @@ type AddUseParams struct {
 	NodeNo      int32
 	UsedAt      time.Time
 	Response    []byte
+	SerialHash  *string
 }
 
 func (q *Queries) AddUse(ctx context.Context, arg AddUseParams) error {
@@ -31,6 +46,7 @@ func (q *Queries) AddUse(ctx context.Context, arg AddUseParams) error {
 		arg.NodeNo,
 		arg.UsedAt,
 		arg.Response,
+		arg.SerialHash,
 	)
 	return err
 }
@@ -349,17 +365,6 @@ SELECT count(*) FROM node n WHERE n.deleted_at IS NULL AND n.status <> 'pending'
 
 func (q *Queries) CountUntold(ctx context.Context, places []byte) (int64, error) {
 	row := q.db.QueryRow(ctx, countUntold, places)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
-const countUses = `-- name: CountUses :one
-SELECT count(*) FROM enrolment_use WHERE token_hash = $1
-`
-
-func (q *Queries) CountUses(ctx context.Context, tokenHash []byte) (int64, error) {
-	row := q.db.QueryRow(ctx, countUses, tokenHash)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -2065,6 +2070,24 @@ func (q *Queries) UpdateStatus(ctx context.Context, arg UpdateStatusParams) erro
 		arg.StatusUntil,
 	)
 	return err
+}
+
+const useOfBoard = `-- name: UseOfBoard :one
+SELECT u.node_no FROM enrolment_board b LEFT JOIN enrolment_use u USING (token_hash, serial_hash)
+WHERE b.token_hash = $1 AND b.serial_hash = $2
+`
+
+type UseOfBoardParams struct {
+	TokenHash  []byte
+	SerialHash string
+}
+
+// A board that the token names, and the node that it became by it.
+func (q *Queries) UseOfBoard(ctx context.Context, arg UseOfBoardParams) (*int32, error) {
+	row := q.db.QueryRow(ctx, useOfBoard, arg.TokenHash, arg.SerialHash)
+	var node_no *int32
+	err := row.Scan(&node_no)
+	return node_no, err
 }
 
 const useToken = `-- name: UseToken :exec
