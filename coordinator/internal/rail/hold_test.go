@@ -36,7 +36,7 @@ func (w *world) addJudge() {
 func (w *world) hold(payoutID string) (flagID string) {
 	w.t.Helper()
 	no := query[int64](w, `INSERT INTO fraud_flag (node_no, rule, rule_version, layer, severity, subject, evidence, at, found_at)
-		SELECT node_no, 'of_a_test', 1, 0, 'critical', $2::timestamptz::text, '{}', $2, $2 FROM payout WHERE payout_id = $1 RETURNING flag_no`, payoutID, w.chain.Now())
+		SELECT node_no, 'of_a_test', 1, 0, 'critical', (SELECT count(*) FROM fraud_flag)::text, '{}', $2, $2 FROM payout WHERE payout_id = $1 RETURNING flag_no`, payoutID, w.chain.Now())
 	w.judged()
 	return fraud.Flag{No: no}.ID()
 }

@@ -105,7 +105,7 @@ func runSchedule(t *testing.T, seed uint64, happened tally) {
 	}
 	happened["attempts decided in trouble"] += query[int](s.world, `SELECT count(*) FROM rail_attempt WHERE state <> 'live'`)
 	s.heal()
-	for i := 0; i < 60 && !s.over(); i++ {
+	for i := 0; i < 200 && !s.over(); i++ {
 		err := s.runOnce()
 		s.chain.Advance(1 + s.random.IntN(20))
 		s.judged()
@@ -246,13 +246,14 @@ func (s *schedule) heal() {
 	s.restart(-1, false)
 }
 
-// over reports whether every payout has come to its end.
+// over reports whether every payout has come to its end, also what was put off
+// for an hour, unless its node is held.
 func (s *schedule) over() bool {
 	for _, id := range s.ids {
 		switch s.status(id) {
 		case payout.Completed, payout.Failed, payout.Cancelled:
 		default:
-			if !s.waits(id) {
+			if !s.held(id) {
 				return false
 			}
 		}
@@ -260,10 +261,11 @@ func (s *schedule) over() bool {
 	return true
 }
 
-// waits reports whether a payout was put off for an hour.
-func (s *schedule) waits(id string) bool {
-	return query[bool](s.world, `SELECT EXISTS (SELECT 1 FROM rail_deferral d JOIN payout p USING (payout_no)
-		WHERE p.payout_id = $1 AND p.status = 'pending' AND d.until > $2)`, id, s.chain.Now())
+// held reports whether a payout is pending and its node held: it was retried
+// before the judge held what had come back.
+func (s *schedule) held(id string) bool {
+	return query[bool](s.world, `SELECT EXISTS (SELECT 1 FROM fraud_hold h JOIN payout p USING (node_no)
+		WHERE p.payout_id = $1 AND p.status = 'pending' AND h.to_at IS NULL)`, id)
 }
 
 func (s *schedule) count(happened tally) {
