@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +29,24 @@ func byHand(deliveries chan delivery) func(*Config) {
 	return func(c *Config) {
 		c.OnMetrics = func(_ context.Context, c Client, payload []byte, from *Receipts) {
 			deliveries <- delivery{fmt.Sprintf("%s/%d/%d %s", c.NodeID, c.NodeNo, c.Session, payload), from}
+		}
+	}
+}
+
+// publication is a PUBLISH packet of node_a at QoS 1.
+func publication(channel wire.Channel, id byte) []byte {
+	name := topic("node_a", channel)
+	body := fmt.Appendf([]byte{0, byte(len(name))}, "%s\x00%c{}", name, id)
+	return append([]byte{0x32, byte(len(body))}, body...)
+}
+
+// wantAcknowledged reads the acknowledgements of these messages.
+func wantAcknowledged(t *testing.T, c net.Conn, from, to int) {
+	t.Helper()
+	for id := from; id <= to; id++ {
+		answer := make([]byte, 4)
+		if _, err := io.ReadFull(c, answer); err != nil || string(answer) != string([]byte{0x40, 2, 0, byte(id)}) {
+			t.Fatalf("% x, %v, want the acknowledgement of %d", answer, err, id)
 		}
 	}
 }
@@ -100,8 +120,7 @@ func TestMessagesOnTheirWayAreBounded(t *testing.T) {
 	var sent []byte
 	const messages = wire.MaxUnacknowledged + 3
 	for id := range byte(messages) {
-		body := fmt.Appendf([]byte{0, byte(len(topic("node_a", wire.ChannelMetrics)))}, "%s\x00%c{}", topic("node_a", wire.ChannelMetrics), id+1)
-		sent = append(append(sent, 0x32, byte(len(body))), body...)
+		sent = append(sent, publication(wire.ChannelMetrics, id+1)...)
 	}
 	if _, err := c.Write(sent); err != nil {
 		t.Fatal(err)
@@ -110,27 +129,18 @@ func TestMessagesOnTheirWayAreBounded(t *testing.T) {
 	for range wire.MaxUnacknowledged {
 		taken = append(taken, next(t, deliveries))
 	}
-	acknowledged := func(from, to int) {
-		t.Helper()
-		for id := from; id <= to; id++ {
-			answer := make([]byte, 4)
-			if _, err := io.ReadFull(c, answer); err != nil || string(answer) != string([]byte{0x40, 2, 0, byte(id)}) {
-				t.Fatalf("% x, %v, want the acknowledgement of %d", answer, err, id)
-			}
-		}
-	}
 	taken[0].receipts.Settle(2, nil)
-	acknowledged(1, 2)
+	wantAcknowledged(t, c, 1, 2)
 	next(t, deliveries)
 	next(t, deliveries)
 	want(t, "taken beyond the window", len(deliveries), 0)
 	crowded.Store(true)
 	taken[0].receipts.Settle(wire.MaxUnacknowledged-1, nil)
-	acknowledged(3, wire.MaxUnacknowledged+1)
+	wantAcknowledged(t, c, 3, wire.MaxUnacknowledged+1)
 	want(t, "taken while it is crowded", len(deliveries), 0)
 	taken[0].receipts.Settle(1, nil)
 	last := next(t, deliveries)
-	acknowledged(messages-1, messages-1)
+	wantAcknowledged(t, c, messages-1, messages-1)
 	if _, err := c.Write([]byte{0xc0, 0}); err != nil { // PINGREQ, answered meanwhile
 		t.Fatal(err)
 	}
@@ -138,7 +148,7 @@ func TestMessagesOnTheirWayAreBounded(t *testing.T) {
 	_, err = io.ReadFull(c, answer)
 	want(t, "answer to the ping", fmt.Sprintf("% x, %v", answer, err), "d0 00, <nil>")
 	last.settle(nil)
-	acknowledged(messages, messages)
+	wantAcknowledged(t, c, messages, messages)
 }
 
 // A status sent behind samples is taken, and acknowledged, after them.
@@ -165,33 +175,42 @@ func TestOtherChannelsWaitForMetrics(t *testing.T) {
 func TestAnswersAreTimedWhenTheyCome(t *testing.T) {
 	deliveries, answers, read := make(chan delivery, 10), make(chan Arrival, 10), make(chan struct{}, 10)
 	var clock atomic.Int64
-	r := start(t, func(c *Config) {
+	r := plainRig(t, func(c *Config) {
 		byHand(deliveries)(c)
 		c.OnResponse = func(_ context.Context, _ Client, _ []byte, a Arrival) { answers <- a }
 		c.Now = func() time.Time {
+			now := time.UnixMilli(clock.Load())
 			read <- struct{}{}
-			return time.UnixMilli(clock.Load())
+			return now
 		}
 	})
-	c := r.node("node_a")
-	c.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m")
+	c, err := logIn(r.PlainAddr(), "node_a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	send := func(messages ...[]byte) {
+		t.Helper()
+		if _, err := c.Write(slices.Concat(messages...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// All three are in the reader's hands before the first is settled.
+	send(publication(wire.ChannelMetrics, 1), publication(wire.ChannelResponse, 2), publication(wire.ChannelResponse, 3))
 	d := next(t, deliveries)
-	first := c.Publish(topic("node_a", wire.ChannelResponse), 1, false, "1")
 	next(t, read)
-	second := c.Publish(topic("node_a", wire.ChannelResponse), 1, false, "2")
 	clock.Store(5000)
 	d.settle(nil)
-	for _, token := range []paho.Token{first, second} {
-		want(t, "answer", r.wait(token), nil)
-	}
 	next(t, read) // of the second
 	want(t, "first", next(t, answers), Arrival{At: time.UnixMilli(0)})
 	if a := next(t, answers); a.At != time.UnixMilli(5000) || a.Held <= 0 {
 		t.Errorf("the second came %+v", a)
 	}
-	for silence := 2 * time.Millisecond; silence < 10*time.Second; silence *= 2 {
+	wantAcknowledged(t, c, 1, 3)
+	for id, silence := byte(4), 2*time.Millisecond; silence < 10*time.Second; id, silence = id+1, silence*2 {
 		<-time.After(silence) // in which the reader waits for the node
-		want(t, "answer", r.wait(c.Publish(topic("node_a", wire.ChannelResponse), 1, false, "3")), nil)
+		send(publication(wire.ChannelResponse, id))
+		wantAcknowledged(t, c, int(id), int(id))
 		if next(t, read); next(t, answers).Held == 0 {
 			return
 		}

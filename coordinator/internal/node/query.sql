@@ -275,8 +275,13 @@ WHERE command_id = $1 AND node_no = $2 AND state = 'open'
 RETURNING kind;
 
 -- name: SupersedeCommands :exec
-UPDATE node_command SET state = 'superseded', ended_at = GREATEST(sqlc.arg(at)::timestamptz, issued_at)
-WHERE node_no = $1 AND state = 'open';
+-- A key whose offer was among them is offered again when what came instead has
+-- ended, and not after the time that a node is left alone which refused.
+WITH superseded AS (
+    UPDATE node_command c SET state = 'superseded', ended_at = GREATEST(sqlc.arg(at)::timestamptz, c.issued_at)
+    WHERE c.node_no = $1 AND c.state = 'open' RETURNING c.kind)
+UPDATE node_key k SET offered_at = NULL
+WHERE k.node_no = $1 AND k.retired_at IS NULL AND EXISTS (SELECT FROM superseded WHERE kind = 'rotate_key');
 
 -- name: LateCommands :many
 SELECT command_id, node_no, kind, issued_at, expires_at FROM node_command

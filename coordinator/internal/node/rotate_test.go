@@ -115,6 +115,35 @@ func (r *rotation) wantLive(t *testing.T, keys proof.Keys, epoch uint32) {
 	}
 }
 
+// A command of an operator ends an offer that waits. Once it has ended itself, the
+// key is offered anew at once, and not only after the time that is left to a
+// node which refused.
+func TestSupersededOfferIsMadeAgainAtOnce(t *testing.T) {
+	r := newRotation(t)
+	r.prove(t, r.no, true)
+	first := r.ask(t)
+	if _, err := r.Stop(t.Context(), operator, r.id); err != nil {
+		t.Fatal(err)
+	}
+	late, _ := r.answer(t, r.device, first)
+	r.result(t, late)
+	r.wantLive(t, r.root, 1) // too late
+	r.run(t)
+	stop := r.sent[len(r.sent)-1]
+	if stop.Kind != wire.CommandStop {
+		t.Fatalf("%s was sent before the stop ended", stop.Kind)
+	}
+	r.result(t, &wire.CommandResult{V: 1, CommandID: stop.CommandID, Result: wire.CommandDone})
+	r.run(t)
+	second := r.sent[len(r.sent)-1]
+	if second.Key == nil || second.CommandID == first.CommandID {
+		t.Fatalf("%s was sent last, want the offer anew", second.Kind)
+	}
+	result, keys := r.answer(t, r.device, second)
+	r.result(t, result)
+	r.wantLive(t, keys, 2)
+}
+
 func TestRotatedKeyIsGoodBesideTheOldOneUntilTheOverlapEnds(t *testing.T) {
 	r := newRotation(t)
 	r.prove(t, r.no, true)

@@ -1935,8 +1935,11 @@ func (q *Queries) SetTold(ctx context.Context, arg SetToldParams) error {
 }
 
 const supersedeCommands = `-- name: SupersedeCommands :exec
-UPDATE node_command SET state = 'superseded', ended_at = GREATEST($2::timestamptz, issued_at)
-WHERE node_no = $1 AND state = 'open'
+WITH superseded AS (
+    UPDATE node_command c SET state = 'superseded', ended_at = GREATEST($2::timestamptz, c.issued_at)
+    WHERE c.node_no = $1 AND c.state = 'open' RETURNING c.kind)
+UPDATE node_key k SET offered_at = NULL
+WHERE k.node_no = $1 AND k.retired_at IS NULL AND EXISTS (SELECT FROM superseded WHERE kind = 'rotate_key')
 `
 
 type SupersedeCommandsParams struct {
@@ -1944,6 +1947,8 @@ type SupersedeCommandsParams struct {
 	At     time.Time
 }
 
+// A key whose offer was among them is offered again when what came instead has
+// ended, and not after the time that a node is left alone which refused.
 func (q *Queries) SupersedeCommands(ctx context.Context, arg SupersedeCommandsParams) error {
 	_, err := q.db.Exec(ctx, supersedeCommands, arg.NodeNo, arg.At)
 	return err
