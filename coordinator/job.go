@@ -102,5 +102,5 @@ func (c *Coordinator) endIfSuperseded(err error) {
 
 // maintain bounds what grows. Trouble with one thing lets no other grow.
 func (c *Coordinator) maintain(ctx context.Context) error {
-	return errors.Join(c.samples.RunOnceMaintain(ctx), c.Access.RemoveExpired(ctx), c.events.Trim(ctx), c.Nodes.RemoveExpiredTokens(ctx))
+	return errors.Join(c.samples.RunOnceMaintain(ctx), c.Access.RemoveExpired(ctx), c.events.Trim(ctx), c.Nodes.RemoveExpiredTokens(ctx), c.Nodes.RunOnceHeartbeats(ctx))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/wire"
 )
 
@@ -39,16 +40,21 @@ func TestBacklogIsNoAlert(t *testing.T) {
 // clocked is a node whose clock is off, ahead if that is positive.
 func (f *fleet) clocked(id string, off time.Duration, percent float64) {
 	f.t.Helper()
-	f.take(id, wire.Sample{AtMs: f.time.Add(off).UnixMilli(), CPU: &wire.CPU{Cores: 4, UsagePercent: &percent}})
+	f.deliver(id, wire.Sample{AtMs: f.time.Add(off).UnixMilli(), CPU: &wire.CPU{Cores: 4, UsagePercent: &percent}})
 }
 
-// A clock that is wrong is told of, hides nothing while it is, and nothing
-// once it has been set right, with or without a new start of the agent.
+// A clock that is wrong is told of, hides nothing while samples are taken, and
+// nothing once it has been set right, with or without a new start of the agent.
 func TestWrongClockIsAnAlert(t *testing.T) {
+	const year = 365 * 24 * time.Hour
 	for _, c := range []struct {
-		off      time.Duration // ahead of ours; beyond 10 minutes samples are refused
+		off      time.Duration // ahead of ours
+		refused  bool          // such samples are no data
 		severity string
-	}{{9 * time.Minute, "warning"}, {-20 * time.Minute, "critical"}} {
+	}{
+		{9 * time.Minute, false, "warning"}, {-20 * time.Minute, false, "critical"},
+		{11 * time.Minute, true, "warning"}, {time.Hour, true, "critical"}, {year, true, "critical"}, {-year, true, "critical"},
+	} {
 		for _, restarted := range []bool{false, true} {
 			t.Run(fmt.Sprint(c.off, " restarted ", restarted), func(t *testing.T) {
 				f := newFleet(t)
@@ -67,7 +73,16 @@ func TestWrongClockIsAnAlert(t *testing.T) {
 					f.clocked("node_a", c.off, 99)
 					f.after(late)
 				}
-				f.want("while it is wrong", f.told, "node_a cpu firing critical", "node_a clock_skew firing "+c.severity)
+				tellsCPU := func(state string) (told []string) {
+					if !c.refused {
+						told = append(told, "node_a cpu "+state+" critical")
+					}
+					return told
+				}
+				f.want("while it is wrong", f.told, append(tellsCPU("firing"), "node_a clock_skew firing "+c.severity)...)
+				if refused := len(f.letters()) > 0; refused != c.refused {
+					t.Errorf("refused: %v", refused)
+				}
 				f.told = nil
 				turn()
 				for range 2 {
@@ -75,9 +90,30 @@ func TestWrongClockIsAnAlert(t *testing.T) {
 					f.clocked("node_a", 0, 10)
 				}
 				f.run()
-				f.want("set right", f.told, "node_a cpu resolved critical", "node_a clock_skew resolved "+c.severity)
+				f.want("set right", f.told, append(tellsCPU("resolved"), "node_a clock_skew resolved "+c.severity)...)
 			})
 		}
+	}
+}
+
+// What a node kept for longer than samples are kept for is refused like the
+// samples of a clock that is behind. It is none: it shrinks as it comes in.
+func TestRefusedBacklogIsNoWrongClock(t *testing.T) {
+	f := newFleet(t)
+	f.node("node_a")
+	f.clocked("node_a", 0, 10)
+	f.run()
+	const kept = 7 * 24 * time.Hour
+	f.time = f.time.Add(kept + 24*time.Hour)
+	measured := f.time.Add(-kept - 20*time.Hour)
+	for f.time.Sub(measured) > kept {
+		measured = measured.Add(10 * time.Minute)
+		f.clocked("node_a", measured.Sub(f.time), 10)
+		f.after(15 * time.Second)
+	}
+	f.want("told", f.told)
+	if len(f.letters()) < 20 {
+		t.Errorf("%d of the samples were refused", len(f.letters()))
 	}
 }
 
@@ -110,4 +146,23 @@ func TestOurOwnClockGoesBack(t *testing.T) {
 			f.want("after", f.told, "node_a cpu firing critical", "node_a cpu resolved critical", "node_b cpu firing critical")
 		})
 	}
+}
+
+// A node that left while our clock was ahead has been gone since that clock was
+// found to be right, at the latest.
+func TestDepartureInTheFutureIsAnAlert(t *testing.T) {
+	f := newFleet(t)
+	f.node("node_a")
+	f.time = start.Add(24 * time.Hour)
+	f.leaves("node_a")
+	f.time = start
+	f.after(time.Hour)
+	nodes := node.NewStore(node.Config{Pool: f.db, Now: func() time.Time { return f.time }})
+	if err := nodes.RunOnceHeartbeats(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.after(4 * time.Minute)
+	f.want("soon after", f.events())
+	f.after(2 * time.Minute)
+	f.want("later", f.events(), "node_a pool_home offline firing warning")
 }

@@ -1,7 +1,7 @@
 -- name: WatchedNodes :many
--- Every node, and when one that is not connected left.
-SELECT n.node_no, n.node_id, n.name, n.pool_no, COALESCE(p.pool_id, '')::text AS pool_id, n.status, n.online, l.left_at
-FROM node n LEFT JOIN pool p USING (pool_no)
+-- Every node, and when one that is not connected left and was heard.
+SELECT n.node_no, n.node_id, n.name, n.pool_no, COALESCE(p.pool_id, '')::text AS pool_id, n.status, n.online, l.left_at, h.at AS heard_at
+FROM node n JOIN node_heartbeat h USING (node_no) LEFT JOIN pool p USING (pool_no)
 LEFT JOIN LATERAL (
     SELECT e.to_at AS left_at FROM node_presence e WHERE e.node_no = n.node_no AND NOT n.online ORDER BY e.from_at DESC LIMIT 1
 ) l ON true
@@ -9,6 +9,10 @@ WHERE n.deleted_at IS NULL;
 
 -- name: NewSamples :many
 SELECT node_no, received_at, body FROM sample_latest WHERE received_at > @since;
+
+-- name: NewRefusals :many
+-- The newest sample of each node that was refused for its time.
+SELECT node_no, received_at, at FROM sample_untimely WHERE received_at > @since;
 
 -- name: NewVerdicts :many
 -- How many of the newest verdicts of a node failed in a row, twenty at most,

@@ -2,9 +2,7 @@ package alert
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"lucid.internal/coordinator/internal/alert/sqlgen"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/span"
-	"lucid.internal/shared/wire"
 )
 
 const (
@@ -76,7 +73,7 @@ func (w *Watch) look(ctx context.Context) ([]step, error) {
 		if !reflect.DeepEqual(set, w.thresholds) { // the newest samples may mean something else now
 			w.samples, w.verdicts, w.thresholds = time.Time{}, time.Time{}, set
 		}
-		nodes, err := readNodes(ctx, q)
+		nodes, err := readNodes(ctx, q, now)
 		if err != nil {
 			return err
 		}
@@ -131,7 +128,7 @@ func goneNode(no int32, open map[Kind]standing) *watched {
 	return n
 }
 
-func readNodes(ctx context.Context, q *sqlgen.Queries) (map[int32]*watched, error) {
+func readNodes(ctx context.Context, q *sqlgen.Queries, now time.Time) (map[int32]*watched, error) {
 	rows, err := q.WatchedNodes(ctx)
 	if err != nil {
 		return nil, err
@@ -145,47 +142,23 @@ func readNodes(ctx context.Context, q *sqlgen.Queries) (map[int32]*watched, erro
 		}
 		if r.LeftAt != nil {
 			n.left = *r.LeftAt
+			if n.left.After(now) { // by a clock of ours that was ahead; the heartbeat has been lowered, or will be
+				n.left = r.HeardAt
+			}
 		}
 		nodes[r.NodeNo] = n
 	}
 	return nodes, nil
 }
 
+// see notes an observation, unless a newer one is noted.
 func (n *watched) see(k Kind, o Observation) {
 	if n.observed == nil {
 		n.observed = map[Kind]Observation{}
 	}
-	n.observed[k] = o
-}
-
-func (w *Watch) observeSamples(ctx context.Context, q *sqlgen.Queries, nodes map[int32]*watched, now time.Time) error {
-	w.samples = span.Earliest(w.samples, now) // a clock that was ahead has been set right
-	rows, err := q.NewSamples(ctx, span.Latest(w.samples.Add(-overlap), now.Add(-freshness)))
-	if err != nil {
-		return err
+	if !o.At.Before(n.observed[k].At) {
+		n.observed[k] = o
 	}
-	// So has one by which a sample was received in the future: no lag can be reckoned from there.
-	maps.DeleteFunc(w.lags, func(no int32, l lag) bool { return nodes[no] == nil || l.received.After(now.Add(overlap)) })
-	for _, r := range rows {
-		w.samples = span.Latest(w.samples, r.ReceivedAt)
-		n := nodes[r.NodeNo]
-		if n == nil {
-			continue
-		}
-		var s wire.Sample
-		if err := json.Unmarshal(r.Body, &s); err != nil { // the others must not go unwatched for it
-			w.store.cfg.Logger.Error("the newest sample of a node cannot be read, so nothing in it can raise an alert", "node_id", n.id, "error", err)
-			continue
-		}
-		late := w.lags[r.NodeNo].next(r.ReceivedAt, r.ReceivedAt.Sub(time.UnixMilli(s.AtMs)))
-		if w.lags[r.NodeNo] = late; late.moving {
-			continue
-		}
-		for k, o := range observe(&s, r.ReceivedAt) {
-			n.see(k, o)
-		}
-	}
-	return nil
 }
 
 func (w *Watch) observeVerdicts(ctx context.Context, q *sqlgen.Queries, nodes map[int32]*watched, now time.Time) error {

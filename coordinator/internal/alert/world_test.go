@@ -78,10 +78,28 @@ func (f *fleet) sample(id string, s wire.Sample) {
 	f.take(id, s)
 }
 
-// take takes the next sample of a node in now, with its own time, as the
-// coordinator does: its message is decoded, committed, and written as the
-// node's newest.
+// take takes the next sample of a node in now, with its own time, which must be
+// data.
 func (f *fleet) take(id string, s wire.Sample) {
+	f.t.Helper()
+	f.deliver(id, s)
+	if reasons := f.letters(); len(reasons) > 0 {
+		f.t.Fatalf("the sample of %s is no data: %s", id, reasons[0])
+	}
+}
+
+// letters are the kinds of the dead letters.
+func (f *fleet) letters() (kinds []string) {
+	f.t.Helper()
+	if err := f.db.QueryRow(f.t.Context(), "SELECT coalesce(array_agg(kind), '{}') FROM dead_letter").Scan(&kinds); err != nil {
+		f.t.Fatal(err)
+	}
+	return kinds
+}
+
+// deliver takes the next sample of a node in now as the coordinator does: its
+// message is decoded, committed or refused, and written as the node's newest.
+func (f *fleet) deliver(id string, s wire.Sample) {
 	f.t.Helper()
 	f.seqs[id]++
 	s.Seq = f.seqs[id]
@@ -104,10 +122,6 @@ func (f *fleet) take(id string, s wire.Sample) {
 	if err := <-settled; err != nil {
 		f.t.Fatal(err)
 	}
-	var letter string
-	if f.db.QueryRow(f.t.Context(), "SELECT reason FROM dead_letter LIMIT 1").Scan(&letter); letter != "" {
-		f.t.Fatalf("the sample of %s is no data: %s", id, letter)
-	}
 }
 
 func (f *fleet) cpu(id string, percent float64) {
@@ -117,7 +131,7 @@ func (f *fleet) cpu(id string, percent float64) {
 // leaves takes a node offline at the present time.
 func (f *fleet) leaves(id string) {
 	f.t.Helper()
-	f.exec(`UPDATE node SET online = false WHERE node_id = $1`, id)
+	f.exec(`UPDATE node SET online = false, last_heartbeat = $2 WHERE node_id = $1`, id, f.time)
 	f.exec(`INSERT INTO node_presence SELECT node_no, $2::timestamptz - interval '1 hour', $2 FROM node WHERE node_id = $1`, id, f.time)
 }
 

@@ -269,3 +269,41 @@ func TestListPagesByCursorWithoutLossOrRepeat(t *testing.T) {
 		t.Errorf("search: %d of %d, %v", len(nodes), total, err)
 	}
 }
+
+// A clock of ours that was ahead has heard nodes in the future: of those that
+// left then and of those that are still there, the heartbeat is a time again
+// that has been, and goes on rising.
+func TestHeartbeatsOfTheFutureAreLowered(t *testing.T) {
+	w := newWorld(t)
+	presence := node.NewPresence(w.pool, func() time.Time { return w.clock })
+	gone, goneID := w.enrolled(t, "gone")
+	stays, staysID := w.enrolled(t, "stays")
+	asleep, asleepID := w.enrolled(t, "asleep")
+	heard := func(when string, want map[string]time.Time) {
+		t.Helper()
+		if err := w.RunOnceHeartbeats(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for id, at := range want {
+			if n, err := w.Get(t.Context(), id); err != nil || n.LastHeartbeat == nil || !n.LastHeartbeat.Equal(at) {
+				t.Errorf("%s %s was heard at %v, want %v: %v", when, n.Name, n.LastHeartbeat, at, err)
+			}
+		}
+	}
+	began := w.clock
+	w.connect(t, asleep)
+	w.clock = began.Add(24 * time.Hour)
+	session := w.connect(t, gone)
+	w.connect(t, stays)
+	if _, err := presence.Disconnected(t.Context(), gone, session); err != nil {
+		t.Fatal(err)
+	}
+	ahead := w.clock
+	heard("while our clock is ahead", map[string]time.Time{asleepID: began, goneID: ahead, staysID: ahead})
+	w.clock = began.Add(time.Minute)
+	found := w.clock
+	heard("once it is right", map[string]time.Time{asleepID: began, goneID: found, staysID: found})
+	w.clock = w.clock.Add(time.Minute)
+	w.connect(t, stays)
+	heard("later", map[string]time.Time{asleepID: began, goneID: found, staysID: w.clock})
+}

@@ -432,3 +432,6 @@ SELECT count(*) FROM node n WHERE n.deleted_at IS NULL AND n.status <> 'pending'
 
 -- name: NamesTaken :many
 SELECT name FROM node WHERE deleted_at IS NULL AND name = ANY(sqlc.arg(names)::text[]) ORDER BY name;
+
+-- name: LowerHeartbeats :exec
+UPDATE node_heartbeat SET at = sqlc.arg(now)::timestamptz WHERE at > sqlc.arg(after)::timestamptz;

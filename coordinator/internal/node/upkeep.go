@@ -38,6 +38,20 @@ func (s *Store) expireCommands(ctx context.Context) error {
 	return failed
 }
 
+// clocksApart is how far apart the clocks of two coordinators may be.
+const clocksApart = time.Minute
+
+// RunOnceHeartbeats lowers what lies in the future: whoever was heard then, by
+// a clock of ours that was ahead, was heard by now at the latest. Heartbeats only
+// rise by themselves, so that such a node would never be seen to fall silent.
+func (s *Store) RunOnceHeartbeats(ctx context.Context) error {
+	now := s.Now()
+	if err := sqlgen.New(s.Pool).LowerHeartbeats(ctx, sqlgen.LowerHeartbeatsParams{Now: now, After: now.Add(clocksApart)}); err != nil {
+		return fmt.Errorf("lower heartbeats of the future: %w", err)
+	}
+	return nil
+}
+
 // lift ends maintenance and suspensions whose time has come.
 func (s *Store) lift(ctx context.Context) error {
 	now := s.Now()

@@ -162,9 +162,8 @@ func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, before []*
 	if m.kind != "" {
 		return dead, nil
 	}
-	if h.runNo == 0 {
-		m.kind, m.reason = reasonRuns, fmt.Sprintf("run %s is not taken: %d others of the node end within %s of it", m.run, maxRunsAround, aroundRun)
-		return dead, nil
+	if h.runNo == 0 { // or its row was forgotten just before it was to be locked: then it is made the next time
+		return a.condemn(m, reasonRuns, fmt.Sprintf("run %s is not taken: %d others of the node end within %s of it", m.run, maxRunsAround, aroundRun))
 	}
 	first, last := m.metrics.FirstSeq(), m.metrics.LastSeq()
 	switch place(h.lastSeq, first, last) {
@@ -306,6 +305,9 @@ func (a *attempt) committed() {
 				w.in.count.duplicates.Inc()
 			case dead:
 				w.in.count.letters.WithLabelValues(m.kind).Inc()
+				if m.kind == reasonTime {
+					w.in.store.untimely.put(m.nodeNo, refusal{at: time.UnixMilli(m.last().AtMs), received: m.received})
+				}
 				if !*m.kept {
 					w.in.count.unkept.Inc()
 				}

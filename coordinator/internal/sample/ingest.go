@@ -123,7 +123,7 @@ const lastFlush = 2 * time.Second
 func (in *Ingest) flush(ctx context.Context, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := in.store.FlushLatest(ctx); err != nil && ctx.Err() == nil {
+	if err := errors.Join(in.store.FlushLatest(ctx), in.store.flushUntimely(ctx)); err != nil && ctx.Err() == nil {
 		in.cfg.Logger.Warn("newest samples are not written yet; trying again", "error", err)
 	}
 }

@@ -25,23 +25,34 @@ const (
 // part that fails does not keep the others from running, and is tried again
 // the next time.
 func (s *Store) RunOnceMaintain(ctx context.Context) error {
-	now := s.cfg.Now()
 	errs := []error{}
 	for _, table := range s.cfg.Retention.all() {
 		for ahead := -1; ahead <= daysAhead; ahead++ {
-			errs = append(errs, s.makePartitionOf(ctx, table, now.UTC().AddDate(0, 0, ahead)))
+			errs = append(errs, s.makePartitionOf(ctx, table, s.cfg.Now().UTC().AddDate(0, 0, ahead)))
 		}
-		errs = append(errs, s.dropBefore(ctx, table, now.Add(-table.keep)))
 	}
-	q := sqlgen.New(s.cfg.Pool)
-	if _, err := q.ForgetRuns(ctx, now.Add(-s.cfg.Retention.Raw)); err != nil {
-		errs = append(errs, fmt.Errorf("forgetting old runs: %w", err))
-	}
+	errs = append(errs, s.forget(ctx))
 	l := s.cfg.DeadLetters
-	if _, err := q.TrimLetters(ctx, sqlgen.TrimLettersParams{
+	if _, err := sqlgen.New(s.cfg.Pool).TrimLetters(ctx, sqlgen.TrimLettersParams{
 		Count: int64(l.Count), Bytes: int64(l.Bytes), NodeCount: int64(l.NodeCount), NodeBytes: int64(l.NodeBytes),
 	}); err != nil {
 		errs = append(errs, fmt.Errorf("trimming dead letters: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// forget drops what is older than its retention.
+func (s *Store) forget(ctx context.Context) error {
+	horizon, err := s.horizon(ctx)
+	if err != nil {
+		return err
+	}
+	errs := []error{}
+	for _, table := range s.cfg.Retention.all() {
+		errs = append(errs, s.dropBefore(ctx, table, horizon.Add(-table.keep)))
+	}
+	if _, err := sqlgen.New(s.cfg.Pool).ForgetRuns(ctx, horizon.Add(-s.cfg.Retention.Raw)); err != nil {
+		errs = append(errs, fmt.Errorf("forgetting old runs: %w", err))
 	}
 	return errors.Join(errs...)
 }

@@ -36,14 +36,17 @@ func TestMaintainMakesAndDropsPartitions(t *testing.T) {
 		t.Errorf("partitions of %s", got)
 	}
 	in := run(t, IngestConfig{Store: store})
+	live := newNode(t, pool, "live") // what is kept is reckoned from what nodes send
 	node, old, newer := newNode(t, pool, "kept"), wire.NewRunID(), wire.NewRunID()
 	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: old, Samples: []wire.Sample{sampleAt(1, noon.Add(-24*time.Hour))}}))
 	now = noon.Add(36*time.Hour - time.Millisecond) // the 13th ends 48 h before in a millisecond
+	heardAt(t, pool, live, now)
 	maintain(t, store)
 	if got := partitionsOf(t, store); got != "13 14 15 16 17" {
 		t.Errorf("a day too early: partitions of %s", got)
 	}
 	now = noon.Add(36 * time.Hour)
+	heardAt(t, pool, live, now)
 	if err := store.RunOnceMaintain(t.Context()); err == nil || !strings.Contains(err.Error(), "not all of its samples are in the rollups") {
 		t.Errorf("samples that no rollup has seen are dropped: %v", err)
 	}

@@ -72,12 +72,13 @@ FROM node_run WHERE run_no > @after AND last_seq > marked_seq
 ORDER BY run_no LIMIT @most;
 
 -- name: ListHours :many
--- The oldest and the newest sample of runs that the rollups do not know of, in each hour that has any.
-SELECT u.node_no::integer AS node_no, min(s.at)::timestamptz AS from_at, max(s.at)::timestamptz AS last_at
-FROM (SELECT unnest(@run_nos::bigint[]) AS run_no, unnest(@node_nos::integer[]) AS node_no, unnest(@marked_seqs::bigint[]) AS marked_seq,
+-- The oldest, the newest and the last sample, in each hour of a node's span, of each of its runs between two. A
+-- node's samples are read once, however many of its runs are asked for.
+SELECT s.run_no, u.node_no::integer AS node_no, min(s.at)::timestamptz AS from_at, max(s.at)::timestamptz AS last_at, max(s.seq)::bigint AS last_seq
+FROM (SELECT unnest(@node_nos::integer[]) AS node_no, unnest(@first_runs::bigint[]) AS first_run, unnest(@last_runs::bigint[]) AS last_run,
     unnest(@from_ats::timestamptz[]) AS from_at, unnest(@last_ats::timestamptz[]) AS last_at) u
-JOIN sample s ON s.node_no = u.node_no AND s.at BETWEEN u.from_at AND u.last_at AND s.run_no = u.run_no AND s.seq > u.marked_seq
-GROUP BY u.run_no, u.node_no, date_bin('1 hour', s.at, '1970-01-01 00:00+00');
+JOIN sample s ON s.node_no = u.node_no AND s.at BETWEEN u.from_at AND u.last_at AND s.run_no BETWEEN u.first_run AND u.last_run
+GROUP BY s.run_no, u.node_no, date_bin('1 hour', s.at, '1970-01-01 00:00+00');
 
 -- name: MarkRuns :exec
 -- A run that is being written to is left for the next time: nobody waits. One
@@ -109,3 +110,9 @@ SELECT least(@over::timestamptz,
     (SELECT min(d.from_at) FROM sample_due d WHERE d.seconds = @seconds::integer AND d.node_no = @node_no::integer),
     (SELECT min(greatest(CASE WHEN r.changed_seq = r.last_seq THEN r.changed_from END, @not_before::timestamptz))
         FROM node_run r WHERE r.node_no = @node_no::integer AND r.last_seq > r.marked_seq))::timestamptz AS until;
+
+-- name: UpsertUntimely :exec
+-- Whatever the row says of when: a clock of ours that was ahead may have written it.
+INSERT INTO sample_untimely (node_no, at, received_at)
+SELECT unnest(@node_nos::integer[]), unnest(@ats::timestamptz[]), unnest(@received_ats::timestamptz[])
+ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.received_at;

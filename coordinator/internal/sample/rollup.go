@@ -45,9 +45,15 @@ func (s *Store) RunOnceRollup(ctx context.Context) error {
 
 // markDue moves what runs have in store for the rollups into sample_due.
 func (s *Store) markDue(ctx context.Context) error {
+	horizon, err := s.horizon(ctx)
+	if err != nil {
+		return err
+	}
+	// Where it is not known how far back a run goes; older samples are not taken in.
+	notBefore := horizon.Add(-s.cfg.Retention.Raw - day)
 	for after, more := int64(0), true; more; {
 		err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
-			last, err := s.markSome(ctx, tx, after)
+			last, err := s.markSome(ctx, tx, after, notBefore)
 			if err == nil {
 				after, more = last, last > 0
 			}
@@ -62,15 +68,12 @@ func (s *Store) markDue(ctx context.Context) error {
 
 // markSome marks the next runs after one, and gives the last of them; 0 when
 // there are no more.
-func (s *Store) markSome(ctx context.Context, tx db.Tx, after int64) (last int64, err error) {
+func (s *Store) markSome(ctx context.Context, tx db.Tx, after int64, notBefore time.Time) (last int64, err error) {
 	if _, err := tx.Exec(ctx, lockTimeout+"; SET LOCAL synchronous_commit = off"); err != nil { // what a crash takes back is found again
 		return 0, err
 	}
 	q := sqlgen.New(tx)
-	runs, err := q.ListChanged(ctx, sqlgen.ListChangedParams{
-		// Where it is not known how far back a run goes; older samples are not taken in.
-		NotBefore: s.cfg.Now().Add(-s.cfg.Retention.Raw - day), After: after, Most: maxMarked,
-	})
+	runs, err := q.ListChanged(ctx, sqlgen.ListChangedParams{NotBefore: notBefore, After: after, Most: maxMarked})
 	if err != nil || len(runs) == 0 {
 		return 0, err
 	}
@@ -93,34 +96,6 @@ func (s *Store) markSome(ctx context.Context, tx db.Tx, after int64) (last int64
 	}
 	// Last, because it locks rows that ingest writes to.
 	return runs[len(runs)-1].RunNo, q.MarkRuns(ctx, mark)
-}
-
-// wide is a span of a run that is looked at more closely: two samples at its ends
-// would make all that lies between them due, which may have been counted long
-// ago.
-const wide = 2 * time.Hour
-
-// changesOf tells where in time the runs have samples that the rollups do not
-// know of: by the hour, where the span is wide.
-func changesOf(ctx context.Context, q *sqlgen.Queries, runs []sqlgen.ListChangedRow) (list []changed, err error) {
-	var ask sqlgen.ListHoursParams
-	for _, r := range runs {
-		c := changed{nodeNo: r.NodeNo, from: r.FromAt, last: r.LastAt}
-		if c.last.Sub(c.from) < wide {
-			list = append(list, c)
-			continue
-		}
-		ask.RunNos, ask.NodeNos, ask.MarkedSeqs = append(ask.RunNos, r.RunNo), append(ask.NodeNos, r.NodeNo), append(ask.MarkedSeqs, r.MarkedSeq)
-		ask.FromAts, ask.LastAts = append(ask.FromAts, c.from), append(ask.LastAts, c.last)
-	}
-	if len(ask.RunNos) == 0 {
-		return list, nil
-	}
-	hours, err := q.ListHours(ctx, ask)
-	for _, h := range hours {
-		list = append(list, changed{nodeNo: h.NodeNo, from: h.FromAt, last: h.LastAt})
-	}
-	return list, err
 }
 
 func addDue(add *sqlgen.AddDueParams, g Granularity, nodeNo int32, due span.Set) {

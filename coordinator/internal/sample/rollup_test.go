@@ -310,7 +310,7 @@ func (s *script) dieWithin(store *Store) {
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(s.t.Context())) }()
 	if s.random.IntN(2) == 0 {
-		_, err = store.markSome(s.t.Context(), tx, 0)
+		_, err = store.markSome(s.t.Context(), tx, 0, s.clock().Add(-8*day))
 	} else {
 		_, _, err = store.rollUpSome(s.t.Context(), tx, Granularities()[s.random.IntN(4)])
 	}

@@ -26,10 +26,11 @@ type Config struct {
 
 // Store reads samples and keeps their tables in shape. An Ingest writes them.
 type Store struct {
-	cfg     Config
-	latest  newest
-	postbox postbox
-	rollups map[Granularity]string // statements
+	cfg      Config
+	latest   newest
+	untimely untimely
+	postbox  postbox
+	rollups  map[Granularity]string // statements
 }
 
 // NewStore makes a Store; it does nothing by itself.

@@ -153,6 +153,37 @@ func (q *Queries) MarkTold(ctx context.Context, arg MarkToldParams) error {
 	return err
 }
 
+const newRefusals = `-- name: NewRefusals :many
+SELECT node_no, received_at, at FROM sample_untimely WHERE received_at > $1
+`
+
+type NewRefusalsRow struct {
+	NodeNo     int32
+	ReceivedAt time.Time
+	At         time.Time
+}
+
+// The newest sample of each node that was refused for its time.
+func (q *Queries) NewRefusals(ctx context.Context, since time.Time) ([]NewRefusalsRow, error) {
+	rows, err := q.db.Query(ctx, newRefusals, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NewRefusalsRow
+	for rows.Next() {
+		var i NewRefusalsRow
+		if err := rows.Scan(&i.NodeNo, &i.ReceivedAt, &i.At); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const newSamples = `-- name: NewSamples :many
 SELECT node_no, received_at, body FROM sample_latest WHERE received_at > $1
 `
@@ -627,8 +658,8 @@ func (q *Queries) ThresholdsFor(ctx context.Context, arg ThresholdsForParams) ([
 }
 
 const watchedNodes = `-- name: WatchedNodes :many
-SELECT n.node_no, n.node_id, n.name, n.pool_no, COALESCE(p.pool_id, '')::text AS pool_id, n.status, n.online, l.left_at
-FROM node n LEFT JOIN pool p USING (pool_no)
+SELECT n.node_no, n.node_id, n.name, n.pool_no, COALESCE(p.pool_id, '')::text AS pool_id, n.status, n.online, l.left_at, h.at AS heard_at
+FROM node n JOIN node_heartbeat h USING (node_no) LEFT JOIN pool p USING (pool_no)
 LEFT JOIN LATERAL (
     SELECT e.to_at AS left_at FROM node_presence e WHERE e.node_no = n.node_no AND NOT n.online ORDER BY e.from_at DESC LIMIT 1
 ) l ON true
@@ -636,17 +667,18 @@ WHERE n.deleted_at IS NULL
 `
 
 type WatchedNodesRow struct {
-	NodeNo int32
-	NodeID string
-	Name   string
-	PoolNo *int32
-	PoolID string
-	Status string
-	Online bool
-	LeftAt *time.Time
+	NodeNo  int32
+	NodeID  string
+	Name    string
+	PoolNo  *int32
+	PoolID  string
+	Status  string
+	Online  bool
+	LeftAt  *time.Time
+	HeardAt time.Time
 }
 
-// Every node, and when one that is not connected left.
+// Every node, and when one that is not connected left and was heard.
 func (q *Queries) WatchedNodes(ctx context.Context) ([]WatchedNodesRow, error) {
 	rows, err := q.db.Query(ctx, watchedNodes)
 	if err != nil {
@@ -665,6 +697,7 @@ func (q *Queries) WatchedNodes(ctx context.Context) ([]WatchedNodesRow, error) {
 			&i.Status,
 			&i.Online,
 			&i.LeftAt,
+			&i.HeardAt,
 		); err != nil {
 			return nil, err
 		}

@@ -1280,6 +1280,20 @@ func (q *Queries) LockTokensNode(ctx context.Context, tokenHash []byte) error {
 	return err
 }
 
+const lowerHeartbeats = `-- name: LowerHeartbeats :exec
+UPDATE node_heartbeat SET at = $1::timestamptz WHERE at > $2::timestamptz
+`
+
+type LowerHeartbeatsParams struct {
+	Now   time.Time
+	After time.Time
+}
+
+func (q *Queries) LowerHeartbeats(ctx context.Context, arg LowerHeartbeatsParams) error {
+	_, err := q.db.Exec(ctx, lowerHeartbeats, arg.Now, arg.After)
+	return err
+}
+
 const markConfigSent = `-- name: MarkConfigSent :exec
 UPDATE node SET config_session = session_no WHERE node_no = $1 AND config_version = $2 AND session_no = $3
 `

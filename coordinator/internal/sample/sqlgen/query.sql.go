@@ -268,33 +268,36 @@ func (q *Queries) ListChanged(ctx context.Context, arg ListChangedParams) ([]Lis
 }
 
 const listHours = `-- name: ListHours :many
-SELECT u.node_no::integer AS node_no, min(s.at)::timestamptz AS from_at, max(s.at)::timestamptz AS last_at
-FROM (SELECT unnest($1::bigint[]) AS run_no, unnest($2::integer[]) AS node_no, unnest($3::bigint[]) AS marked_seq,
+SELECT s.run_no, u.node_no::integer AS node_no, min(s.at)::timestamptz AS from_at, max(s.at)::timestamptz AS last_at, max(s.seq)::bigint AS last_seq
+FROM (SELECT unnest($1::integer[]) AS node_no, unnest($2::bigint[]) AS first_run, unnest($3::bigint[]) AS last_run,
     unnest($4::timestamptz[]) AS from_at, unnest($5::timestamptz[]) AS last_at) u
-JOIN sample s ON s.node_no = u.node_no AND s.at BETWEEN u.from_at AND u.last_at AND s.run_no = u.run_no AND s.seq > u.marked_seq
-GROUP BY u.run_no, u.node_no, date_bin('1 hour', s.at, '1970-01-01 00:00+00')
+JOIN sample s ON s.node_no = u.node_no AND s.at BETWEEN u.from_at AND u.last_at AND s.run_no BETWEEN u.first_run AND u.last_run
+GROUP BY s.run_no, u.node_no, date_bin('1 hour', s.at, '1970-01-01 00:00+00')
 `
 
 type ListHoursParams struct {
-	RunNos     []int64
-	NodeNos    []int32
-	MarkedSeqs []int64
-	FromAts    []time.Time
-	LastAts    []time.Time
+	NodeNos   []int32
+	FirstRuns []int64
+	LastRuns  []int64
+	FromAts   []time.Time
+	LastAts   []time.Time
 }
 
 type ListHoursRow struct {
-	NodeNo int32
-	FromAt time.Time
-	LastAt time.Time
+	RunNo   int64
+	NodeNo  int32
+	FromAt  time.Time
+	LastAt  time.Time
+	LastSeq int64
 }
 
-// The oldest and the newest sample of runs that the rollups do not know of, in each hour that has any.
+// The oldest, the newest and the last sample, in each hour of a node's span, of each of its runs between two. A
+// node's samples are read once, however many of its runs are asked for.
 func (q *Queries) ListHours(ctx context.Context, arg ListHoursParams) ([]ListHoursRow, error) {
 	rows, err := q.db.Query(ctx, listHours,
-		arg.RunNos,
 		arg.NodeNos,
-		arg.MarkedSeqs,
+		arg.FirstRuns,
+		arg.LastRuns,
 		arg.FromAts,
 		arg.LastAts,
 	)
@@ -305,7 +308,13 @@ func (q *Queries) ListHours(ctx context.Context, arg ListHoursParams) ([]ListHou
 	var items []ListHoursRow
 	for rows.Next() {
 		var i ListHoursRow
-		if err := rows.Scan(&i.NodeNo, &i.FromAt, &i.LastAt); err != nil {
+		if err := rows.Scan(
+			&i.RunNo,
+			&i.NodeNo,
+			&i.FromAt,
+			&i.LastAt,
+			&i.LastSeq,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -527,4 +536,22 @@ func (q *Queries) UpsertLatest(ctx context.Context, arg UpsertLatestParams) ([]i
 		return nil, err
 	}
 	return items, nil
+}
+
+const upsertUntimely = `-- name: UpsertUntimely :exec
+INSERT INTO sample_untimely (node_no, at, received_at)
+SELECT unnest($1::integer[]), unnest($2::timestamptz[]), unnest($3::timestamptz[])
+ON CONFLICT (node_no) DO UPDATE SET at = excluded.at, received_at = excluded.received_at
+`
+
+type UpsertUntimelyParams struct {
+	NodeNos     []int32
+	Ats         []time.Time
+	ReceivedAts []time.Time
+}
+
+// Whatever the row says of when: a clock of ours that was ahead may have written it.
+func (q *Queries) UpsertUntimely(ctx context.Context, arg UpsertUntimelyParams) error {
+	_, err := q.db.Exec(ctx, upsertUntimely, arg.NodeNos, arg.Ats, arg.ReceivedAts)
+	return err
 }
