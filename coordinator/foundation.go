@@ -169,7 +169,7 @@ func (f *Foundation) openPayouts() (err error) {
 		cost = f.forecast.Of
 	}
 	f.payouts, err = payout.NewStore(payout.Config{
-		Pool: f.DB, Cost: cost, Held: fraud.Held, KnownHead: filepath.Join(f.Config.DataDir, "known-head.json"), Now: f.now, Logger: f.Log, Terms: payout.Terms{
+		Pool: f.DB, Cost: cost, Held: fraud.Held, TakeBack: fraud.TakeBack, KnownHead: filepath.Join(f.Config.DataDir, "known-head.json"), Now: f.now, Logger: f.Log, Terms: payout.Terms{
 			Threshold: p.Threshold, Min: p.Min, Max: p.Max,
 			FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
 			ApprovalFrom: cmp.Or(p.Approval, payout.NoApproval), Own: f.Config.unpaid(),

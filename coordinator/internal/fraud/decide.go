@@ -52,9 +52,9 @@ func (s *Store) Appeal(ctx context.Context, by audit.By, nodeID, flagID, text st
 
 // Decide settles a flag for good. Dismissed, it supports no hold any more, nor do
 // the same rule's of other days: the hold ends when no other flag supports it, and
-// its money is released unless the node is still being vetted. Confirmed, the node's held and payable money
-// goes back to the pools that it came from, the node is suspended, and its
-// other open flags are settled with it.
+// its money is released unless the node is still being vetted. Confirmed, the node's money goes back to the
+// pools that it came from (forfeit.go), the node is suspended, and its other open
+// flags are settled with it.
 func (s *Store) Decide(ctx context.Context, by audit.By, flagID string, d Decision, reason string) (Flag, error) {
 	return s.change(ctx, flagID, func(tx db.Tx, f Flag, now time.Time) error {
 		if f.State == State(Dismissed) || f.State == State(Confirmed) {
@@ -159,39 +159,9 @@ func (s *Store) confirm(ctx context.Context, tx db.Tx, f Flag, holdNo int64, hel
 	if err := s.cfg.CancelPayouts(ctx, tx, audit.By{Actor: audit.System}, f.NodeNo, why, now); err != nil {
 		return "", 0, err
 	}
-	amount, err := forfeit(ctx, tx, f, now)
+	amount, err := forfeitAll(ctx, tx, f.NodeNo, f.NodeID, f.ID(), now)
 	if err != nil {
 		return "", 0, err
 	}
 	return changeConfirmed, amount, node.SetStatus(ctx, tx, f.NodeNo, node.Suspended, node.SuspendedByOperator+why+" ("+f.ID()+")", now)
-}
-
-func forfeit(ctx context.Context, tx db.Tx, f Flag, now time.Time) (ledger.Amount, error) {
-	balances, err := ledger.Balances(ctx, tx, f.NodeID)
-	if err != nil {
-		return 0, err
-	}
-	payable, held := balances[ledger.KindPayable], balances[ledger.KindHeld]
-	if payable+held == 0 {
-		return 0, nil
-	}
-	q := sqlgen.New(tx)
-	rows, err := q.Earned(ctx, f.NodeNo)
-	if err != nil {
-		return 0, err
-	}
-	earned := make([]ledger.Returned, len(rows))
-	for i, r := range rows {
-		earned[i] = ledger.Returned{PoolID: r.PoolID, Amount: ledger.Amount(r.Share)}
-	}
-	last, err := q.LastPool(ctx, f.NodeNo)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return 0, err
-	}
-	pools := origins(payable+held, earned, last)
-	if pools == nil {
-		return 0, fault.New(fault.StateNotAllowed, "%s has %s USDT and was never in a pool that they could go back to", f.NodeID, payable+held)
-	}
-	_, err = ledger.Post(ctx, tx, ledger.Forfeit(f.ID(), now, f.NodeID, payable, held, pools))
-	return payable + held, err
 }

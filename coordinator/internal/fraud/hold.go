@@ -15,8 +15,8 @@ import (
 	"lucid.internal/coordinator/internal/ledger"
 )
 
-// holdAll holds every node whose open flags ask for it, and moves what a held
-// node earned while its hold was made.
+// holdAll holds every node whose open flags ask for it, moves what a held node
+// earned while its hold was made, and takes what a barred one has.
 func (s *Store) holdAll(ctx context.Context) error {
 	rows, err := sqlgen.New(s.cfg.Pool).Marks(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Store) holdAll(ctx context.Context) error {
 	for _, no := range escaped {
 		failed = errors.Join(failed, s.holdEscaped(ctx, no))
 	}
-	return failed
+	return errors.Join(failed, s.forfeitLate(ctx))
 }
 
 // hold puts a node's money out of reach: pending payouts are cancelled, and

@@ -188,7 +188,7 @@ func TestTwoLayersHoldAndCancelPayouts(t *testing.T) {
 	w := newWorld(t)
 	no := w.addNode(1, "pool_a")
 	w.earn(no, "pool_a", ledger.USDT(20), false)
-	store, err := payout.NewStore(payout.Config{Pool: w.pool, Now: func() time.Time { return w.clock }, Held: Held})
+	store, err := payout.NewStore(payout.Config{Pool: w.pool, Now: func() time.Time { return w.clock }, Held: Held, TakeBack: TakeBack})
 	if err != nil {
 		t.Fatal(err)
 	}

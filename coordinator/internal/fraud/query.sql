@@ -142,10 +142,20 @@ SELECT node_no FROM fraud_hold WHERE to_at IS NULL AND node_no = ANY(sqlc.arg(no
 SELECT h.node_no FROM fraud_hold h JOIN node n USING (node_no) JOIN account a ON a.owner = n.node_id AND a.kind = 'payable' AND a.asset = 'USDT'
 WHERE h.to_at IS NULL AND a.balance > 0 ORDER BY h.node_no;
 
+-- name: Barred :many
+-- Whose fraud was confirmed and whom nobody has started since, among some or,
+-- where none is named, among all; and what they have.
+SELECT DISTINCT n.node_no, n.node_id, (SELECT coalesce(sum(a.balance), 0) FROM account a
+    WHERE a.owner = n.node_id AND a.kind IN ('payable', 'held') AND a.asset = 'USDT')::bigint AS has
+FROM fraud_decision d JOIN fraud_flag f USING (flag_no) JOIN node n USING (node_no)
+WHERE d.decision = 'confirmed' AND (cardinality(sqlc.arg(node_nos)::integer[]) = 0 OR n.node_no = ANY(sqlc.arg(node_nos)))
+  AND n.status NOT IN ('starting', 'active')
+  AND NOT EXISTS (SELECT FROM node_state s WHERE s.node_no = n.node_no AND s.status IN ('starting', 'active') AND s.from_at > d.at);
+
 -- name: Earned :many
--- Newest first, where a node's money came from.
+-- Newest first, where the money came from that a node had at a time.
 SELECT p.pool_id, l.share FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool p USING (pool_no)
-WHERE l.node_no = $1 AND l.share > 0 ORDER BY l.epoch_no DESC;
+WHERE l.node_no = $1 AND l.share > 0 AND e.closed_at <= sqlc.arg(at)::timestamptz ORDER BY l.epoch_no DESC;
 
 -- name: LastPool :one
 SELECT p.pool_id FROM pool_membership m JOIN pool p USING (pool_no) WHERE m.node_no = $1 ORDER BY m.from_at DESC LIMIT 1;

@@ -53,19 +53,6 @@ func NewStore(c Config) (*Store, error) {
 	return &Store{cfg: c}, nil
 }
 
-// Held tells which of the nodes are held, within the caller's transaction.
-func Held(ctx context.Context, tx db.Tx, nodeNos []int32) (map[int32]bool, error) {
-	rows, err := sqlgen.New(tx).Held(ctx, nodeNos)
-	if err != nil {
-		return nil, fmt.Errorf("read who is held: %w", err)
-	}
-	held := make(map[int32]bool, len(rows))
-	for _, no := range rows {
-		held[no] = true
-	}
-	return held, nil
-}
-
 // Changed is the body of a fraud event.
 type Changed struct {
 	Change   Change   `json:"change" doc:"flagged, held, appealed, dismissed, confirmed or released."`

@@ -122,7 +122,7 @@ func (s *Store) Confirm(ctx context.Context, by payout.Person, payoutID, hash st
 		if err != nil {
 			return fmt.Errorf("confirm the failure of %s: %w", payoutID, err)
 		}
-		failed, err = payout.Fail(ctx, tx, by.By, payoutID, f.Reason, at)
+		failed, err = s.cfg.Payouts.Fail(ctx, tx, by.By, payoutID, f.Reason, at)
 		return err
 	})
 	return failed, err

@@ -56,11 +56,10 @@ func (s *Store) Approve(ctx context.Context, by Person, payoutID string) (Payout
 		if err != nil {
 			return Payout{}, notFound(payoutID, err)
 		}
-		p := payoutOf(row.Payout, row.NodeID)
-		if p.Status != Pending || !p.NeedsApproval {
-			return Payout{}, fault.New(fault.StateNotAllowed, "payout %s is %s and waits for no approval", payoutID, p.Status)
+		if !waitsForApproval(row.Payout) {
+			return Payout{}, fault.New(fault.StateNotAllowed, "payout %s is %s and waits for no approval", payoutID, row.Payout.Status)
 		}
-		return approve(ctx, tx, by, p, at)
+		return s.approve(ctx, tx, by, row, at)
 	})
 }
 
@@ -76,11 +75,15 @@ func (s *Store) ApproveBatch(ctx context.Context, by Person, batchID string) (b 
 		}
 		waiting := 0
 		for _, p := range b.Payouts {
-			if p.Status != Pending || !p.NeedsApproval {
+			row, err := sqlgen.New(tx).LockPayout(ctx, sqlgen.LockPayoutParams{PayoutID: p.ID, At: at})
+			if err != nil {
+				return notFound(p.ID, err)
+			}
+			if !waitsForApproval(row.Payout) {
 				continue
 			}
 			waiting++
-			if _, err := approve(ctx, tx, by, p, at); err != nil {
+			if _, err := s.approve(ctx, tx, by, row, at); err != nil {
 				return err
 			}
 		}
@@ -93,9 +96,15 @@ func (s *Store) ApproveBatch(ctx context.Context, by Person, batchID string) (b 
 	return b, err
 }
 
-func approve(ctx context.Context, tx db.Tx, by Person, p Payout, at time.Time) (Payout, error) {
+func waitsForApproval(p sqlgen.Payout) bool { return Status(p.Status) == Pending && p.NeedsApproval }
+
+func (s *Store) approve(ctx context.Context, tx db.Tx, by Person, row sqlgen.LockPayoutRow, at time.Time) (Payout, error) {
+	p := payoutOf(row.Payout, row.NodeID)
 	if err := CheckSecond(ctx, tx, by, p.CreatedBy); err != nil || p.ApprovedBy != nil {
 		return p, err
+	}
+	if err := s.mayPay(ctx, tx, row); err != nil {
+		return Payout{}, err
 	}
 	before := traceOf(p)
 	p.ApprovedBy, p.ApprovedAt, p.UpdatedAt = &by.Actor, &at, at

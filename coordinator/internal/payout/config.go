@@ -28,9 +28,12 @@ const (
 type Config struct {
 	Pool  *db.Pool
 	Terms // thresholds 10, 1 and 10,000 USDT, a fee of 1 %, approval from 1,000 USDT
-	// Held tells which of the nodes are under suspicion: nothing is paid to them.
-	// Nil: none is.
+	// Held tells to which of the nodes nothing is paid: fraud is suspected, or was
+	// confirmed and the node not started since. Nil: to all it may be.
 	Held func(ctx context.Context, tx db.Tx, nodeNos []int32) (map[int32]bool, error)
+	// TakeBack returns to its pools what a payout gave back to a node whose fraud was
+	// confirmed since it was made. Nil: such a payout cannot fail.
+	TakeBack func(ctx context.Context, tx db.Tx, nodeNo int32, nodeID, ref string, amount ledger.Amount, made, at time.Time) error
 	// Cost is what the rail expects to spend at most on paying net, and why it
 	// would rather wait; "" when it would not. It must not wait itself.
 	// Nil: nothing, as on the manual rail.
@@ -63,6 +66,11 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Held == nil {
 		c.Held = func(context.Context, db.Tx, []int32) (map[int32]bool, error) { return nil, nil }
+	}
+	if c.TakeBack == nil {
+		c.TakeBack = func(_ context.Context, _ db.Tx, _ int32, _, ref string, _ ledger.Amount, _, _ time.Time) error {
+			return fmt.Errorf("payout: %s is forfeited, and TakeBack is not set", ref)
+		}
 	}
 	if c.Cost == nil {
 		c.Cost = func(ledger.Amount, ledger.Amount) (ledger.Amount, string) { return 0, "" }

@@ -94,8 +94,11 @@ ORDER BY payout.payout_no DESC OFFSET @skip LIMIT @most;
 SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = @payout_id;
 
 -- name: LockPayout :one
+-- forfeited: fraud of its node was confirmed after it was made.
 SELECT sqlc.embed(payout), node.node_id,
-    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address
+    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address,
+    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.payout_id = @payout_id FOR UPDATE OF payout;
 

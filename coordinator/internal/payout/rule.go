@@ -68,7 +68,7 @@ type standing struct {
 	payable ledger.Amount
 	address string // that counts now; "" for none
 	live    string // id of its live payout; "" for none
-	held    bool
+	held    bool   // nothing is paid to it
 }
 
 // fee is what a payout of gross costs its node: the percentage, rounded down,
@@ -136,7 +136,7 @@ func (t Terms) checkNode(r Request, s standing) *fault.Error {
 	case r.all && s.payable < t.Threshold:
 		return fault.New(fault.BelowMinimum, "%s has %s USDT to be paid, less than the threshold of %s", r.NodeID, s.payable, t.Threshold)
 	case s.held:
-		return fault.New(fault.Held, "%s is held: nothing is paid to it until that is decided", r.NodeID)
+		return fault.New(fault.Held, "%s is held: nothing is paid to it until that is decided, or, where its fraud was confirmed, until it is started again", r.NodeID)
 	case s.address == "":
 		return fault.New(fault.BadPayoutAddress, "%s has no payout address that counts by now", r.NodeID)
 	case r.WalletAddress != "" && r.WalletAddress != s.address:

@@ -20,6 +20,8 @@ type step struct {
 	from, to Status
 	refusal  fault.Code // when the payout is in another status
 	flow     func(ref string, at time.Time, nodeID string, net, fee ledger.Amount) ledger.Entry
+	// then follows from the entry; nil: nothing does.
+	then func(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow, at time.Time) error
 }
 
 // Settle completes a processing payout within the caller's transaction: the
@@ -29,7 +31,7 @@ func Settle(ctx context.Context, tx db.Tx, by audit.By, payoutID, transactionHas
 	if err != nil {
 		return Payout{}, err
 	}
-	return move(ctx, tx, by, payoutID, step{Processing, Completed, fault.StateNotAllowed, ledger.Settle}, at, func(p *sqlgen.Payout) error {
+	return move(ctx, tx, by, payoutID, step{from: Processing, to: Completed, refusal: fault.StateNotAllowed, flow: ledger.Settle}, at, func(p *sqlgen.Payout) error {
 		p.TransactionHash, p.CompletedAt = &transactionHash, &at
 		// The ledger's lock makes all that settle come one after another.
 		other, err := sqlgen.New(tx).PaidBy(ctx, transactionHash)
@@ -43,13 +45,13 @@ func Settle(ctx context.Context, tx db.Tx, by audit.By, payoutID, transactionHas
 }
 
 // Fail gives the money of a processing payout back to its node within the
-// caller's transaction. Call it only when it is proven that nothing was or will
-// be sent.
-func Fail(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, at time.Time) (Payout, error) {
+// caller's transaction, or to the node's pools where its fraud was confirmed
+// meanwhile. Call it only when it is proven that nothing was or will be sent.
+func (s *Store) Fail(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, at time.Time) (Payout, error) {
 	if err := checkText("error_message", reason, maxReason); err != nil {
 		return Payout{}, err
 	}
-	return move(ctx, tx, by, payoutID, step{Processing, Failed, fault.StateNotAllowed, ledger.Void}, at, func(p *sqlgen.Payout) error {
+	return move(ctx, tx, by, payoutID, step{from: Processing, to: Failed, refusal: fault.StateNotAllowed, flow: ledger.Void, then: s.takeBack}, at, func(p *sqlgen.Payout) error {
 		p.ErrorMessage = &reason
 		return nil
 	})
@@ -58,7 +60,7 @@ func Fail(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, a
 // Cancel gives the money of a pending payout back to its node within the
 // caller's transaction; reason may be empty.
 func Cancel(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, at time.Time) (Payout, error) {
-	return move(ctx, tx, by, payoutID, step{Pending, Cancelled, fault.NotCancellable, ledger.Void}, at, func(p *sqlgen.Payout) error {
+	return move(ctx, tx, by, payoutID, step{from: Pending, to: Cancelled, refusal: fault.NotCancellable, flow: ledger.Void}, at, func(p *sqlgen.Payout) error {
 		if reason != "" {
 			p.ErrorMessage = &reason
 		}
@@ -82,17 +84,6 @@ func CancelPending(ctx context.Context, tx db.Tx, by audit.By, nodeNo int32, rea
 		}
 	}
 	return err
-}
-
-// Retry makes a failed payout pending again within the caller's transaction and
-// sets its money aside anew. It is refused when the tries are used up, another
-// payout of the node is live, or the money is gone.
-func Retry(ctx context.Context, tx db.Tx, by audit.By, payoutID string, at time.Time) (Payout, error) {
-	return move(ctx, tx, by, payoutID, step{Failed, Pending, fault.StateNotAllowed, ledger.Reserve}, at, func(p *sqlgen.Payout) error {
-		p.RetryCount++
-		p.ErrorMessage, p.ProcessedAt, p.Rail = nil, nil, nil
-		return nil
-	})
 }
 
 // Complete records the transfer that paid a payout by hand and settles the
@@ -120,9 +111,24 @@ func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payou
 	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) { return Cancel(ctx, tx, by, payoutID, "", at) })
 }
 
-// Retry is Retry in a transaction of its own.
+// Retry makes a failed payout pending again and sets its money aside anew. It is
+// refused when the tries are used up, another payout of the node is live, the
+// money is gone, or the payout must not be paid any more.
 func (s *Store) Retry(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
-	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) { return Retry(ctx, tx, by, payoutID, at) })
+	again := step{from: Failed, to: Pending, refusal: fault.StateNotAllowed, flow: ledger.Reserve}
+	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
+		if err := ledger.Lock(ctx, tx); err != nil { // before any other lock
+			return Payout{}, err
+		}
+		if err := s.MayPay(ctx, tx, payoutID); err != nil {
+			return Payout{}, err
+		}
+		return move(ctx, tx, by, payoutID, again, at, func(p *sqlgen.Payout) error {
+			p.RetryCount++
+			p.ErrorMessage, p.ProcessedAt, p.Rail = nil, nil, nil
+			return nil
+		})
+	})
 }
 
 func (s *Store) alone(ctx context.Context, run func(tx db.Tx, at time.Time) (Payout, error)) (after Payout, err error) {
@@ -162,6 +168,11 @@ func move(ctx context.Context, tx db.Tx, by audit.By, payoutID string, st step, 
 	entry := st.flow(attemptRef(payoutID, p.RetryCount), at, row.NodeID, after.NetAmount, after.Fee)
 	if _, err := ledger.Post(ctx, tx, entry); err != nil {
 		return Payout{}, err
+	}
+	if st.then != nil {
+		if err := st.then(ctx, tx, row, at); err != nil {
+			return Payout{}, err
+		}
 	}
 	return after, record(ctx, tx, by, payoutOf(row.Payout, row.NodeID), after)
 }

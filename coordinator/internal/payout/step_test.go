@@ -43,7 +43,7 @@ func refuse(t *testing.T, code fault.Code) func(payout.Payout, error) {
 // fail tells that a payout failed, as a rail does.
 func (w *world) fail(id, reason string) (p payout.Payout, err error) {
 	err = db.InTx(w.t.Context(), w.pool, func(tx db.Tx) error {
-		p, err = payout.Fail(w.t.Context(), tx, byTest, id, reason, w.now)
+		p, err = w.store().Fail(w.t.Context(), tx, byTest, id, reason, w.now)
 		return err
 	})
 	return p, err

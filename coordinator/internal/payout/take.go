@@ -130,14 +130,7 @@ func (s *Store) mayStart(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow
 	if err := s.cfg.checkPayee(p, row.Address); err != nil {
 		return fault.Wrap(fault.BadPayoutAddress, err, "%s cannot be paid now: %s", row.NodeID, err)
 	}
-	held, err := s.cfg.Held(ctx, tx, []int32{p.NodeNo})
-	if err != nil {
-		return fmt.Errorf("ask who is held: %w", err)
-	}
-	if held[p.NodeNo] {
-		return fault.New(fault.Held, "%s is held: nothing is paid to it", row.NodeID)
-	}
-	return nil
+	return s.mayPay(ctx, tx, row)
 }
 
 // checkPayee tells why a payout is not paid to the address of its node. Who

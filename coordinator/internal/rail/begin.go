@@ -40,7 +40,7 @@ type payment struct {
 
 // begin signs and sends transactions for payouts: first for those that were
 // taken before and have none, because the program ended or theirs is dead, then
-// for the next of the queue. Whose node is held meanwhile gets none.
+// for the next of the queue. What must not be paid any more gets none.
 func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
 	halted, err := r.cfg.Payouts.Stoppages(ctx)
 	if err != nil || len(halted) > 0 {
@@ -80,10 +80,10 @@ func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
 	return errors.Join(errs...)
 }
 
-// goOn signs for a payout that was taken before, unless its node is held now.
+// goOn signs for a payout that was taken before, unless it must not be paid now.
 func (r *Runner) goOn(ctx context.Context, h heads, prices chain.Prices, f *funds, b sqlgen.BegunRow) error {
 	p := payment{payoutNo: b.PayoutNo, payoutID: b.PayoutID, payee: b.WalletAddress, net: ledger.Amount(b.NetAmount)}
-	failed, err := r.failHeld(ctx, p)
+	failed, err := r.failWithheld(ctx, p)
 	if err != nil || failed {
 		return err
 	}
@@ -93,17 +93,17 @@ func (r *Runner) goOn(ctx context.Context, h heads, prices chain.Prices, f *fund
 	return r.pay(ctx, h, f, p)
 }
 
-// failHeld gives the money of a payout back to a node that is held. The payout's
-// lock, which FailHeld takes, keeps another runner from writing a transaction
-// down for it; one that stands already forbids to fail it.
-func (r *Runner) failHeld(ctx context.Context, p payment) (failed bool, err error) {
+// failWithheld fails a payout that must not be paid any more. Its lock, which
+// FailWithheld takes, keeps another runner from writing a transaction down for it;
+// one that stands already forbids to fail it.
+func (r *Runner) failWithheld(ctx context.Context, p payment) (failed bool, err error) {
 	err = db.InTx(ctx, r.cfg.Pool, func(tx db.Tx) error {
-		if failed, err = r.cfg.Payouts.FailHeld(ctx, tx, By(), p.payoutID); err != nil || !failed {
+		if failed, err = r.cfg.Payouts.FailWithheld(ctx, tx, By(), p.payoutID); err != nil || !failed {
 			return err
 		}
 		sent, err := sqlgen.New(tx).HasTransaction(ctx, p.payoutNo)
 		if err == nil && sent {
-			err = errors.New("its node is held, and another runner has signed for it meanwhile")
+			err = errors.New("it is withheld, and another runner has signed for it meanwhile")
 		}
 		return err
 	})
@@ -244,7 +244,8 @@ func (r *Runner) sign(ctx context.Context, p payment, ref, head chain.Block, now
 }
 
 // commit writes the attempt, so that it is known whatever happens. It stays
-// without number when another runner was first.
+// without number when another runner was first. What must not be paid any more
+// is refused, also when that began after the payout was taken.
 func (r *Runner) commit(ctx context.Context, a *attempt, now time.Time) error {
 	return db.InTx(ctx, r.cfg.Pool, func(tx db.Tx) error {
 		a.AttemptNo = 0
@@ -253,6 +254,9 @@ func (r *Runner) commit(ctx context.Context, a *attempt, now time.Time) error {
 			return fmt.Errorf("commit synchronously: %w", err)
 		}
 		if err := payout.PassGate(ctx, tx); err != nil {
+			return err
+		}
+		if err := r.cfg.Payouts.MayPay(ctx, tx, a.payoutID); err != nil {
 			return err
 		}
 		no, err := q.InsertAttempt(ctx, sqlgen.InsertAttemptParams{

@@ -152,7 +152,7 @@ func (r *Runner) settle(ctx context.Context, a attempt, receipt *chain.Receipt) 
 func (r *Runner) fail(ctx context.Context, a attempt, receipt *chain.Receipt) error {
 	return r.decide(ctx, a, stateFailed, receipt, func(tx db.Tx, at time.Time) error {
 		reason := fmt.Sprintf("transaction %s failed on the chain: %s", a.id, receipt.Result)
-		_, err := payout.Fail(ctx, tx, By(), a.payoutID, reason, at)
+		_, err := r.cfg.Payouts.Fail(ctx, tx, By(), a.payoutID, reason, at)
 		return err
 	})
 }

@@ -8,8 +8,10 @@ import (
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
 	"lucid.internal/coordinator/internal/tron/chain/chaintest"
@@ -123,7 +125,7 @@ func TestHeldNodeKeepsWhatIsUnderWay(t *testing.T) {
 	w.run(1, 0)
 	w.hold(id)
 	no := query[int64](w, `SELECT payout_no FROM payout`)
-	if _, err := w.runner.failHeld(t.Context(), payment{payoutNo: no, payoutID: id}); err == nil || !strings.Contains(err.Error(), "another runner has signed") {
+	if _, err := w.runner.failWithheld(t.Context(), payment{payoutNo: no, payoutID: id}); err == nil || !strings.Contains(err.Error(), "another runner has signed") {
 		t.Errorf("what is under way is failed: %v", err)
 	}
 	w.wantStatus(id, payout.Processing)
@@ -132,4 +134,93 @@ func TestHeldNodeKeepsWhatIsUnderWay(t *testing.T) {
 	w.wantHeld("node_1", 0, 0)
 	w.wantReceived(1, ledger.USDT(100))
 	w.wantSound()
+}
+
+// confirm lets a person find that it was fraud.
+func (w *world) confirm(payoutID string) (nodeNo int32) {
+	w.t.Helper()
+	flag := w.hold(payoutID)
+	w.chain.Advance(1)
+	if _, err := w.fraud.Decide(w.t.Context(), byAdmin, flag, fraud.Confirmed, "it was"); err != nil {
+		w.t.Fatal(err)
+	}
+	return query[int32](w, `SELECT node_no FROM payout WHERE payout_id = $1`, payoutID)
+}
+
+// A transaction that was under way when fraud was confirmed, and is dead, gets no
+// other one, also when the node was started again meanwhile: its amount is the
+// pool's, and stays there.
+func TestADeadTransactionOfAConfirmedCheatIsNotSignedAgain(t *testing.T) {
+	for name, again := range map[string]bool{"suspended": false, "started again": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newFunded(t)
+			w.chain.Fate = func(tron.ID) chaintest.Fate { return chaintest.Dropped }
+			id := w.owe(1, ledger.USDT(100))
+			w.run(1, 1)
+			w.chain.Fate = nil
+			no := w.confirm(id)
+			if again {
+				w.chain.Advance(1)
+				err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+					return node.SetStatus(t.Context(), tx, no, node.Active, "proven", w.chain.Now())
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.chain.Advance(400)
+			w.run(10, 3)
+			w.wantStatus(id, payout.Failed)
+			w.wantHeld("node_1", 0, 0)
+			if n := query[int](w, `SELECT count(*) FROM rail_attempt`); n != 1 {
+				t.Errorf("%d transactions, want the one from before", n)
+			}
+			if back := query[int64](w, `SELECT balance FROM account WHERE kind = 'unallocated' AND owner = 'pool_gift'`); ledger.Amount(back) != ledger.USDT(101) {
+				t.Errorf("%d came back to the pool", back)
+			}
+			if _, err := w.payouts.Retry(t.Context(), byAdmin, id); !fault.Has(err, fault.Held) {
+				t.Errorf("retried: %v", err)
+			}
+			w.wantSound()
+			w.wantEven()
+		})
+	}
+}
+
+// The same transaction, once it is in a block, has paid.
+func TestWhatPaidAConfirmedCheatIsRecorded(t *testing.T) {
+	w := newFunded(t)
+	id := w.owe(1, ledger.USDT(100))
+	w.run(1, 0)
+	w.confirm(id)
+	w.run(20, 3)
+	w.wantStatus(id, payout.Completed)
+	w.wantReceived(1, ledger.USDT(100))
+	w.wantHeld("node_1", 0, 0)
+	w.wantSound()
+	w.wantEven()
+}
+
+// A hold that begins between taking a payout and writing down what was signed
+// for it comes in time.
+func TestNothingIsSignedForWhoIsHeldSinceItWasTaken(t *testing.T) {
+	w := newFunded(t)
+	id := w.owe(1, ledger.USDT(100))
+	taken, err := w.runner.take(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hold(id)
+	h, err := w.runner.heads(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := funds{tokens: ledger.USDT(10_000), sun: 10_000_000_000, room: 1}
+	p := payment{payoutNo: taken.No, payoutID: id, payee: taken.WalletAddress, net: taken.NetAmount, quote: 1, feeLimit: 1}
+	if err := w.runner.pay(t.Context(), h, &f, p); !fault.Has(err, fault.Held) {
+		t.Errorf("signed: %v", err)
+	}
+	if n := query[int](w, `SELECT count(*) FROM rail_attempt`); n != 0 || len(w.chain.Sent()) != 0 {
+		t.Errorf("%d transactions written down, %d sent", n, len(w.chain.Sent()))
+	}
 }

@@ -49,6 +49,14 @@ func (w *world) wantSound() {
 		WHERE a.created_at > h.from_at AND (h.to_at IS NULL OR a.created_at < h.to_at)`); n > 0 {
 		w.t.Errorf("%d transactions were signed for nodes that were held", n)
 	}
+	if n := query[int](w, `SELECT count(*) FROM rail_attempt a JOIN payout p USING (payout_no) JOIN fraud_flag f USING (node_no) JOIN fraud_decision d USING (flag_no)
+		WHERE d.decision = 'confirmed' AND p.created_at <= d.at AND a.created_at > d.at`); n > 0 {
+		w.t.Errorf("%d transactions were signed for what was forfeited", n)
+	}
+	if kept := query[int64](w, `SELECT coalesce(sum(a.balance), 0) FROM account a JOIN node n ON n.node_id = a.owner WHERE a.kind IN ('payable', 'held')
+		AND EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no) WHERE f.node_no = n.node_no AND d.decision = 'confirmed')`); kept > 0 {
+		w.t.Errorf("nodes whose fraud was confirmed keep %d of what they had", kept)
+	}
 	for payoutID, times := range moved {
 		if times > 1 {
 			w.t.Errorf("%s was paid %d times", payoutID, times)
@@ -67,10 +75,10 @@ func (w *world) wantSound() {
 		w.t.Errorf("the ledger: %q, %v", audit.Difference, err)
 	}
 	negative := query[int](w, `SELECT count(*) FROM account WHERE balance < 0 AND kind NOT IN ('pool_expense', 'received', 'trx_received')`)
-	owed := query[int64](w, `SELECT coalesce(sum(balance), 0) FROM account WHERE kind IN ('payable', 'held', 'in_flight', 'paid_out', 'fee_pending', 'fee_income')`)
+	owed := query[int64](w, `SELECT coalesce(sum(balance), 0) FROM account WHERE kind IN ('payable', 'held', 'in_flight', 'paid_out', 'fee_pending', 'fee_income', 'unallocated')`)
 	spent := query[int64](w, `SELECT coalesce(-sum(balance), 0) FROM account WHERE kind = 'pool_expense'`)
 	if negative > 0 || owed != spent {
-		w.t.Errorf("%d accounts are negative; nodes and fees hold %d of the %d that were given", negative, owed, spent)
+		w.t.Errorf("%d accounts are negative; nodes, pools and fees hold %d of the %d that were given", negative, owed, spent)
 	}
 }
 

@@ -11,9 +11,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/fraud"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
 	"lucid.internal/coordinator/internal/tron/chain/chaintest"
@@ -45,8 +47,8 @@ func TestSeededSchedules(t *testing.T) {
 		t.Errorf("%d attempts were decided while there was trouble: the schedules are nearly idle", n)
 	}
 	for _, what := range []string{"ends of the program", "completed payouts", "failed payouts", "cancelled payouts", "paid attempts", "failed attempts", "dead attempts",
-		"payouts with several attempts", "attempts out of energy", "payouts that a hold failed",
-		"cancels", "retries", "changed addresses", "holds", "releases"} {
+		"payouts with several attempts", "attempts out of energy", "payouts that a hold failed", "payouts that came back to pools",
+		"cancels", "retries", "changed addresses", "holds", "releases", "confirms", "starts of confirmed nodes"} {
 		if happened[what] == 0 {
 			t.Errorf("no schedule had any %s", what)
 		}
@@ -215,7 +217,16 @@ func (s *schedule) act() {
 	case 7:
 		if len(s.flags) > 0 {
 			what = "releases"
-			s.release()
+			s.settle(fraud.Dismissed)
+		}
+	case 8:
+		if len(s.flags) > 0 {
+			what = "confirms"
+			s.settle(fraud.Confirmed)
+		}
+	case 9:
+		if s.startAgain(id) {
+			what = "starts of confirmed nodes"
 		}
 	default:
 		s.judged()
@@ -230,13 +241,31 @@ func (s *schedule) act() {
 	}
 }
 
-// release dismisses the oldest flag that holds.
-func (s *schedule) release() {
+// settle decides the oldest flag that holds. Another one of its node may have
+// been settled with it.
+func (s *schedule) settle(d fraud.Decision) {
 	s.chain.Advance(1)
-	if _, err := s.fraud.Decide(s.t.Context(), byAdmin, s.flags[0], fraud.Dismissed, "it was none"); err != nil {
-		s.t.Errorf("dismiss %s: %v", s.flags[0], err)
+	if _, err := s.fraud.Decide(s.t.Context(), byAdmin, s.flags[0], d, "looked at"); err != nil && !fault.Has(err, fault.StateNotAllowed) {
+		s.t.Errorf("%s %s: %v", d, s.flags[0], err)
 	}
 	s.flags = s.flags[1:]
+}
+
+// startAgain lets the node of a payout work again whose fraud was confirmed.
+func (s *schedule) startAgain(id string) (started bool) {
+	err := db.InTx(s.t.Context(), s.pool, func(tx db.Tx) error {
+		nodeNo := query[int32](s.world, `SELECT node_no FROM payout WHERE payout_id = $1`, id)
+		state, err := node.StateOf(s.t.Context(), tx, nodeNo)
+		if started = state.Status == node.Suspended; err != nil || !started {
+			return err
+		}
+		s.chain.Advance(1)
+		return node.SetStatus(s.t.Context(), tx, nodeNo, node.Active, "proven", s.chain.Now())
+	})
+	if err != nil {
+		s.t.Errorf("start the node of %s: %v", id, err)
+	}
+	return started
 }
 
 // heal ends all trouble; who is held remains so.
@@ -247,25 +276,16 @@ func (s *schedule) heal() {
 }
 
 // over reports whether every payout has come to its end, also what was put off
-// for an hour, unless its node is held.
+// for an hour.
 func (s *schedule) over() bool {
 	for _, id := range s.ids {
 		switch s.status(id) {
 		case payout.Completed, payout.Failed, payout.Cancelled:
 		default:
-			if !s.held(id) {
-				return false
-			}
+			return false
 		}
 	}
 	return true
-}
-
-// held reports whether a payout is pending and its node held: it was retried
-// before the judge held what had come back.
-func (s *schedule) held(id string) bool {
-	return query[bool](s.world, `SELECT EXISTS (SELECT 1 FROM fraud_hold h JOIN payout p USING (node_no)
-		WHERE p.payout_id = $1 AND p.status = 'pending' AND h.to_at IS NULL)`, id)
 }
 
 func (s *schedule) count(happened tally) {
@@ -277,7 +297,8 @@ func (s *schedule) count(happened tally) {
 		happened[what] += times
 	}
 	happened["attempts out of energy"] += query[int](s.world, `SELECT count(*) FROM rail_attempt WHERE result = 'OUT_OF_ENERGY'`)
-	happened["payouts that a hold failed"] += query[int](s.world, `SELECT count(*) FROM payout WHERE error_message LIKE 'held for suspected fraud before%'`)
+	happened["payouts that a hold failed"] += query[int](s.world, `SELECT count(*) FROM payout WHERE error_message LIKE 'withheld before it was sent%'`)
+	happened["payouts that came back to pools"] += query[int](s.world, `SELECT count(*) FROM entry WHERE kind = 'forfeit' AND ref LIKE 'payout_%'`)
 	for _, id := range s.ids {
 		happened[string(s.status(id))+" payouts"]++
 	}

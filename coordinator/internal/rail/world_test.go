@@ -121,7 +121,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		t.Cleanup(w.servers[i].Close)
 	}
 	w.cost = CostRule{TRXPrice: 300_000, PriceAt: ten, MaxAge: 7 * 24 * time.Hour, SharePercent: MaxCostPercent}
-	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.chain.Now, Held: fraud.Held}); err != nil {
+	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.chain.Now, Held: fraud.Held, TakeBack: fraud.TakeBack}); err != nil {
 		t.Fatal(err)
 	}
 	w.addJudge()
@@ -251,6 +251,15 @@ func (w *world) oweOnceApproved(number byte, net ledger.Amount, waits bool) (pay
 			nodeID, addressOf(number).String()).Scan(&no)
 		if err != nil {
 			return err
+		}
+		for _, of := range []string{
+			`INSERT INTO pool (pool_id, name) VALUES ('pool_gift', 'gift') ON CONFLICT DO NOTHING`,
+			`INSERT INTO pool_membership (node_no, pool_no, from_at) SELECT node.node_no, pool.pool_no, node.created_at FROM node, pool WHERE node_id = '` + nodeID + `'`,
+			`INSERT INTO node_state (node_no, status, from_at) SELECT node_no, status, '` + ten.Format(time.RFC3339) + `' FROM node WHERE node_id = '` + nodeID + `'`,
+		} {
+			if _, err := tx.Exec(w.t.Context(), of); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec(w.t.Context(), `INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, needs_approval, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`, payoutID, no, int64(net+fee), int64(fee), int64(net), addressOf(number).String(), waits, ten)

@@ -93,6 +93,43 @@ func (q *Queries) Answers(ctx context.Context, arg AnswersParams) ([]AnswersRow,
 	return items, nil
 }
 
+const barred = `-- name: Barred :many
+SELECT DISTINCT n.node_no, n.node_id, (SELECT coalesce(sum(a.balance), 0) FROM account a
+    WHERE a.owner = n.node_id AND a.kind IN ('payable', 'held') AND a.asset = 'USDT')::bigint AS has
+FROM fraud_decision d JOIN fraud_flag f USING (flag_no) JOIN node n USING (node_no)
+WHERE d.decision = 'confirmed' AND (cardinality($1::integer[]) = 0 OR n.node_no = ANY($1))
+  AND n.status NOT IN ('starting', 'active')
+  AND NOT EXISTS (SELECT FROM node_state s WHERE s.node_no = n.node_no AND s.status IN ('starting', 'active') AND s.from_at > d.at)
+`
+
+type BarredRow struct {
+	NodeNo int32
+	NodeID string
+	Has    int64
+}
+
+// Whose fraud was confirmed and whom nobody has started since, among some or,
+// where none is named, among all; and what they have.
+func (q *Queries) Barred(ctx context.Context, nodeNos []int32) ([]BarredRow, error) {
+	rows, err := q.db.Query(ctx, barred, nodeNos)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BarredRow
+	for rows.Next() {
+		var i BarredRow
+		if err := rows.Scan(&i.NodeNo, &i.NodeID, &i.Has); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const boots = `-- name: Boots :many
 SELECT boot_id, array_agg(node_no ORDER BY node_no)::integer[] AS node_nos FROM fraud_boot
 WHERE last_at >= $1 GROUP BY boot_id HAVING count(*) > 1
@@ -222,17 +259,22 @@ func (q *Queries) Departures(ctx context.Context, arg DeparturesParams) ([]Depar
 
 const earned = `-- name: Earned :many
 SELECT p.pool_id, l.share FROM statement_line l JOIN epoch e USING (epoch_no) JOIN pool p USING (pool_no)
-WHERE l.node_no = $1 AND l.share > 0 ORDER BY l.epoch_no DESC
+WHERE l.node_no = $1 AND l.share > 0 AND e.closed_at <= $2::timestamptz ORDER BY l.epoch_no DESC
 `
+
+type EarnedParams struct {
+	NodeNo int32
+	At     time.Time
+}
 
 type EarnedRow struct {
 	PoolID string
 	Share  int64
 }
 
-// Newest first, where a node's money came from.
-func (q *Queries) Earned(ctx context.Context, nodeNo int32) ([]EarnedRow, error) {
-	rows, err := q.db.Query(ctx, earned, nodeNo)
+// Newest first, where the money came from that a node had at a time.
+func (q *Queries) Earned(ctx context.Context, arg EarnedParams) ([]EarnedRow, error) {
+	rows, err := q.db.Query(ctx, earned, arg.NodeNo, arg.At)
 	if err != nil {
 		return nil, err
 	}

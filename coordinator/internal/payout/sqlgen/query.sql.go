@@ -339,7 +339,9 @@ func (q *Queries) LiftHalt(ctx context.Context, arg LiftHaltParams) (PayoutHalt,
 
 const lockPayout = `-- name: LockPayout :one
 SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
-    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address
+    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address,
+    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.payout_id = $2 FOR UPDATE OF payout
 `
@@ -350,11 +352,13 @@ type LockPayoutParams struct {
 }
 
 type LockPayoutRow struct {
-	Payout  Payout
-	NodeID  string
-	Address string
+	Payout    Payout
+	NodeID    string
+	Address   string
+	Forfeited bool
 }
 
+// forfeited: fraud of its node was confirmed after it was made.
 func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPayoutRow, error) {
 	row := q.db.QueryRow(ctx, lockPayout, arg.At, arg.PayoutID)
 	var i LockPayoutRow
@@ -386,6 +390,7 @@ func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPay
 		&i.Payout.ApprovedAt,
 		&i.NodeID,
 		&i.Address,
+		&i.Forfeited,
 	)
 	return i, err
 }
