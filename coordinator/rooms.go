@@ -120,12 +120,12 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 		return nil, fmt.Errorf("a fault of ours may not be on record yet: %w", err)
 	}
 	if n := c.presence.Waiting(); n > 0 {
-		return nil, fmt.Errorf("%d disconnections are not on record yet", n)
+		return nil, fmt.Errorf("%w: %d disconnections", epoch.ErrNotYet, n) // whoever cannot write them says so
 	}
 	// Whoever recomputes this later must find the same: what a crash right after
 	// would end, it ends at the last pulse.
 	if last := c.lastPulse.Load(); last.Before(to) {
-		return nil, fmt.Errorf("the last heartbeat, at %s, does not reach %s", last.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano))
+		return nil, fmt.Errorf("%w: the last heartbeat, at %s, does not reach %s", epoch.ErrNotYet, last.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano))
 	}
 	return windowsOnRecord(ctx, tx, from, to)
 }

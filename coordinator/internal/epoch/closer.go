@@ -44,7 +44,11 @@ func (c *Closer) RunOnce(ctx context.Context) error {
 	}
 	for turn := 0; turn < c.cfg.CatchUp && len(waiting) > 0; turn++ {
 		closed, err := c.closeAll(ctx, groups(waiting))
-		closedAny, errs = closedAny || len(closed) > 0, append(errs, err)
+		errs = append(errs, err)
+		if len(closed) == 0 {
+			break
+		}
+		closedAny = true
 		// Who could not close one has to wait; the others may have more to close.
 		if waiting, err = c.due(ctx, closed); err != nil {
 			errs = append(errs, err)
@@ -80,9 +84,6 @@ type turn struct {
 // due lists the pools whose next epoch and its grace time are over: all of them
 // for nil, else of those. The epoch in which a pool was deleted is its last one.
 func (c *Closer) due(ctx context.Context, poolNos []int32) ([]turn, error) {
-	if poolNos != nil && len(poolNos) == 0 {
-		return nil, nil
-	}
 	turns, err := c.cfg.turns(ctx, c.cfg.Pool, poolNos, c.cfg.Now())
 	if err != nil {
 		return nil, fmt.Errorf("list pools with epochs to close: %w", err)
@@ -177,6 +178,8 @@ func (c *Closer) close(ctx context.Context, group []turn) (closed []int32, err e
 	})
 	switch {
 	case err == nil:
+	case errors.Is(err, ErrNotYet):
+		return nil, nil
 	case len(group) == 1:
 		return nil, fmt.Errorf("close an epoch of pool %s: %w", group[0].poolID, err)
 	case errors.As(err, new(unsettled)) || ctx.Err() != nil:

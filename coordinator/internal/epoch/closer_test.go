@@ -307,15 +307,23 @@ func TestPoolThatFailsDoesNotStopOthers(t *testing.T) {
 	}
 }
 
+// Trouble is told once a run, and that the heartbeat is not there yet is none.
 func TestUnrecordedFaultsKeepEpochsOpen(t *testing.T) {
-	w := newWorld(t)
-	w.addPool("pool_a", 100, at(0))
-	unsettled := errors.New("the heartbeat is behind")
-	closer := w.closer(func(c *epoch.Config) {
-		c.FaultWindows = func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) { return nil, unsettled }
-	})
-	if err := closer.RunOnce(t.Context()); !errors.Is(err, unsettled) || w.count("epoch") != 0 {
-		t.Errorf("RunOnce: %v, %d epochs", err, w.count("epoch"))
+	for name, unsettled := range map[string]error{"trouble": errors.New("not the leader"), "not yet": fmt.Errorf("%w: the heartbeat is behind", epoch.ErrNotYet)} {
+		t.Run(name, func(t *testing.T) {
+			w, asked := newWorld(t), 0
+			w.addPool("pool_a", 100, at(0))
+			closer := w.closer(func(c *epoch.Config) {
+				c.FaultWindows = func(context.Context, db.Tx, time.Time, time.Time) ([]span.Interval, error) {
+					asked++
+					return nil, unsettled
+				}
+			})
+			err := closer.RunOnce(t.Context())
+			if told := errors.Is(err, unsettled); told == errors.Is(unsettled, epoch.ErrNotYet) || asked != 1 || w.count("epoch") != 0 {
+				t.Errorf("RunOnce: %v, asked %d times, %d epochs", err, asked, w.count("epoch"))
+			}
+		})
 	}
 }
 

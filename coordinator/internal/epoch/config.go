@@ -31,7 +31,8 @@ type Config struct {
 	// time only. A node that is missing in the answer has score 0 and is new.
 	ScoreAsOf scoreAsOf
 	// FaultWindows gives the times that touch [from, to) when we were down. An
-	// error keeps epochs open: say so while a window may still be unrecorded.
+	// error keeps epochs open: say so while a window may still be unrecorded, by
+	// ErrNotYet where that is as it should be.
 	FaultWindows faultWindows
 	// OnEarning is told of every share above 0 after its epoch was committed.
 	OnEarning func(e Earning)

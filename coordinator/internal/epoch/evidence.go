@@ -2,6 +2,7 @@ package epoch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,10 @@ type Member struct {
 	Score    ScoreAt
 	Left     *ledger.Amount // that it may still earn that day; nil: no bound
 }
+
+// ErrNotYet is what Config.FaultWindows answers when it will know in moments, as
+// right after an epoch's end: the next run closes it, and nothing is wrong.
+var ErrNotYet = errors.New("not on record yet")
 
 // unsettled is why no epoch can be closed now.
 type unsettled struct{ error }
