@@ -22,25 +22,16 @@ type Limits struct {
 	Service   int // the same with role service or admin
 }
 
-// siteNetworks is of how many networks of 64 bits an IPv6 site has the
-// allowance: enough for the offices of a company, and far from the 65,536 that
-// somebody who floods may have of them.
-const siteNetworks = 16
-
 // limits counts who calls how often.
 type limits struct {
 	Limits
-	addresses *limit.Limiter[netip.Addr]
-	sites     *limit.Limiter[netip.Addr] // of IPv6, each with the allowance of siteNetworks addresses
-	lookups   *limit.Limiter[netip.Addr] // of API keys that turned out not to be good
+	addresses *limit.Origins
+	lookups   *limit.Origins // of API keys that turned out not to be good
 	callers   *limit.Limiter[string]
 }
 
 func newLimits(l Limits) limits {
-	return limits{
-		l, limit.New[netip.Addr](limit.DefaultKeys), limit.New[netip.Addr](limit.DefaultKeys), limit.New[netip.Addr](limit.DefaultKeys),
-		limit.New[string](limit.DefaultKeys),
-	}
+	return limits{l, limit.NewOrigins(limit.DefaultKeys), limit.NewOrigins(limit.DefaultKeys), limit.New[string](limit.DefaultKeys)}
 }
 
 func (l *limits) of(role access.Role) int {
@@ -101,17 +92,20 @@ func (s *server) countAddress(c *gin.Context) error {
 	if s.limits.Anonymous == 0 {
 		return nil
 	}
-	r := s.limits.addresses.Take(networkOf(c), s.limits.Anonymous, s.Now())
+	r := s.limits.addresses.Take(addressOf(c), s.limits.Anonymous, s.Now())
 	if !r.Allowed {
-		return refuse(c, r, "this address without a good credential")
-	}
-	if site, ok := limit.Site(addressOf(c)); ok {
-		if of := s.limits.sites.Take(site, siteNetworks*s.limits.Anonymous, s.Now()); !of.Allowed {
-			return refuse(c, of, "this network of 48 bits without a good credential")
-		}
+		return refuse(c, r, s.limits.whose(r)+" without a good credential")
 	}
 	tellRate(c.Writer.Header(), r)
 	return nil
+}
+
+// whose names what a refusal is of: a site's allowance is larger than an address's.
+func (l *limits) whose(r limit.Result) string {
+	if r.Limit > l.Anonymous {
+		return "this network of 48 bits"
+	}
+	return "this address"
 }
 
 // mayLookUp refuses to ask the database about yet another key of an address
@@ -120,19 +114,17 @@ func (s *server) mayLookUp(c *gin.Context) error {
 	if s.limits.Anonymous == 0 {
 		return nil
 	}
-	if r := s.limits.lookups.Look(networkOf(c), s.limits.Anonymous, s.Now()); !r.Allowed {
-		return refuse(c, r, "this address with API keys that are not good")
+	if r := s.limits.lookups.Look(addressOf(c), s.limits.Anonymous, s.Now()); !r.Allowed {
+		return refuse(c, r, s.limits.whose(r)+" with API keys that are not good")
 	}
 	return nil
 }
 
 func (s *server) lookedUpInVain(c *gin.Context) {
 	if s.limits.Anonymous > 0 {
-		s.limits.lookups.Take(networkOf(c), s.limits.Anonymous, s.Now())
+		s.limits.lookups.Take(addressOf(c), s.limits.Anonymous, s.Now())
 	}
 }
-
-func networkOf(c *gin.Context) netip.Addr { return limit.Network(addressOf(c)) }
 
 func addressOf(c *gin.Context) netip.Addr { return callOf(c.Request.Context()).address }
 

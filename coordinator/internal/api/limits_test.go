@@ -11,6 +11,7 @@ import (
 
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/limit"
 )
 
 func limited(l Limits) func(*Config) { return func(c *Config) { c.Limits = l } }
@@ -140,7 +141,7 @@ func TestAddressesAreCounted(t *testing.T) {
 func TestNetworksOfOneSiteShareALargerAllowance(t *testing.T) {
 	w := newWorld(t, limited(Limits{Anonymous: 2, User: 9, Service: 9}))
 	ask := func(address string) answerOf { return w.send(http.MethodGet, "/version", "", from(address)) }
-	for i := range 2 * siteNetworks {
+	for i := range 2 * limit.SiteNetworks {
 		if a := ask(fmt.Sprintf("[2001:db8:0:%x::1]:1000", i)); a.StatusCode != http.StatusOK {
 			t.Fatalf("network %d: %d %s", i, a.StatusCode, a.body)
 		}
@@ -154,6 +155,23 @@ func TestNetworksOfOneSiteShareALargerAllowance(t *testing.T) {
 	w.advance(time.Minute)
 	if a := ask("[2001:db8:0:ffff::1]:1000"); a.StatusCode != http.StatusOK {
 		t.Errorf("a minute later: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// Nor are its keys looked up for each of them.
+func TestGuessesFromOneSiteAreHeldBack(t *testing.T) {
+	w := newWorld(t, limited(Limits{Anonymous: 1, User: 100}))
+	guess := func(network int) answerOf {
+		key := fmt.Sprintf("lucid_%064x", network)
+		return w.send(http.MethodGet, nodesPath, "", from(fmt.Sprintf("[2001:db8:0:%x::1]:1000", network), as(key)))
+	}
+	for i := range limit.SiteNetworks {
+		w.wantError(guess(i), http.StatusUnauthorized, "LUCID_ERR_2002")
+	}
+	a := guess(0xffff)
+	w.wantError(a, http.StatusTooManyRequests, "LUCID_ERR_3001")
+	if !strings.Contains(string(a.body), "from this network of 48 bits with API keys that are not good") {
+		t.Errorf("%s", a.body)
 	}
 }
 

@@ -18,12 +18,13 @@ var errFailedBefore = errors.New("too many logins from this network failed")
 // gate bounds what one network may ask for: connections, before TLS costs
 // anything, and failed logins, before a key is derived or the database is
 // asked. All nodes behind one NAT are one network, so a node that logged in
-// from there does not pay for what strangers there get wrong.
+// from there does not pay for what strangers there get wrong. Whoever holds many
+// IPv6 networks is bounded by the site that they are of.
 type gate struct {
 	connectRate, failureRate int // a minute; 0: any number
 	now                      func() time.Time
 
-	connects, failures *limit.Limiter[netip.Addr]
+	connects, failures *limit.Origins
 	turns              turns
 	known              known
 }
@@ -31,7 +32,7 @@ type gate struct {
 func newGate(c *Config) *gate {
 	return &gate{
 		connectRate: c.ConnectRate, failureRate: c.FailedLoginRate, now: c.Now,
-		connects: limit.New[netip.Addr](limit.DefaultKeys), failures: limit.New[netip.Addr](limit.DefaultKeys),
+		connects: limit.NewOrigins(limit.DefaultKeys), failures: limit.NewOrigins(limit.DefaultKeys),
 		turns: turns{of: make(map[netip.Addr]*turn)}, known: known{most: mostKnown, newer: make(map[caller]struct{})},
 	}
 }

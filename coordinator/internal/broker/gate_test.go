@@ -15,6 +15,9 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	answers "github.com/eclipse/paho.mqtt.golang/packets"
+
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/limit"
 )
 
 // gateRig has limits, a clock of its own, and counts what is checked.
@@ -195,6 +198,30 @@ func TestTurnsAreTakenOneByOne(t *testing.T) {
 	want(t, "the third", err, nil)
 	third()
 	want(t, "networks remembered", len(turns.of), 0)
+}
+
+// Who holds a whole IPv6 site neither connects nor guesses as often as its 65,536
+// networks might; a node that logged in from there before still comes in.
+func TestNetworksOfOneSiteShareALargerAllowance(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	g := newGate(&Config{ConnectRate: 1, FailedLoginRate: 1, Now: func() time.Time { return now }})
+	network := func(n int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("2001:db8:0:%x::", n)) }
+	wrong := fault.New(fault.BadCredentials, "wrong")
+	login := func(n int, nodeID string, result error) error {
+		return g.login(t.Context(), caller{network(n), nodeID}, func() error { return result })
+	}
+	want(t, "a node at home", login(0xffff, "node_k", nil), nil)
+	for n := range limit.SiteNetworks {
+		want(t, "a connection of another network", g.mayConnect(network(n)), true)
+		want(t, "a guess from another network", login(n, "node_b", wrong), error(wrong))
+	}
+	want(t, "one connection more", g.mayConnect(network(0xffff)), false)
+	want(t, "one guess more", login(0xffff, "node_b", wrong), errFailedBefore)
+	want(t, "the node at home", login(0xffff, "node_k", nil), nil)
+	elsewhere := netip.MustParseAddr("2001:db8:1::")
+	want(t, "a connection of another site", g.mayConnect(elsewhere), true)
+	now = now.Add(time.Minute)
+	want(t, "a minute later", g.mayConnect(network(0xffff)), true)
 }
 
 func TestKnownNodesAreBounded(t *testing.T) {

@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -171,6 +172,39 @@ func TestNetwork(t *testing.T) {
 	}
 	if Network(netip.Addr{}) != (netip.Addr{}) {
 		t.Error("no address is not itself")
+	}
+}
+
+// Who holds a whole site does not get an allowance for each of its networks, and
+// what is refused takes nothing from anybody.
+func TestOriginsOfOneSiteShareALargerAllowance(t *testing.T) {
+	o, now := NewOrigins(100), start()
+	at := func(network int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("2001:db8:7:%x::1", network)) }
+	for range 3 {
+		if r := o.Take(at(0), 2, now); r.Limit != 2 {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if r := o.Look(at(0), 2, now); r.Allowed {
+		t.Errorf("a network beyond its own allowance: %+v", r)
+	}
+	for i := 1; i < SiteNetworks; i++ {
+		for range 2 {
+			if r := o.Take(at(i), 2, now); !r.Allowed || r.Limit != 2 {
+				t.Fatalf("network %d: %+v", i, r)
+			}
+		}
+	}
+	if r := o.Take(at(0xffff), 2, now); r.Allowed || r.Limit != 2*SiteNetworks {
+		t.Errorf("beyond the site's: %+v", r)
+	}
+	for _, other := range []string{"2001:db8:8::1", "192.0.2.1", "192.0.2.2"} {
+		if r := o.Take(netip.MustParseAddr(other), 2, now); !r.Allowed {
+			t.Errorf("another site, %s: %+v", other, r)
+		}
+	}
+	if r := o.Take(at(0xffff), 2, now.Add(time.Minute/2/SiteNetworks)); !r.Allowed || r.Remaining != 1 {
+		t.Errorf("as soon as the site's comes back: %+v", r)
 	}
 }
 
