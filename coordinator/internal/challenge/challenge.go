@@ -83,7 +83,7 @@ type Verdict struct {
 	Reason      string
 	At          time.Time
 	Answered    time.Duration // receipt minus issue; 0 without an answer
-	Aside       bool          // on demand, too soon after another: stands, and counts nothing
+	Aside       bool          // on demand or at a start, too soon after another: stands, and counts nothing
 	// What the answer shows of the node's quality, at 1e-9; nil says nothing.
 	Prompt, Telemetry *int64
 }

@@ -105,12 +105,16 @@ func (b *batch) add(r *Referee, t target, keys *node.Keys) {
 }
 
 // insertChallenges leaves out nodes that have an open challenge, and those that
-// left or connected anew since they were found due: nobody could answer. On
-// demand, at most one in a mean gap counts.
+// left or connected anew since they were found due: nobody could answer. Of
+// those on demand at most one in a mean gap counts; that of a node that starts
+// only when nothing was counted for a mean gap. So who may demand, or start a
+// node, at will neither polishes its record nor wears it down.
 const insertChallenges = `
 INSERT INTO challenge (challenge_id, node_no, key_epoch, session_no, issued_at, deadline_at, expires_at, canonical, cohort_no, difficulty, puzzles, demanded, counted)
 SELECT d.challenge_id, n.node_no, d.key_epoch, n.session_no, $1, d.deadline_at, $2, d.canonical, $3, d.difficulty, $4, d.demanded,
-    NOT d.demanded OR NOT EXISTS (SELECT FROM challenge o WHERE o.node_no = d.node_no AND o.demanded AND o.counted AND o.issued_at > $13)
+    (NOT d.demanded OR NOT EXISTS (SELECT FROM challenge o WHERE o.node_no = d.node_no AND o.demanded AND o.counted AND o.issued_at > $13))
+    AND (n.status <> 'starting' OR coalesce((SELECT v.at FROM verdict v
+        WHERE v.node_no = d.node_no AND v.counted AND v.result NOT IN ('void', 'deferred') ORDER BY v.verdict_no DESC LIMIT 1), 'epoch') <= $13)
 FROM unnest($5::uuid[], $6::integer[], $7::integer[], $8::bigint[], $9::timestamptz[], $10::bytea[], $11::smallint[], $12::boolean[])
     AS d(challenge_id, node_no, key_epoch, session_no, deadline_at, canonical, difficulty, demanded)
 JOIN node n ON n.node_no = d.node_no AND n.session_no = d.session_no AND n.online

@@ -1,9 +1,11 @@
 package challenge_test
 
 import (
-	"lucid.internal/coordinator/internal/node"
 	"testing"
 	"time"
+
+	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/node"
 )
 
 // A challenge that comes before the node could subscribe reaches nobody.
@@ -104,4 +106,35 @@ func TestConnectingAnewEscapesNoChallenge(t *testing.T) {
 	s.clock = s.clock.Add(2 * time.Second)
 	s.connect(t)
 	s.round(t)
+}
+
+// Whoever has a node started again and again has it challenged each time, but
+// that counts no more often than it would have been asked anyway.
+func TestStartingAtWillCountsOnceInAMeanGap(t *testing.T) {
+	s := newStage(t)
+	begin := func() {
+		t.Helper()
+		s.setStatus(t, node.Inactive, "stopped")
+		s.clock = s.clock.Add(time.Second)
+		s.setStatus(t, node.Starting, "started")
+		s.clock = s.clock.Add(time.Second)
+	}
+	last := func() challenge.Verdict { return s.stored[len(s.stored)-1] }
+	for i, aside := range []bool{false, true, true, false} {
+		s.answer(t, s.solve(t, s.round(t), nil))
+		if v := last(); v.Aside != aside || v.Result != challenge.Valid {
+			t.Errorf("start %d: %+v, want aside %v", i+1, v, aside)
+		}
+		s.setStatus(t, node.Active, "proven")
+		s.clock = s.clock.Add(s.Interval / 3)
+		begin()
+	}
+	s.clock = s.clock.Add(s.Interval)
+	s.round(t)
+	begin() // without an answer
+	before := len(s.stored)
+	s.answer(t, s.solve(t, s.round(t), nil))
+	if withdrawn, v := s.stored[before], last(); withdrawn.Result != challenge.Void || v.Aside {
+		t.Errorf("after one that was withdrawn: %+v", v)
+	}
 }

@@ -47,8 +47,9 @@ const confidenceHalf = 50
 type Judged struct {
 	Result Result    `json:"result"`
 	At     time.Time `json:"at"`
-	// Aside is set when a challenge on demand followed another one within a mean
-	// gap: who may ask at will must not be able to wear a record down, or up.
+	// Aside is set when a challenge on demand, or at a start, followed another one
+	// within a mean gap: who may ask or start a node at will must not be able to
+	// wear a record down, or up.
 	Aside bool `json:"aside,omitempty"`
 	// What was seen of the node's quality, from 0 to One; nil says nothing.
 	Prompt    *int64 `json:"prompt,omitempty"`    // how quickly it answered

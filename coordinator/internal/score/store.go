@@ -119,7 +119,7 @@ func (e Entry) text() string {
 		text += ": " + e.Reason
 	}
 	if e.Aside {
-		text += " (on demand, not counted)"
+		text += " (too soon after another, not counted)"
 	}
 	return text
 }
