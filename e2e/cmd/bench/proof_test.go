@@ -1,17 +1,24 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParseVerify(t *testing.T) {
 	const text = `goos: linux
 BenchmarkVerify/response         	  341242	      3517 ns/op	     144 B/op	       2 allocs/op
 BenchmarkVerify/raw-hmac         	  383211	      3130.5 ns/op	    1024 B/op	      12 allocs/op
+BenchmarkVerify/device-signature 	   28000	     42100 ns/op	       0 B/op	       0 allocs/op
 PASS
 `
-	if check, raw, err := parseVerify(text); check != 3517 || raw != 3130.5 || err != nil {
-		t.Error(check, raw, err)
+	if v, err := parseVerify(text); v != (verification{3517, 3130.5, 42100}) || err != nil {
+		t.Error(v, err)
 	}
-	if _, _, err := parseVerify("PASS\n"); err == nil {
-		t.Error("figures where there are none")
+	withoutSignature := text[:strings.Index(text, "BenchmarkVerify/device")]
+	for _, missing := range []string{"PASS\n", withoutSignature} {
+		if _, err := parseVerify(missing); err == nil {
+			t.Error("figures where there are none")
+		}
 	}
 }
