@@ -3904,7 +3904,7 @@ type ClientInterface interface {
 
 	// DecideFlagWithBody Decide a flag
 	//
-	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 	//
 	// Needs role admin or higher, and a credential that is not bound to nodes.
 	//
@@ -3915,7 +3915,7 @@ type ClientInterface interface {
 
 	// DecideFlag Decide a flag
 	//
-	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 	//
 	// Needs role admin or higher, and a credential that is not bound to nodes.
 	//
@@ -5746,7 +5746,7 @@ func (c *Client) ListFlags(ctx context.Context, params *ListFlagsParams, reqEdit
 
 // DecideFlagWithBody Decide a flag
 //
-// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 //
 // Needs role admin or higher, and a credential that is not bound to nodes.
 //
@@ -5767,7 +5767,7 @@ func (c *Client) DecideFlagWithBody(ctx context.Context, flagId string, contentT
 
 // DecideFlag Decide a flag
 //
-// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 //
 // Needs role admin or higher, and a credential that is not bound to nodes.
 //
@@ -14433,7 +14433,7 @@ type ClientWithResponsesInterface interface {
 
 	// DecideFlagWithBodyWithResponse Decide a flag
 	//
-	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 	//
 	// Needs role admin or higher, and a credential that is not bound to nodes.
 	//
@@ -14444,7 +14444,7 @@ type ClientWithResponsesInterface interface {
 
 	// DecideFlagWithResponse Decide a flag
 	//
-	// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+	// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 	//
 	// Needs role admin or higher, and a credential that is not bound to nodes.
 	//
@@ -29460,7 +29460,7 @@ func (c *ClientWithResponses) ListFlagsWithResponse(ctx context.Context, params 
 
 // DecideFlagWithBodyWithResponse Decide a flag
 //
-// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 //
 // Needs role admin or higher, and a credential that is not bound to nodes.
 //
@@ -29477,7 +29477,7 @@ func (c *ClientWithResponses) DecideFlagWithBodyWithResponse(ctx context.Context
 
 // DecideFlagWithResponse Decide a flag
 //
-// For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
+// For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.
 //
 // Needs role admin or higher, and a credential that is not bound to nodes.
 //

@@ -9,7 +9,7 @@ import (
 type fraudCmd struct {
 	List   fraudListCmd   `cmd:"" help:"List flags, newest first."`
 	Appeal fraudAppealCmd `cmd:"" help:"Say what speaks against a flag of a node of yours."`
-	Decide fraudDecideCmd `cmd:"" help:"Decide a flag, for good: dismissed releases what it held, confirmed takes what the node has."`
+	Decide fraudDecideCmd `cmd:"" help:"Decide a flag, for good: dismissed (with the same daily rule's earlier ones) releases what it held, confirmed takes what the node has."`
 }
 
 func flagColumns() []column[client.Flag] {

@@ -31,9 +31,9 @@ func (s *server) fraudOperations() {
 	register(s, operation{
 		id: "decideFlag", method: http.MethodPost, path: basePath + "/fraud/flags/{flag_id}/decision", tag: "fraud", role: access.Admin, money: true,
 		summary: "Decide a flag",
-		description: "For good. dismissed: the flag supports no hold any more, and the node's money is released when no other does, unless the node is " +
-			"still vetted. confirmed: what the node has goes back to the pools that it came from, the node is suspended, and its other open flags are " +
-			"settled alike.",
+		description: "For good. dismissed: the flag supports no hold any more, nor do a daily rule's earlier ones, and the node's money is released when no " +
+			"other does, unless the node is still vetted. A later flag of the rule stays open: who looked at this one has not read it. confirmed: what the " +
+			"node has goes back to the pools that it came from, the node is suspended, and its other open flags are settled alike.",
 		errors:  []fault.Code{fault.OtherNotFound, fault.StateNotAllowed},
 		request: decisionBody{Decision: string(fraud.Dismissed), Reason: "the owner showed both boards"}, example: shapeFlag(exampleFlag()),
 	}, s.decideFlag)

@@ -42,6 +42,15 @@ func silent(s *sim, n *simNode, a *Answer, alike []*simNode) {
 	shared(answerRate, 0, false)(s, n, a, alike)
 }
 
+// inStepThreeTimesADay has all that do so leave within a second, at moving times.
+func inStepThreeTimesADay(s *sim, n *simNode) bool {
+	if s.now.Unix()/int64(simStep.Seconds())%97 != 0 {
+		return false
+	}
+	s.leave(n, s.now.Add(time.Minute+s.within(time.Second)), 10*time.Minute, false)
+	return true
+}
+
 // cheating is so many nodes of one kind in an honest fleet.
 type cheating struct {
 	kind  string
@@ -83,12 +92,15 @@ func cheats() []cheating {
 				a.BootTime = max(a.BootTime-2*time.Minute-s.within(time.Hour), 0)
 			}
 		}}},
-		{kind: "synchronised Sybils", nodes: 30, want: inStep, cheat: cheat{leaves: func(s *sim, n *simNode) bool {
-			if s.now.Unix()/int64(simStep.Seconds())%97 != 0 { // about three times a day, at moving times
-				return false
+		{kind: "synchronised Sybils", nodes: 30, want: inStep, cheat: cheat{leaves: inStepThreeTimesADay}},
+		{kind: "synchronised Sybils that leave by themselves too", nodes: 30, want: inStep, cheat: cheat{leaves: func(s *sim, n *simNode) bool {
+			if inStepThreeTimesADay(s, n) {
+				return true
 			}
-			s.leave(n, s.now.Add(time.Minute+s.within(time.Second)), 10*time.Minute, false)
-			return true
+			if s.chance(1. / 40) {
+				s.leave(n, s.now.Add(s.within(simStep)), 10*time.Second, false)
+			}
+			return false
 		}}},
 		{kind: "shared machine, as fast as all its boards together and waiting as they would", nodes: 20,
 			cheat: cheat{answers: func(s *sim, n *simNode, a *Answer, _ []*simNode) {
@@ -110,7 +122,7 @@ func (s *sim) joined(c cheating) {
 		n := s.add(network, payout)
 		n.cheat, n.cheat.kind, n.weakRadio, n.model = c.cheat, c.kind, false, simModels()[2]
 		n.Model, n.rate, n.way, n.jitter = n.model.name, n.model.rate*n.model.truth, 40, 10
-		if c.kind == "synchronised Sybils" {
+		if c.want == inStep {
 			n.Payout = "sybil"
 		}
 	}

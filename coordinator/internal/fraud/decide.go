@@ -51,10 +51,11 @@ func (s *Store) Appeal(ctx context.Context, by audit.By, nodeID, flagID, text st
 }
 
 // Decide settles a flag for good. Dismissed, it supports no hold any more, nor do
-// the same rule's of other days: the hold ends when no other flag supports it, and
-// its money is released unless the node is still being vetted. Confirmed, the node's money goes back to the
-// pools that it came from (forfeit.go), the node is suspended, and its other open
-// flags are settled with it.
+// the same rule's of the days before; what it found since stays open, since nobody
+// who looked at this one has read it. The hold ends when no other flag supports it,
+// and its money is released unless the node is still being vetted. Confirmed, the
+// node's money goes back to the pools that it came from (forfeit.go), the node is
+// suspended, and its other open flags are settled with it.
 func (s *Store) Decide(ctx context.Context, by audit.By, flagID string, d Decision, reason string) (Flag, error) {
 	return s.change(ctx, flagID, func(tx db.Tx, f Flag, now time.Time) error {
 		if f.State == State(Dismissed) || f.State == State(Confirmed) {
@@ -93,7 +94,7 @@ func settledWith(ctx context.Context, q *sqlgen.Queries, f Flag, d Decision) ([]
 	case d == Confirmed:
 		return q.OpenFlags(ctx, f.NodeNo)
 	case slices.Contains(dailyRules(), f.Rule.ID):
-		return q.OpenFlagsOfRule(ctx, sqlgen.OpenFlagsOfRuleParams{NodeNo: f.NodeNo, Rule: f.Rule.ID})
+		return q.OpenFlagsOfRule(ctx, sqlgen.OpenFlagsOfRuleParams{NodeNo: f.NodeNo, Rule: f.Rule.ID, Newest: f.No})
 	}
 	return []int64{f.No}, nil
 }

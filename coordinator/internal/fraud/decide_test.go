@@ -84,6 +84,34 @@ func TestADismissedRuleIsQuietAboutTheNode(t *testing.T) {
 	}
 }
 
+// Who dismisses a flag has not read what came since he looked.
+func TestADismissalLeavesOpenWhatCameAfterTheFlag(t *testing.T) {
+	w := newWorld(t)
+	no := w.addNode(1, "pool_a")
+	w.earn(no, "pool_a", ledger.USDT(20), false)
+	speak := func(rule string) { w.found(found(rule, no, day(w.clock), w.clock, nil)) }
+	speak(cohortSlow)
+	speak(frozenMetrics)
+	w.run()
+	w.clock = w.clock.AddDate(0, 0, 1)
+	speak(cohortSlow)
+	read := w.newest("node_1") // all that an admin sees
+	w.clock = w.clock.AddDate(0, 0, 1)
+	speak(cohortSlow)
+	w.decide(read[0], Dismissed)
+	states := query[[]string](w, `SELECT array_agg(coalesce(d.decision, 'open') ORDER BY flag_no) FROM fraud_flag LEFT JOIN fraud_decision d USING (flag_no) WHERE rule = $1`, cohortSlow)
+	if want := []string{"dismissed", "dismissed", "open"}; !slices.Equal(states, want) {
+		t.Errorf("%v, want %v", states, want)
+	}
+	if !w.held(no) {
+		t.Error("released although a flag that nobody read supports the hold")
+	}
+	w.decide(w.newest("node_1")[0], Dismissed)
+	if w.held(no) {
+		t.Error("still held")
+	}
+}
+
 // A confirmed flag is no reason to be quiet.
 func TestAConfirmedRuleGoesOn(t *testing.T) {
 	w := newWorld(t)

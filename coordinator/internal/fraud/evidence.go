@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/fraud/sqlgen"
+	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/shared/proof"
 )
 
@@ -92,13 +93,26 @@ func figures(ctx context.Context, q *sqlgen.Queries, since, until time.Time) (al
 }
 
 func departures(ctx context.Context, q *sqlgen.Queries, since, until time.Time) ([]Departure, error) {
-	rows, err := q.Departures(ctx, sqlgen.DeparturesParams{Since: since, Until: until})
+	rows, err := q.Departures(ctx, sqlgen.DeparturesParams{Since: since, Until: until, Most: stepNewest})
 	if err != nil {
 		return nil, fmt.Errorf("read who went offline: %w", err)
 	}
 	all := make([]Departure, len(rows))
 	for i, r := range rows {
 		all[i] = Departure{r.NodeNo, *r.ToAt, r.Network}
+	}
+	return all, nil
+}
+
+// earnings reads what epochs gave that were closed since.
+func earnings(ctx context.Context, q *sqlgen.Queries, since time.Time) ([]Earning, error) {
+	rows, err := q.Earnings(ctx, since)
+	if err != nil {
+		return nil, fmt.Errorf("read what nodes earned: %w", err)
+	}
+	all := make([]Earning, len(rows))
+	for i, r := range rows {
+		all[i] = Earning{r.NodeNo, r.EndsAt, ledger.Amount(r.Share), r.Reasons}
 	}
 	return all, nil
 }

@@ -40,7 +40,7 @@ func NewJudge(s *Store) *Judge { return &Judge{store: s} }
 // all nodes, and holds whom the open flags ask for.
 func (j *Judge) RunOnce(ctx context.Context) error {
 	s, now := j.store, j.store.cfg.Now()
-	failed := s.seeAnswers(ctx, now)
+	failed := errors.Join(s.seeAnswers(ctx, now), s.seeSeconds(ctx, now))
 	if now.Sub(j.wide) >= wideEvery {
 		if err := s.lookWide(ctx, now); err != nil {
 			failed = errors.Join(failed, err)
@@ -96,33 +96,10 @@ func (s *Store) seeSome(ctx context.Context, tx db.Tx, after int64, now time.Tim
 	if err != nil {
 		return 0, 0, err
 	}
-	seconds, seen, err := secondsSince(ctx, q, cursor.SecondsAt, now)
-	if err != nil {
+	if _, err := s.keep(ctx, tx, flags); err != nil {
 		return 0, 0, err
 	}
-	if _, err := s.keep(ctx, tx, append(flags, seconds...)); err != nil {
-		return 0, 0, err
-	}
-	return last, len(rows), q.MoveCursor(ctx, sqlgen.MoveCursorParams{VerdictNo: cursor.VerdictNo, SecondsAt: seen})
-}
-
-// secondsSince flags second answers, and tells from when on to look the next
-// time: at the last ones again, since an earlier one may become visible yet.
-func secondsSince(ctx context.Context, q *sqlgen.Queries, since, now time.Time) (flags []Found, seen time.Time, err error) {
-	rows, err := q.SecondAnswers(ctx, sqlgen.SecondAnswersParams{Since: since, Most: answersAtOnce})
-	if err != nil {
-		return nil, since, err
-	}
-	for _, r := range rows {
-		flags = append(flags, second(Second{r.NodeNo, r.ChallengeID.String(), r.At, r.Sha256}))
-	}
-	if seen = now.Add(-2 * settled); len(rows) == answersAtOnce { // the rest when the judge looks again
-		seen = rows[len(rows)-1].At
-	}
-	if seen.Before(since) {
-		seen = since
-	}
-	return flags, seen, nil
+	return last, len(rows), q.MoveCursor(ctx, cursor.VerdictNo)
 }
 
 // remember applies the rules of one node and those of one boot to answers.
@@ -220,14 +197,14 @@ func (s *Store) lookWide(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		capped, err := reachedCap(ctx, q, now.Add(-2*wideEvery))
+		earned, err := earnings(ctx, q, now.Add(-2*wideEvery))
 		if err != nil {
 			return err
 		}
 		if err := q.ForgetBoots(ctx, now.Add(-bootsKept)); err != nil {
 			return err
 		}
-		flags = append(append(append(flags, steps(gone, len(all), now)...), told...), capped...)
+		flags = append(append(append(flags, steps(gone, len(all), now)...), told...), capped(earned)...)
 		_, err = s.keep(ctx, tx, flags)
 		return err
 	})
@@ -254,21 +231,4 @@ func telemetry(ctx context.Context, q *sqlgen.Queries, since, until time.Time) (
 		flags = append(flags, plausible(one)...)
 	}
 	return flags, nil
-}
-
-// reachedCap tells whose earnings were capped in epochs that were closed since.
-func reachedCap(ctx context.Context, q *sqlgen.Queries, since time.Time) ([]Found, error) {
-	rows, err := q.Capped(ctx, since)
-	if err != nil {
-		return nil, fmt.Errorf("read whose earnings were capped: %w", err)
-	}
-	flags := make([]Found, len(rows))
-	for i, r := range rows {
-		flags[i] = found(dailyCap, r.NodeNo, day(r.EndsAt.Add(-1)), r.EndsAt, capEvidence{r.EndsAt})
-	}
-	return flags, nil
-}
-
-type capEvidence struct {
-	EpochEnd time.Time `json:"epoch_end"` // of an epoch whose share was cut
 }

@@ -106,31 +106,6 @@ func TestRunsThatCannotBeCheckedAreTold(t *testing.T) {
 	}
 }
 
-// A second answer that came while no judge looked is found whenever one does.
-func TestSecondAnswersWaitForTheJudge(t *testing.T) {
-	w := newWorld(t)
-	early, late := w.addNode(1, "pool_a"), w.addNode(2, "pool_a")
-	twice := func(no int32) {
-		a := proven(0, "run", "boot"+string(rune('0'+no)), time.Hour)
-		a.NodeNo, a.At, a.Network = no, w.clock, "198.51."+string(rune('0'+no))+".1"
-		w.verdicts(a)
-		w.exec(`INSERT INTO challenge_second_answer (challenge_id, node_no, at, response) SELECT challenge_id, node_no, at, '\x01' FROM verdict WHERE node_no = $1`, no)
-	}
-	twice(early)
-	w.clock = w.clock.Add(time.Hour)
-	w.run()
-	w.wantFlags(early, secondAnswer)
-	w.clock = w.clock.Add(time.Minute)
-	twice(late)
-	w.clock = w.clock.Add(24 * time.Hour)
-	w.judge = NewJudge(w.Store)
-	w.run()
-	w.wantFlags(late, secondAnswer)
-	if seen := query[time.Time](w, `SELECT seconds_at FROM fraud_cursor`); !seen.After(w.clock.Add(-time.Hour)) {
-		t.Errorf("the next look begins at %s", seen)
-	}
-}
-
 func TestNodesOnOneBootAreFlagged(t *testing.T) {
 	w := newWorld(t)
 	one, two := w.addNode(1, "pool_a"), w.addNode(2, "pool_b")

@@ -2,7 +2,10 @@
 SELECT verdict_no, seconds_at FROM fraud_cursor FOR UPDATE;
 
 -- name: MoveCursor :exec
-UPDATE fraud_cursor SET verdict_no = sqlc.arg(verdict_no), seconds_at = sqlc.arg(seconds_at);
+UPDATE fraud_cursor SET verdict_no = sqlc.arg(verdict_no);
+
+-- name: MoveSeconds :exec
+UPDATE fraud_cursor SET seconds_at = sqlc.arg(seconds_at);
 
 -- name: Answers :many
 -- Verdicts after one, as the rules see them. later_run is when a run that began
@@ -21,8 +24,10 @@ WHERE v.verdict_no > sqlc.arg(after) AND v.at >= sqlc.arg(since)
 ORDER BY v.verdict_no LIMIT sqlc.arg(most);
 
 -- name: SecondAnswers :many
+-- Those behind a place in their order, by time and challenge.
 SELECT s.node_no, s.challenge_id, s.at, encode(sha256(s.response), 'hex')::text AS sha256
-FROM challenge_second_answer s WHERE s.at >= sqlc.arg(since) ORDER BY s.at LIMIT sqlc.arg(most);
+FROM challenge_second_answer s WHERE (s.at, s.challenge_id) > (sqlc.arg(after_at)::timestamptz, sqlc.arg(after_id)::uuid)
+ORDER BY s.at, s.challenge_id LIMIT sqlc.arg(most);
 
 -- name: Memories :many
 SELECT node_no, body FROM fraud_memory WHERE node_no = ANY(sqlc.arg(node_nos)::integer[]) ORDER BY node_no FOR UPDATE;
@@ -79,11 +84,17 @@ FROM node n LEFT JOIN fraud_memory m USING (node_no)
 WHERE n.deleted_at IS NULL AND n.status <> 'pending' ORDER BY n.node_no;
 
 -- name: Departures :many
--- Nodes that went offline, outside of our own faults.
-SELECT p.node_no, p.to_at, coalesce(m.body ->> 'network', '')::text AS network
-FROM node_presence p LEFT JOIN fraud_memory m USING (node_no)
-WHERE p.to_at >= sqlc.arg(since)::timestamptz AND p.to_at < sqlc.arg(until)::timestamptz
-  AND NOT EXISTS (SELECT FROM fault_window f WHERE p.to_at BETWEEN f.from_at - interval '10 seconds' AND f.to_at + interval '15 minutes')
+-- Nodes that went offline, outside of our own faults; of each the newest, so that
+-- nobody makes this long.
+SELECT n.node_no, p.to_at, coalesce(m.body ->> 'network', '')::text AS network
+FROM node n LEFT JOIN fraud_memory m USING (node_no) CROSS JOIN LATERAL (
+    SELECT o.to_at FROM node_presence o
+    WHERE o.node_no = n.node_no AND o.to_at >= sqlc.arg(since)::timestamptz AND o.to_at < sqlc.arg(until)::timestamptz
+      -- They do not overlap, so that of those that began before only the last ends within.
+      AND o.from_at >= coalesce((SELECT max(e.from_at) FROM node_presence e WHERE e.node_no = n.node_no AND e.from_at < sqlc.arg(since)::timestamptz), '-infinity')
+      AND NOT EXISTS (SELECT FROM fault_window f WHERE o.to_at BETWEEN f.from_at - interval '10 seconds' AND f.to_at + interval '15 minutes')
+    ORDER BY o.from_at DESC LIMIT sqlc.arg(most)
+) p
 ORDER BY p.to_at;
 
 -- name: Figures :many
@@ -107,9 +118,11 @@ FROM asked a LEFT JOIN LATERAL (
 ) x ON true
 ORDER BY a.node_no, a.at;
 
--- name: Capped :many
-SELECT l.node_no, e.ends_at FROM statement_line l JOIN epoch e USING (epoch_no)
-WHERE e.closed_at >= sqlc.arg(since) AND 'capped' = ANY(l.reasons);
+-- name: Earnings :many
+-- What epochs that were closed since gave, where anything was said of how.
+SELECT l.node_no, e.ends_at, l.share, l.reasons FROM statement_line l JOIN epoch e USING (epoch_no)
+WHERE e.closed_at >= sqlc.arg(since) AND cardinality(l.reasons) > 0
+ORDER BY l.node_no, e.ends_at, l.epoch_no;
 
 -- name: Marks :many
 -- Open flags that can hold money, of nodes that are not held.
@@ -188,7 +201,8 @@ WHERE (sqlc.arg(node_id)::text = '' OR n.node_id = sqlc.arg(node_id)) AND (sqlc.
 SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no;
 
 -- name: OpenFlagsOfRule :many
-SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND f.rule = $2 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no;
+-- Up to one: those that were there when it was the newest.
+SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND f.rule = $2 AND f.flag_no <= sqlc.arg(newest) AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no;
 
 -- name: InsertAppeal :execrows
 INSERT INTO fraud_appeal (flag_no, text, appealed_by, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;

@@ -3,6 +3,7 @@ package fraud
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -137,6 +138,18 @@ func leaving(occasions int, network func(i int) string, nodes ...int32) (all []D
 	return all
 }
 
+// restlessly are the departures of nodes that each leave so often a week, heeding
+// nobody.
+func restlessly(times int, network func(i int) string, nodes ...int32) (all []Departure) {
+	dice := rand.New(rand.NewPCG(11, 0x57e9))
+	for i, n := range nodes {
+		for range times {
+			all = append(all, Departure{n, noon.Add(time.Duration(dice.Int64N(int64(stepLookBack)))), network(i)})
+		}
+	}
+	return all
+}
+
 // numbers are 1 to n.
 func numbers(n int) (all []int32) {
 	for i := range n {
@@ -183,24 +196,42 @@ func TestSteps(t *testing.T) {
 		}(), nil},
 		"identities that are switched off together":     {leaving(6, own, 1, 2, 3), []int32{1, 2, 3}},
 		"a provider of half the fleet, again and again": {leaving(9, own, numbers(201)...), nil},
-		"identities among many who leave all the time": {func() (all []Departure) {
-			all = leaving(20, own, 1, 2, 3)
-			for i := range stepFlaps + 1 {
-				at := noon.Add(time.Duration(i) * 2 * time.Second)
-				if i < 20 { // whenever they leave
-					at = noon.Add(time.Duration(i) * 5 * time.Hour)
-				}
-				for n := range int32(51) {
-					all = append(all, Departure{100 + n, at, own(int(100 + n))})
+		"identities that leave all the time as well, each for itself": {
+			slices.Concat(leaving(12, own, 1, 2, 3, 4), restlessly(400, own, 1, 2, 3, 4)), []int32{1, 2, 3, 4},
+		},
+		"identities among many who leave whenever they do, and all the time": {
+			slices.Concat(leaving(20, own, 20, 40, 60), leaving(20, own, numbers(80)...), restlessly(300, own, numbers(80)...)), numbers(80),
+		},
+		"identities among others who leave with them by turns, and by themselves": {func() (all []Departure) {
+			others := slices.DeleteFunc(numbers(600), func(n int32) bool { return n%200 == 150 })
+			for i, n := range others {
+				for o := i % 10; o < 12; o += 10 {
+					all = append(all, Departure{n, noon.Add(time.Duration(o) * 5 * time.Hour), own(i)})
 				}
 			}
-			return all
-		}(), []int32{1, 2, 3}},
+			identities := leaving(12, func(i int) string { return fmt.Sprint("identity", i) }, 150, 350, 550)
+			return slices.Concat(all, restlessly(60, own, others...), identities)
+		}(), []int32{150, 350, 550}},
+		"strangers who leave all the time":         {restlessly(600, own, numbers(60)...), nil},
 		"more identities than a provider's street": {leaving(8, own, numbers(stepFew+30)...), numbers(stepFew + 30)},
 	} {
 		if got := flagged(steps(c.departures, 400, noon)); !slices.Equal(got[inStep], c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// Who leaves so often that chance hides what is planned is told, and no more.
+func TestLeavingAllTheTimeIsTold(t *testing.T) {
+	own := func(i int) string { return fmt.Sprint("net", i) }
+	poorRadio, all := restlessly(stepRestless-1, own, 1), restlessly(3*stepNewest, own, 2)
+	flags := steps(slices.Concat(poorRadio, all), 400, noon)
+	if got := flagged(flags); !slices.Equal(got[restless], []int32{2}) || len(got) != 1 || flags[0].Rule.Severity != Notice {
+		t.Fatalf("%v", got)
+	}
+	newest := slices.SortedFunc(slices.Values(all), func(a, b Departure) int { return b.At.Compare(a.At) })[:stepNewest]
+	if e, want := flags[0].Evidence.(restlessEvidence), (restlessEvidence{stepNewest, newest[stepNewest-1].At}); e != want {
+		t.Errorf("%+v, want %+v", e, want)
 	}
 }
 
@@ -228,13 +259,5 @@ func TestOutliers(t *testing.T) {
 		if got := flagged(outliers(all, noon)); !slices.Equal(got[speedOutlier], c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
-	}
-}
-
-func TestNewAddresses(t *testing.T) {
-	all := fleet(3)
-	all[0].AddressChanged, all[1].AddressChanged = noon.Add(-AddressDelay), noon.Add(-AddressDelay+time.Second)
-	if got := flagged(newAddresses(all, noon)); !slices.Equal(got[newAddress], []int32{2}) {
-		t.Errorf("%v", got)
 	}
 }

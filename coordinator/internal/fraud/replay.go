@@ -92,13 +92,15 @@ func (s *Store) again(ctx context.Context, q *sqlgen.Queries, since, until time.
 
 // beside are the rules that look at no verdicts.
 func (s *Store) beside(ctx context.Context, q *sqlgen.Queries, fleet int, since, until time.Time) ([]Found, error) {
-	seconds, err := q.SecondAnswers(ctx, sqlgen.SecondAnswersParams{Since: since, Most: answersAtOnce})
-	if err != nil {
-		return nil, err
-	}
 	var flags []Found
-	for _, r := range seconds {
-		flags = append(flags, second(Second{r.NodeNo, r.ChallengeID.String(), r.At, r.Sha256}))
+	for from := (place{at: since}); ; {
+		some, last, err := seconds(ctx, q, from)
+		if err != nil {
+			return nil, err
+		}
+		if flags, from = append(flags, some...), last; len(some) < answersAtOnce {
+			break
+		}
 	}
 	for from := since; from.Before(until); from = from.Add(telemetryBack / 2) { // as the judge's looks overlap
 		told, err := telemetry(ctx, q, from, from.Add(telemetryBack))
@@ -114,8 +116,8 @@ func (s *Store) beside(ctx context.Context, q *sqlgen.Queries, fleet int, since,
 		}
 		flags = append(flags, steps(gone, fleet, to)...)
 	}
-	capped, err := reachedCap(ctx, q, since)
-	return append(flags, capped...), err
+	earned, err := earnings(ctx, q, since)
+	return append(flags, capped(earned)...), err
 }
 
 func sawBoot(boots map[[2]string]Shared, a Answer) {

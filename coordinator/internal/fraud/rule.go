@@ -60,6 +60,7 @@ const (
 	samePayout        = "same_payout"
 	sameSerial        = "same_serial"
 	inStep            = "in_step"
+	restless          = "restless"
 	speedOutlier      = "speed_outlier"
 	dailyCap          = "daily_cap"
 	newAddress        = "new_address"
@@ -86,7 +87,8 @@ func Rules() []Rule {
 		{sameAddress, 1, Relation, Notice, "shares its network with many nodes"},
 		{samePayout, 1, Relation, Notice, "shares its payout address with many nodes"},
 		{sameSerial, 1, Relation, Warning, "names the serial number of an older node's board"},
-		{inStep, 3, Relation, Warning, "goes offline in step with other nodes of other networks"},
+		{inStep, 4, Relation, Warning, "goes offline in step with other nodes of other networks"},
+		{restless, 1, Relation, Notice, "goes offline so often that nobody can tell with whom"},
 		{speedOutlier, 2, Statistics, Warning, "solves puzzles much faster than the nodes of its model, in its pool and in the fleet"},
 		{dailyCap, 1, Economics, Notice, "reached the most that a node earns in a day"},
 		{newAddress, 1, Economics, Notice, "changed its payout address within 72 hours"},
@@ -98,7 +100,7 @@ func Rules() []Rule {
 // the other rules flag is one thing that happened, or stays one flag.
 func dailyRules() []string {
 	return []string{
-		fallingCounter, impossibleTraffic, fastAnswers, frozenMetrics, copiedMetrics, cohortSlow, cohortMisses, inStep, speedOutlier,
+		fallingCounter, impossibleTraffic, fastAnswers, frozenMetrics, copiedMetrics, cohortSlow, cohortMisses, inStep, restless, speedOutlier,
 	}
 }
 

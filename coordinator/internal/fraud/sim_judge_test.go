@@ -46,7 +46,7 @@ func (s *sim) look() {
 		byNo[n.NodeNo] = n
 	}
 	s.departures = slices.DeleteFunc(s.departures, func(d Departure) bool { return s.now.Sub(d.At) > stepLookBack })
-	flags := append(among(s.members(), s.now), steps(slices.Clone(s.departures), len(s.nodes), s.now)...)
+	flags := append(among(s.members(), s.now), steps(s.departures, len(s.nodes), s.now)...)
 	shared := make([]Shared, 0, len(s.boots))
 	for k, b := range s.boots {
 		if shared = append(shared, b); s.now.Sub(b.Last) > 24*time.Hour {

@@ -61,6 +61,7 @@ type cheat struct {
 	answers func(s *sim, n *simNode, a *Answer, together []*simNode) // together: its likes that are asked at once
 	figures func(s *sim, n *simNode, f *Figures)
 	leaves  func(s *sim, n *simNode) bool
+	judged  func(n *simNode, a Answer) // told of each verdict
 }
 
 func newSim(seed uint64, nodes int) *sim {
@@ -292,6 +293,9 @@ func (s *sim) ask(n *simNode, at time.Time, together bool, alike []*simNode) {
 	}
 	n.open = a.At
 	n.owed = together && a.failed()
+	if n.cheat.judged != nil {
+		n.cheat.judged(n, a)
+	}
 	s.flag(n, n.memory.see(a))
 	s.sawBoot(n, a)
 	if s.kept != nil {

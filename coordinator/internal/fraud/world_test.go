@@ -183,6 +183,12 @@ func (w *world) held(nodeNo int32) bool {
 // earn gives a node a share of an epoch of a pool.
 func (w *world) earn(nodeNo int32, poolID string, amount ledger.Amount, held bool) {
 	w.t.Helper()
+	w.earnFor(nodeNo, poolID, amount, held)
+}
+
+// earnFor is earn with what the statement says of the share.
+func (w *world) earnFor(nodeNo int32, poolID string, amount ledger.Amount, held bool, reasons ...string) {
+	w.t.Helper()
 	n := query[int](w, `SELECT count(*) FROM epoch`)
 	at := noon.Add(-time.Hour * time.Duration(1000-n))
 	nodeID := query[string](w, `SELECT node_id FROM node WHERE node_no = $1`, nodeNo)
@@ -191,8 +197,8 @@ func (w *world) earn(nodeNo int32, poolID string, amount ledger.Amount, held boo
 			INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
 			SELECT pool_no, $2, $3, $4, (SELECT entry_id FROM entry ORDER BY entry_no DESC LIMIT 1), $3 FROM pool WHERE pool_id = $1 RETURNING epoch_no)
 		INSERT INTO statement_line (epoch_no, node_no, member_ms, credited_ms, score, factors, weight, share, destination, reasons)
-		SELECT epoch_no, $5, 1, 1, 1, 'null', 1, $4, $6, '{}' FROM e`,
-		poolID, at.Add(-time.Hour), at, int64(amount), nodeNo, map[bool]string{true: "held", false: "payable"}[held])
+		SELECT epoch_no, $5, 1, 1, 1, 'null', 1, $4, $6, $7 FROM e`,
+		poolID, at.Add(-time.Hour), at, int64(amount), nodeNo, map[bool]string{true: "held", false: "payable"}[held], append([]string{}, reasons...))
 }
 
 func (w *world) post(e ledger.Entry) {

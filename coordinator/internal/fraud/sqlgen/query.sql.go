@@ -160,36 +160,6 @@ func (q *Queries) Boots(ctx context.Context, since time.Time) ([]BootsRow, error
 	return items, nil
 }
 
-const capped = `-- name: Capped :many
-SELECT l.node_no, e.ends_at FROM statement_line l JOIN epoch e USING (epoch_no)
-WHERE e.closed_at >= $1 AND 'capped' = ANY(l.reasons)
-`
-
-type CappedRow struct {
-	NodeNo int32
-	EndsAt time.Time
-}
-
-func (q *Queries) Capped(ctx context.Context, since time.Time) ([]CappedRow, error) {
-	rows, err := q.db.Query(ctx, capped, since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CappedRow
-	for rows.Next() {
-		var i CappedRow
-		if err := rows.Scan(&i.NodeNo, &i.EndsAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const countFlags = `-- name: CountFlags :one
 SELECT count(*) FROM fraud_flag f JOIN node n USING (node_no)
 LEFT JOIN fraud_appeal a ON a.flag_no = f.flag_no LEFT JOIN fraud_decision d ON d.flag_no = f.flag_no
@@ -218,16 +188,22 @@ func (q *Queries) CountFlags(ctx context.Context, arg CountFlagsParams) (int64, 
 }
 
 const departures = `-- name: Departures :many
-SELECT p.node_no, p.to_at, coalesce(m.body ->> 'network', '')::text AS network
-FROM node_presence p LEFT JOIN fraud_memory m USING (node_no)
-WHERE p.to_at >= $1::timestamptz AND p.to_at < $2::timestamptz
-  AND NOT EXISTS (SELECT FROM fault_window f WHERE p.to_at BETWEEN f.from_at - interval '10 seconds' AND f.to_at + interval '15 minutes')
+SELECT n.node_no, p.to_at, coalesce(m.body ->> 'network', '')::text AS network
+FROM node n LEFT JOIN fraud_memory m USING (node_no) CROSS JOIN LATERAL (
+    SELECT o.to_at FROM node_presence o
+    WHERE o.node_no = n.node_no AND o.to_at >= $1::timestamptz AND o.to_at < $2::timestamptz
+      -- They do not overlap, so that of those that began before only the last ends within.
+      AND o.from_at >= coalesce((SELECT max(e.from_at) FROM node_presence e WHERE e.node_no = n.node_no AND e.from_at < $1::timestamptz), '-infinity')
+      AND NOT EXISTS (SELECT FROM fault_window f WHERE o.to_at BETWEEN f.from_at - interval '10 seconds' AND f.to_at + interval '15 minutes')
+    ORDER BY o.from_at DESC LIMIT $3
+) p
 ORDER BY p.to_at
 `
 
 type DeparturesParams struct {
 	Since time.Time
 	Until time.Time
+	Most  int32
 }
 
 type DeparturesRow struct {
@@ -236,9 +212,10 @@ type DeparturesRow struct {
 	Network string
 }
 
-// Nodes that went offline, outside of our own faults.
+// Nodes that went offline, outside of our own faults; of each the newest, so that
+// nobody makes this long.
 func (q *Queries) Departures(ctx context.Context, arg DeparturesParams) ([]DeparturesRow, error) {
-	rows, err := q.db.Query(ctx, departures, arg.Since, arg.Until)
+	rows, err := q.db.Query(ctx, departures, arg.Since, arg.Until, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +260,45 @@ func (q *Queries) Earned(ctx context.Context, arg EarnedParams) ([]EarnedRow, er
 	for rows.Next() {
 		var i EarnedRow
 		if err := rows.Scan(&i.PoolID, &i.Share); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const earnings = `-- name: Earnings :many
+SELECT l.node_no, e.ends_at, l.share, l.reasons FROM statement_line l JOIN epoch e USING (epoch_no)
+WHERE e.closed_at >= $1 AND cardinality(l.reasons) > 0
+ORDER BY l.node_no, e.ends_at, l.epoch_no
+`
+
+type EarningsRow struct {
+	NodeNo  int32
+	EndsAt  time.Time
+	Share   int64
+	Reasons []string
+}
+
+// What epochs that were closed since gave, where anything was said of how.
+func (q *Queries) Earnings(ctx context.Context, since time.Time) ([]EarningsRow, error) {
+	rows, err := q.db.Query(ctx, earnings, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EarningsRow
+	for rows.Next() {
+		var i EarningsRow
+		if err := rows.Scan(
+			&i.NodeNo,
+			&i.EndsAt,
+			&i.Share,
+			&i.Reasons,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -954,16 +970,20 @@ func (q *Queries) Memories(ctx context.Context, nodeNos []int32) ([]FraudMemory,
 }
 
 const moveCursor = `-- name: MoveCursor :exec
-UPDATE fraud_cursor SET verdict_no = $1, seconds_at = $2
+UPDATE fraud_cursor SET verdict_no = $1
 `
 
-type MoveCursorParams struct {
-	VerdictNo int64
-	SecondsAt time.Time
+func (q *Queries) MoveCursor(ctx context.Context, verdictNo int64) error {
+	_, err := q.db.Exec(ctx, moveCursor, verdictNo)
+	return err
 }
 
-func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) error {
-	_, err := q.db.Exec(ctx, moveCursor, arg.VerdictNo, arg.SecondsAt)
+const moveSeconds = `-- name: MoveSeconds :exec
+UPDATE fraud_cursor SET seconds_at = $1
+`
+
+func (q *Queries) MoveSeconds(ctx context.Context, secondsAt time.Time) error {
+	_, err := q.db.Exec(ctx, moveSeconds, secondsAt)
 	return err
 }
 
@@ -1023,16 +1043,18 @@ func (q *Queries) OpenFlags(ctx context.Context, nodeNo int32) ([]int64, error) 
 }
 
 const openFlagsOfRule = `-- name: OpenFlagsOfRule :many
-SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND f.rule = $2 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no
+SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND f.rule = $2 AND f.flag_no <= $3 AND NOT EXISTS (SELECT FROM fraud_decision d WHERE d.flag_no = f.flag_no) ORDER BY f.flag_no
 `
 
 type OpenFlagsOfRuleParams struct {
 	NodeNo int32
 	Rule   string
+	Newest int64
 }
 
+// Up to one: those that were there when it was the newest.
 func (q *Queries) OpenFlagsOfRule(ctx context.Context, arg OpenFlagsOfRuleParams) ([]int64, error) {
-	rows, err := q.db.Query(ctx, openFlagsOfRule, arg.NodeNo, arg.Rule)
+	rows, err := q.db.Query(ctx, openFlagsOfRule, arg.NodeNo, arg.Rule, arg.Newest)
 	if err != nil {
 		return nil, err
 	}
@@ -1071,12 +1093,14 @@ func (q *Queries) OpenHold(ctx context.Context, arg OpenHoldParams) (int64, erro
 
 const secondAnswers = `-- name: SecondAnswers :many
 SELECT s.node_no, s.challenge_id, s.at, encode(sha256(s.response), 'hex')::text AS sha256
-FROM challenge_second_answer s WHERE s.at >= $1 ORDER BY s.at LIMIT $2
+FROM challenge_second_answer s WHERE (s.at, s.challenge_id) > ($1::timestamptz, $2::uuid)
+ORDER BY s.at, s.challenge_id LIMIT $3
 `
 
 type SecondAnswersParams struct {
-	Since time.Time
-	Most  int32
+	AfterAt time.Time
+	AfterID uuid.UUID
+	Most    int32
 }
 
 type SecondAnswersRow struct {
@@ -1086,8 +1110,9 @@ type SecondAnswersRow struct {
 	Sha256      string
 }
 
+// Those behind a place in their order, by time and challenge.
 func (q *Queries) SecondAnswers(ctx context.Context, arg SecondAnswersParams) ([]SecondAnswersRow, error) {
-	rows, err := q.db.Query(ctx, secondAnswers, arg.Since, arg.Most)
+	rows, err := q.db.Query(ctx, secondAnswers, arg.AfterAt, arg.AfterID, arg.Most)
 	if err != nil {
 		return nil, err
 	}
