@@ -25,6 +25,15 @@ type agentProcess struct {
 func (l *lab) agent(ctx context.Context, pool string) *agentProcess {
 	l.t.Helper()
 	a := &agentProcess{t: l.t, dir: l.t.TempDir()}
+	a.enrol(ctx, l, pool)
+	l.t.Cleanup(a.kill)
+	a.start()
+	return a
+}
+
+// enrol makes it a new node.
+func (a *agentProcess) enrol(ctx context.Context, l *lab, pool string) {
+	a.t.Helper()
 	ticket, err := l.Run(ctx, "token", "create", "--data", l.Data, "--pool", pool)
 	if err != nil {
 		l.t.Fatal(err)
@@ -38,9 +47,6 @@ func (l *lab) agent(ctx context.Context, pool string) *agentProcess {
 	if out, err := enroll.CombinedOutput(); err != nil {
 		l.t.Fatalf("enroll: %v\n%s", err, out)
 	}
-	l.t.Cleanup(a.kill)
-	a.start()
-	return a
 }
 
 func (a *agentProcess) start() {

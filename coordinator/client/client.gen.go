@@ -2208,6 +2208,20 @@ type SignedAddress struct {
 	Value string `json:"value"`
 }
 
+// SignedEnd defines model for SignedEnd.
+type SignedEnd struct {
+	Field  string `json:"field"`
+	NodeId string `json:"node_id"`
+
+	// Signature Ed25519, by the device key.
+	Signature []byte `json:"signature"`
+
+	// SignedMs By the machine's clock; above that of the change before.
+	SignedMs int64  `json:"signed_ms"`
+	V        int64  `json:"v"`
+	Value    string `json:"value"`
+}
+
 // Silence defines model for Silence.
 type Silence struct {
 	// Author Id of the key or user that made it.
@@ -3242,6 +3256,9 @@ type ValidateProofJSONRequestBody = ShownAnswer
 
 // SetNodeThresholdsJSONRequestBody defines body for SetNodeThresholds for application/json ContentType.
 type SetNodeThresholdsJSONRequestBody = SetThresholds
+
+// UnenrollJSONRequestBody defines body for Unenroll for application/json ContentType.
+type UnenrollJSONRequestBody = SignedEnd
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = NewUser
@@ -4901,6 +4918,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{node_id}/stop (the `StopNode` operationId).
 	StopNode(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnenrollWithBody Give a node up by its machine's word
+	//
+	// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+	UnenrollWithBody(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Unenroll Give a node up by its machine's word
+	//
+	// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+	Unenroll(ctx context.Context, nodeId string, body UnenrollJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsers List users
 	//
@@ -7734,6 +7773,48 @@ func (c *Client) GetNodeStatus(ctx context.Context, nodeId string, reqEditors ..
 // Corresponds with POST /api/v1/nodes/{node_id}/stop (the `StopNode` operationId).
 func (c *Client) StopNode(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStopNodeRequest(c.Server, nodeId)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnenrollWithBody Give a node up by its machine's word
+//
+// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+//
+// Public: no credential is needed.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+func (c *Client) UnenrollWithBody(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnenrollRequestWithBody(c.Server, nodeId, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Unenroll Give a node up by its machine's word
+//
+// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+//
+// Public: no credential is needed.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+func (c *Client) Unenroll(ctx context.Context, nodeId string, body UnenrollJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnenrollRequest(c.Server, nodeId, body)
 	if err != nil {
 		return nil, err
 	}
@@ -13519,6 +13600,53 @@ func NewStopNodeRequest(server string, nodeId string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewUnenrollRequest calls the generic Unenroll builder with application/json body
+func NewUnenrollRequest(server string, nodeId string, body UnenrollJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnenrollRequestWithBody(server, nodeId, "application/json", bodyReader)
+}
+
+// NewUnenrollRequestWithBody constructs an http.Request for the Unenroll method, with any body, and a specified content type
+func NewUnenrollRequestWithBody(server string, nodeId string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "node_id", nodeId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/nodes/%s/unenroll", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListUsersRequest constructs an http.Request for the ListUsers method
 func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
 	var err error
@@ -15530,6 +15658,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/nodes/{node_id}/stop (the `StopNode` operationId).
 	StopNodeWithResponse(ctx context.Context, nodeId string, reqEditors ...RequestEditorFn) (*StopNodeResponse, error)
+
+	// UnenrollWithBodyWithResponse Give a node up by its machine's word
+	//
+	// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+	UnenrollWithBodyWithResponse(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnenrollResponse, error)
+
+	// UnenrollWithResponse Give a node up by its machine's word
+	//
+	// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+	//
+	// Public: no credential is needed.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+	UnenrollWithResponse(ctx context.Context, nodeId string, body UnenrollJSONRequestBody, reqEditors ...RequestEditorFn) (*UnenrollResponse, error)
 
 	// ListUsersWithResponse List users
 	//
@@ -27662,6 +27812,127 @@ func (r StopNodeResponse) ContentType() string {
 	return ""
 }
 
+// UnenrollResponse429Headers the declared response headers of an HTTP 429 response for Unenroll
+type UnenrollResponse429Headers struct {
+	RateLimitLimit     *int
+	RateLimitRemaining *int
+	RateLimitReset     *int
+	RetryAfter         *int
+}
+
+type UnenrollResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Problem
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *Problem
+	// JSON415 the response for an HTTP 415 `application/json` response
+	JSON415 *Problem
+	// JSON421 the response for an HTTP 421 `application/json` response
+	JSON421 *Problem
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Problem
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *Problem
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *Problem
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Problem
+	// JSON504 the response for an HTTP 504 `application/json` response
+	JSON504 *Problem
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UnenrollResponse429Headers
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r UnenrollResponse) GetJSON400() *Problem {
+	return r.JSON400
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r UnenrollResponse) GetJSON404() *Problem {
+	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r UnenrollResponse) GetJSON409() *Problem {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r UnenrollResponse) GetJSON413() *Problem {
+	return r.JSON413
+}
+
+// GetJSON415 returns the response for an HTTP 415 `application/json` response
+func (r UnenrollResponse) GetJSON415() *Problem {
+	return r.JSON415
+}
+
+// GetJSON421 returns the response for an HTTP 421 `application/json` response
+func (r UnenrollResponse) GetJSON421() *Problem {
+	return r.JSON421
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r UnenrollResponse) GetJSON422() *Problem {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r UnenrollResponse) GetJSON429() *Problem {
+	return r.JSON429
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r UnenrollResponse) GetJSON500() *Problem {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r UnenrollResponse) GetJSON503() *Problem {
+	return r.JSON503
+}
+
+// GetJSON504 returns the response for an HTTP 504 `application/json` response
+func (r UnenrollResponse) GetJSON504() *Problem {
+	return r.JSON504
+}
+
+// GetBody returns the raw response body bytes
+func (r UnenrollResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnenrollResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnenrollResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnenrollResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListUsersResponse429Headers the declared response headers of an HTTP 429 response for ListUsers
 type ListUsersResponse429Headers struct {
 	RateLimitLimit     *int
@@ -31156,6 +31427,40 @@ func (c *ClientWithResponses) StopNodeWithResponse(ctx context.Context, nodeId s
 		return nil, err
 	}
 	return ParseStopNodeResponse(rsp)
+}
+
+// UnenrollWithBodyWithResponse Give a node up by its machine's word
+//
+// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+//
+// Public: no credential is needed.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+func (c *ClientWithResponses) UnenrollWithBodyWithResponse(ctx context.Context, nodeId string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnenrollResponse, error) {
+	rsp, err := c.UnenrollWithBody(ctx, nodeId, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnenrollResponse(rsp)
+}
+
+// UnenrollWithResponse Give a node up by its machine's word
+//
+// What `lucid-agent unenroll` sends, taken within 15 minutes and once: the signature by the node's device key is the credential, whoever carries it. The node is deleted as an operator deletes it (deleteNode), which is refused while money is on its way to it.
+//
+// Public: no credential is needed.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/nodes/{node_id}/unenroll (the `Unenroll` operationId).
+func (c *ClientWithResponses) UnenrollWithResponse(ctx context.Context, nodeId string, body UnenrollJSONRequestBody, reqEditors ...RequestEditorFn) (*UnenrollResponse, error) {
+	rsp, err := c.Unenroll(ctx, nodeId, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnenrollResponse(rsp)
 }
 
 // ListUsersWithResponse List users
@@ -44319,6 +44624,139 @@ func ParseStopNodeResponse(rsp *http.Response) (*StopNodeResponse, error) {
 	switch {
 	case rsp.StatusCode == 429:
 		var headers StopNodeResponse429Headers
+		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitReset = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUnenrollResponse parses an HTTP response from a UnenrollWithResponse call
+func ParseUnenrollResponse(rsp *http.Response) (*UnenrollResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnenrollResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON421 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 504:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON504 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers UnenrollResponse429Headers
 		if values := rsp.Header.Values("RateLimit-Limit"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -10,7 +10,7 @@ import (
 type SignedChange struct {
 	V         int    `json:"v"`
 	NodeID    string `json:"node_id"`
-	Field     string `json:"field"` // FieldPayoutAddress
+	Field     string `json:"field"` // FieldPayoutAddress, FieldEnrolment
 	Value     string `json:"value"`
 	SignedMs  int64  `json:"signed_ms"` // by the machine's clock; rises with every change of the node
 	Signature []byte `json:"signature"` // Ed25519, 64 bytes
@@ -18,6 +18,20 @@ type SignedChange struct {
 
 // FieldPayoutAddress is where a node's earnings are paid to.
 const FieldPayoutAddress = "payout_address"
+
+// FieldEnrolment is whether the machine is the node; its one value is
+// EnrolmentEnded: it gives the node up.
+const (
+	FieldEnrolment = "enrolment"
+	EnrolmentEnded = "ended"
+)
+
+// UnenrollPath is where, on the coordinator's API, a machine gives its node up.
+func UnenrollPath(nodeID string) string { return "/api/v1/nodes/" + nodeID + "/unenroll" }
+
+// CodeNodeNotFound is the error code of an answer that knows no such node, which
+// tells who gives a node up again that it is done.
+const CodeNodeNotFound = "LUCID_ERR_4001"
 
 // Check tells whether the form is right; the signature is for package proof.
 func (c *SignedChange) Check() error {

@@ -18,7 +18,7 @@ func TestEveryFlagAndSettingIsDocumented(t *testing.T) {
 	}
 	flagLine := regexp.MustCompile(`(?m)^  -(\S+).*\n.*?(?:\(default "?([^"\n]*?)"?\))?$`)
 	flags := 0
-	for _, name := range []string{"enroll", "run", "status", "doctor", "withdraw", "sign"} {
+	for _, name := range []string{"enroll", "run", "status", "doctor", "withdraw", "sign", "unenroll"} {
 		_, section, found := strings.Cut(string(text), "\n## lucid-agent "+name+"\n")
 		if !found {
 			t.Fatalf("no section on %s", name)

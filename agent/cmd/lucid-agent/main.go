@@ -39,6 +39,7 @@ const usage = `lucid-agent reports what this machine does to a Lucid coordinator
   lucid-agent doctor    look this machine over and say what to do
   lucid-agent sign      sign a new payout address with this machine's device key
   lucid-agent withdraw  take this machine out of Home Assistant
+  lucid-agent unenroll  give this machine's node up, for good
   lucid-agent version   show the version
 
 "lucid-agent COMMAND -h" explains a command's flags.
@@ -70,6 +71,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return sign(args[1:], stdout, stderr)
 	case "withdraw":
 		return withdraw(ctx, args[1:], stdout, stderr)
+	case "unenroll":
+		return unenroll(ctx, args[1:], stdout, stderr)
 	case "version", "-version", "--version":
 		fmt.Fprintf(stdout, "lucid-agent %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, runtime.Version())
 		return exitOK

@@ -29,6 +29,9 @@ type Enrolment struct {
 	Before func(w http.ResponseWriter, r *wire.EnrollRequest, answer *wire.EnrollResponse) bool
 	// After, when set, may change what was signed.
 	After func(answer *wire.EnrollResponse)
+	// OnUnenroll, when set, may answer in the coordinator's stead (true) when a
+	// node is given up, by then for good.
+	OnUnenroll func(w http.ResponseWriter) bool
 
 	authority *Authority
 	mqtt      []string
@@ -86,8 +89,12 @@ func (e *Enrolment) Root(token string) proof.Key {
 	return e.tokens[token].root
 }
 
-// ServeHTTP answers POST wire.EnrollPath.
+// ServeHTTP answers POST wire.EnrollPath and wire.UnenrollPath.
 func (e *Enrolment) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && r.URL.Path == wire.UnenrollPath("node_test") {
+		e.unenroll(w, r)
+		return
+	}
 	if r.Method != http.MethodPost || r.URL.Path != wire.EnrollPath {
 		refuse(w, http.StatusNotFound, "LUCID_ERR_1404", "no such operation")
 		return
@@ -126,6 +133,36 @@ func (e *Enrolment) Offer(t testing.TB, nodeID string, epoch uint32) (*wire.KeyO
 
 // Sign lends the enrolment key.
 func (e *Enrolment) Sign(sign func(key []byte)) { sign(e.key) }
+
+// unenroll forgets a node whose device signed that it is given up.
+func (e *Enrolment) unenroll(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := new(wire.SignedChange)
+	err := json.NewDecoder(r.Body).Decode(c)
+	if err != nil || c.Check() != nil || c.Field != wire.FieldEnrolment || c.Value != wire.EnrolmentEnded {
+		refuse(w, http.StatusUnprocessableEntity, "LUCID_ERR_1002", "not this change")
+		return
+	}
+	device := ""
+	for _, used := range e.tokens {
+		if used != nil {
+			device = used.device
+		}
+	}
+	switch {
+	case device == "":
+		refuse(w, http.StatusNotFound, wire.CodeNodeNotFound, "no node node_test")
+		return
+	case proof.VerifyChange(ed25519.PublicKey(device), c) != nil:
+		refuse(w, http.StatusUnprocessableEntity, "LUCID_ERR_1002", "not by the device key")
+		return
+	}
+	e.tokens = make(map[string]*enrolled)
+	if e.OnUnenroll == nil || !e.OnUnenroll(w) {
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.WriteHeader(status)

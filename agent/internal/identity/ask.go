@@ -28,8 +28,9 @@ const (
 // again.
 var ErrRefused = errors.New("the coordinator refuses this enrolment file")
 
-// Refusal is an answer other than an identity.
+// Refusal is an answer other than what was asked for.
 type Refusal struct {
+	Asked     string // for what: enrolment, ...
 	Status    int    // of HTTP
 	Code      string // LUCID_ERR_..., "" when the answer is not the coordinator's
 	Message   string
@@ -38,9 +39,9 @@ type Refusal struct {
 
 func (r *Refusal) Error() string {
 	if r.Code == "" {
-		return fmt.Sprintf("enrolment failed: the server answers with HTTP status %d and no reason; is it a coordinator?", r.Status)
+		return fmt.Sprintf("%s failed: the server answers with HTTP status %d and no reason; is it a coordinator?", r.Asked, r.Status)
 	}
-	return fmt.Sprintf("enrolment refused: %s %s (request_id %s)", r.Code, r.Message, r.RequestID)
+	return fmt.Sprintf("%s refused: %s %s (request_id %s)", r.Asked, r.Code, r.Message, r.RequestID)
 }
 
 // Is makes ErrRefused of what the coordinator itself holds against the
@@ -71,21 +72,33 @@ func wantsTLS(err error) bool {
 }
 
 func exchange(ctx context.Context, ticket *Ticket, request *wire.EnrollRequest) (*wire.EnrollResponse, error) {
+	target := ticket.Coordinator.JoinPath(wire.EnrollPath).String()
+	content, err := post(ctx, "enrolment", target, pinned(ticket.CAPin, ticket.Coordinator.Hostname()), request)
+	if err != nil {
+		return nil, err
+	}
+	response := new(wire.EnrollResponse)
+	if err := json.Unmarshal(content, response); err != nil {
+		return nil, fmt.Errorf("answer of %s: %w", target, err)
+	}
+	return response, nil
+}
+
+// post sends what is asked for, and gives the answer; a Refusal when it is not
+// one of success.
+func post(ctx context.Context, asked, target string, trust *tls.Config, request any) ([]byte, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	target := ticket.Coordinator.JoinPath(wire.EnrollPath).String()
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	post.Header.Set("Content-Type", "application/json")
-	transport := &http.Transport{ // no proxy: it is the coordinator or nobody
-		TLSClientConfig: pinned(ticket.CAPin, ticket.Coordinator.Hostname()),
-	}
+	transport := &http.Transport{TLSClientConfig: trust} // no proxy: it is the coordinator or nobody
 	defer transport.CloseIdleConnections()
 	client := &http.Client{
 		Transport:     transport,
@@ -100,17 +113,13 @@ func exchange(ctx context.Context, ticket *Ticket, request *wire.EnrollRequest) 
 	if err != nil {
 		return nil, fmt.Errorf("answer of %s: %w", target, err)
 	}
-	if answer.StatusCode != http.StatusOK {
-		return nil, refusal(answer.StatusCode, content)
+	if answer.StatusCode/100 != 2 {
+		return nil, refusal(asked, answer.StatusCode, content)
 	}
-	response := new(wire.EnrollResponse)
-	if err := json.Unmarshal(content, response); err != nil {
-		return nil, fmt.Errorf("answer of %s: %w", target, err)
-	}
-	return response, nil
+	return content, nil
 }
 
-func refusal(status int, content []byte) *Refusal {
+func refusal(asked string, status int, content []byte) *Refusal {
 	var envelope struct {
 		Error struct {
 			Code      string `json:"code"`
@@ -120,7 +129,7 @@ func refusal(status int, content []byte) *Refusal {
 	}
 	_ = json.Unmarshal(content, &envelope) // not the coordinator's envelope: no code
 	e := envelope.Error
-	return &Refusal{Status: status, Code: e.Code, Message: e.Message, RequestID: e.RequestID}
+	return &Refusal{Asked: asked, Status: status, Code: e.Code, Message: e.Message, RequestID: e.RequestID}
 }
 
 // pinned trusts one CA, known by the hash of its key alone. Go's own

@@ -154,7 +154,7 @@ func accept(ticket *Ticket, request *wire.EnrollRequest, response *wire.EnrollRe
 		return nil, fmt.Errorf("the answer's key: %w", err)
 	}
 	return &stored{
-		V: storedVersion, NodeID: response.NodeID, KeyEpoch: response.KeyEpoch,
+		V: storedVersion, NodeID: response.NodeID, URL: ticket.Coordinator.String(), KeyEpoch: response.KeyEpoch,
 		MQTT: response.MQTT, CAPEM: response.CAPEM, Root: root[:], EnrolmentKey: ticket.EnrolmentKey,
 	}, nil
 }

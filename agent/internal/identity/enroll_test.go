@@ -251,7 +251,7 @@ func TestRefusedForGood(t *testing.T) {
 		{"not the coordinator's", http.StatusForbidden, `<html>sign in to this network</html>`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := errors.Is(refusal(c.status, []byte(c.body)), ErrRefused); got != c.want {
+			if got := errors.Is(refusal("enrolment", c.status, []byte(c.body)), ErrRefused); got != c.want {
 				t.Errorf("refused for good: %v, want %v", got, c.want)
 			}
 		})

@@ -47,6 +47,7 @@ type Identity struct {
 type stored struct {
 	V         int      `json:"v"`
 	NodeID    string   `json:"node_id"`
+	URL       string   `json:"coordinator,omitempty"` // of the API; none in identities from before it was kept
 	KeyEpoch  uint32   `json:"key_epoch"`
 	MQTT      []string `json:"mqtt"`
 	CAPEM     string   `json:"ca_pem"`

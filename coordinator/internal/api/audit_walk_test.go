@@ -145,6 +145,11 @@ func (a *auditWalk) auditedNodes() {
 	a.call("createEnrolmentToken", "POST /api/v1/enrolment-tokens", `{}`, 1, "token", "token_id")
 	request := a.enrollRequest(a.known["token"], wire.Inventory{Hostname: "four"})
 	a.call("enroll", "POST "+wire.EnrollPath, a.body(request), 1)
+	four := a.byName("four")
+	a.known["four"] = four.ID
+	end := wire.SignedChange{V: 1, NodeID: four.ID, Field: wire.FieldEnrolment, Value: wire.EnrolmentEnded, SignedMs: a.now().UnixMilli()}
+	proof.SignChange(a.deviceOf(four.ID), &end)
+	a.call("unenroll", "POST /api/v1/nodes/{four}/unenroll", a.body(end), 1)
 	for range 2 {
 		a.call("revokeEnrolmentToken", "DELETE /api/v1/enrolment-tokens/{token_id}", "", 1)
 	}
@@ -156,6 +161,19 @@ func (a *auditWalk) auditedNodes() {
 	a.call("updateNode", "PUT /api/v1/nodes/{two}", `{"status":"maintenance","status_reason":"new fan"}`, 1)
 	a.call("startNode", "POST /api/v1/nodes/{two}/start", "", 1)
 	a.call("deleteNode", "DELETE /api/v1/nodes/{three}", "", 1)
+}
+
+// deviceOf gives a node another device key, by which changes can be signed.
+func (a *auditWalk) deviceOf(nodeID string) ed25519.PrivateKey {
+	a.t.Helper()
+	public, device, err := ed25519.GenerateKey(nil)
+	if err == nil {
+		_, err = a.db.Exec(a.t.Context(), `UPDATE node_key SET device_public = $1 WHERE node_no = (SELECT node_no FROM node WHERE node_id = $2)`, []byte(public), nodeID)
+	}
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return device
 }
 
 func (a *auditWalk) auditedProofs() {
@@ -222,15 +240,8 @@ func (a *auditWalk) auditedPayouts() {
 		a.call("setPayoutBudget", "PUT /api/v1/nodes/payouts/budget", `{"per_day":5}`, 1)
 	}
 	a.caller = ""
-	public, device, err := ed25519.GenerateKey(nil)
-	if err == nil {
-		_, err = a.db.Exec(a.t.Context(), `UPDATE node_key SET device_public = $1 WHERE node_no = (SELECT node_no FROM node WHERE node_id = $2)`, []byte(public), a.known["poor"])
-	}
-	if err != nil {
-		a.t.Fatal(err)
-	}
 	change := wire.SignedChange{V: 1, NodeID: a.known["poor"], Field: wire.FieldPayoutAddress, Value: otherPayoutAddress, SignedMs: a.now().UnixMilli()}
-	proof.SignChange(device, &change)
+	proof.SignChange(a.deviceOf(a.known["poor"]), &change)
 	a.call("changePayoutAddress", "POST /api/v1/nodes/{poor}/payout-address", a.body(change), 1)
 	a.call("exportPayouts", "POST /api/v1/nodes/payouts/exports", `{}`, 3) // one for each payout
 	a.call("reportPayoutFailure", "POST /api/v1/nodes/payouts/{payout_id}/failure", `{"reason":"refused","proof":"ticket 17"}`, 1)

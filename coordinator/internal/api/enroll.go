@@ -30,6 +30,7 @@ func (s *server) enrollOperations() {
 			CAPEM: "-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n", Signature: make([]byte, 64),
 		}},
 	}, s.enroll)
+	s.unenrollOperations()
 	s.enrolTokenOperations()
 }
 

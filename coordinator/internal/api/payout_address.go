@@ -38,7 +38,12 @@ type signedAddressInput struct {
 
 // Resolve holds the signed node against the path's.
 func (in *signedAddressInput) Resolve(huma.Context) []error {
-	if in.Body.NodeID != in.NodeID {
+	return ofThePath(in.NodeID, in.Body.NodeID)
+}
+
+// ofThePath refuses a signed change of another node than the path names.
+func ofThePath(path, signed string) []error {
+	if signed != path {
 		return []error{complaint{"body", fault.Field{Name: "node_id", Reason: "is another node than the path's"}, fault.Validation}}
 	}
 	return nil

@@ -30,6 +30,12 @@ func (s *Store) deleteTx(ctx context.Context, tx db.Tx, by audit.By, nodeID stri
 	if err != nil {
 		return err
 	}
+	return s.retire(ctx, tx, row, before, by.Record("node.delete", nodeID, before, nil), "deleted")
+}
+
+// retire takes a locked node out of the fleet, and says in the log and to the
+// feed why.
+func (s *Store) retire(ctx context.Context, tx db.Tx, row sqlgen.LockNodeRow, before profile, record audit.Record, reason string) error {
 	q, now := sqlgen.New(tx), s.Now()
 	if err := moneyAtRest(ctx, tx, row); err != nil {
 		return err
@@ -52,17 +58,17 @@ func (s *Store) deleteTx(ctx context.Context, tx db.Tx, by audit.By, nodeID stri
 	if err != nil {
 		return err
 	}
-	if err := enter(ctx, tx, row.NodeNo, status, standing{Inactive, "deleted", nil}, now); err != nil {
+	if err := enter(ctx, tx, row.NodeNo, status, standing{Inactive, reason, nil}, now); err != nil {
 		return err
 	}
 	if err := q.MarkDeleted(ctx, sqlgen.MarkDeletedParams{NodeNo: row.NodeNo, At: &now}); err != nil {
 		return err
 	}
-	c := Changed{Change: changedDeleted, Status: Inactive, Reason: "deleted", Online: row.Online}
-	if err := event.Publish(ctx, tx, c.event(nodeID, before.PoolID, now)); err != nil {
+	c := Changed{Change: changedDeleted, Status: Inactive, Reason: reason, Online: row.Online}
+	if err := event.Publish(ctx, tx, c.event(row.NodeID, before.PoolID, now)); err != nil {
 		return err
 	}
-	return audit.Write(ctx, tx, by.Record("node.delete", nodeID, before, nil).AtTime(now))
+	return audit.Write(ctx, tx, record.AtTime(now))
 }
 
 // moneyAtRest refuses a node to which money is on its way: somebody has to see

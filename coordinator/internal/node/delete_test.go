@@ -118,22 +118,23 @@ func TestNoNodeIsDeletedWhileMoneyIsOnItsWay(t *testing.T) {
 func TestNoNodeIsDeletedWhileItsLedgerIsInFlight(t *testing.T) {
 	w := newWorld(t)
 	_, id := w.enrolled(t, "pi-1")
-	post := func(e ledger.Entry) {
-		t.Helper()
-		err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
-			_, err := ledger.Post(t.Context(), tx, e)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	post(ledger.Accrue("e1", w.clock, "pool_home", []ledger.Share{{NodeID: id, Amount: ledger.USDT(20)}}, 0))
-	post(ledger.Reserve("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
+	w.post(t, ledger.Accrue("e1", w.clock, "pool_home", []ledger.Share{{NodeID: id, Amount: ledger.USDT(20)}}, 0))
+	w.post(t, ledger.Reserve("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
 	wantFault(t, w.Delete(t.Context(), operator, id, nil), fault.StateNotAllowed)
-	post(ledger.Void("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
+	w.post(t, ledger.Void("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
 	if err := w.Delete(t.Context(), operator, id, nil); err != nil {
 		t.Error(err) // what is payable stays its owner's
+	}
+}
+
+func (w *world) post(t *testing.T, e ledger.Entry) {
+	t.Helper()
+	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+		_, err := ledger.Post(t.Context(), tx, e)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
