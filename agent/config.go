@@ -10,16 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math"
 	"net"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/BurntSushi/toml"
 
 	"lucid.internal/agent/internal/homeassistant"
 	"lucid.internal/agent/internal/spool"
@@ -44,6 +40,8 @@ type Config struct {
 	LogLevel        slog.Level    // log_level
 
 	HomeAssistant homeassistant.Settings // section [home_assistant]
+
+	places places // where they were given
 
 	// What the process gives.
 	Version  string
@@ -70,95 +68,22 @@ func Default() Config {
 	}
 }
 
-// Load takes the settings of a TOML text, which came from the file of that
-// name. Its error names every key that is wrong, with file and line.
-func (c *Config) Load(file, text string) error {
-	values := make(map[string]toml.Primitive)
-	meta, err := toml.Decode(text, &values)
-	if err != nil {
-		return inFile(file, err)
-	}
-	var wrong []error
-	if meta.Type(homeAssistant) == "Hash" { // another type stays, and is no setting
-		inner := make(map[string]toml.Primitive)
-		if err := meta.PrimitiveDecode(values[homeAssistant], &inner); err != nil {
-			wrong = append(wrong, inFile(file, err))
-		}
-		delete(values, homeAssistant)
-		for key, value := range inner {
-			values[homeAssistant+"."+key] = value
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if err := meta.PrimitiveDecode(values[key], setting{c, key}); err != nil {
-			wrong = append(wrong, inFile(file, err))
-		}
-	}
-	return errors.Join(wrong...)
-}
-
-// inFile says where in the file the error lies.
-func inFile(file string, err error) error {
-	at, ok := errors.AsType[toml.ParseError](err)
-	switch {
-	case !ok:
-		return fmt.Errorf("%s: %w", file, err)
-	case at.Position.Line == 0: // a.b = 1: the decoder keeps no line for a
-		return fmt.Errorf("%s: %s", file, at.Message)
-	}
-	return fmt.Errorf("%s:%d: %s", file, at.Position.Line, at.Message)
-}
-
-// setting takes the value of its key in a file. The decoder calls it, so
-// that its errors get their line.
-type setting struct {
-	config *Config
-	key    string
-}
-
-// UnmarshalTOML implements toml.Unmarshaler.
-func (s setting) UnmarshalTOML(value any) error {
-	text, err := settingText(value)
-	if setErr := s.config.Set(s.key, text); err == nil || errors.Is(setErr, errNoSetting) {
-		return setErr
-	}
-	return fmt.Errorf("%s: %w", s.key, err)
-}
-
-// settingText is a TOML value as a flag would give it.
-func settingText(value any) (string, error) {
-	switch v := value.(type) {
-	case string:
-		return v, nil
-	case []any:
-		items := make([]string, len(v))
-		for i := range v {
-			item, ok := v[i].(string)
-			if !ok {
-				return "", fmt.Errorf("item %d is %v, want a text in quotes", i+1, v[i])
-			}
-			items[i] = item
-		}
-		return strings.Join(items, ","), nil
-	}
-	return "", fmt.Errorf("%v is not a text in quotes", value)
-}
-
 // Set gives a setting by its key. A list has commas between its items.
 func (c *Config) Set(key, value string) (err error) {
+	c.place(key, "")
 	switch key {
 	case "servers":
 		c.Servers = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 	case "sample_interval":
-		c.SampleInterval, err = time.ParseDuration(value)
+		err = parseInto(&c.SampleInterval, value, time.ParseDuration)
 	case "publish_interval":
-		c.PublishInterval, err = time.ParseDuration(value)
+		err = parseInto(&c.PublishInterval, value, time.ParseDuration)
 	case "state_dir":
 		c.StateDir = value
 	case "spool_dir":
 		c.SpoolDir = value
 	case "spool_max":
-		c.SpoolMax, err = parseBytes(value)
+		err = parseInto(&c.SpoolMax, value, parseBytes)
 	case "status_file":
 		c.StatusFile = value
 	case "log_level":
@@ -175,6 +100,16 @@ func (c *Config) Set(key, value string) (err error) {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	return nil
+}
+
+// parseInto leaves a setting that cannot be read as it was, so that it is not
+// taken for out of range besides.
+func parseInto[T any](setting *T, text string, parse func(string) (T, error)) error {
+	value, err := parse(text)
+	if err == nil {
+		*setting = value
+	}
+	return err
 }
 
 // sizeUnits are what a size may end in.
@@ -208,23 +143,22 @@ func (c *Config) spoolDir() string {
 }
 
 // Validate checks the settings together. Its error names every key that is
-// wrong.
+// wrong, and where it was given, if that was in a file.
 func (c *Config) Validate() error {
 	var wrong []error
-	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	for _, server := range c.Servers {
 		if host, port, err := net.SplitHostPort(server); err != nil || host == "" || port == "" {
-			refuse("servers: %q is not host:port", server)
+			wrong = append(wrong, c.fault("servers", "", "%q is not host:port", server))
 		}
 	}
 	for _, f := range wire.CheckIntervals(c.SampleInterval, c.PublishInterval) {
-		refuse("%s: %s", f.Name, f.Reason)
+		wrong = append(wrong, c.fault(f.Name, "sample_interval", "%s", f.Reason)) // the bound of publish_interval
 	}
 	if c.StateDir == "" {
-		refuse("state_dir: missing")
+		wrong = append(wrong, c.fault("state_dir", "", "missing"))
 	}
-	for _, err := range c.HomeAssistant.Validate() {
-		refuse("%s.%w", homeAssistant, err)
+	for _, f := range c.HomeAssistant.Validate() {
+		wrong = append(wrong, c.fault(homeAssistant+"."+f.Key, homeAssistant, "%s", f.Reason))
 	}
 	return errors.Join(wrong...)
 }

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -103,6 +105,56 @@ colour = "red"
 	c = Default()
 	c.PublishInterval = time.Second
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "is below sample_interval") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// What can only be judged when all is known, ranges and what two settings say
+// together, is reported with the line of the setting too.
+func TestFaultOfRangeNamesItsPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string // of agent.toml
+		flag string // key=value, given after it; "": none
+		want []string
+	}{
+		"each with its own": {"servers = [\"here\"]\nsample_interval = \"1ms\"\npublish_interval = \"2h\"\nstate_dir = \"\"\n", "", []string{
+			`agent.toml:1: servers: "here" is not host:port`, "agent.toml:2: sample_interval: 1ms is below 1s",
+			"agent.toml:3: publish_interval: 2h0m0s is above 1h0m0s", "agent.toml:4: state_dir: missing"}},
+		"beside faults of the form": {"colour = \"red\"\nlog_level = 7\nspool_max = \"64 MB\"\nsample_interval = \"10\"\npublish_interval = \"500ms\"\n", "", []string{
+			"agent.toml:1: colour: no such setting", "agent.toml:2: log_level: 7 is not a text", `agent.toml:3: spool_max: "64 MB" is not a size such as 64MiB`,
+			"agent.toml:4: sample_interval: time: missing unit", "agent.toml:5: publish_interval: 500ms is below sample_interval (10s)"}},
+		"the other's, of one not given": {"\nsample_interval = \"2m\"\n", "", []string{"agent.toml:2: publish_interval: 1m0s is below sample_interval (2m0s)"}},
+		"none, of a flag":               {"publish_interval = \"1m\"\nsample_interval = \"30s\"\n", "publish_interval=2h", []string{"\npublish_interval: 2h0m0s is above"}},
+		"in a section": {"[home_assistant]\nbroker = \"home.local\"\ndiscovery_prefix = \"a/#\"\n", "", []string{
+			"agent.toml:2: home_assistant.broker: want mqtt://", `agent.toml:3: home_assistant.discovery_prefix: "a/#"`}},
+		"the section's, of one missing": {"\n[home_assistant]\nuser = \"pi\"\n", "", []string{"agent.toml:2: home_assistant.broker: missing"}},
+		"dotted keys":                   {"home_assistant.broker = \"home.local\"\na.b.c = 1\n", "", []string{"agent.toml:1: home_assistant.broker: want", "agent.toml:2: a: no such setting"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := Default()
+			err := config.Load("agent.toml", c.text)
+			if key, value, given := strings.Cut(c.flag, "="); given {
+				err = errors.Join(err, config.Set(key, value))
+			}
+			got := fmt.Sprintf("\n%v", errors.Join(err, config.Validate()))
+			for _, want := range c.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("error lacks %q:%s", want, got)
+				}
+			}
+		})
+	}
+}
+
+// In several files the later one wins, and is where the fault lies.
+func TestFaultOfRangeNamesTheLaterFile(t *testing.T) {
+	c := Default()
+	for _, file := range []string{"a.toml", "b.toml"} {
+		if err := c.Load(file, "sample_interval = \"1ms\"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Validate(); err == nil || !strings.HasPrefix(err.Error(), "b.toml:1: sample_interval: ") {
 		t.Errorf("error = %v", err)
 	}
 }

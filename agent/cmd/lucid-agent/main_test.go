@@ -41,7 +41,7 @@ func TestCommandLine(t *testing.T) {
 		{"run --config " + bad, 2, "", bad + ":2: colour: no such setting"},
 		{"run --config " + bad + " --server here", 2, "", `servers: "here" is not host:port`},
 		{"run -h", 0, "instead of the enrolment's", ""},
-		{"run --config " + bad, 2, "", "sample_interval: 0s is below 1s"},
+		{"run --config " + bad, 2, "", bad + ":1: sample_interval: 0s is below 1s"},
 		{"run --config " + dir, 2, "", bad + ":2: colour: no such setting"}, // a folder
 		{"run --config " + dir + "/none.toml", 2, "", "no such file"},
 		{"run --state-dir " + dir + "/none", 1, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},

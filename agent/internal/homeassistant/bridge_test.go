@@ -281,7 +281,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		"slash at the end": {Settings{Broker: "mqtt://home", Prefix: "a/"}, "discovery_prefix"},
 	} {
 		wrong := c.settings.Validate()
-		if (len(wrong) == 0) != (c.want == "") || len(wrong) > 0 && !strings.Contains(wrong[0].Error(), c.want) {
+		if (len(wrong) == 0) != (c.want == "") || len(wrong) > 0 && !strings.Contains(wrong[0].Key+": "+wrong[0].Reason, c.want) {
 			t.Errorf("%s: %v, want %q", name, wrong, c.want)
 		}
 	}

@@ -49,28 +49,32 @@ func (s *Settings) Set(key, value string) error {
 	return nil
 }
 
+// Fault is what is wrong with a setting.
+type Fault struct{ Key, Reason string }
+
 // Validate names every setting that is wrong.
-func (s *Settings) Validate() (wrong []error) {
+func (s *Settings) Validate() (wrong []Fault) {
+	refuse := func(key, reason string) { wrong = append(wrong, Fault{key, reason}) }
 	if s.Broker == "" {
 		if *s != (Settings{}) {
-			return []error{errors.New("broker: missing")}
+			refuse("broker", "missing")
 		}
-		return nil
+		return wrong
 	}
 	u, err := url.Parse(s.Broker)
 	switch {
 	case err != nil || u.Scheme != "mqtt" && u.Scheme != "mqtts" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "":
-		wrong = append(wrong, errors.New("broker: want mqtt://host:1883, or mqtts://host:8883 for TLS"))
+		refuse("broker", "want mqtt://host:1883, or mqtts://host:8883 for TLS")
 	case u.User != nil:
-		wrong = append(wrong, errors.New("broker: user and password have settings of their own"))
+		refuse("broker", "user and password have settings of their own")
 	case s.CAFile != "" && u.Scheme != "mqtts":
-		wrong = append(wrong, errors.New("ca_file: only mqtts:// uses it"))
+		refuse("ca_file", "only mqtts:// uses it")
 	}
 	if s.PasswordFile != "" && s.User == "" {
-		wrong = append(wrong, errors.New("user: missing, and there is a password_file"))
+		refuse("user", "missing, and there is a password_file")
 	}
 	if strings.ContainsAny(s.Prefix, "+#\x00") || strings.HasPrefix(s.Prefix, "/") || strings.HasSuffix(s.Prefix, "/") {
-		wrong = append(wrong, fmt.Errorf("discovery_prefix: %q is not the beginning of a topic", s.Prefix))
+		refuse("discovery_prefix", fmt.Sprintf("%q is not the beginning of a topic", s.Prefix))
 	}
 	return wrong
 }
