@@ -53,9 +53,20 @@ func (c *tokenCreateCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		c.sayWhere(f)
 		_, err = fmt.Print(text)
 		return err
 	})
+}
+
+// sayWhere says on standard error where devices are sent to. dev leaves its
+// flags in the data folder; those that serve was given nobody else knows.
+func (s *settings) sayWhere(f *coordinator.Foundation) {
+	if filepath.Base(s.File) == devFile {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "devices are sent to %s, by the settings of this command; if `serve` got another address by a flag (--http), "+
+		"give this command the same by LUCID_NODE_API_HOST, LUCID_NODE_API_PORT and LUCID_PUBLIC_HOSTS\n", f.URL())
 }
 
 type apikeyCmd struct {

@@ -50,6 +50,7 @@ func (c *provisionCmd) Run(ctx context.Context) error {
 				return err
 			}
 		}
+		c.sayWhere(f)
 		fmt.Printf("%d folders in %s; their tokens may be used until %s, each once. Keep them secret until then.\n",
 			len(devices), c.Out, time.Now().Add(c.Life).UTC().Format(time.RFC3339))
 		return nil

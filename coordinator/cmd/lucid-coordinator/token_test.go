@@ -1,6 +1,11 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
 
 func TestTokenForSeveralBoards(t *testing.T) {
 	s := newShell(t)
@@ -11,5 +16,26 @@ func TestTokenForSeveralBoards(t *testing.T) {
 	}
 	if code := run([]string{"token", "create", "--serial", "10000000a1b2c3d4", "--serial", "10000000a1b2c3d4"}); code == 0 {
 		t.Error("a board is named twice: exit code 0")
+	}
+}
+
+// TestTokenSaysWhereItSendsDevices: the flags of a program that serves are not
+// known to this one.
+func TestTokenSaysWhereItSendsDevices(t *testing.T) {
+	s := newShell(t)
+	t.Setenv("LUCID_PUBLIC_HOSTS", "fleet.example")
+	t.Setenv("LUCID_NODE_API_PORT", "9123")
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	stderr := os.Stderr
+	os.Stderr = file
+	s.run("", "token", "create")
+	os.Stderr = stderr
+	text, err := os.ReadFile(file.Name())
+	if want := "devices are sent to https://fleet.example:9123, by the settings of this command"; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%v: it says %q, want %q", err, text, want)
 	}
 }
