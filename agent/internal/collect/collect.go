@@ -100,11 +100,11 @@ func New(config Config) *Collector {
 		{name: "disk", limit: DefaultTimeout, read: (&diskReader{Collector: c}).read},
 		{name: "network", limit: quick, read: c.readNetwork},
 		{name: "gpu", limit: quick, read: (&gpuReader{Collector: c}).read},
-		{name: "thermal", limit: quick, read: c.readThermal},
 		{name: "throttle", limit: quick, read: (&throttleReader{Collector: c}).read},
 		{name: "pressure", limit: quick, read: c.readPressure},
 		{name: "fan", limit: quick, read: c.readFan},
 		{name: "firmware", limit: DefaultTimeout, read: c.readFirmware},
+		{name: "thermal", limit: quick, read: c.readThermal},
 	}
 	return c
 }
@@ -151,7 +151,7 @@ func (c *Collector) Sample() wire.Sample {
 			absent(&sample, s.name, r.err.Error())
 		}
 	}
-	for _, apply := range readings { // in order: thermal and firmware add to what cpu and gpu set
+	for _, apply := range readings { // in order: firmware adds to what cpu and gpu set, thermal to all three
 		if apply != nil {
 			apply(&sample)
 		}

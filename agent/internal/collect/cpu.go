@@ -53,6 +53,9 @@ func (c *cpuReader) read() (reading, error) {
 		if figures.UsagePercent == nil {
 			absent(s, "cpu.usage_percent", "no earlier reading to compare with")
 		}
+		if figures.PerCore == nil {
+			absent(s, "cpu.per_core", "a core has no earlier reading to compare with")
+		}
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/disk"
@@ -37,6 +38,9 @@ func (d *diskReader) read() (reading, error) {
 		s.Disk = figures
 		if reason != nil {
 			absent(s, "disk.rates", reason.Error())
+		}
+		if silent := silentFilesystems(figures.Filesystems); silent != "" {
+			absent(s, "disk.health", "no ext4 that the kernel tells of: "+silent)
 		}
 		if notWorn != nil {
 			absent(s, "disk.worn_percent", notWorn.Error())
@@ -96,6 +100,17 @@ func (c *Collector) measure(m mount) (wire.Filesystem, error) {
 	}
 	c.readHealth(m.number, &f)
 	return f, nil
+}
+
+// silentFilesystems are the mount points of those of whose health nothing is told.
+func silentFilesystems(list []wire.Filesystem) string {
+	var mounts []string
+	for _, f := range list {
+		if f.ErrorsCount == nil || f.LifetimeWriteBytes == nil {
+			mounts = append(mounts, f.Mount)
+		}
+	}
+	return strings.Join(mounts, ", ")
 }
 
 // virtualDisk names block devices that stand on another one, or on memory:

@@ -20,21 +20,21 @@ func TestMachines(t *testing.T) {
 			"root.errors": 0, "root.written": 1 << 30,
 			"wlan0.carrier": 4, "wlan0.signal": -67, "wlan0.quality": 43,
 			"throttle.events": 0,
-		}, []string{"pressure", "disk.worn_percent", "gpu", "fan", "firmware"}},
+		}, []string{"pressure", "disk.worn_percent", "disk.health", "network.links", "gpu", "fan", "firmware"}},
 		"pi3": {"Raspberry Pi 3 Model B Plus Rev 1.3", map[string]float64{
 			"cpu.frequency": 600, "cpu.temperature": 61.224, "cpu.pressure": 3.5,
 			"memory.pressure": 1.25, "memory.stalled": 0.75, "disk.pressure": 12, "disk.stalled": 9.5,
 			"root.errors": 7, "root.written": 20 << 30,
 			"eth0.carrier": 2, "eth0.speed": 100, "wlan0.carrier": 1,
 			"throttle.events": 1,
-		}, []string{"memory.zram", "network.wireless", "disk.worn_percent", "gpu", "fan", "firmware"}},
+		}, []string{"memory.zram", "network.wireless", "network.links", "disk.worn_percent", "disk.health", "gpu", "throttle.bits", "fan", "firmware"}},
 		"pi4": {"Raspberry Pi 4 Model B Rev 1.4", map[string]float64{
 			"cpu.frequency": 1500, "cpu.temperature": 47.712, "gpu.temperature": 47.712,
 			"zram.data": 24576000, "zram.packed": 6291456, "zram.memory": 6815744,
 			"root.errors": 0, "root.written": 50 << 30,
 			"eth0.carrier": 2, "eth0.speed": 1000, "wlan0.carrier": 1,
 			"throttle.events": 0,
-		}, []string{"pressure", "network.wireless", "disk.worn_percent", "gpu.memory", "fan", "firmware"}},
+		}, []string{"pressure", "network.wireless", "network.links", "disk.worn_percent", "disk.health", "gpu.memory", "fan", "firmware"}},
 		"pi5": {"Raspberry Pi 5 Model B Rev 1.0", map[string]float64{
 			"cpu.frequency": 1500.033, "cpu.temperature": 52.35, "gpu.temperature": 52.35, "gpu.frequency": 500.001, "gpu.memory": 8 << 20,
 			"cpu.pressure": 0.54, "memory.pressure": 0, "memory.stalled": 0, "disk.pressure": 0.22, "disk.stalled": 0.11,
@@ -43,12 +43,12 @@ func TestMachines(t *testing.T) {
 			"eth0.carrier": 2, "eth0.speed": 1000, "wlan0.carrier": 3, "wlan0.signal": -51, "wlan0.quality": 59,
 			"throttle.events": 0, "board.fan": 3054, "board.volts": 5.151,
 			"board.watts": 1.78, // 0.1*3.7 + 0.2*3.3 + 1*0.75
-		}, []string{"disk.worn_percent", "gpu.memory_used_bytes"}},
+		}, []string{"disk.worn_percent", "disk.health", "network.links", "gpu.memory_used_bytes"}},
 		"x86": {"LENOVO 20L5S00000", map[string]float64{
 			"cpu.frequency": 2000, "cpu.temperature": 61, "cpu.pressure": 0,
 			"memory.pressure": 0, "memory.stalled": 0, "disk.pressure": 0.31, "disk.stalled": 0.2,
 			"enp3s0.carrier": 2, "enp3s0.speed": 2500,
-		}, []string{"memory.zram", "network.wireless", "disk.worn_percent", "gpu", "throttle", "fan", "firmware"}},
+		}, []string{"memory.zram", "network.wireless", "disk.worn_percent", "disk.health", "gpu", "throttle", "fan", "firmware"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t, name)
@@ -65,7 +65,8 @@ func TestMachines(t *testing.T) {
 			for figure, value := range got {
 				t.Errorf("%s is %v, want none", figure, value)
 			}
-			for _, rate := range []string{"cpu.usage_percent", "disk.rates", "gpu.usage_percent"} {
+			wantReasons(t, s)
+			for _, rate := range []string{"cpu.usage_percent", "cpu.per_core", "disk.rates", "gpu.usage_percent"} {
 				delete(s.Absent, rate)
 			}
 			for _, what := range want.absent {

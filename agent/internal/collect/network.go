@@ -34,7 +34,21 @@ func (c *Collector) readNetwork() (reading, error) {
 		if !wireless {
 			absent(s, "network.wireless", "no wireless link")
 		}
+		if names := silentLinks(figures.Interfaces); names != "" {
+			absent(s, "network.links", "wireless, down, or a driver that does not tell: "+names)
+		}
 	}, nil
+}
+
+// silentLinks are the interfaces of which the kernel does not tell all.
+func silentLinks(list []wire.Interface) string {
+	var names []string
+	for _, i := range list {
+		if i.SpeedMbps == nil || i.CarrierChanges == nil {
+			names = append(names, i.Name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func networkFrom(counters []net.IOCountersStat) *wire.Network {

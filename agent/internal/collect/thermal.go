@@ -24,6 +24,9 @@ func (c *Collector) readThermal() (reading, error) {
 	return func(s *wire.Sample) {
 		if err != nil {
 			absent(s, "cpu.temperature_celsius", err.Error())
+			if s.GPU != nil {
+				absent(s, "gpu.temperature_celsius", err.Error())
+			}
 			return
 		}
 		if s.CPU != nil {

@@ -45,7 +45,12 @@ func (r *throttleReader) read() (reading, error) {
 		}
 	}
 	t.UnderVoltageEvents = new(r.events)
-	return func(s *wire.Sample) { s.Throttle = t }, nil
+	return func(s *wire.Sample) {
+		s.Throttle = t
+		if t.Throttled == nil {
+			absent(s, "throttle.bits", "the kernel tells of under-voltage alone")
+		}
+	}, nil
 }
 
 func (c *Collector) throttle() (*wire.Throttle, error) {

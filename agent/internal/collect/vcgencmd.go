@@ -28,7 +28,8 @@ func (c *Collector) readFirmware() (reading, error) {
 	memory, memoryErr := ask(exchange, "get_mem gpu", parseGPUMemory)
 	gpuClock, gpuErr := ask(exchange, "measure_clock v3d", parseClock)
 	supply, supplyErr := ask(exchange, "pmic_read_adc", parseSupply)
-	if errors.Is(supplyErr, errRefused) { // only a Raspberry Pi 5 has the chip
+	noChip := errors.Is(supplyErr, errRefused) // only a Raspberry Pi 5 has it
+	if noChip {
 		supplyErr = nil
 	}
 	return func(s *wire.Sample) {
@@ -44,6 +45,8 @@ func (c *Collector) readFirmware() (reading, error) {
 		}
 		if supply.volts != nil || supply.watts != nil {
 			board(s).InputVolts, board(s).PowerWatts = supply.volts, supply.watts
+		} else if noChip {
+			absent(s, "board.supply", "no power chip that tells")
 		}
 	}, errors.Join(clockErr, memoryErr, gpuErr, supplyErr)
 }
