@@ -70,6 +70,13 @@ func (s shell) read(sql string) (text string) {
 // payouts makes as many pending payouts, each of a node of its own.
 func (s shell) payouts(many int) {
 	s.Helper()
+	store, err := payout.NewStore(payout.Config{Pool: s.db, KnownHead: filepath.Join(os.Getenv("LUCID_DATA_DIR"), "known-head.json")})
+	if err == nil {
+		err = store.Remember(s.Context()) // as a coordinator does when it starts
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
 	for n := range many {
 		id := fmt.Sprint("node_", n)
 		_, err := s.db.Exec(s.Context(), `INSERT INTO node (node_id, name, status, payout_address) VALUES ($1, $1, 'active', 'TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ')`, id)
@@ -83,7 +90,6 @@ func (s shell) payouts(many int) {
 			s.Fatal(err)
 		}
 	}
-	store, err := payout.NewStore(payout.Config{Pool: s.db})
 	if err == nil {
 		_, err = store.SetBudget(s.Context(), payout.Person{By: audit.By{Actor: audit.System}, Human: true}, ledger.USDT(1000))
 	}

@@ -71,9 +71,6 @@ type payoutCompleteCmd struct {
 // Run settles the payout.
 func (c *payoutCompleteCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		if err := f.Payouts().Remember(ctx); err != nil { // after a restore a pending one can be recorded
-			return err
-		}
 		p, err := f.Payouts().Complete(ctx, coordinator.ByCLI(), c.ID, c.Transaction)
 		if err == nil {
 			fmt.Printf("%s is %s: %s USDT to %s\n", p.ID, p.Status, p.NetAmount, p.WalletAddress)

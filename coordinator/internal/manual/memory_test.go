@@ -25,6 +25,11 @@ func (w *world) remembering(file string, meanwhile func()) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	if _, err := os.Stat(file); os.IsNotExist(err) { // the coordinator started before there was anything to pay
+		if err := os.WriteFile(file, []byte(`{"version":1}`), 0o600); err != nil {
+			w.Fatal(err)
+		}
+	}
 	w.payouts, w.Store = payouts, manual.NewStore(manual.Config{Pool: w.pool, Payouts: payouts})
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -15,6 +14,7 @@ import (
 // chains of ledger and audit log ended. Whoever restores a backup of the
 // database must not restore this file with it.
 type head struct {
+	Version int    `json:"version"`         // 1; 0 in files of before, which were not written at the beginning
 	EntryNo int64  `json:"ledger_entry_no"` // 0: there was none yet
 	Entry   []byte `json:"ledger_hash"`
 	AuditNo int64  `json:"audit_entry_no"`
@@ -25,18 +25,15 @@ func (h head) same(other head) bool {
 	return h.EntryNo == other.EntryNo && h.AuditNo == other.AuditNo && bytes.Equal(h.Entry, other.Entry) && bytes.Equal(h.Audit, other.Audit)
 }
 
-// readHead reads the file. One that is not there yet holds the beginning, which
-// every database has; one that cannot be read, or holds no head, says nothing.
+// readHead reads the file. One that is not there, cannot be read or holds no head
+// says nothing of the database.
 func readHead(file string) (h head, unknown error) {
 	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return head{}, nil
-	}
 	if err == nil {
 		err = json.Unmarshal(text, &h)
 	}
-	if err == nil && (h.same(head{}) || (h.EntryNo == 0) != (len(h.Entry) == 0) || (h.AuditNo == 0) != (len(h.Audit) == 0)) {
-		err = errors.New("the end of a chain is missing") // none is written before the first entry
+	if err == nil && (h.Version == 0 && h.same(head{}) || (h.EntryNo == 0) != (len(h.Entry) == 0) || (h.AuditNo == 0) != (len(h.Audit) == 0)) {
+		err = errors.New("the end of a chain is missing")
 	}
 	if err != nil {
 		return head{}, fmt.Errorf("%s: %w", file, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -28,9 +29,9 @@ func MaybePaid() []string { return []string{HaltRestored, HaltUnknown} }
 // it, and then keeps there where its chains end now. Every step of a payout
 // moves one of them.
 //
-// Whoever hands out what is to be paid by hand remembers before, so that a halt
-// is seen, and after the commit: a standby that takes over without that commit
-// would hand it out again, unless its halt is certain.
+// Whoever hands out what is to be paid, and the rail that signs, remembers before,
+// so that a halt is seen, and after the commit: a standby that takes over without
+// that commit would hand it out again, unless its halt is certain.
 func (s *Store) Remember(ctx context.Context) error {
 	if s.cfg.KnownHead == "" {
 		return nil
@@ -45,14 +46,13 @@ func (s *Store) Remember(ctx context.Context) error {
 // remember is Remember in the only program that does so with this file: an
 // older head is not written over a newer one.
 func (s *Store) remember(ctx context.Context) error {
-	last, unknown := readHead(s.cfg.KnownHead)
-	var now head
-	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
-		if err := s.haltIfForgotten(ctx, tx, last, unknown != nil); err != nil {
+	var last, now head
+	var unknown error
+	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) (err error) {
+		if last, unknown, err = s.recall(ctx, tx); err != nil {
 			return err
 		}
-		row, err := sqlgen.New(tx).ChainEnds(ctx)
-		now = head{row.EntryNo, row.Entry, row.AuditNo, row.Audit}
+		now, err = headOf(ctx, tx)
 		return err
 	})
 	if err != nil || unknown == nil && now.same(last) {
@@ -61,27 +61,55 @@ func (s *Store) remember(ctx context.Context) error {
 	if err := now.write(s.cfg.KnownHead); err != nil { // after the commit: a halt that is not certain must be found again
 		return errors.Join(unknown, err)
 	}
-	if unknown != nil {
+	if unknown != nil && !firstStart(unknown, now) {
 		s.cfg.Logger.Error("payouts are halted: what was known of the database could not be read, and is written anew", "error", unknown)
 	}
 	return nil
 }
 
-func (s *Store) haltIfForgotten(ctx context.Context, tx db.Tx, last head, unknown bool) error {
-	reason := HaltUnknown
-	if !unknown {
-		has, err := sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
-		if err != nil || has {
-			return err
-		}
+// firstStart tells a file that is not there yet, while there is nothing to pay,
+// from one that was lost, or a data folder that is new.
+func firstStart(unknown error, now head) bool {
+	return errors.Is(unknown, fs.ErrNotExist) && now.EntryNo == 0
+}
+
+// recall halts payouts within the caller's transaction when the database lacks
+// what is known of it, or that is not known. unknown says why it is not.
+func (s *Store) recall(ctx context.Context, tx db.Tx) (last head, unknown, err error) {
+	last, unknown = readHead(s.cfg.KnownHead)
+	reason, sound := HaltUnknown, false
+	if unknown == nil {
 		reason = HaltRestored
+		sound, err = sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
+	} else {
+		var now head
+		now, err = headOf(ctx, tx)
+		sound = firstStart(unknown, now)
 	}
-	return Halt(ctx, tx, audit.By{Actor: audit.System}, reason, s.cfg.Now())
+	if err != nil || sound {
+		return last, unknown, err
+	}
+	return last, unknown, Halt(ctx, tx, audit.By{Actor: audit.System}, reason, s.cfg.Now())
+}
+
+// headOf is where the chains of the database end now.
+func headOf(ctx context.Context, tx db.Tx) (head, error) {
+	row, err := sqlgen.New(tx).ChainEnds(ctx)
+	if err != nil {
+		return head{}, fmt.Errorf("read where the chains end: %w", err)
+	}
+	return head{Version: 1, EntryNo: row.EntryNo, Entry: row.Entry, AuditNo: row.AuditNo, Audit: row.Audit}, nil
 }
 
 // takeForgotten makes a pending payout processing that may have been paid
-// before the database forgot it. The caller holds the ledger's lock.
+// before the database forgot it. Whether it did is asked within the transaction
+// that records the payment. The caller holds the ledger's lock.
 func (s *Store) takeForgotten(ctx context.Context, tx db.Tx, by audit.By, payoutID string) error {
+	if s.cfg.KnownHead != "" {
+		if _, _, err := s.recall(ctx, tx); err != nil {
+			return err
+		}
+	}
 	list, err := stoppages(ctx, tx)
 	if err != nil {
 		return err
@@ -90,9 +118,12 @@ func (s *Store) takeForgotten(ctx context.Context, tx db.Tx, by audit.By, payout
 		if !slices.Contains(MaybePaid(), h.Reason) {
 			continue
 		}
-		p, err := s.Get(ctx, payoutID)
-		if err == nil && p.Status == Pending {
-			_, err = s.TakePaid(ctx, tx, by, Manual, payoutID, p.WalletAddress)
+		row, err := sqlgen.New(tx).Payout(ctx, payoutID)
+		if err != nil {
+			return notFound(payoutID, err)
+		}
+		if Status(row.Payout.Status) == Pending {
+			_, err = s.TakePaid(ctx, tx, by, Manual, payoutID, row.Payout.WalletAddress)
 		}
 		return err
 	}

@@ -21,8 +21,9 @@ import (
 // begins to be paid then, and what was forgotten can be recorded, until somebody
 // lifts it.
 func TestRestoredBackupHaltsPayouts(t *testing.T) {
-	w := newWorld(t)
-	id, file := w.only(w.waiting("node_a")).ID, filepath.Join(t.TempDir(), "data", "known-head.json")
+	w, file := newWorld(t), filepath.Join(t.TempDir(), "data", "known-head.json")
+	w.remember(file)
+	id := w.only(w.waiting("node_a")).ID
 	look := func(want int) {
 		t.Helper()
 		w.remember(file)
@@ -91,10 +92,59 @@ func TestUnreadableHeadHaltsPayouts(t *testing.T) {
 	}
 }
 
+// A file that is gone is a first start only of a ledger that holds nothing: who
+// lost it with the backup that he put back would pay twice.
+func TestLostHeadHaltsPayoutsWhereTheLedgerIsNotEmpty(t *testing.T) {
+	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+	w.remember(file)
+	if list := w.halts(); len(list) != 0 {
+		t.Fatalf("a first start is halted by %+v", list)
+	}
+	w.waiting("node_a")
+	w.remember(file)
+	backup := w.copied()
+	w.wantTaken(1, "node_a")
+	w.remember(file)
+	w.pool = backup
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	w.remember(file)
+	if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltUnknown {
+		t.Fatalf("halted by %+v", list)
+	}
+	if nodes, err := w.take(1); !fault.Has(err, fault.StateNotAllowed) {
+		t.Errorf("paid again to %q: %v", nodes, err)
+	}
+	w.lift() // somebody has compared what left
+	w.remember(file)
+	w.wantTaken(1, "node_a")
+}
+
+// Recording a payment asks by itself, in the transaction that records it, what
+// the database forgot: nobody has to look before.
+func TestCompleteAsksWhatTheDatabaseForgot(t *testing.T) {
+	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+	w.remember(file)
+	id := w.only(w.waiting("node_a")).ID
+	refuse(t, fault.StateNotAllowed)(w.store(knownIn(file)).Complete(t.Context(), byTest, id, "ticket-1"))
+	backup := w.copied()
+	must(t)(w.store(knownIn(file)).Start(t.Context(), byTest, id))
+	w.pool = backup
+	if p := must(t)(w.store(knownIn(file)).Complete(t.Context(), byTest, id, "ticket-1")); p.Status != payout.Completed {
+		t.Errorf("%+v", p)
+	}
+	if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltRestored {
+		t.Errorf("halted by %+v", list)
+	}
+	w.wantSound()
+}
+
 // What begins to be paid by hand is remembered before it is told.
 func TestStartIsRemembered(t *testing.T) {
-	w := newWorld(t)
-	id, file := w.only(w.waiting("node_a")).ID, filepath.Join(t.TempDir(), "known-head.json")
+	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+	w.remember(file)
+	id := w.only(w.waiting("node_a")).ID
 	backup := w.copied()
 	must(t)(w.store(knownIn(file)).Start(t.Context(), byTest, id))
 	w.pool = backup

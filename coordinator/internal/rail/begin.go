@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
@@ -42,6 +43,9 @@ type payment struct {
 // taken before and have none, because the program ended or theirs is dead, then
 // for the next of the queue. What must not be paid any more gets none.
 func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
+	if err := r.cfg.Payouts.Remember(ctx); err != nil { // a database that forgot what was sent is halted
+		return err
+	}
 	halted, err := r.cfg.Payouts.Stoppages(ctx)
 	if err != nil || len(halted) > 0 {
 		return err
@@ -269,6 +273,9 @@ func (r *Runner) commit(ctx context.Context, a *attempt, now time.Time) error {
 			return fmt.Errorf("write the transaction down: %w", err)
 		}
 		a.AttemptNo = no
-		return nil
+		// What is signed moves the chain of the audit log, by which a database that
+		// forgot it is known.
+		what := map[string]string{"payout_id": a.payoutID, "payee": a.Payee, "usdt": ledger.Amount(a.Amount).String(), "expires_at": a.ExpiresAt.Format(time.RFC3339)}
+		return audit.Write(ctx, tx, By().Record("rail.sign", a.id.String(), nil, what).AtTime(now))
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +94,7 @@ type world struct {
 	payouts  *payout.Store
 	fraud    *fraud.Store
 	judge    *fraud.Judge
+	head     string // file of what is known of the database
 
 	addresses map[string][]addressChange // of the node of a payout, the oldest first
 }
@@ -104,7 +106,7 @@ type addressChange struct {
 }
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), network: "private", now: &process{}, owner: dbtest.URL(t), addresses: make(map[string][]addressChange)}
+	w := &world{t: t, signer: testSigner{secp256k1.PrivKeyFromBytes(bytes.Repeat([]byte{7, 0x7b, 0x21}, 11)[:32])}, contract: addressOf(200), network: "private", now: &process{}, owner: dbtest.URL(t), addresses: make(map[string][]addressChange), head: filepath.Join(t.TempDir(), "known-head.json")}
 	config, err := pgxpool.ParseConfig(dbtest.ProgramURL(t, w.owner))
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +123,10 @@ func newWorld(t testing.TB, seed uint64) *world {
 		t.Cleanup(w.servers[i].Close)
 	}
 	w.cost = CostRule{TRXPrice: 300_000, PriceAt: ten, MaxAge: 7 * 24 * time.Hour, SharePercent: MaxCostPercent}
-	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.chain.Now, Held: fraud.Held, TakeBack: fraud.TakeBack}); err != nil {
+	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.chain.Now, Held: fraud.Held, TakeBack: fraud.TakeBack, KnownHead: w.head}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.payouts.Remember(t.Context()); err != nil { // as a coordinator does when it starts
 		t.Fatal(err)
 	}
 	w.addJudge()
