@@ -2,7 +2,6 @@ package wire
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 )
 
@@ -78,15 +77,24 @@ func DecodeCommand(payload []byte) (*Command, error) {
 			return nil, err
 		}
 	}
-	switch {
-	case c.Version == 0:
-		return nil, errors.New("version numbers of commands start at 1")
-	case c.Version > MaxVersion:
-		return nil, fmt.Errorf("version %d is above %d", c.Version, uint64(MaxVersion))
-	case c.IssuedMs < 0 || c.ExpiresMs <= c.IssuedMs || c.ExpiresMs-c.IssuedMs > MaxCommandMs:
-		return nil, fmt.Errorf("valid from %d to %d ms, want a span of 1 to %d", c.IssuedMs, c.ExpiresMs, MaxCommandMs)
+	if err := validity("commands", c.Version, c.IssuedMs, c.ExpiresMs, MaxCommandMs); err != nil {
+		return nil, err
 	}
 	return c, nil
+}
+
+// validity checks the version of what the coordinator orders, and for how long
+// it counts: mostMs at most.
+func validity(what string, version uint64, issuedMs, expiresMs, mostMs int64) error {
+	switch {
+	case version == 0:
+		return fmt.Errorf("version numbers of %s start at 1", what)
+	case version > MaxVersion:
+		return fmt.Errorf("version %d is above %d", version, uint64(MaxVersion))
+	case issuedMs < 0 || expiresMs <= issuedMs || expiresMs-issuedMs > mostMs:
+		return fmt.Errorf("valid from %d to %d ms, want a span of 1 to %d", issuedMs, expiresMs, mostMs)
+	}
+	return nil
 }
 
 // DecodeCommandResult parses and checks a node's answer.

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -140,13 +139,8 @@ func DecodeConfig(payload []byte) (*Config, error) {
 	if err := cmp.Or(version(c.V), hexID("config_id", c.ConfigID), exactly("mac", c.MAC, 32), c.Update.Check()); err != nil {
 		return nil, err
 	}
-	switch {
-	case c.Version == 0:
-		return nil, errors.New("version numbers of configurations start at 1")
-	case c.Version > MaxVersion:
-		return nil, fmt.Errorf("version %d is above %d", c.Version, uint64(MaxVersion))
-	case c.IssuedMs < 0 || c.ExpiresMs <= c.IssuedMs || c.ExpiresMs-c.IssuedMs > MaxConfigMs:
-		return nil, fmt.Errorf("valid from %d to %d ms, want a span of 1 to %d", c.IssuedMs, c.ExpiresMs, MaxConfigMs)
+	if err := validity("configurations", c.Version, c.IssuedMs, c.ExpiresMs, MaxConfigMs); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

@@ -37,8 +37,8 @@ func (s *settings) load(profile coordinator.Profile, more ...coordinator.Overrid
 	return coordinator.Load(profile, s.File, os.Environ(), append(s.overrides(), more...))
 }
 
-// open loads the settings of an administrative command and opens the
-// foundation. A data folder in which `dev` runs brings its settings along.
+// open loads the settings of an administrative command, and makes its logger. A
+// data folder in which `dev` runs brings its settings along.
 func (s *settings) open() (coordinator.Config, *slog.Logger, error) {
 	config, origins, err := s.load(s.findDev(coordinator.ProfileServe))
 	if err != nil {
