@@ -16,14 +16,17 @@ import (
 func charted(t *testing.T) (*world, node.Node, string) {
 	w := newWorld(t)
 	n := w.enrol("attic-pi", "")
-	for minute, usage := range map[int]float64{10: 10, 9: 20, 7: 60.5} {
+	for _, m := range []struct {
+		minute int // before now
+		usage  float64
+	}{{10, 10}, {9, 20}, {7, 60.5}} { // in this order: what comes last is the newest
 		w.ingest(n, wire.Sample{
-			Seq: 1, AtMs: w.now().Add(-time.Duration(minute)*time.Minute + time.Second).UnixMilli(),
-			CPU:      &wire.CPU{UsagePercent: &usage, Cores: 4, PerCore: []float64{}, PressurePercent: new(0.5)},
+			Seq: 1, AtMs: w.now().Add(-time.Duration(m.minute)*time.Minute + time.Second).UnixMilli(),
+			CPU:      &wire.CPU{UsagePercent: &m.usage, Cores: 4, PerCore: []float64{}, PressurePercent: new(0.5)},
 			Memory:   &wire.Memory{TotalBytes: 4 << 30, UsedBytes: 1 << 30, PressurePercent: new(1.5)},
 			Disk:     &wire.Disk{TotalBytes: 1000, UsedBytes: 125, Filesystems: []wire.Filesystem{}, PressurePercent: new(2.5)},
-			Network:  &wire.Network{TotalBytesIn: uint64(10-minute) * 7_500_000, Interfaces: []wire.Interface{}},
-			Throttle: &wire.Throttle{UnderVoltage: new(minute == 9), Throttled: new(true)},
+			Network:  &wire.Network{TotalBytesIn: uint64(10-m.minute) * 7_500_000, Interfaces: []wire.Interface{}},
+			Throttle: &wire.Throttle{UnderVoltage: new(m.minute == 9), Throttled: new(true)},
 			Board:    &wire.Board{FanRPM: new(2500.0), InputVolts: new(5.125), PowerWatts: new(3.5)},
 			Absent:   map[string]string{"gpu": "none"},
 		})
