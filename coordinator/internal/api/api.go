@@ -72,6 +72,7 @@ type Config struct {
 	EnrolFile func(token string, expires time.Time) string
 
 	Limits  Limits         // of requests; default none
+	Readers int            // how many requests may read at once; default 10
 	Origins []string       // whose pages may read answers, as browsers write them: https://name[:port]; default none
 	Hosts   []string       // names that requests may be for, AnyHost among them for all; default all
 	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed; default none
@@ -97,6 +98,7 @@ type server struct {
 	meter  meter
 	limits limits
 
+	readers   readers
 	streams   *openStreams
 	heartbeat time.Duration // of event streams
 }
@@ -111,7 +113,10 @@ func New(c Config) (http.Handler, error) {
 }
 
 func newServer(c Config) (*server, error) {
-	s := &server{Config: c.withDefaults(), engine: newEngine(), limits: newLimits(c.Limits), streams: newOpenStreams(), heartbeat: heartbeatInterval}
+	c = c.withDefaults()
+	s := &server{
+		Config: c, engine: newEngine(), limits: newLimits(c.Limits), readers: newReaders(c.Readers), streams: newOpenStreams(), heartbeat: heartbeatInterval,
+	}
 	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Statements == nil || s.Payouts == nil || s.Fraud == nil || s.Manual == nil ||
 		s.Audit == nil || s.Events == nil || s.EnrolFile == nil {
 		return nil, errors.New("api: Access, all stores and EnrolFile are required")
@@ -163,6 +168,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ProofWait == 0 {
 		c.ProofWait = defaultProofWait
+	}
+	if c.Readers == 0 {
+		c.Readers = defaultReaders
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()

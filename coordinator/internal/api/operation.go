@@ -53,6 +53,9 @@ func answered[T any](body T) (*answer[T], error) { return &answer[T]{body}, nil 
 
 // register adds the operation. A nil output with a nil error is an empty answer.
 func register[I, O any](s *server, o operation, handle func(context.Context, *I) (*O, error)) {
+	if o.reads() {
+		handle = amongReaders(s, handle)
+	}
 	run := func(ctx context.Context, in *I) (*O, error) {
 		if unknown := callOf(ctx).unknown; len(unknown) > 0 {
 			return nil, s.problem(ctx, faultOf(http.StatusUnprocessableEntity, unknown))
