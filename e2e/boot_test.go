@@ -13,8 +13,10 @@ import (
 )
 
 // enrolSteps are the calls by which the one-shot changes a disk or reaches the
-// coordinator: a power cut is tried at each.
-var enrolSteps = []string{"mkdirat", "fsync", "renameat", "unlinkat", "connect"}
+// coordinator: a power cut is tried at the first, second, ... of each in a thread,
+// which is how strace counts. (TestCrashAtEveryStep of the agent's package
+// identity counts what it does to the disk, whatever the threads.)
+var enrolSteps = []string{"mkdirat", "openat", "write", "fsync", "renameat", "unlinkat", "connect"}
 
 // TestEnrolmentFromABootPartition provisions a fleet, lays each device's folder
 // on a FAT image, and enrols from a copy of it as lucid-enroll does, with the
@@ -27,7 +29,7 @@ func TestEnrolmentFromABootPartition(t *testing.T) {
 		}
 	}
 	l := start(t, harness.Options{})
-	const devices = 60
+	const devices = 120
 	dir := t.TempDir()
 	fleet, out := filepath.Join(dir, "fleet.csv"), filepath.Join(dir, "out")
 	text := "name\n"
