@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"lucid.internal/e2e/harness"
@@ -18,26 +19,30 @@ func TestAgentOnARM(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		emulator string
+		goarch   string
 		environ  []string
 	}{
-		"arm64": {"qemu-aarch64-static", []string{"GOARCH=arm64"}},
-		"armv6": {"qemu-arm-static", []string{"GOARCH=arm", "GOARM=6"}},
+		"arm64": {"qemu-aarch64-static", "arm64", nil},
+		"armv6": {"qemu-arm-static -cpu arm1176", "arm", []string{"GOARM=6"}}, // the first Pi's processor: knows no ARMv7
 	} {
 		t.Run(name, func(t *testing.T) {
-			emulator, err := exec.LookPath(c.emulator)
-			if err != nil {
+			if _, err := exec.LookPath(strings.Fields(c.emulator)[0]); err != nil {
 				t.Skipf("%s is missing: sh scripts/setup.sh --long installs it", c.emulator)
 			}
 			dir := dataDir(t)
 			program := filepath.Join(dir, "lucid-agent.bin")
-			if err := harness.BuildAgent(t.Context(), program, c.environ...); err != nil {
+			if err := harness.BuildAgent(t.Context(), program, append(c.environ, "GOARCH="+c.goarch)...); err != nil {
 				t.Fatal(err)
 			}
 			agent := filepath.Join(dir, "lucid-agent")
-			if err := os.WriteFile(agent, []byte("#!/bin/sh\nexec "+emulator+" "+program+" \"$@\"\n"), 0o755); err != nil {
+			if err := os.WriteFile(agent, []byte("#!/bin/sh\nexec "+c.emulator+" "+program+" \"$@\"\n"), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.CommandContext(within(t, patience), agent, "doctor", "--state-dir", dir).CombinedOutput()
+			out, err := exec.CommandContext(within(t, patience), agent, "version").CombinedOutput()
+			if want := " linux/" + c.goarch + " go"; err != nil || !strings.Contains(string(out), want) {
+				t.Fatalf("version: %v\n%s, want %q", err, out, want)
+			}
+			out, err = exec.CommandContext(within(t, patience), agent, "doctor", "--state-dir", dir).CombinedOutput()
 			if exit, ran := err.(*exec.ExitError); !ran || exit.ExitCode() != 1 {
 				t.Fatalf("doctor on a machine that is not enrolled: %v\n%s", err, out)
 			}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs, upgrades, removes and purges the agent's package for real, through
 # apt from a signed repository, in a fresh Debian that it makes beside this
-# one. Needs root, debootstrap, apt-utils and gnupg, and says so without them.
+# one; and gets those for the Raspberry Pis there, as they would. Needs root, debootstrap, apt-utils and gnupg, and says so without them.
 # Usage: packages-test.sh NFPM
 set -eu
 nfpm=$(realpath "$1")
@@ -42,18 +42,45 @@ check() {
 }
 absent() { ! [ -e "$1" ]; }
 
-# publish VERSION: what stands in dist/ as that version, as the repository.
+# publish VERSION ARCH...: what stands in dist/ as that version, as the repository.
 publish() {
 	rm -rf dist "$system/srv/apt"
-	VERSION=$1 sh scripts/packages.sh "$nfpm" "$(dpkg --print-architecture)" >/dev/null
+	version=$1
+	shift
+	VERSION=$version sh scripts/packages.sh "$nfpm" "$@" >/dev/null
 	sh scripts/repository.sh "$system/srv/apt" test@lucid.internal
 	inside apt-get update -qq
+}
+here=$(dpkg --print-architecture)
+# machine FILE: the processor in an ELF file's head, and what Go built it for.
+machine() {
+	od -An -tx1 -j18 -N2 "$1" | tr -d ' \n'
+	go version -m "$1" | sed -n 's/.*build.\(GOARCH\|GOARM\)=/ /p' | tr -d '\n'
+}
+# fetched PACKAGE ARCH MACHINE: apt on such a machine finds it, and what is in
+# it is for that processor.
+fetched() {
+	set -- "$1" "$2" "$3" "/tmp/$1-$2"
+	mkdir -p "$system$4/lists" "$work/$1-$2"
+	inside sh -c "cd $4 && set -- -o APT::Architecture=$2 -o APT::Architectures=$2 -o Dir::State::Lists=$4/lists \
+		-o Dir::Etc::SourceList=/etc/apt/sources.list.d/lucid.list -o Dir::Etc::SourceParts=- -o APT::Sandbox::User=root &&
+		apt-get \"\$@\" update -qq && apt-get \"\$@\" download -qq $1" || return 1
+	deb=$(echo "$system$4"/*.deb)
+	[ "$(dpkg-deb -f "$deb" Package Architecture | tr '\n' ' ')" = "Package: $1 Architecture: $2 " ] || return 1
+	dpkg-deb -x "$deb" "$work/$1-$2"
+	for program in "$work/$1-$2"/usr/bin/*; do
+		[ "$(machine "$program")" = "$3" ] || { echo "$program is $(machine "$program"), want $3"; return 1; }
+	done
 }
 version() { inside lucid-agent version | cut -d' ' -f2; }
 
 mkdir -p "$system/srv/apt"
 echo 'deb [signed-by=/srv/apt/lucid-archive-keyring.gpg] file:/srv/apt stable main' >"$system/etc/apt/sources.list.d/lucid.list"
-publish 9.0.1
+publish 9.0.1 amd64 arm64 armhf
+check "the package for every Raspberry Pi, the first too, is ARMv6" fetched lucid-agent armhf "2800 arm 6"
+check "the one for 64 bits is arm64" fetched lucid-agent arm64 "b700 arm64"
+check "so is the coordinator's" fetched lucid-coordinator arm64 "b700 arm64"
+check "the one for PCs is amd64" fetched lucid-agent amd64 "3e00 amd64"
 inside apt-get install -y -qq --no-install-recommends lucid-agent >/dev/null
 check "installed" [ "$(version)" = 9.0.1 ]
 check "its user is there" [ -n "$(inside id lucid-agent)" ]
@@ -63,13 +90,13 @@ check "the state folder belongs to it" [ "$(inside stat -c '%U %a' /var/lib/luci
 
 echo 'log_level = "debug"' >"$system/etc/lucid/agent.d/local.toml"
 echo '{"node_id": "node_secret"}' >"$system/var/lib/lucid-agent/identity.json"
-publish 9.0.2
+publish 9.0.2 "$here"
 inside apt-get upgrade -y -qq >/dev/null </dev/null
 check "upgraded without a question" [ "$(version)" = 9.0.2 ]
 check "the owner's settings stay" grep -q debug "$system/etc/lucid/agent.d/local.toml"
 check "the identity stays" grep -q secret "$system/var/lib/lucid-agent/identity.json"
 inside systemctl disable -q lucid-enroll
-publish 9.0.3
+publish 9.0.3 "$here"
 inside apt-get upgrade -y -qq >/dev/null </dev/null
 check "a unit that was disabled stays so" [ "$(inside systemctl is-enabled lucid-enroll || true)" = disabled ]
 
@@ -79,6 +106,7 @@ check "the identity outlives removal" grep -q secret "$system/var/lib/lucid-agen
 inside apt-get purge -y -qq lucid-agent >/dev/null
 check "purging forgets the identity" absent "$system/var/lib/lucid-agent"
 check "purging says how an admin deletes the node" grep -q 'lucidctl nodes delete node_secret$' "$work/inside.log"
+check "and how its owner would have" grep -q 'sudo lucid-agent unenroll' "$work/inside.log"
 check "settings that somebody wrote stay" [ -e "$system/etc/lucid/agent.d/local.toml" ]
 
 inside apt-get install -y -qq --no-install-recommends lucid-coordinator >/dev/null
