@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"lucid.internal/coordinator/internal/access/sqlgen"
 	"lucid.internal/coordinator/internal/audit"
@@ -281,14 +280,14 @@ func updateOf(r sqlgen.AccessUser) sqlgen.UpdateUserParams {
 
 // userFault says what of an error the caller may know.
 func userFault(err error, doing string) error {
-	pg, isPg := errors.AsType[*pgconn.PgError](err)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return fault.New(fault.OtherNotFound, "no such user")
-	case isPg && pg.ConstraintName == "access_user_name":
+	switch db.Constraint(err) {
+	case "access_user_name":
 		return fault.New(fault.NameTaken, "another user has this name")
-	case isPg && pg.ConstraintName == "access_user_email":
+	case "access_user_email":
 		return fault.New(fault.NameTaken, "another user has this e-mail address")
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fault.New(fault.OtherNotFound, "no such user")
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -6,11 +6,9 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -38,6 +36,6 @@ func InTx(ctx context.Context, pool *Pool, fn func(tx Tx) error) error {
 }
 
 func retryable(err error) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pg.Code == "40001" || pg.Code == "40P01")
+	code := Code(err)
+	return code == "40001" || code == "40P01"
 }

@@ -2,12 +2,10 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
@@ -115,7 +113,7 @@ func refused(entries []Entry, err error) error {
 	if len(entries) > 1 {
 		what = fmt.Sprintf("one of %d entries from %s on", len(entries), what)
 	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.ConstraintName == "account_covers" {
+	if db.Constraint(err) == "account_covers" {
 		return fault.Wrap(fault.BalanceTooSmall, err, "%s takes more from an account than it holds", what)
 	}
 	return fmt.Errorf("post ledger entry %s: %w", what, err)

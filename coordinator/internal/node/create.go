@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -159,7 +158,7 @@ func poolNo(ctx context.Context, q *sqlgen.Queries, poolID string) (int32, error
 
 // nameTaken makes a fault of what the index on names refused.
 func nameTaken(err error, name string) error {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.ConstraintName == "node_name_live" {
+	if db.Constraint(err) == "node_name_live" {
 		return fault.New(fault.NameTaken, "a node named %q exists already", name)
 	}
 	return err

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -216,11 +215,10 @@ func traceOf(p Payout) trace {
 
 // refused turns the database's refusals into faults.
 func refused(payoutID string, err error) error {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	switch {
-	case ok && pg.ConstraintName == "payout_live":
+	switch db.Constraint(err) {
+	case "payout_live":
 		return fault.Wrap(fault.StateNotAllowed, err, "payout %s cannot go on: its node has another live payout", payoutID)
-	case ok && pg.ConstraintName == "payout_tries":
+	case "payout_tries":
 		return fault.Wrap(fault.StateNotAllowed, err, "payout %s was retried as often as it may be", payoutID)
 	}
 	return err

@@ -49,15 +49,17 @@ func join(ctx context.Context, tx db.Tx, poolNo, nodeNo int32, priority int, rea
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return fault.New(fault.PoolNotFound, "the pool does not exist any more")
-	case isCode(err, "23514"):
+	case db.Constraint(err) == "pool_check":
 		return fault.New(fault.PoolFull, "the pool is full")
 	case err != nil:
 		return err
 	}
 	err = q.InsertMembership(ctx, sqlgen.InsertMembershipParams{NodeNo: nodeNo, PoolNo: poolNo, Priority: int16(priority), FromAt: at})
-	if isCode(err, "23505") {
+	switch db.Constraint(err) {
+	case "pool_membership_open", "pool_membership_pkey": // the second: it joined at this very instant
 		return fault.New(fault.NodeInPool, "the node is in a pool already, so it cannot join %s", p.PoolID)
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
 	}
 	if err := node.SetPool(ctx, tx, nodeNo, &poolNo, at); err != nil {

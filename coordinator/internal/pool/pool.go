@@ -10,12 +10,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -139,7 +136,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Pool, error) {
 		}
 		return audit.Write(ctx, tx, by.Record("pool.create", id, nil, settings).AtTime(s.now()))
 	})
-	if isCode(err, "23505") {
+	if constraint := db.Constraint(err); constraint == uniqueName || constraint == "pool_pool_id_key" {
 		return Pool{}, fault.New(fault.NameTaken, "a pool with id %q or name %q exists already", id, settings.Name)
 	} else if err != nil {
 		return Pool{}, fmt.Errorf("create pool %s: %w", settings.Name, err)
@@ -161,7 +158,5 @@ func (s *Store) Get(ctx context.Context, poolID string) (Pool, error) {
 
 func unknown(poolID string) error { return fault.New(fault.PoolNotFound, "no pool %s", poolID) }
 
-func isCode(err error, code string) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pg.Code == code
-}
+// uniqueName is the index that gives a name to one living pool only.
+const uniqueName = "pool_live_name"

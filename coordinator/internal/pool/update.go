@@ -55,7 +55,7 @@ func (s *Store) CheckPatch(p Patch) error {
 // changes nothing leaves the version as it is.
 func (s *Store) Update(ctx context.Context, by audit.By, poolID string, versions []int64, patch Patch) (Pool, error) {
 	err := db.InTx(ctx, s.pool, func(tx db.Tx) error { return s.update(ctx, tx, by, poolID, versions, patch) })
-	if isCode(err, "23505") {
+	if patch.Name != nil && db.Constraint(err) == uniqueName {
 		err = fault.New(fault.NameTaken, "a pool named %q exists already", *patch.Name)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/shared/wire"
 )
@@ -143,7 +144,7 @@ func TestDroppingWaitsForReadersBriefly(t *testing.T) {
 		t.Fatal(err)
 	}
 	now = noon.Add(2 * day)
-	if err := store.RunOnceMaintain(t.Context()); !hasCode(err, "55P03") {
+	if err := store.RunOnceMaintain(t.Context()); db.Code(err) != "55P03" {
 		t.Errorf("a partition that is being read: %v, want a lock time-out", err)
 	}
 	in := run(t, IngestConfig{Store: store})

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/shared/wire"
 )
 
@@ -78,7 +78,7 @@ func (w *writer) refuse(m *message, err error) {
 // commit settles the fate of a group and tells the senders.
 func (w *writer) commit(group []batch) {
 	err := w.write(group)
-	if err != nil && refusedByPostgres(err) {
+	if refusedByPostgres(err) {
 		w.commitEach(group)
 		return
 	}
@@ -121,7 +121,7 @@ func (w *writer) commitEach(group []batch) {
 
 func (w *writer) commitOne(b batch) error {
 	err := w.write([]batch{b})
-	if err != nil && refusedByPostgres(err) {
+	if refusedByPostgres(err) {
 		m := b.messages[0]
 		m.kind, m.reason, b.run = reasonDatabase, err.Error(), wire.RunID{}
 		err = w.write([]batch{b})
@@ -149,9 +149,9 @@ func (w *writer) write(group []batch) error {
 			return nil
 		}
 		trusting = false
-		switch {
-		case errors.Is(err, errStale), hasCode(err, "40001", "40P01"):
-		case hasCode(err, "23514"): // no partition for a sample's day
+		switch code := db.Code(err); {
+		case errors.Is(err, errStale), code == "40001", code == "40P01":
+		case code == "23514": // no partition for a sample's day
 			if err := w.makePartitions(ctx, group); err != nil {
 				return err
 			}
@@ -183,22 +183,9 @@ func (w *writer) makePartitions(ctx context.Context, group []batch) error {
 	return nil
 }
 
-func hasCode(err error, codes ...string) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return false
-	}
-	for _, code := range codes {
-		if pg.Code == code {
-			return true
-		}
-	}
-	return false
-}
-
 // refusedByPostgres reports an error of the data itself (classes 22 and 23),
 // as opposed to trouble that passes.
 func refusedByPostgres(err error) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pg.Code[:2] == "22" || pg.Code[:2] == "23")
+	code := db.Code(err)
+	return strings.HasPrefix(code, "22") || strings.HasPrefix(code, "23")
 }
