@@ -180,12 +180,3 @@ url = %q
 owner_url = %q
 `, c.DataDir, c.API.Host, c.API.Port, c.API.TLS, c.MQTT.Addr, string(c.Database.URL), string(c.Database.OwnerURL)))
 }
-
-// replaceFile replaces a file whole, readable by its owner only.
-func replaceFile(file, text string) error {
-	temporary := file + ".new"
-	if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, file)
-}
