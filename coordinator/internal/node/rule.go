@@ -74,6 +74,41 @@ func afterResult(kind string, status Status, proven bool) (next Status, ok bool)
 	return status, false
 }
 
+// Judged is what a verdict and the score after it say of a node.
+type Judged struct {
+	Valid        bool   // the answer was right, and in time
+	Suspended    bool   // the score is too low to work
+	Disqualified bool   // for good
+	Why          string // what of the score suspends or disqualifies
+}
+
+// Proven tells whether a node may be active without a further proof. Also
+// while an operator has set it aside: what the score took from it then is not
+// given back by starting it.
+func (j Judged) Proven(before bool) bool {
+	return !j.Suspended && !j.Disqualified && (before || j.Valid)
+}
+
+// Status is the one that the verdict leads to: the first valid proof makes a
+// starting node active, the score suspends and lifts. What an operator decided
+// is left alone.
+func (j Judged) Status(before Status, reason string) (Status, string) {
+	working := before == Starting || before == Active
+	byScore := before == Suspended && strings.HasPrefix(reason, SuspendedByScore)
+	switch {
+	case j.Disqualified && (working || byScore):
+		// The reason differs from a suspension's, so that no later answer lifts it.
+		return Suspended, Disqualified + j.Why
+	case j.Suspended && working:
+		return Suspended, SuspendedByScore + j.Why
+	case !j.Suspended && byScore:
+		return Active, "score recovered"
+	case before == Starting && j.Valid:
+		return Active, "proven"
+	}
+	return before, reason
+}
+
 // movedTo tells whether a board, by its serial's hash, is neither the one that
 // enrolled nor the one that the node told of last.
 func movedTo(board, enrolled, told string) bool {
