@@ -108,7 +108,7 @@ func TestLongOfflineGoesToDisk(t *testing.T) {
 // written and removed again would do to its folder's time.
 func TestOnlineWritesNothingToDisk(t *testing.T) {
 	n := newNetwork(t, nil)
-	n.config.spillAfter = time.Millisecond * 15
+	n.config.spillAfter = 900 * time.Millisecond // what is not delivered before the next message comes goes to disk
 	a, stop := n.start()
 	n.next(wire.ChannelMetrics)
 	before := changes(t, n.config.StateDir)

@@ -22,6 +22,7 @@ func (b *Broker) attach(listener string, c *conn) error {
 	err = errPanic // unless something else ends it
 	defer func() { b.leave(s, err) }()
 	c.session.Store(s)
+	c.input.held = &s.held
 	b.server.Clients.Add(cl)
 	if err = b.welcome(s); err == nil {
 		err = b.read(s, c)

@@ -36,7 +36,7 @@ func (c *conn) next() error {
 	size, header := measure(c.input.unread)
 	s := c.session.Load()
 	if header == 0 {
-		return c.more(s)
+		return c.input.more()
 	}
 	body := c.input.unread[header:]
 	if s == nil || !s.mayBeMetrics(c.input.unread[0], size) {
@@ -44,7 +44,7 @@ func (c *conn) next() error {
 		return nil
 	}
 	if len(body) < s.metricsHead() {
-		return c.more(s)
+		return c.input.more()
 	}
 	topicBytes := int(binary.BigEndian.Uint16(body))
 	if topicBytes != len(s.metrics) || string(body[2:2+topicBytes]) != s.metrics {
@@ -58,20 +58,6 @@ func (c *conn) next() error {
 	}
 	c.input.unread = body[s.metricsHead():]
 	return c.takeMetrics(s, packetID, size-s.metricsHead())
-}
-
-// more reads on. Who had to be waited for sent nothing while we held up the
-// reader that is not read already.
-func (c *conn) more(s *session) error {
-	if s == nil || s.held == 0 {
-		return c.input.more()
-	}
-	began := time.Now()
-	err := c.input.more()
-	if time.Since(began) > time.Millisecond {
-		s.held = 0
-	}
-	return err
 }
 
 // mayBeMetrics: a publication at QoS 1 of a node by MQTT 3.1.1, long enough.

@@ -39,10 +39,14 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 		h.broker.takeMetrics(s, pk.PacketID, pk.Payload)
 		return pk, packets.ErrRejectPacket // acknowledged by us, later
 	}
-	arrived, began := Arrival{At: h.broker.cfg.Now(), Held: s.held}, time.Now()
+	arrived, began := Arrival{At: h.broker.cfg.Now(), Held: s.held.sum}, time.Now()
 	s.receipts.wait()
+	waited := time.Since(began)
 	err = h.broker.take(s, channel, pk.Payload, arrived)
-	s.held += time.Since(began)
+	if channel != wire.ChannelResponse { // one answer to a challenge is enough: more of them gain no time
+		waited = time.Since(began)
+	}
+	s.held.add(waited)
 	h.broker.count.messages(channel, 1, err)
 	switch {
 	case err == nil && routed(channel):

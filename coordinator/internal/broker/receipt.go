@@ -38,13 +38,15 @@ func newReceipts(b *Broker, s *session) *Receipts {
 func (r *Receipts) owe(packetID uint16) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var waited time.Duration
 	if r.mustWait() {
 		began := time.Now()
 		for r.mustWait() {
 			r.changed.Wait()
 		}
-		r.session.held += time.Since(began)
+		waited = time.Since(began)
 	}
+	r.session.held.add(waited)
 	if r.failed {
 		return false
 	}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -28,10 +27,8 @@ type session struct {
 	online bool          // OnConnect succeeded; only the connection's goroutine uses it
 	once   sync.Once
 
-	metrics string // the topic of a node's metrics
-	// How long we held up the reader since it last waited for the node: what was
-	// read meanwhile may have come so much earlier. Its goroutine's alone.
-	held     time.Duration
+	metrics  string // the topic of a node's metrics
+	held     held
 	receipts *Receipts // of a node; nil of an integration
 }
 

@@ -20,6 +20,7 @@ type source struct {
 	socket syscall.RawConn // nil with TLS
 	buffer *[readAhead]byte
 	unread []byte // of the buffer
+	held   *held  // of the session; nil before there is one
 
 	ready  func(uintptr) bool // readSocket, made once
 	n      int                // what it did
@@ -43,7 +44,7 @@ func (s *source) more() error {
 		return s.first()
 	}
 	kept := copy(s.buffer[:], s.unread)
-	n, err := s.conn.Read(s.buffer[kept:])
+	n, err := s.read(s.buffer[kept:])
 	s.unread = s.buffer[:kept+n]
 	return whole(n, err)
 }
@@ -52,7 +53,7 @@ func (s *source) more() error {
 func (s *source) first() error {
 	if s.socket == nil { // with one byte: TLS has decrypted more by then
 		var one [1]byte
-		n, err := s.conn.Read(one[:])
+		n, err := s.read(one[:])
 		if n == 0 {
 			return whole(n, err)
 		}
@@ -60,10 +61,21 @@ func (s *source) first() error {
 		s.unread = append(s.buffer[:0], one[0])
 		return nil
 	}
-	if err := s.socket.Read(s.ready); err != nil {
+	since := s.held.waiting()
+	err := s.socket.Read(s.ready)
+	s.held.waited(since)
+	if err != nil {
 		return err
 	}
 	return whole(s.n, s.failed)
+}
+
+// read waits for the client.
+func (s *source) read(p []byte) (int, error) {
+	since := s.held.waiting()
+	n, err := s.conn.Read(p)
+	s.held.waited(since)
+	return n, err
 }
 
 // readSocket reports whether the socket had something to say.
@@ -97,7 +109,7 @@ func whole(n int, err error) error {
 func (s *source) Read(p []byte) (int, error) {
 	if len(s.unread) == 0 {
 		s.release()
-		return s.conn.Read(p)
+		return s.read(p)
 	}
 	n := copy(p, s.unread)
 	s.unread = s.unread[n:]
