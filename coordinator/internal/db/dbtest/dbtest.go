@@ -101,7 +101,7 @@ func clone(t testing.TB, from string) string {
 
 // startServer starts the server of this test process and migrates the template.
 func startServer() (*testServer, error) {
-	dir, err := os.MkdirTemp("", "lucid-dbtest-")
+	dir, err := os.MkdirTemp(parent(), "lucid-dbtest-")
 	if err != nil {
 		return nil, err
 	}
