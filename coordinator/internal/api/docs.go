@@ -25,23 +25,25 @@ var docsStyle []byte
 // docsPolicy lets the page load its own style sheet and nothing else.
 const docsPolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// servePage makes the readable page from the document, so that the two cannot
-// differ. It has no script and loads nothing from elsewhere.
-func (s *server) servePage() error {
-	page, err := template.New("docs").Parse(docsTemplate)
-	if err != nil {
-		return fmt.Errorf("docs page: %w", err)
-	}
-	var html bytes.Buffer
-	if err := page.Execute(&html, s.contents()); err != nil {
-		return fmt.Errorf("docs page: %w", err)
-	}
+func (s *server) servePage() {
+	page := s.rendered("text/html; charset=utf-8", s.page)
 	s.plain("getDocs", "/docs", func(c *gin.Context) {
 		c.Header("Content-Security-Policy", docsPolicy)
-		c.Data(http.StatusOK, "text/html; charset=utf-8", html.Bytes())
+		page(c)
 	})
 	s.bytes("getDocs", "/docs/style.css", "text/css; charset=utf-8", docsStyle)
-	return nil
+}
+
+// page makes the readable page from the document, so that the two cannot
+// differ. It has no script and loads nothing from elsewhere.
+func (s *server) page() ([]byte, error) {
+	page, err := template.New("docs").Parse(docsTemplate)
+	if err != nil {
+		return nil, err
+	}
+	var html bytes.Buffer
+	err = page.Execute(&html, s.contents())
+	return html.Bytes(), err
 }
 
 type docsPage struct {

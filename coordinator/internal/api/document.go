@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/yaml"
@@ -52,31 +53,35 @@ func schemaName(t reflect.Type, hint string) string {
 	return cmp.Or(strings.TrimSuffix(name, "Body"), name)
 }
 
-// serveDocuments renders the documents once, after all operations are known.
-func (s *server) serveDocuments() error {
+// serveDocuments adds the documents of all operations, which are known by now.
+// Each is rendered when it is first asked for: that takes longer than all the
+// rest of a start.
+func (s *server) serveDocuments() {
 	s.serveMetrics()
 	doc := s.huma.OpenAPI()
 	// huma puts its own error model among the schemas, which no answer uses.
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")
 	withoutOwnWords(doc)
-	current, err := json.Marshal(doc)
+	for path, render := range map[string]func() ([]byte, error){
+		"/openapi":     func() ([]byte, error) { return json.Marshal(doc) },
+		"/openapi-3.0": func() ([]byte, error) { return downgrade(doc) },
+	} {
+		spec := sync.OnceValues(render)
+		s.plain("getOpenAPI", path+".json", s.rendered("application/openapi+json", spec))
+		s.plain("getOpenAPI", path+".yaml", s.rendered("application/openapi+yaml", func() ([]byte, error) { return asYAML(spec) }))
+	}
+	s.servePage()
+}
+
+func asYAML(spec func() ([]byte, error)) ([]byte, error) {
+	text, err := spec()
 	if err != nil {
-		return fmt.Errorf("render the OpenAPI document: %w", err)
+		return nil, err
 	}
-	older, err := downgrade(doc)
-	if err != nil {
-		return fmt.Errorf("render the OpenAPI 3.0 document: %w", err)
-	}
-	for path, spec := range map[string][]byte{"/openapi": current, "/openapi-3.0": older} {
-		var asYAML bytes.Buffer
-		if err := yaml.Convert(&asYAML, bytes.NewReader(spec)); err != nil {
-			return fmt.Errorf("render %s.yaml: %w", path, err)
-		}
-		s.bytes("getOpenAPI", path+".json", "application/openapi+json", spec)
-		s.bytes("getOpenAPI", path+".yaml", "application/openapi+yaml", asYAML.Bytes())
-	}
-	return s.servePage()
+	var out bytes.Buffer
+	err = yaml.Convert(&out, bytes.NewReader(text))
+	return out.Bytes(), err
 }
 
 // withoutOwnWords takes patternDescription out of all schemas, which is huma's
@@ -154,6 +159,19 @@ func (s *server) uncounted(id, path string, handle gin.HandlerFunc) {
 		callOf(c.Request.Context()).operation = id
 		handle(c)
 	})
+}
+
+// rendered answers with what is made when it is first asked for, and kept.
+func (s *server) rendered(contentType string, render func() ([]byte, error)) gin.HandlerFunc {
+	kept := sync.OnceValues(render)
+	return func(c *gin.Context) {
+		content, err := kept()
+		if err != nil {
+			s.fail(c, fmt.Errorf("render %s: %w", c.Request.URL.Path, err))
+			return
+		}
+		c.Data(http.StatusOK, contentType, content)
+	}
 }
 
 // bytes adds a route that always answers the same.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"html"
@@ -11,6 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -117,5 +120,31 @@ func TestDocsPage(t *testing.T) {
 		if !strings.Contains(page, text) {
 			t.Errorf("the page lacks %s", text)
 		}
+	}
+}
+
+// TestDocumentsAreRenderedOnce, by whoever asks first, however many ask at once.
+func TestDocumentsAreRenderedOnce(t *testing.T) {
+	w := newWorld(t)
+	var rendered atomic.Int64
+	w.plain("once", "/once", w.rendered("text/plain", func() ([]byte, error) {
+		return fmt.Appendf(nil, "rendering %d", rendered.Add(1)), nil
+	}))
+	w.plain("never", "/never", w.rendered("text/plain", func() ([]byte, error) { return nil, errors.New("no such shape") }))
+	if rendered.Load() != 0 {
+		t.Error("it is rendered before anybody asks")
+	}
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			if a := w.send(http.MethodGet, "/once", "", nil); string(a.body) != "rendering 1" || a.Header.Get("Content-Type") != "text/plain" {
+				t.Errorf("%d %s: %s", a.StatusCode, a.Header.Get("Content-Type"), a.body)
+			}
+		})
+	}
+	asking.Wait()
+	w.wantError(w.send(http.MethodGet, "/never", "", nil), http.StatusInternalServerError, "LUCID_ERR_5000")
+	if !strings.Contains(w.log.String(), "no such shape") {
+		t.Errorf("the log does not say why: %s", w.log)
 	}
 }
