@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -145,4 +146,26 @@ func TestIdentityNamesItsCoordinator(t *testing.T) {
 	if err := json.Unmarshal(content, &kept); err != nil || kept.Coordinator != e.URL {
 		t.Errorf("%s names %q, %v; want %s", filepath.Base(identityFile), kept.Coordinator, err, e.URL)
 	}
+}
+
+// TestRootGivesUpAnothersNode: the state folder is the agent's, and the command
+// runs under sudo.
+func TestRootGivesUpAnothersNode(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT TESTED: only root may enter another user's folder")
+	}
+	e := newEnrolment(t)
+	dir := enrolledAt(t, e)
+	for _, path := range []string{dir, filepath.Join(dir, identityFile), filepath.Join(dir, deviceFile)} {
+		if err := os.Chown(path, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := GiveUp(t.Context(), dir, "", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Forget(dir); err != nil {
+		t.Fatal(err)
+	}
+	onlyFiles(t, dir, deviceFile)
 }
