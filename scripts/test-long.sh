@@ -49,9 +49,16 @@ boot() { # enrolment from a boot partition, cut at each of its steps
 	e2e TestEnrolmentFromABootPartition
 }
 
-nodes() { # 10,000 simulated nodes for 5 minutes, with faults and cheats
-	cd e2e && go run ./cmd/fleet --self --nodes 10000 --duration 5m --sample-interval 2s --publish-interval 10s \
-		--churn 0.1 --cuts 0.2 --duplicates 0.02 --delays 0.02 --clock-skew 0.05 --cheat clone=20 --cheat alter=20 --cheat sybil=50
+backfill() { # a thousand nodes bring a day of samples along at once
+	e2e TestBackfill -backfill-nodes 1000 -backfill-publish 1m
+}
+
+nodes() { # 10,000 simulated nodes for 5 minutes, with faults and cheats, connecting at once; and for 1 minute over TLS
+	local status=0
+	(simulate --nodes 10000 --duration 5m --churn 0.1 --cuts 0.2 --duplicates 0.02 --delays 0.02 --clock-skew 0.05 \
+		--cheat clone=20 --cheat alter=20 --cheat sybil=50) || status=1
+	(simulate --nodes 10000 --duration 1m --tls) || status=1
+	return $status
 }
 
 storm() { # 10,000 connects at once, and as many one after another
@@ -98,6 +105,11 @@ e2e() {
 	local test=$1
 	shift
 	cd e2e && TEST_LONG=1 go test -count=1 -timeout $limit -v -run "^$test\$" . "$@"
+}
+
+# simulate FLAG...: a simulated fleet whose nodes connect as fast as they can.
+simulate() {
+	cd e2e && go run ./cmd/fleet --self --connect-rate 10000 --sample-interval 2s --publish-interval 10s "$@"
 }
 
 # full PACKAGE TESTS FLAG...: tests of the coordinator's package in full.

@@ -15,12 +15,17 @@ type Message struct {
 }
 
 // NewMessage builds a message of count samples, about 600 bytes each, whose
-// sequence numbers begin at first.
+// sequence numbers begin at first, a millisecond apart.
 func NewMessage(run wire.RunID, first uint64, at time.Time, count int) (Message, error) {
+	return NewMessageEvery(run, first, at, time.Millisecond, count)
+}
+
+// NewMessageEvery is NewMessage with that time between its samples.
+func NewMessageEvery(run wire.RunID, first uint64, at time.Time, interval time.Duration, count int) (Message, error) {
 	m := wire.Metrics{V: wire.ProtocolVersion, Run: run, Samples: make([]wire.Sample, count)}
 	for i := range m.Samples {
 		seq := first + uint64(i)
-		m.Samples[i] = sampleOf(seq, at.Add(time.Duration(i)*time.Millisecond))
+		m.Samples[i] = sampleOf(seq, at.Add(time.Duration(i)*interval))
 	}
 	bytes, err := json.Marshal(m)
 	return Message{Seq: m.LastSeq(), Bytes: bytes}, err
