@@ -137,7 +137,7 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	}
 	f.Audit = audit.NewLog(f.DB)
 	vetting := score.Vetting{Verdicts: int64(f.Config.Vetting.Challenges), Age: time.Duration(f.Config.Vetting.Days) * 24 * time.Hour}
-	if f.scores, err = score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore, Vetting: &vetting}); err != nil {
+	if f.scores, err = score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore, Vetting: &vetting, Now: f.now}); err != nil {
 		return err
 	}
 	highest := func(model string) int {

@@ -57,6 +57,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("ledger head", headInterval, c.publishLedgerHead())
 	start("integrations", readerInterval, c.checkReaders)
 	start("webhooks", webhookInterval, c.webhooks.RunOnce)
+	start("proof statistics", maintainInterval, c.scores.RunOnceHours)
 	start("fraud", fraudInterval, fraud.NewJudge(c.Fraud).RunOnce)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)

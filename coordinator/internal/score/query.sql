@@ -102,16 +102,39 @@ FROM verdict v JOIN score_change c ON c.verdict_no = v.verdict_no
 WHERE v.node_no = $1 AND v.verdict_no < sqlc.arg(before_verdict)
 ORDER BY v.verdict_no DESC LIMIT sqlc.arg(most);
 
--- name: Statistics :one
--- Of verdicts since a time, by the index on it.
-SELECT count(*) AS verdicts, count(DISTINCT v.node_no) AS nodes,
-    count(*) FILTER (WHERE v.result = 'valid') AS valid, count(*) FILTER (WHERE v.result = 'invalid') AS invalid,
-    count(*) FILTER (WHERE v.result = 'late') AS late, count(*) FILTER (WHERE v.result = 'missed') AS missed,
-    count(*) FILTER (WHERE v.result = 'deferred') AS deferred, count(*) FILTER (WHERE v.result = 'void') AS void,
-    count(v.answered_ms) AS answered, COALESCE(avg(v.answered_ms), 0)::float8 AS mean_ms,
-    COALESCE(percentile_disc(0.5) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS median_ms,
-    COALESCE(percentile_disc(0.95) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS p95_ms
-FROM verdict v WHERE v.at >= sqlc.arg(since) AND v.at < sqlc.arg(until);
+-- name: Outcomes :many
+-- How often each result came after how long: whole hours as they are counted up,
+-- what is before and behind them verdict by verdict.
+SELECT o.result, o.answered_ms, sum(o.verdicts)::bigint AS verdicts FROM (
+    SELECT h.result, h.answered_ms, h.verdicts FROM verdict_hour h
+    WHERE h.hour >= sqlc.arg(hours_since)::timestamptz AND h.hour < sqlc.arg(hours_until)::timestamptz
+    UNION ALL
+    SELECT v.result, coalesce(v.answered_ms, -1), count(*) FROM verdict v
+    WHERE v.at >= sqlc.arg(since)::timestamptz AND v.at < sqlc.arg(hours_since)::timestamptz GROUP BY 1, 2
+    UNION ALL
+    SELECT v.result, coalesce(v.answered_ms, -1), count(*) FROM verdict v
+    WHERE v.at >= sqlc.arg(hours_until)::timestamptz AND v.at < sqlc.arg(until)::timestamptz GROUP BY 1, 2
+) o GROUP BY 1, 2 ORDER BY 2, 1;
+
+-- name: CountJudgedSince :one
+-- A score is calculated with each verdict of its node.
+SELECT count(*) FROM score WHERE calculated_at >= sqlc.arg(since);
+
+-- name: HoursThrough :one
+SELECT through FROM verdict_hour_through;
+
+-- name: LockHours :one
+-- Until when verdicts are counted up; before the first, when they begin.
+SELECT coalesce(t.through, date_trunc('hour', (SELECT min(v.at) FROM verdict v)), sqlc.arg(now))::timestamptz AS through
+FROM verdict_hour_through t FOR UPDATE;
+
+-- name: CountHour :exec
+INSERT INTO verdict_hour (hour, result, answered_ms, verdicts)
+SELECT sqlc.arg(hour)::timestamptz, v.result, coalesce(v.answered_ms, -1), count(*) FROM verdict v
+WHERE v.at >= sqlc.arg(hour)::timestamptz AND v.at < sqlc.arg(hour)::timestamptz + interval '1 hour' GROUP BY 2, 3;
+
+-- name: MoveHours :exec
+UPDATE verdict_hour_through SET through = sqlc.arg(through)::timestamptz;
 
 -- name: StandingOfAll :one
 SELECT count(*) AS nodes, COALESCE(avg(s.score), 0)::bigint AS mean, COALESCE(min(s.score), 0)::bigint AS lowest,

@@ -38,24 +38,35 @@ func (s Statistics) Success() (int64, bool) {
 	return mulDiv(s.By[Valid], One, counted), true
 }
 
-// Statistics reads the verdicts of [from, to).
-func (s *Store) Statistics(ctx context.Context, from, to time.Time) (Statistics, error) {
+// Statistics reads the verdicts from an instant until now.
+func (s *Store) Statistics(ctx context.Context, from, now time.Time) (Statistics, error) {
 	q := sqlgen.New(s.pool)
-	v, err := q.Statistics(ctx, sqlgen.StatisticsParams{Since: from, Until: to})
+	through, err := q.HoursThrough(ctx)
+	if err != nil {
+		return Statistics{}, fmt.Errorf("until when verdicts are counted up: %w", err)
+	}
+	hours := wholeHours(from, now, through)
+	rows, err := q.Outcomes(ctx, sqlgen.OutcomesParams{Since: from, HoursSince: hours.From, HoursUntil: hours.To, Until: now})
 	if err != nil {
 		return Statistics{}, fmt.Errorf("verdicts since %s: %w", from.Format(time.RFC3339), err)
+	}
+	outcomes := make([]outcome, len(rows))
+	for i, r := range rows {
+		outcomes[i] = outcome{Result(r.Result), r.AnsweredMs, r.Verdicts}
+	}
+	st := sum(outcomes)
+	st.From, st.To = from, now
+	if st.Nodes, err = q.CountJudgedSince(ctx, from); err != nil {
+		return Statistics{}, fmt.Errorf("nodes judged since %s: %w", from.Format(time.RFC3339), err)
 	}
 	all, err := q.StandingOfAll(ctx)
 	if err != nil {
 		return Statistics{}, fmt.Errorf("all scores: %w", err)
 	}
-	return Statistics{
-		From: from, To: to, Verdicts: v.Verdicts, Nodes: v.Nodes, Answered: v.Answered, MeanMs: v.MeanMs, MedianMs: v.MedianMs, P95Ms: v.P95Ms,
-		By: map[Result]int64{Valid: v.Valid, Invalid: v.Invalid, Late: v.Late, Missed: v.Missed, Deferred: v.Deferred, Void: v.Void},
-		Scores: Scores{
-			Nodes: all.Nodes, Mean: all.Mean, Lowest: all.Lowest, Highest: all.Highest, Suspended: all.Suspended, Disqualified: all.Disqualified,
-		},
-	}, nil
+	st.Scores = Scores{
+		Nodes: all.Nodes, Mean: all.Mean, Lowest: all.Lowest, Highest: all.Highest, Suspended: all.Suspended, Disqualified: all.Disqualified,
+	}
+	return st, nil
 }
 
 // Leader is a place in the order of scores.

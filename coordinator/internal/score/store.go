@@ -16,9 +16,10 @@ import (
 // Config of a Store. SetNodeScore is required: it keeps the copy of the score
 // that lists of nodes show, in the caller's transaction.
 type Config struct {
-	Pool         *db.Pool // for Get and History
+	Pool         *db.Pool // for all that is no part of a verdict
 	SetNodeScore func(ctx context.Context, tx db.Tx, nodeNo int32, score int64) error
 	Vetting      *Vetting // nil: DefaultVetting; the zero Vetting asks for nothing
+	Now          func() time.Time
 }
 
 // Store keeps the scores and the history of their changes.
@@ -26,6 +27,7 @@ type Store struct {
 	pool         *db.Pool
 	setNodeScore func(ctx context.Context, tx db.Tx, nodeNo int32, score int64) error
 	vetting      Vetting
+	now          func() time.Time
 }
 
 // NewStore makes a store.
@@ -33,7 +35,10 @@ func NewStore(cfg Config) (*Store, error) {
 	if cfg.Pool == nil || cfg.SetNodeScore == nil {
 		return nil, errors.New("score: Config.Pool and Config.SetNodeScore are required")
 	}
-	s := &Store{pool: cfg.Pool, setNodeScore: cfg.SetNodeScore, vetting: DefaultVetting()}
+	s := &Store{pool: cfg.Pool, setNodeScore: cfg.SetNodeScore, vetting: DefaultVetting(), now: cfg.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
 	if cfg.Vetting != nil {
 		s.vetting = *cfg.Vetting
 	}

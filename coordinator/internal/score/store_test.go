@@ -22,6 +22,7 @@ type fleet struct {
 	t     testing.TB
 	pool  *db.Pool
 	store *score.Store
+	clock time.Time
 }
 
 func newFleet(t testing.TB, vetting *score.Vetting) *fleet {
@@ -31,9 +32,9 @@ func newFleet(t testing.TB, vetting *score.Vetting) *fleet {
 
 func fleetIn(t testing.TB, pool *db.Pool, vetting *score.Vetting) *fleet {
 	t.Helper()
-	f := &fleet{t: t, pool: pool}
+	f := &fleet{t: t, pool: pool, clock: noon}
 	var err error
-	f.store, err = score.NewStore(score.Config{Pool: f.pool, Vetting: vetting,
+	f.store, err = score.NewStore(score.Config{Pool: f.pool, Vetting: vetting, Now: func() time.Time { return f.clock },
 		SetNodeScore: func(ctx context.Context, tx db.Tx, nodeNo int32, s int64) error {
 			_, err := tx.Exec(ctx, "UPDATE node SET poot_score = $2, updated_at = clock_timestamp() WHERE node_no = $1", nodeNo, s)
 			return err

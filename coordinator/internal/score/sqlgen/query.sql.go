@@ -106,6 +106,29 @@ func (q *Queries) ChangeOf(ctx context.Context, verdictNo int64) (ScoreChange, e
 	return i, err
 }
 
+const countHour = `-- name: CountHour :exec
+INSERT INTO verdict_hour (hour, result, answered_ms, verdicts)
+SELECT $1::timestamptz, v.result, coalesce(v.answered_ms, -1), count(*) FROM verdict v
+WHERE v.at >= $1::timestamptz AND v.at < $1::timestamptz + interval '1 hour' GROUP BY 2, 3
+`
+
+func (q *Queries) CountHour(ctx context.Context, hour time.Time) error {
+	_, err := q.db.Exec(ctx, countHour, hour)
+	return err
+}
+
+const countJudgedSince = `-- name: CountJudgedSince :one
+SELECT count(*) FROM score WHERE calculated_at >= $1
+`
+
+// A score is calculated with each verdict of its node.
+func (q *Queries) CountJudgedSince(ctx context.Context, since time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, countJudgedSince, since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const faultOver = `-- name: FaultOver :one
 SELECT from_at FROM fault_window WHERE from_at < $1 AND to_at >= $2 ORDER BY from_at LIMIT 1
 `
@@ -227,6 +250,17 @@ func (q *Queries) History(ctx context.Context, arg HistoryParams) ([]HistoryRow,
 		return nil, err
 	}
 	return items, nil
+}
+
+const hoursThrough = `-- name: HoursThrough :one
+SELECT through FROM verdict_hour_through
+`
+
+func (q *Queries) HoursThrough(ctx context.Context) (*time.Time, error) {
+	row := q.db.QueryRow(ctx, hoursThrough)
+	var through *time.Time
+	err := row.Scan(&through)
+	return through, err
 }
 
 const insertChange = `-- name: InsertChange :exec
@@ -444,6 +478,28 @@ func (q *Queries) Lock(ctx context.Context, nodeNo int32) (Score, error) {
 	return i, err
 }
 
+const lockHours = `-- name: LockHours :one
+SELECT coalesce(t.through, date_trunc('hour', (SELECT min(v.at) FROM verdict v)), $1)::timestamptz AS through
+FROM verdict_hour_through t FOR UPDATE
+`
+
+// Until when verdicts are counted up; before the first, when they begin.
+func (q *Queries) LockHours(ctx context.Context, now time.Time) (time.Time, error) {
+	row := q.db.QueryRow(ctx, lockHours, now)
+	var through time.Time
+	err := row.Scan(&through)
+	return through, err
+}
+
+const moveHours = `-- name: MoveHours :exec
+UPDATE verdict_hour_through SET through = $1::timestamptz
+`
+
+func (q *Queries) MoveHours(ctx context.Context, through time.Time) error {
+	_, err := q.db.Exec(ctx, moveHours, through)
+	return err
+}
+
 const nodeIDs = `-- name: NodeIDs :one
 SELECT n.node_id, coalesce(p.pool_id, '')::text AS pool_id FROM node n LEFT JOIN pool p USING (pool_no) WHERE n.node_no = $1
 `
@@ -498,6 +554,59 @@ func (q *Queries) OfNode(ctx context.Context, nodeID string) (OfNodeRow, error) 
 		&i.OutputHash,
 	)
 	return i, err
+}
+
+const outcomes = `-- name: Outcomes :many
+SELECT o.result, o.answered_ms, sum(o.verdicts)::bigint AS verdicts FROM (
+    SELECT h.result, h.answered_ms, h.verdicts FROM verdict_hour h
+    WHERE h.hour >= $1::timestamptz AND h.hour < $2::timestamptz
+    UNION ALL
+    SELECT v.result, coalesce(v.answered_ms, -1), count(*) FROM verdict v
+    WHERE v.at >= $3::timestamptz AND v.at < $1::timestamptz GROUP BY 1, 2
+    UNION ALL
+    SELECT v.result, coalesce(v.answered_ms, -1), count(*) FROM verdict v
+    WHERE v.at >= $2::timestamptz AND v.at < $4::timestamptz GROUP BY 1, 2
+) o GROUP BY 1, 2 ORDER BY 2, 1
+`
+
+type OutcomesParams struct {
+	HoursSince time.Time
+	HoursUntil time.Time
+	Since      time.Time
+	Until      time.Time
+}
+
+type OutcomesRow struct {
+	Result     string
+	AnsweredMs int32
+	Verdicts   int64
+}
+
+// How often each result came after how long: whole hours as they are counted up,
+// what is before and behind them verdict by verdict.
+func (q *Queries) Outcomes(ctx context.Context, arg OutcomesParams) ([]OutcomesRow, error) {
+	rows, err := q.db.Query(ctx, outcomes,
+		arg.HoursSince,
+		arg.HoursUntil,
+		arg.Since,
+		arg.Until,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OutcomesRow
+	for rows.Next() {
+		var i OutcomesRow
+		if err := rows.Scan(&i.Result, &i.AnsweredMs, &i.Verdicts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const record = `-- name: Record :many
@@ -581,58 +690,6 @@ func (q *Queries) StandingOfAll(ctx context.Context) (StandingOfAllRow, error) {
 		&i.Highest,
 		&i.Suspended,
 		&i.Disqualified,
-	)
-	return i, err
-}
-
-const statistics = `-- name: Statistics :one
-SELECT count(*) AS verdicts, count(DISTINCT v.node_no) AS nodes,
-    count(*) FILTER (WHERE v.result = 'valid') AS valid, count(*) FILTER (WHERE v.result = 'invalid') AS invalid,
-    count(*) FILTER (WHERE v.result = 'late') AS late, count(*) FILTER (WHERE v.result = 'missed') AS missed,
-    count(*) FILTER (WHERE v.result = 'deferred') AS deferred, count(*) FILTER (WHERE v.result = 'void') AS void,
-    count(v.answered_ms) AS answered, COALESCE(avg(v.answered_ms), 0)::float8 AS mean_ms,
-    COALESCE(percentile_disc(0.5) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS median_ms,
-    COALESCE(percentile_disc(0.95) WITHIN GROUP (ORDER BY v.answered_ms), 0)::integer AS p95_ms
-FROM verdict v WHERE v.at >= $1 AND v.at < $2
-`
-
-type StatisticsParams struct {
-	Since time.Time
-	Until time.Time
-}
-
-type StatisticsRow struct {
-	Verdicts int64
-	Nodes    int64
-	Valid    int64
-	Invalid  int64
-	Late     int64
-	Missed   int64
-	Deferred int64
-	Void     int64
-	Answered int64
-	MeanMs   float64
-	MedianMs int32
-	P95Ms    int32
-}
-
-// Of verdicts since a time, by the index on it.
-func (q *Queries) Statistics(ctx context.Context, arg StatisticsParams) (StatisticsRow, error) {
-	row := q.db.QueryRow(ctx, statistics, arg.Since, arg.Until)
-	var i StatisticsRow
-	err := row.Scan(
-		&i.Verdicts,
-		&i.Nodes,
-		&i.Valid,
-		&i.Invalid,
-		&i.Late,
-		&i.Missed,
-		&i.Deferred,
-		&i.Void,
-		&i.Answered,
-		&i.MeanMs,
-		&i.MedianMs,
-		&i.P95Ms,
 	)
 	return i, err
 }
