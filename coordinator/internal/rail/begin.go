@@ -65,6 +65,9 @@ func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
 	if len(begun)+len(next) == 0 {
 		return nil
 	}
+	if _, err := r.newest(ctx); err != nil { // before an address is fixed that may not count yet
+		return err
+	}
 	prices, err := r.cfg.Full[0].Prices(ctx)
 	if err != nil {
 		return err
@@ -198,14 +201,11 @@ func (r *Runner) pay(ctx context.Context, h heads, f *funds, p payment) error {
 	if err := f.cover(p); err != nil {
 		return err
 	}
-	head, err := r.cfg.Full[0].Now(ctx)
+	head, err := r.newest(ctx)
 	if err != nil {
 		return err
 	}
 	now := r.cfg.Now()
-	if drift := head.Time.Sub(now).Abs(); drift > maxDrift {
-		return fmt.Errorf("the newest block of %s is of %s, %s from our clock: nothing is signed", r.cfg.Full[0].Host(), head.Time.Format(time.DateTime), drift)
-	}
 	// The count keeps two transfers of one run from having the same bytes.
 	a, err := r.sign(ctx, p, h.lower(), head, now.Add(time.Duration(f.begun)*time.Millisecond))
 	if err != nil {
@@ -216,6 +216,19 @@ func (r *Runner) pay(ctx context.Context, h heads, f *funds, p payment) error {
 	}
 	f.spend(p)
 	return r.send(ctx, a)
+}
+
+// newest is the newest block of a full node. By it our clock is judged: what
+// counts when, a changed address too, counts by the chain's time as well.
+func (r *Runner) newest(ctx context.Context) (chain.Block, error) {
+	head, err := r.cfg.Full[0].Now(ctx)
+	if err != nil {
+		return head, err
+	}
+	if drift := head.Time.Sub(r.cfg.Now()).Abs(); drift > maxDrift {
+		return head, fmt.Errorf("the newest block of %s is of %s, %s from our clock: nothing is taken or signed", r.cfg.Full[0].Host(), head.Time.Format(time.DateTime), drift)
+	}
+	return head, nil
 }
 
 // sign makes the bytes. They refer to a final block, which cannot leave the

@@ -3,6 +3,7 @@ package rail
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/ledger"
@@ -42,4 +43,31 @@ func TestUnapprovedPayoutHoldsUpNoOther(t *testing.T) {
 	w.wantStatus(big, payout.Pending)
 	w.wantStatus(small, payout.Completed)
 	w.wantSound()
+}
+
+// A clock that jumps ahead makes no address count before its time: nothing is
+// taken while ours and the chain's are apart, and the address before is paid then.
+func TestAClockThatJumpedTakesNothing(t *testing.T) {
+	for _, jump := range []time.Duration{80 * time.Hour, -80 * time.Hour, maxDrift + 10*time.Second} {
+		t.Run(jump.String(), func(t *testing.T) {
+			w := newFunded(t)
+			id := w.owe(1, ledger.USDT(100))
+			_, err := w.pool.Exec(t.Context(), `UPDATE node SET payout_address_before = payout_address, payout_address = $1, payout_address_due = $2`,
+				addressOf(9).String(), w.chain.Now().Add(72*time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.ahead = jump
+			if err := w.run(3, 1); err == nil || !strings.Contains(err.Error(), "from our clock") {
+				t.Errorf("nobody is told: %v", err)
+			}
+			w.wantStatus(id, payout.Pending)
+			w.ahead = 0
+			w.run(20, 3)
+			w.wantStatus(id, payout.Completed)
+			w.wantReceived(1, ledger.USDT(100))
+			w.wantReceived(9, 0)
+			w.wantSound()
+		})
+	}
 }

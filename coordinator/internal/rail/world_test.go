@@ -82,6 +82,7 @@ type world struct {
 	owner    string // URL of the database as who owns its tables
 	pool     *db.Pool
 	chain    *chaintest.Chain
+	ahead    time.Duration // of the program's clock before the chain's
 	full     *chaintest.Node
 	solid    [2]*chaintest.Node
 	servers  [3]*httptest.Server
@@ -123,7 +124,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		t.Cleanup(w.servers[i].Close)
 	}
 	w.cost = CostRule{TRXPrice: 300_000, PriceAt: ten, MaxAge: 7 * 24 * time.Hour, SharePercent: MaxCostPercent}
-	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.chain.Now, Held: fraud.Held, TakeBack: fraud.TakeBack, KnownHead: w.head}); err != nil {
+	if w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: w.clock, Held: fraud.Held, TakeBack: fraud.TakeBack, KnownHead: w.head}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.payouts.Remember(t.Context()); err != nil { // as a coordinator does when it starts
@@ -160,13 +161,15 @@ func (w *world) restart(left int, after bool) {
 	}
 	runner, err := New(Config{
 		Pool: w.pool, Payouts: w.payouts, Signer: w.signer, Network: w.network, Contract: w.contract,
-		Full: nodes[:1], Solid: [2]*chain.Node{nodes[1], nodes[2]}, Cost: w.cost, Now: w.chain.Now,
+		Full: nodes[:1], Solid: [2]*chain.Node{nodes[1], nodes[2]}, Cost: w.cost, Now: w.clock,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.runner = runner
 }
+
+func (w *world) clock() time.Time { return w.chain.Now().Add(w.ahead) }
 
 // transport is the network as the program reaches it.
 type transport struct{ w *world }
