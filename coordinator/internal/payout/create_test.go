@@ -11,6 +11,7 @@ import (
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/tron"
 )
 
 // earning makes a node with so much to be paid.
@@ -169,6 +170,9 @@ func TestBatchNamesEveryBadLine(t *testing.T) {
 // What is paid to these nobody could spend, whatever is set as one's own.
 func TestNothingIsPaidIntoASink(t *testing.T) {
 	w := newWorld(t)
+	if zero, err := tron.ParseAddress("T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb"); err != nil || zero != (tron.Address{0x41}) {
+		t.Errorf("%x is not the address of twenty zero bytes, %v", zero, err)
+	}
 	for node, sink := range map[string]string{
 		"node_zero": "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb", "node_hole": "TLsV52sRDL79HXGGm9yzwKibb6BeruhUzy",
 		"node_usdt": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t", "node_wtrx": "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR",

@@ -152,14 +152,16 @@ func (t Terms) checkNode(r Request, s standing) *fault.Error {
 	return nil
 }
 
-// sinks keep for ever what they are sent, on whatever network: the address of
-// twenty zero bytes, which no key has, the black hole of mainnet, where java-tron
-// burns fees (its config.conf, genesis.block.assets, Blackhole), and the contracts
-// of USDT (tether.to, supported protocols) and WTRX (sun.io) there.
+// sinks keep for ever what they are sent, on whatever network. Where each is told:
+//   - twenty zero bytes, which no known key has: its own form;
+//   - the black hole of mainnet: tronprotocol/java-tron, framework/src/main/resources/config.conf,
+//     genesis.block.assets, "Blackhole" (at 0019bb7);
+//   - the contract of USDT: what the real transfers of the tests of package tron call;
+//   - the contract of WTRX: trustwallet/assets, blockchains/tron/assets/TNUC9.../info.json (at d12d82a).
 var sinks = []string{
 	"T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb",
 	"TLsV52sRDL79HXGGm9yzwKibb6BeruhUzy",
-	"TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t",
+	tron.USDT,
 	"TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR",
 }
 
