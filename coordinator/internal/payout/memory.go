@@ -43,6 +43,20 @@ func (s *Store) Remember(ctx context.Context) error {
 	return nil
 }
 
+// Forgot remembers, and reports whether payouts are halted because the database
+// may have forgotten what was paid.
+func (s *Store) Forgot(ctx context.Context) (bool, error) {
+	if err := s.Remember(ctx); err != nil {
+		return true, err
+	}
+	return forgot(ctx, s.cfg.Pool)
+}
+
+func forgot(ctx context.Context, on sqlgen.DBTX) (bool, error) {
+	list, err := stoppages(ctx, on)
+	return slices.ContainsFunc(list, func(h Stoppage) bool { return slices.Contains(MaybePaid(), h.Reason) }), err
+}
+
 // remember is Remember in the only program that does so with this file: an
 // older head is not written over a newer one.
 func (s *Store) remember(ctx context.Context) error {
@@ -110,22 +124,15 @@ func (s *Store) takeForgotten(ctx context.Context, tx db.Tx, by audit.By, payout
 			return err
 		}
 	}
-	list, err := stoppages(ctx, tx)
+	if may, err := forgot(ctx, tx); err != nil || !may {
+		return err
+	}
+	row, err := sqlgen.New(tx).Payout(ctx, payoutID)
 	if err != nil {
-		return err
+		return notFound(payoutID, err)
 	}
-	for _, h := range list {
-		if !slices.Contains(MaybePaid(), h.Reason) {
-			continue
-		}
-		row, err := sqlgen.New(tx).Payout(ctx, payoutID)
-		if err != nil {
-			return notFound(payoutID, err)
-		}
-		if Status(row.Payout.Status) == Pending {
-			_, err = s.TakePaid(ctx, tx, by, Manual, payoutID, row.Payout.WalletAddress)
-		}
-		return err
+	if Status(row.Payout.Status) == Pending {
+		_, err = s.TakePaid(ctx, tx, by, Manual, payoutID, row.Payout.WalletAddress)
 	}
-	return nil
+	return err
 }

@@ -43,9 +43,6 @@ type payment struct {
 // taken before and have none, because the program ended or theirs is dead, then
 // for the next of the queue. What must not be paid any more gets none.
 func (r *Runner) begin(ctx context.Context, h heads, f funds) error {
-	if err := r.cfg.Payouts.Remember(ctx); err != nil { // a database that forgot what was sent is halted
-		return err
-	}
 	halted, err := r.cfg.Payouts.Stoppages(ctx)
 	if err != nil || len(halted) > 0 {
 		return err

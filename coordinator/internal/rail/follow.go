@@ -116,12 +116,14 @@ func parseAll(texts ...string) ([]tron.Address, error) {
 
 // send hands the stored bytes to every full node, and again after a while:
 // no answer tells for certain that a transaction will or will not be in a block.
-// That they were signed is remembered outside the database before they leave.
+// That they were signed is remembered outside the database before they leave; a
+// database that forgot something may have forgotten another transaction of the
+// same payout, and sends nothing.
 func (r *Runner) send(ctx context.Context, a attempt) error {
 	if now := r.cfg.Now(); now.Sub(r.sent[a.AttemptNo]) < resend {
 		return nil
 	}
-	if err := r.cfg.Payouts.Remember(ctx); err != nil {
+	if forgot, err := r.cfg.Payouts.Forgot(ctx); err != nil || forgot {
 		return err
 	}
 	taken, errs := false, []error(nil)

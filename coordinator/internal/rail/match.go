@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -17,13 +18,18 @@ import (
 
 // MatchPayout records that an outflow of the wallet paid a payout, which a
 // restored database has forgotten. Both nodes must say that it moved exactly
-// the net amount; the payout is completed and booked.
+// the net amount; the payout is completed and booked. While a transaction of the
+// payout is under way that could still pay it too, that is refused.
 func (r *Runner) MatchPayout(ctx context.Context, by audit.By, id tron.ID, payoutID string) error {
 	p, err := r.cfg.Payouts.Get(ctx, payoutID)
 	if err != nil {
 		return err
 	}
 	receipt, payee, err := r.outflow(ctx, id)
+	if err != nil {
+		return err
+	}
+	h, err := r.heads(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,6 +41,12 @@ func (r *Runner) MatchPayout(ctx context.Context, by audit.By, id tron.ID, payou
 		if err := ledger.Lock(ctx, tx); err != nil {
 			return err
 		}
+		if _, err := r.cfg.Payouts.TakePaid(ctx, tx, by, payout.TRON, payoutID, payee.String()); err != nil {
+			return err
+		}
+		if err := noneUnderWay(ctx, tx, p, h); err != nil { // under the payout's lock none is written down
+			return err
+		}
 		a := attempt{id: id, RailAttempt: sqlgen.RailAttempt{Wallet: r.wallet.String(), Amount: int64(p.NetAmount)}}
 		if err := book(ctx, tx, a, true, receipt, at); err != nil {
 			return err
@@ -43,12 +55,21 @@ func (r *Runner) MatchPayout(ctx context.Context, by audit.By, id tron.ID, payou
 		if err := sqlgen.New(tx).MatchOutflow(ctx, match); err != nil {
 			return fmt.Errorf("match transaction %s: %w", id, err)
 		}
-		if _, err := r.cfg.Payouts.TakePaid(ctx, tx, by, payout.TRON, payoutID, payee.String()); err != nil {
-			return err
-		}
 		_, err := payout.Settle(ctx, tx, by, payoutID, id.String(), at)
 		return err
 	})
+}
+
+// noneUnderWay refuses while a transaction of a payout can still be included.
+func noneUnderWay(ctx context.Context, tx db.Tx, p payout.Payout, h heads) error {
+	until, err := sqlgen.New(tx).LiveUntil(ctx, p.No)
+	if err != nil {
+		return fmt.Errorf("look for a transaction of %s: %w", p.ID, err)
+	}
+	if !h[0].Time.After(until) || !h[1].Time.After(until) {
+		return fault.New(fault.StateNotAllowed, "a transaction of %s is under way until %s: wait until it cannot be included any more", p.ID, until.UTC().Format(time.DateTime))
+	}
+	return nil
 }
 
 // outflow is a final transaction that no attempt explains, and to whom it

@@ -87,13 +87,7 @@ func TestAForgetfulDatabaseSignsNothing(t *testing.T) {
 			if n := len(w.chain.Sent()); n != 0 {
 				t.Errorf("%d transactions sent", n)
 			}
-			halts, err := w.payouts.Stoppages(t.Context())
-			if err != nil || len(halts) != 1 {
-				t.Fatalf("halted by %v, %v", halts, err)
-			}
-			if err := w.payouts.Lift(t.Context(), byAdmin, halts[0].No); err != nil {
-				t.Fatal(err)
-			}
+			w.lift()
 			w.run(20, 3)
 			w.wantStatus(id, payout.Completed)
 		})
@@ -111,8 +105,7 @@ func (s spoiling) Sign(ctx context.Context, raw []byte) (tron.Signature, error) 
 	return s.testSigner.Sign(ctx, raw)
 }
 
-// What was signed and cannot be remembered stays here until it can; then it is on
-// its way, whatever halts others.
+// What was signed and cannot be remembered stays here until it can.
 func TestASignatureThatIsNotRememberedIsKeptBack(t *testing.T) {
 	w := newFunded(t)
 	id := w.owe(1, ledger.USDT(100))
@@ -130,8 +123,77 @@ func TestASignatureThatIsNotRememberedIsKeptBack(t *testing.T) {
 	if err := os.Remove(w.head); err != nil {
 		t.Fatal(err)
 	}
+	w.run(3, 3) // now it is not known what the database forgot
+	if n := len(w.chain.Sent()); n != 0 {
+		t.Errorf("%d sent", n)
+	}
+	w.lift()
 	w.run(20, 3)
 	w.wantStatus(id, payout.Completed)
 	w.wantReceived(1, ledger.USDT(100))
+	w.wantSound()
+}
+
+// lift lifts the one halt that there is.
+func (w *world) lift() {
+	w.t.Helper()
+	halts, err := w.payouts.Stoppages(w.t.Context())
+	if err != nil || len(halts) != 1 {
+		w.t.Fatalf("halted by %v, %v", halts, err)
+	}
+	if err := w.payouts.Lift(w.t.Context(), byAdmin, halts[0].No); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// forget puts a newer end of the audit log beside the database than it has.
+func (w *world) forget() {
+	w.t.Helper()
+	if err := os.WriteFile(w.head, []byte(`{"audit_entry_no":1000,"audit_hash":"AAAA"}`), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A standby takes over while a transaction is signed, without what was sent
+// before: the new one does not leave, also not later, and is dead when payouts go
+// on.
+func TestWhatIsSignedInAForgetfulDatabaseNeverLeaves(t *testing.T) {
+	w := newFunded(t)
+	id := w.owe(1, ledger.USDT(100))
+	w.runner.cfg.Signer = spoiling{w.signer, w.forget}
+	w.run(3, 10)
+	first := query[[]byte](w, `SELECT tx_id FROM rail_attempt`)
+	w.chain.Advance(400)
+	w.run(3, 10)
+	if n := len(w.chain.Sent()); n != 0 {
+		t.Errorf("%d sent", n)
+	}
+	w.wantStatus(id, payout.Processing)
+	w.runner.cfg.Signer = w.signer
+	w.lift()
+	w.run(20, 3)
+	w.wantStatus(id, payout.Completed)
+	w.wantReceived(1, ledger.USDT(100))
+	for _, sent := range w.chain.Sent() {
+		if sent == tron.ID(first) {
+			t.Error("the first one left")
+		}
+	}
+	w.wantSound()
+}
+
+// What failed could have been paid by a transaction that the database forgot: its
+// amount is not given back before somebody has looked.
+func TestAForgetfulDatabaseGivesNothingBack(t *testing.T) {
+	w := newFunded(t)
+	w.chain.Fate = func(tron.ID) chaintest.Fate { return chaintest.Reverted }
+	id := w.owe(1, ledger.USDT(100))
+	w.run(1, 30)
+	w.forget()
+	w.run(3, 3)
+	w.wantStatus(id, payout.Processing)
+	w.lift()
+	w.run(3, 3)
+	w.wantStatus(id, payout.Failed)
 	w.wantSound()
 }

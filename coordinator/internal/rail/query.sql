@@ -42,6 +42,10 @@ AND NOT EXISTS (SELECT 1 FROM rail_deferral d WHERE d.payout_no = payout.payout_
 ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, payout.payout_no
 LIMIT @most;
 
+-- name: LiveUntil :one
+-- When the transaction of a payout expires that is under way; 1970 for none.
+SELECT coalesce((SELECT expires_at FROM rail_attempt WHERE payout_no = @payout_no AND state = 'live'), 'epoch')::timestamptz;
+
 -- name: PutOff :exec
 INSERT INTO rail_deferral (payout_no, reason, until) VALUES (@payout_no, @reason, @until)
 ON CONFLICT (payout_no) DO UPDATE SET reason = EXCLUDED.reason, until = EXCLUDED.until;

@@ -106,9 +106,13 @@ func (r *Runner) RunOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	followed := errors.Join(r.followAll(ctx, heads, sound), r.cfg.Forecast.refresh(ctx, r.cfg.Full[0]))
+	forgot, err := r.cfg.Payouts.Forgot(ctx)
+	followed := errors.Join(err, r.followAll(ctx, heads, sound && !forgot), r.cfg.Forecast.refresh(ctx, r.cfg.Full[0]))
 	if !sound {
 		return errors.Join(followed, r.search(ctx, heads))
+	}
+	if err != nil {
+		return followed
 	}
 	free, agree, err := r.reconcile(ctx, heads)
 	if err != nil || !agree {

@@ -6,6 +6,7 @@ import (
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
@@ -160,6 +161,32 @@ func TestMatchRefusesWhatDidNotPayThePayout(t *testing.T) {
 		t.Errorf("an unknown transaction pays: %v", err)
 	}
 	w.wantStatus(id, payout.Pending)
+}
+
+// A payout whose own transaction could still be included is not matched with
+// another one: both would pay it.
+func TestMatchWaitsForWhatIsUnderWay(t *testing.T) {
+	w := newFunded(t)
+	w.chain.Fate = func(tron.ID) chaintest.Fate { return chaintest.Dropped }
+	id := w.owe(1, ledger.USDT(100))
+	w.run(1, 1)
+	w.chain.Fate = nil
+	other := w.steal(addressOf(1), ledger.USDT(100))
+	if err := w.runner.MatchPayout(t.Context(), byTest, other, id); !fault.Has(err, fault.StateNotAllowed) || !strings.Contains(err.Error(), "is under way until") {
+		t.Errorf("matched: %v", err)
+	}
+	w.wantStatus(id, payout.Processing)
+	w.chain.Advance(400)
+	if err := w.runner.MatchPayout(t.Context(), byTest, other, id); err != nil {
+		t.Fatal(err)
+	}
+	w.wantStatus(id, payout.Completed)
+	w.run(10, 3)
+	w.wantReceived(1, ledger.USDT(100))
+	if n := query[int](w, `SELECT count(*) FROM rail_attempt WHERE state = 'dead'`); n != 1 {
+		t.Errorf("%d dead attempts, want the one", n)
+	}
+	w.wantEven()
 }
 
 // A node that is of another network, or a database that paid on another one, is refused.

@@ -263,6 +263,18 @@ func (q *Queries) LiveAttempts(ctx context.Context) ([]LiveAttemptsRow, error) {
 	return items, nil
 }
 
+const liveUntil = `-- name: LiveUntil :one
+SELECT coalesce((SELECT expires_at FROM rail_attempt WHERE payout_no = $1 AND state = 'live'), 'epoch')::timestamptz
+`
+
+// When the transaction of a payout expires that is under way; 1970 for none.
+func (q *Queries) LiveUntil(ctx context.Context, payoutNo int64) (time.Time, error) {
+	row := q.db.QueryRow(ctx, liveUntil, payoutNo)
+	var column_1 time.Time
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const lockAttempt = `-- name: LockAttempt :one
 SELECT state FROM rail_attempt WHERE attempt_no = $1 FOR UPDATE
 `
