@@ -50,6 +50,20 @@ func TestRoundPaysFromTheThresholdOn(t *testing.T) {
 	w.wantSound()
 }
 
+// What a node had earned is its owner's, also once an admin deleted it or its
+// machine gave it up.
+func TestRoundPaysADeletedNode(t *testing.T) {
+	w := newWorld(t)
+	gone := w.addNode("node_gone")
+	w.earn("node_gone", ledger.USDT(12))
+	w.exec(`UPDATE node SET deleted_at = now(), status = 'inactive'`)
+	w.round()
+	if p := w.only(gone); p.Amount != ledger.USDT(12) || p.WalletAddress != address {
+		t.Errorf("%+v", p)
+	}
+	w.wantSound()
+}
+
 func TestRoundLeavesOut(t *testing.T) {
 	w := newWorld(t)
 	w.addNode("node_without_address")
