@@ -91,7 +91,7 @@ func startPostgres(t *testing.T, data string) *harness.Postgres {
 
 func dataDir(t *testing.T) string {
 	t.Helper()
-	dir, err := harness.TempDir()
+	dir, err := harness.DataDir()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,8 +121,10 @@ func Repository() (string, error) {
 
 // TempDir makes a folder that the database's user may enter when we are root:
 // Postgres never runs as root.
-func TempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "lucid-e2e-")
+func TempDir() (string, error) { return tempDir("") }
+
+func tempDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "lucid-e2e-")
 	if err != nil {
 		return "", err
 	}
