@@ -107,7 +107,9 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	p := sqlgen.InsertRunsParams{Most: maxRunsAround, Around: pgtype.Interval{Microseconds: aroundRun.Microseconds(), Valid: true}}
+	p := sqlgen.InsertRunsParams{
+		MostADay: maxRunsADay, MostAround: maxRunsAround, Around: pgtype.Interval{Microseconds: aroundRun.Microseconds(), Valid: true},
+	}
 	// In one order everywhere, so that two coordinators do not deadlock.
 	for _, nodeNo := range slices.Sorted(maps.Keys(missing)) {
 		b := a.group[missing[nodeNo]]
@@ -115,6 +117,7 @@ func (a *attempt) findHeads(ctx context.Context, tx db.Tx) error {
 		p.RunIds = append(p.RunIds, uuid.UUID(b.run))
 		p.LastAts = append(p.LastAts, b.messages[0].newest())
 		p.StartedAt = b.messages[0].received
+		p.StartedAfter = p.StartedAt.Add(-day)
 	}
 	q := sqlgen.New(tx)
 	if err := q.InsertRuns(ctx, p); err != nil {
@@ -163,7 +166,7 @@ func (a *attempt) judgeOne(ctx context.Context, tx db.Tx, m *message, before []*
 		return dead, nil
 	}
 	if h.runNo == 0 { // or its row was forgotten just before it was to be locked: then it is made the next time
-		return a.condemn(m, reasonRuns, fmt.Sprintf("run %s is not taken: %d others of the node end within %s of it", m.run, maxRunsAround, aroundRun))
+		return a.condemn(m, reasonRuns, fmt.Sprintf("run %s is not taken: %d others of the node end within %s of it, or %d came within a day", m.run, maxRunsAround, aroundRun, maxRunsADay))
 	}
 	first, last := m.metrics.FirstSeq(), m.metrics.LastSeq()
 	switch place(h.lastSeq, first, last) {

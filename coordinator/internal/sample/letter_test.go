@@ -151,3 +151,35 @@ func TestRunsOfANodeAreBounded(t *testing.T) {
 	}
 	wantCounts(t, pool, 5, 3)
 }
+
+// When its runs end is a node's own word: it makes each with a sample of days ago,
+// where no other ends, and moves it on with the next. Our own clock bounds them.
+func TestRunsWhoseEndTheNodeMovesAreBounded(t *testing.T) {
+	pool := dbtest.New(t)
+	clock := clockAt(noon)
+	in := run(t, IngestConfig{Store: NewStore(Config{Pool: pool, Now: clock.now})})
+	hostile, other := newNode(t, pool, "hostile"), newNode(t, pool, "other")
+	const made = maxRunsADay - 2 // of such, and two more to go
+	if _, err := pool.Exec(t.Context(), `INSERT INTO node_run (node_no, run_id, last_at, started_at)
+		SELECT $1, gen_random_uuid(), $2, $2 FROM generate_series(1, $3::integer)`, hostile, noon, made); err != nil {
+		t.Fatal(err)
+	}
+	move := func(node int32) {
+		t.Helper()
+		id := wire.NewRunID()
+		for seq, at := range []time.Time{clock.now().AddDate(0, 0, -6), clock.now()} {
+			mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: id, Samples: []wire.Sample{sampleAt(uint64(seq+1), at)}}))
+		}
+	}
+	for range 5 {
+		move(hostile)
+	}
+	move(other)
+	wantCounts(t, pool, 2*2+2, 3*2)
+	if n := value[int](t, pool, "SELECT count(*) FROM node_run WHERE node_no = $1", hostile); n != maxRunsADay {
+		t.Errorf("%d runs are kept, want %d", n, maxRunsADay)
+	}
+	clock.add(day)
+	move(hostile) // heard again
+	wantCounts(t, pool, 3*2+2, 3*2)
+}

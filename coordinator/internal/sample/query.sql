@@ -5,12 +5,15 @@ SELECT run_no, last_seq, chain, chain_known FROM node_run WHERE node_no = $1 AND
 SELECT digest FROM sample WHERE node_no = $1 AND at = $2 AND run_no = $3 AND seq = $4;
 
 -- name: InsertRuns :exec
--- Leaves out those around whose newest sample too many other runs of their node
--- end. The samples tell, not when we heard of them: a backlog of weeks comes at once.
+-- Leaves out those of a node with too many runs in the last day by our own clock, or
+-- around whose newest sample too many of these end. The second is told by samples,
+-- since a backlog of weeks comes at once; but a run's end moves as its node likes.
 INSERT INTO node_run (node_no, run_id, last_at, started_at)
 SELECT u.node_no, u.run_id, u.last_at, @started_at::timestamptz
 FROM (SELECT unnest(@node_nos::integer[]) AS node_no, unnest(@run_ids::uuid[]) AS run_id, unnest(@last_ats::timestamptz[]) AS last_at) u
-WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.last_at BETWEEN u.last_at - @around::interval AND u.last_at + @around::interval) < @most::bigint
+WHERE (SELECT count(*) < @most_a_day::bigint AND count(*) FILTER (WHERE b.near) < @most_around::bigint
+    FROM (SELECT r.last_at BETWEEN u.last_at - @around::interval AND u.last_at + @around::interval AS near FROM node_run r
+        WHERE r.node_no = u.node_no AND r.started_at > @started_after::timestamptz LIMIT @most_a_day::bigint) b)
 ON CONFLICT (node_no, run_id) DO NOTHING;
 
 -- name: LockRuns :many

@@ -54,9 +54,14 @@ func checkTimes(samples []wire.Sample, now time.Time, retention time.Duration) s
 // after another: one each half minute. A row of each is kept for as long as its
 // samples are, so that whoever draws a run id for each message would fill the
 // table. A node that starts again and again is heard an hour after its mending.
+//
+// When a run ends is the node's word, and moves with its samples. So no more than
+// maxRunsADay runs of a node are taken in a day by our own clock, whatever they
+// say: about as many as starts each two minutes leave in a backlog of a week.
 const (
 	maxRunsAround = 240
 	aroundRun     = time.Hour
+	maxRunsADay   = 5000
 )
 
 // rank is where a sample stands among all of its node.
@@ -87,6 +92,6 @@ const (
 	reasonTime      = "time"
 	reasonConflict  = "conflict"
 	reasonOverlap   = "overlap"
-	reasonRuns      = "runs"     // of a run beyond maxRunsAround
+	reasonRuns      = "runs"     // of a run beyond maxRunsAround or maxRunsADay
 	reasonDatabase  = "database" // Postgres refuses this message, and no other
 )

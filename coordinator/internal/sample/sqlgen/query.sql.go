@@ -165,29 +165,36 @@ const insertRuns = `-- name: InsertRuns :exec
 INSERT INTO node_run (node_no, run_id, last_at, started_at)
 SELECT u.node_no, u.run_id, u.last_at, $1::timestamptz
 FROM (SELECT unnest($2::integer[]) AS node_no, unnest($3::uuid[]) AS run_id, unnest($4::timestamptz[]) AS last_at) u
-WHERE (SELECT count(*) FROM node_run b WHERE b.node_no = u.node_no AND b.last_at BETWEEN u.last_at - $5::interval AND u.last_at + $5::interval) < $6::bigint
+WHERE (SELECT count(*) < $5::bigint AND count(*) FILTER (WHERE b.near) < $6::bigint
+    FROM (SELECT r.last_at BETWEEN u.last_at - $7::interval AND u.last_at + $7::interval AS near FROM node_run r
+        WHERE r.node_no = u.node_no AND r.started_at > $8::timestamptz LIMIT $5::bigint) b)
 ON CONFLICT (node_no, run_id) DO NOTHING
 `
 
 type InsertRunsParams struct {
-	StartedAt time.Time
-	NodeNos   []int32
-	RunIds    []uuid.UUID
-	LastAts   []time.Time
-	Around    pgtype.Interval
-	Most      int64
+	StartedAt    time.Time
+	NodeNos      []int32
+	RunIds       []uuid.UUID
+	LastAts      []time.Time
+	MostADay     int64
+	MostAround   int64
+	Around       pgtype.Interval
+	StartedAfter time.Time
 }
 
-// Leaves out those around whose newest sample too many other runs of their node
-// end. The samples tell, not when we heard of them: a backlog of weeks comes at once.
+// Leaves out those of a node with too many runs in the last day by our own clock, or
+// around whose newest sample too many of these end. The second is told by samples,
+// since a backlog of weeks comes at once; but a run's end moves as its node likes.
 func (q *Queries) InsertRuns(ctx context.Context, arg InsertRunsParams) error {
 	_, err := q.db.Exec(ctx, insertRuns,
 		arg.StartedAt,
 		arg.NodeNos,
 		arg.RunIds,
 		arg.LastAts,
+		arg.MostADay,
+		arg.MostAround,
 		arg.Around,
-		arg.Most,
+		arg.StartedAfter,
 	)
 	return err
 }
