@@ -76,6 +76,11 @@ type rank struct {
 // measures, and delivers what an earlier run left before its own. So only what
 // comes of an earlier run is asked for its time too: it was kept back, or that
 // run still goes on. UpsertLatest says the same.
+//
+// Runs are numbered as their first messages are stored, which is how they began
+// while one coordinator takes them in. Behind a shared broker two may, and number
+// them the other way round: then what the earlier run left is shown while it comes,
+// until the live run's next sample, which is later by its time.
 func (r rank) supersedes(o rank) bool {
 	switch {
 	case r.runNo == o.runNo:
