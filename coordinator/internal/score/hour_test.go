@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/score"
 )
 
@@ -125,6 +126,40 @@ func TestAnHourIsCountedUpOnceItsVerdictsAreStored(t *testing.T) {
 		f.clock = noon.Add(minutes * time.Minute)
 		if at := through(); (at != nil && at.Equal(noon.Add(time.Hour))) != want {
 			t.Errorf("after %d minutes: until %v", minutes, at)
+		}
+	}
+}
+
+// However much is older, statistics and pages of history are read by indexes.
+func TestReadsOfAYearGoByIndexes(t *testing.T) {
+	f := newFleet(t, nil)
+	node := f.node()
+	f.aYear(1)
+	f.judge(node, score.Valid, "", noon)
+	f.exec(`INSERT INTO verdict_hour SELECT date_trunc('hour', at), result, answered_ms, count(*) FROM verdict WHERE at < $1 GROUP BY 1, 2, 3`, noon)
+	f.exec("UPDATE verdict_hour_through SET through = $1", noon)
+	f.exec("ANALYZE")
+	watched, sent := dbtest.Record(t, f.pool)
+	store := fleetIn(t, watched, nil).store
+	for name, read := range map[string]func() error{
+		"statistics of 30 days": func() error {
+			_, err := store.Statistics(t.Context(), noon.Add(-30*day-time.Minute), noon.Add(time.Minute))
+			return err
+		},
+		"history": func() error {
+			_, err := store.History(t.Context(), node, 20, 0)
+			return err
+		},
+		"leaderboard": func() error {
+			_, _, err := store.Leaders(t.Context(), "", 20, 0)
+			return err
+		},
+	} {
+		if err := read(); err != nil {
+			t.Fatal(err)
+		}
+		if dbtest.WantIndexes(t, f.pool, name, sent.Take()...) == 0 {
+			t.Errorf("%s asked nothing", name)
 		}
 	}
 }
