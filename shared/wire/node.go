@@ -11,10 +11,11 @@ type Status struct {
 	BootID       string `json:"boot_id"`
 	AgentVersion string `json:"agent_version"`
 	State        string `json:"state"` // StateRunning or StateStopped
-	// ConfigVersion is of the newest configuration that the agent has answered; 0:
-	// none. One that the coordinator does not know was sent after the backup that
-	// its database was restored from.
-	ConfigVersion uint64 `json:"config_version,omitempty"`
+	// ConfigVersion is of the newest configuration that the agent has answered,
+	// CommandVersion of the newest command; 0: none. One that the coordinator does
+	// not know was sent after the backup that its database was restored from.
+	ConfigVersion  uint64 `json:"config_version,omitempty"`
+	CommandVersion uint64 `json:"command_version,omitempty"`
 	// KeyEpoch is the newest that was ever in use; 0: not told. One that the
 	// coordinator does not know was agreed on after that backup.
 	KeyEpoch uint32 `json:"key_epoch,omitempty"`

@@ -32,6 +32,8 @@ func (s *Status) check() error {
 		return fmt.Errorf("state %.40q is neither %q nor %q", s.State, StateRunning, StateStopped)
 	case s.ConfigVersion > MaxVersion:
 		return fmt.Errorf("config_version %d is above %d", s.ConfigVersion, uint64(MaxVersion))
+	case s.CommandVersion > MaxVersion:
+		return fmt.Errorf("command_version %d is above %d", s.CommandVersion, uint64(MaxVersion))
 	}
 	return cmp.Or(text("boot_id", s.BootID), text("agent_version", s.AgentVersion))
 }

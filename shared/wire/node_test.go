@@ -35,6 +35,7 @@ func TestDecodeStatus(t *testing.T) {
 		{"connection over 32 bits", "connection", 1 << 32, "not a status message"},
 		{"unknown state", "state", "asleep", `state "asleep" is neither`},
 		{"long unknown state", "state", strings.Repeat("\n", 9000), "is neither"},
+		{"command version that JSON would round", "command_version", MaxVersion + 1, "is above 9007199254740992"},
 		{"config version that JSON would round", "config_version", MaxVersion + 1, "is above 9007199254740992"},
 		{"boot id too long", "boot_id", long, "boot_id has 129 bytes"},
 		{"NUL in boot id", "boot_id", "a\x00b", "boot_id holds the control character U+0000"},

@@ -195,7 +195,7 @@ func TestVersionsRiseOverARestoredBackup(t *testing.T) {
 	}
 	w.restoreVersions(t)
 	session := w.connect(t, no)
-	far := &wire.Status{V: 1, Online: true, Connection: 1, State: wire.StateRunning, ConfigVersion: wire.MaxVersion}
+	far := &wire.Status{V: 1, Online: true, Connection: 1, State: wire.StateRunning, ConfigVersion: wire.MaxVersion, CommandVersion: wire.MaxVersion}
 	if err := w.SetAgent(t.Context(), no, session, far); err != nil { // which would leave no version above it
 		t.Fatal(err)
 	}
@@ -208,6 +208,40 @@ func TestVersionsRiseOverARestoredBackup(t *testing.T) {
 		if last := sent[len(sent)-1]; err != nil || len(sent) != 3 || last.Version != ahead+1 || last.SampleIntervalMs != 6000 {
 			t.Fatalf("an agent that knows configuration %d is sent %+v, %v", ahead, sent[2:], err)
 		}
+	}
+}
+
+// A backup is restored onto a machine whose clock is behind the one of before, by
+// more than any bound: commands and configurations go on above what the agent has.
+func TestVersionsRiseOverARestoreOntoAClockThatIsBehind(t *testing.T) {
+	w, radio := newWorld(t), &radio{}
+	w.tune(radio)
+	var sent []*wire.Config
+	w.receive(&sent)
+	no, id := w.enrolled(t, "pi")
+	w.prove(t, no, true)
+	w.connect(t, no)
+	w.configure(t, id, 5, 30)
+	if _, err := w.Stop(t.Context(), operator, id); err != nil {
+		t.Fatal(err)
+	}
+	config, command := sent[0].Version, radio.sent[0].Version
+	if _, err := w.pool.Exec(t.Context(), "DELETE FROM node_command; UPDATE node SET status = 'active', status_reason = ''"); err != nil {
+		t.Fatal(err)
+	}
+	w.restoreVersions(t)
+	w.clock = w.clock.Add(-30 * 24 * time.Hour)
+
+	session := w.connect(t, no)
+	err := w.SetAgent(t.Context(), no, session, &wire.Status{V: 1, Online: true, Connection: 1, State: wire.StateRunning, ConfigVersion: config, CommandVersion: command})
+	if err == nil {
+		err = w.RunOnce(t.Context())
+	}
+	if err != nil || len(sent) != 2 || sent[1].Version != config+1 {
+		t.Errorf("an agent that knows configuration %d is sent %+v, %v", config, sent[1:], err)
+	}
+	if _, err := w.Stop(t.Context(), operator, id); err != nil || len(radio.sent) != 2 || radio.sent[1].Version != command+1 {
+		t.Errorf("an agent that knows command %d is given %+v, %v", command, radio.sent[1:], err)
 	}
 }
 

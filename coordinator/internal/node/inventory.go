@@ -57,6 +57,17 @@ func tellBoard(ctx context.Context, tx db.Tx, nodeNo int32, serialHash string, n
 	return event.Publish(ctx, tx, c.event(n.NodeID, n.PoolID, now))
 }
 
+// credible is a version that an agent claims to know, or 0 if none of ours can be
+// so high: ours are times, and one that leaves none above it would use them up.
+// Which clock they are of is not asked, since a machine that a backup is restored
+// onto may have another.
+func credible(version uint64) int64 {
+	if version > wire.MaxVersion/2 {
+		return 0
+	}
+	return int64(version)
+}
+
 // SetAgent stores what the live session's status message says; one of an older
 // session changes nothing. The node reads its commands by now: one that waits
 // for it is sent (again).
@@ -64,7 +75,8 @@ func (s *Store) SetAgent(ctx context.Context, nodeNo int32, session uint64, stat
 	q := sqlgen.New(s.Pool)
 	newest, err := q.SetAgent(ctx, sqlgen.SetAgentParams{
 		NodeNo: nodeNo, SessionNo: int64(session), AgentVersion: status.AgentVersion, BootID: status.BootID,
-		AgentStopped: status.State == wire.StateStopped, AgentConfig: int64(status.ConfigVersion), AtMs: s.Now().UnixMilli(),
+		AgentStopped: status.State == wire.StateStopped, AgentConfig: credible(status.ConfigVersion), AgentCommand: credible(status.CommandVersion),
+		AtMs: s.Now().UnixMilli(),
 	})
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && !status.Online {
 		return nil

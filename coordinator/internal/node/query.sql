@@ -138,13 +138,12 @@ SELECT n.serial_hash AS enrolled, coalesce(n.inventory ->> 'serial_hash', '')::t
 UPDATE node SET inventory = $2, agent_version = $3, updated_at = $4 WHERE node_no = $1;
 
 -- name: SetAgent :one
--- An agent that knows a newer configuration than this database outlived a
--- restored backup: what counts here is sent to it under a version above its own.
--- Versions are times; one an hour ahead is none of ours, and would use them up.
-UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
-    config_session = CASE WHEN sqlc.arg(agent_config)::bigint > config_version AND sqlc.arg(agent_config)::bigint < sqlc.arg(at_ms)::bigint + 3600000
-        THEN NULL ELSE config_session END,
-    config_version = CASE WHEN sqlc.arg(agent_config)::bigint > config_version AND sqlc.arg(agent_config)::bigint < sqlc.arg(at_ms)::bigint + 3600000
+-- An agent that knows a newer configuration or command than this database
+-- outlived a restored backup, or a clock that was ahead: what counts here is sent to
+-- it under a version above its own.
+UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5, command_version = GREATEST(command_version, sqlc.arg(agent_command)::bigint),
+    config_session = CASE WHEN sqlc.arg(agent_config)::bigint > config_version THEN NULL ELSE config_session END,
+    config_version = CASE WHEN sqlc.arg(agent_config)::bigint > config_version
         THEN GREATEST(sqlc.arg(agent_config)::bigint + 1, sqlc.arg(at_ms)::bigint) ELSE config_version END
 WHERE node.node_no = $1 AND session_no = $4
 RETURNING (SELECT coalesce(max(k.key_epoch), 0) FROM node_key k WHERE k.node_no = node.node_no)::integer AS key_epoch;

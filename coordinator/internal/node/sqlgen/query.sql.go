@@ -1781,11 +1781,10 @@ func (q *Queries) SendAgain(ctx context.Context, nodeNo int32) (int64, error) {
 }
 
 const setAgent = `-- name: SetAgent :one
-UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5,
-    config_session = CASE WHEN $6::bigint > config_version AND $6::bigint < $7::bigint + 3600000
-        THEN NULL ELSE config_session END,
-    config_version = CASE WHEN $6::bigint > config_version AND $6::bigint < $7::bigint + 3600000
-        THEN GREATEST($6::bigint + 1, $7::bigint) ELSE config_version END
+UPDATE node SET agent_version = $2, boot_id = $3, agent_stopped = $5, command_version = GREATEST(command_version, $6::bigint),
+    config_session = CASE WHEN $7::bigint > config_version THEN NULL ELSE config_session END,
+    config_version = CASE WHEN $7::bigint > config_version
+        THEN GREATEST($7::bigint + 1, $8::bigint) ELSE config_version END
 WHERE node.node_no = $1 AND session_no = $4
 RETURNING (SELECT coalesce(max(k.key_epoch), 0) FROM node_key k WHERE k.node_no = node.node_no)::integer AS key_epoch
 `
@@ -1796,13 +1795,14 @@ type SetAgentParams struct {
 	BootID       string
 	SessionNo    int64
 	AgentStopped bool
+	AgentCommand int64
 	AgentConfig  int64
 	AtMs         int64
 }
 
-// An agent that knows a newer configuration than this database outlived a
-// restored backup: what counts here is sent to it under a version above its own.
-// Versions are times; one an hour ahead is none of ours, and would use them up.
+// An agent that knows a newer configuration or command than this database
+// outlived a restored backup, or a clock that was ahead: what counts here is sent to
+// it under a version above its own.
 func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int32, error) {
 	row := q.db.QueryRow(ctx, setAgent,
 		arg.NodeNo,
@@ -1810,6 +1810,7 @@ func (q *Queries) SetAgent(ctx context.Context, arg SetAgentParams) (int32, erro
 		arg.BootID,
 		arg.SessionNo,
 		arg.AgentStopped,
+		arg.AgentCommand,
 		arg.AgentConfig,
 		arg.AtMs,
 	)
