@@ -130,7 +130,7 @@ func New(config Config) (*Agent, error) {
 		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Throttle: a.throttle.Load, Now: config.Now,
 	})
 	a.control, err = command.Open(command.Config{
-		Dir: config.StateDir, NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Refresh: a.refreshInfo, Rotate: keys.Rotate, Move: a.move, Now: config.Now,
+		Dir: config.StateDir, NodeID: id.NodeID, Epochs: keys.Epochs, Settled: keys.Settled, Used: a.keysUsed, Refresh: a.refreshInfo, Rotate: keys.Rotate, Move: a.move, Now: config.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (a *Agent) newLink() (err error) {
 	}
 	a.link, err = link.New(link.Config{
 		Servers: servers, CAPEM: []byte(a.identity.CAPEM),
-		NodeID: a.identity.NodeID, Password: a.keys.Password, Refused: a.keys.Refused,
+		NodeID: a.identity.NodeID, Password: a.keys.Password, Refused: a.keys.Refused, LoggedIn: a.loggedIn,
 		Will:       func(connection uint32) []byte { return a.status(connection, false) },
 		Greet:      a.greet,
 		Receive:    a.receive,

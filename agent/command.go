@@ -7,6 +7,7 @@ import (
 
 	"lucid.internal/agent/internal/collect"
 	"lucid.internal/agent/internal/link"
+	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
 
@@ -44,7 +45,7 @@ func (a *Agent) decide(m link.Message) (*wire.CommandResult, error) {
 	if m.Channel == wire.ChannelCommand {
 		return a.control.Obey(m.Payload)
 	}
-	result, err := a.control.Configure(m.Payload)
+	result, err := a.control.Configure(m.Payload, m.Retained)
 	if err == nil {
 		select {
 		case a.configured <- struct{}{}:
@@ -89,8 +90,21 @@ func (a *Agent) move(w *wire.Whereabouts) error {
 	return a.link.Redirect(servers, []byte(w.CAPEM))
 }
 
-// keysUsed notes that the coordinator spoke under the keys of this epoch.
-func (a *Agent) keysUsed(epoch uint32) { a.keysKept(a.keys.Used(epoch)) }
+// keysUsed notes that the coordinator spoke under these keys.
+func (a *Agent) keysUsed(e proof.Epoch) { a.keysKept(a.keys.Used(e)) }
+
+// loggedIn notes which keys the coordinator took. What an earlier connection left
+// unread is no word of this one's: what is still open comes again.
+func (a *Agent) loggedIn() {
+	for unread := true; unread; {
+		select {
+		case <-a.commands:
+		default:
+			unread = false
+		}
+	}
+	a.keysKept(a.keys.LoggedIn())
+}
 
 func (a *Agent) keysKept(err error) {
 	if err != nil {

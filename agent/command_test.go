@@ -16,13 +16,33 @@ import (
 // give sends a command as the coordinator does.
 func (n *network) give(kind wire.CommandKind, version uint64) string {
 	n.t.Helper()
-	c := &wire.Command{
-		V: 1, CommandID: strings.Repeat("0", 31) + string(rune('0'+version)), Kind: kind, Version: version,
-		IssuedMs: time.Now().UnixMilli(), ExpiresMs: time.Now().Add(time.Minute).UnixMilli(),
-	}
-	proof.SignCommand(n.enrolment.Root("token").Derive().Command, testNode, c)
-	n.broker.Send(wire.Topic(testNode, wire.ChannelCommand), encode(c), 1, false)
+	return n.order(n.enrolment.Root("token").Derive(), kind, version)
+}
+
+// order gives a command under these keys.
+func (n *network) order(under proof.Keys, kind wire.CommandKind, version uint64) string {
+	n.t.Helper()
+	c := n.command(kind, version)
+	n.send(under, c)
 	return c.CommandID
+}
+
+// command is one that is not signed yet.
+func (n *network) command(kind wire.CommandKind, version uint64) *wire.Command {
+	now := time.Now()
+	if n.config.Now != nil {
+		now = n.config.Now()
+	}
+	return &wire.Command{
+		V: 1, CommandID: strings.Repeat("0", 31) + string(rune('0'+version)), Kind: kind, Version: version,
+		IssuedMs: now.UnixMilli(), ExpiresMs: now.Add(time.Minute).UnixMilli(),
+	}
+}
+
+func (n *network) send(under proof.Keys, c *wire.Command) {
+	n.t.Helper()
+	proof.SignCommand(under.Command, testNode, c)
+	n.broker.Send(wire.Topic(testNode, wire.ChannelCommand), encode(c), 1, false)
 }
 
 func (n *network) wantDone(id string) {

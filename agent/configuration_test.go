@@ -14,15 +14,20 @@ import (
 // configure sends a configuration as the coordinator does, retained.
 func (n *network) configure(version uint64, sample, publish time.Duration) string {
 	n.t.Helper()
+	c := configuration(n.enrolment.Root("token").Derive(), version, sample, publish)
+	n.broker.Send(wire.Topic(testNode, wire.ChannelConfig), encode(c), 1, true)
+	return c.ConfigID
+}
+
+func configuration(under proof.Keys, version uint64, sample, publish time.Duration) *wire.Config {
 	c := &wire.Config{
 		V: 1, ConfigID: fmt.Sprintf("%032x", version), Version: version,
 		IssuedMs: time.Now().UnixMilli(), ExpiresMs: time.Now().Add(time.Hour).UnixMilli(),
 		SampleIntervalMs: sample.Milliseconds(), PublishIntervalMs: publish.Milliseconds(),
 		Update: &wire.Update{Version: "1.3.0", Ring: "canary", Window: "02:00-04:00"},
 	}
-	proof.SignConfig(n.enrolment.Root("token").Derive().Command, testNode, c)
-	n.broker.Send(wire.Topic(testNode, wire.ChannelConfig), encode(c), 1, true)
-	return c.ConfigID
+	proof.SignConfig(under.Command, testNode, c)
+	return c
 }
 
 // await reads the status file until it is as wanted.

@@ -135,7 +135,6 @@ func (a *Agent) spill() {
 
 // greet tells a new connection who is there.
 func (a *Agent) greet(ctx context.Context, s *link.Session) error {
-	a.keysKept(a.keys.LoggedIn())
 	if err := s.Publish(ctx, wire.ChannelStatus, a.status(s.Connection, true), 1, true); err != nil {
 		return err
 	}
@@ -147,7 +146,7 @@ func (a *Agent) status(connection uint32, online bool) []byte {
 	return encode(wire.Status{
 		V: wire.ProtocolVersion, Online: online, Run: a.recorder.run, Connection: connection,
 		BootID: a.bootID, AgentVersion: a.config.Version, State: a.control.State(),
-		ConfigVersion: a.control.ConfigVersion(), KeyEpoch: a.keys.Newest(),
+		ConfigVersion: a.control.ConfigVersion(), CommandVersion: a.control.Version(), KeyEpoch: a.keys.Newest(),
 	})
 }
 
@@ -192,6 +191,10 @@ func (a *Agent) answer(ctx context.Context, challenge link.Message) error {
 
 // receive takes a message from the coordinator. It does not block.
 func (a *Agent) receive(m link.Message) {
+	if m.Retained && m.Channel != wire.ChannelConfig { // the coordinator has nothing else kept
+		a.config.Logger.Warn("message ignored: the broker kept it", "channel", m.Channel)
+		return
+	}
 	switch m.Channel {
 	case wire.ChannelChallenge:
 		if a.control.Stopped() {

@@ -81,6 +81,10 @@ schedules() { # 1,000 seeded schedules of faults while TRON is paid over
 	full internal/rail TestSeededSchedules
 }
 
+keys() { # every state of three keys of a node that three offers, power cuts and restored backups lead to
+	cd agent && TEST_LONG=1 go test -count=1 -timeout $limit -v -run 'TestNodeIsNeverLost' ./internal/identity
+}
+
 arm() { # the scores of a year on an emulated arm64; the agent on arm64 and ARMv6, to its first proof
 	local status=0
 	(full internal/score TestYearOnARM64) || status=1

@@ -26,7 +26,8 @@ type Config struct {
 	Dir     string // the state folder
 	NodeID  string
 	Epochs  func() []proof.Epoch // the keys under which a message may come
-	Used    func(epoch uint32)   // told of the epoch of each genuine one
+	Settled func() []proof.Epoch // the keys under which one may come that a broker kept
+	Used    func(proof.Epoch)    // told of the keys of each that is genuine, new and no broker's
 	Refresh func() error         // reads the machine anew and publishes its info
 	// Rotate makes the next keys and gives this side's half, once they would
 	// survive a restart. The same offer gets the same answer again.
@@ -76,6 +77,14 @@ func (c *Control) State() string {
 	return wire.StateRunning
 }
 
+// Version is of the newest command that was obeyed or refused for what it asks; 0:
+// none was.
+func (c *Control) Version() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.Version
+}
+
 // Obey decides on a command (the JSON of a wire.Command), does what a genuine
 // one asks for and gives the answer to it. An error means that the message is
 // no command, so that there is nothing to answer to.
@@ -119,10 +128,15 @@ var (
 )
 
 func (c *Control) accept(command *wire.Command) error {
-	if !c.genuine(func(key proof.Key) bool { return proof.VerifyCommand(key, c.config.NodeID, command) }) {
+	under := genuine(c.config.Epochs(), func(key proof.Key) bool { return proof.VerifyCommand(key, c.config.NodeID, command) })
+	if under == nil {
 		return errForged
 	}
-	return c.fresh(newness{command.Version, command.CommandID, command.ExpiresMs}, newness{version: c.state.Version, id: c.state.CommandID})
+	err := c.fresh(newness{command.Version, command.CommandID, command.ExpiresMs}, newness{version: c.state.Version, id: c.state.CommandID})
+	if err == nil {
+		c.config.Used(*under)
+	}
+	return err
 }
 
 // newness tells a message from those before it.
@@ -146,15 +160,14 @@ func (c *Control) fresh(m, newest newness) error {
 	return nil
 }
 
-// genuine tries the MAC under each key under which a message may come.
-func (c *Control) genuine(verify func(proof.Key) bool) bool {
-	for _, epoch := range c.config.Epochs() {
-		if verify(epoch.Keys.Command) {
-			c.config.Used(epoch.No)
-			return true
+// genuine gives the keys under which a MAC is the coordinator's; nil: none.
+func genuine(epochs []proof.Epoch, verify func(proof.Key) bool) *proof.Epoch {
+	for i := range epochs {
+		if verify(epochs[i].Keys.Command) {
+			return &epochs[i]
 		}
 	}
-	return false
+	return nil
 }
 
 func (c *Control) do(command *wire.Command, next *state) (err error) {

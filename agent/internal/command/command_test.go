@@ -47,7 +47,7 @@ func (b *bench) open(nodeID string) {
 	var err error
 	b.Control, err = Open(Config{
 		Dir: b.dir, NodeID: nodeID, Now: func() time.Time { return b.now },
-		Epochs: func() []proof.Epoch { return b.epochs }, Used: func(epoch uint32) { b.used = epoch },
+		Epochs: func() []proof.Epoch { return b.epochs }, Settled: func() []proof.Epoch { return b.epochs[:1] }, Used: func(e proof.Epoch) { b.used = e.No },
 		Rotate:  func(o *wire.KeyOffer) (*wire.KeyAnswer, error) { b.rotated++; return b.answer, b.failure },
 		Move:    func(w *wire.Whereabouts) error { b.moved = w; return b.failure },
 		Refresh: func() error { b.refreshed++; return b.failure },
@@ -274,6 +274,22 @@ func TestCommandUnderEitherEpochIsGenuineAndTellsWhich(t *testing.T) {
 	b.epochs = b.epochs[1:]
 	if r := b.obey(b.command(wire.CommandStop, 3)); r.Result != wire.CommandRefused {
 		t.Errorf("under one that is no more: %+v", r)
+	}
+}
+
+// Who says an old message again is no coordinator that has those keys now.
+func TestRepeatedCommandIsNoSignOfKeys(t *testing.T) {
+	b := newBench(t)
+	next := proof.Key{8}.Derive()
+	b.epochs = append(b.epochs, proof.Epoch{No: 2, Keys: next})
+	b.wantDone(b.command(wire.CommandStop, 2))
+	for _, version := range []uint64{1, 2} {
+		c := b.command(wire.CommandStop, version)
+		proof.SignCommand(next.Command, node, c)
+		b.obey(c)
+	}
+	if b.used != 1 {
+		t.Errorf("keys of epoch %d are said to be used", b.used)
 	}
 }
 

@@ -47,8 +47,9 @@ func (c *Control) ConfigVersion() uint64 {
 
 // Configure decides on a configuration (the JSON of a wire.Config), keeps a
 // genuine one whose wishes can be met, as a whole, and gives the answer to it.
-// An error means that the message is none, so that there is nothing to answer.
-func (c *Control) Configure(payload []byte) (*wire.CommandResult, error) {
+// An error means that the message is none, or that a broker kept it which the
+// coordinator may not have made for this time: there is nothing to answer.
+func (c *Control) Configure(payload []byte, retained bool) (*wire.CommandResult, error) {
 	m, err := wire.DecodeConfig(payload)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,11 @@ func (c *Control) Configure(payload []byte) (*wire.CommandResult, error) {
 		result.Result, result.Reason = wire.CommandRefused, clip(why.Error())
 		return result
 	}
-	if err := c.acceptConfig(m); errors.Is(err, errAgain) {
+	err = c.acceptConfig(m, retained)
+	if retained && errors.Is(err, errForged) {
+		return nil, errOutdated
+	}
+	if errors.Is(err, errAgain) {
 		result.Result, result.Reason = c.wanted.Result, c.wanted.Reason
 		return result, nil
 	} else if err != nil {
@@ -83,11 +88,27 @@ func (c *Control) Configure(payload []byte) (*wire.CommandResult, error) {
 	return result, nil
 }
 
-func (c *Control) acceptConfig(m *wire.Config) error {
-	if !c.genuine(func(key proof.Key) bool { return proof.VerifyConfig(key, c.config.NodeID, m) }) {
+// errOutdated is no answer to the coordinator, which sends its configuration to
+// each connection itself.
+var errOutdated = errors.New("the broker kept it from another time: it is not under a key in use")
+
+// acceptConfig takes what a broker kept under the keys in use only, and never for
+// a sign of what keys the coordinator has now: its database may have been
+// restored since, and the broker knows nothing of that.
+func (c *Control) acceptConfig(m *wire.Config, retained bool) error {
+	epochs := c.config.Epochs
+	if retained {
+		epochs = c.config.Settled
+	}
+	under := genuine(epochs(), func(key proof.Key) bool { return proof.VerifyConfig(key, c.config.NodeID, m) })
+	if under == nil {
 		return errForged
 	}
-	return c.fresh(newness{m.Version, m.ConfigID, m.ExpiresMs}, newness{version: c.wanted.Version, id: c.wanted.ConfigID})
+	err := c.fresh(newness{m.Version, m.ConfigID, m.ExpiresMs}, newness{version: c.wanted.Version, id: c.wanted.ConfigID})
+	if err == nil && !retained {
+		c.config.Used(*under)
+	}
+	return err
 }
 
 // desiredOf is what a configuration asks for; an error tells every wish that

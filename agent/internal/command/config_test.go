@@ -30,7 +30,7 @@ func (b *bench) configure(c *wire.Config) wire.CommandResult {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r, err := b.Configure(raw)
+	r, err := b.Configure(raw, false)
 	if err != nil || r.CommandID != c.ConfigID {
 		b.t.Fatalf("%+v, %v", r, err)
 	}
@@ -104,7 +104,7 @@ func TestConfigurationIsRefusedAsAWhole(t *testing.T) {
 func TestWhatIsNoConfigurationHasNoAnswer(t *testing.T) {
 	b := newBench(t)
 	for _, payload := range []string{"", "{", `{"v":1}`, strings.Repeat("[", 1000), strings.Repeat(" ", wire.MaxMessageBytes+1)} {
-		if r, err := b.Configure([]byte(payload)); err == nil {
+		if r, err := b.Configure([]byte(payload), false); err == nil {
 			t.Errorf("%.20q gives %+v", payload, r)
 		}
 	}
@@ -125,5 +125,35 @@ func TestPlantedLinkIsRefused(t *testing.T) {
 		if _, err := Open(Config{Dir: b.dir, NodeID: node}); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 			t.Errorf("%s: %v", file, err)
 		}
+	}
+}
+
+// What a broker kept under keys that are not in use may be from before a restore:
+// it is not taken, not answered, and no sign of what keys the coordinator has.
+// Nor is one that is in use, since the coordinator may have others by now.
+func TestConfigurationThatABrokerKept(t *testing.T) {
+	b := newBench(t)
+	lost := proof.Key{8}.Derive()
+	b.epochs = append(b.epochs, proof.Epoch{No: 2, Keys: lost})
+	kept := b.configuration(1, 5*time.Second, 30*time.Second)
+	taken := func(c *wire.Config) bool {
+		t.Helper()
+		raw, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := b.Configure(raw, true)
+		return err == nil && r.Result == wire.CommandDone
+	}
+	if !taken(kept) || b.used != 0 {
+		t.Errorf("under the keys in use: version %d, used %d", b.ConfigVersion(), b.used)
+	}
+	unseen := b.configuration(2, 7*time.Second, 30*time.Second)
+	proof.SignConfig(lost.Command, node, unseen)
+	if taken(unseen) || b.ConfigVersion() != 1 || b.used != 0 {
+		t.Errorf("under others: version %d, used %d", b.ConfigVersion(), b.used)
+	}
+	if r := b.configure(unseen); r.Result != wire.CommandDone || b.used != 2 { // the same, said now
+		t.Errorf("said now: %+v, used %d", r, b.used)
 	}
 }

@@ -40,7 +40,9 @@ type BrokerConfig struct {
 	Addr     string // default a free loopback port
 	TLS      *tls.Config
 	Password string // when set, the only one accepted
-	User     string // that goes with it; default the client id
+	// Login, when set, says which passwords are accepted.
+	Login func(password string) bool
+	User  string // that goes with it; default the client id
 	// Refuse, when it gives true, leaves a publication unacknowledged and
 	// breaks the connection, after it was recorded in Published: what a
 	// coordinator does that dies between commit and acknowledgement.
@@ -117,6 +119,9 @@ func (*hook) Provides(b byte) bool {
 }
 
 func (h *hook) OnConnectAuthenticate(c *mqtt.Client, pk packets.Packet) bool {
+	if h.config.Login != nil {
+		return h.config.Login(string(pk.Connect.Password))
+	}
 	return h.config.Password == "" ||
 		string(pk.Connect.Password) == h.config.Password && string(pk.Connect.Username) == cmp.Or(h.config.User, c.ID)
 }

@@ -154,7 +154,8 @@ func accept(ticket *Ticket, request *wire.EnrollRequest, response *wire.EnrollRe
 		return nil, fmt.Errorf("the answer's key: %w", err)
 	}
 	return &stored{
-		V: storedVersion, NodeID: response.NodeID, URL: ticket.Coordinator.String(), KeyEpoch: response.KeyEpoch,
-		MQTT: response.MQTT, CAPEM: response.CAPEM, Root: root[:], EnrolmentKey: ticket.EnrolmentKey,
+		V: storedVersion, NodeID: response.NodeID, URL: ticket.Coordinator.String(),
+		MQTT: response.MQTT, CAPEM: response.CAPEM, EnrolmentKey: ticket.EnrolmentKey,
+		keyset: keyset{rootSecret: rootSecret{response.KeyEpoch, root[:]}},
 	}, nil
 }

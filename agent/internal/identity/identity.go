@@ -18,6 +18,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"lucid.internal/shared/proof"
@@ -48,16 +49,13 @@ type stored struct {
 	V         int      `json:"v"`
 	NodeID    string   `json:"node_id"`
 	URL       string   `json:"coordinator,omitempty"` // of the API; none in identities from before it was kept
-	KeyEpoch  uint32   `json:"key_epoch"`
 	MQTT      []string `json:"mqtt"`
 	CAPEM     string   `json:"ca_pem"`
-	Root      []byte   `json:"root"`
 	TokenHash []byte   `json:"token_sha256"` // of the token that was used: tells a new enroll.toml from a used one
 
-	EnrolmentKey []byte    `json:"enrolment_key,omitempty"` // by which the coordinator signs; none before keys could be rotated
-	Next         *nextRoot `json:"next,omitempty"`          // of a rotation that is not confirmed
+	EnrolmentKey []byte `json:"enrolment_key,omitempty"` // by which the coordinator signs; none before keys could be rotated
 
-	Former *formerRoot `json:"former,omitempty"` // before the last rotation, for formerFor
+	keyset
 }
 
 const storedVersion = 1
@@ -106,8 +104,8 @@ func (f folder) identity() (*stored, error) {
 	switch {
 	case s.V != storedVersion:
 		return nil, fmt.Errorf("%s has version %d, this agent reads %d", f.path(identityFile), s.V, storedVersion)
-	case len(s.Root) != len(proof.Key{}), !wire.ValidNodeID(s.NodeID), len(s.MQTT) == 0,
-		s.Next != nil && len(s.Next.Root) != len(proof.Key{}), s.Former != nil && len(s.Former.Root) != len(proof.Key{}):
+	case !wire.ValidNodeID(s.NodeID), len(s.MQTT) == 0,
+		slices.ContainsFunc(s.all(), func(r rootSecret) bool { return len(r.Root) != len(proof.Key{}) }):
 		return nil, fmt.Errorf("%s is damaged: enrol again", f.path(identityFile))
 	}
 	return s, nil

@@ -21,11 +21,10 @@ const previousFor = 15 * time.Minute
 
 var errNoEnrolmentKey = errors.New("this machine enrolled before keys could be rotated and does not know the coordinator's signature: enrol it again")
 
-// Ring are the keys of an enrolled node that runs: those in use and, while a
-// rotation is not confirmed, those that come after them. The next ones are on
-// the disk before the coordinator learns of them, and take over only once the
-// coordinator has used them: whoever is killed in between, one of the two works.
-// With them goes where the coordinator is.
+// Ring are the keys of an enrolled node that runs (keyset), and where the
+// coordinator is. The next ones are on the disk before the coordinator learns of
+// them, and take over only once the coordinator has used them: whoever is killed
+// in between, one of the two works.
 type Ring struct {
 	folder folder
 	device ed25519.PrivateKey
@@ -33,9 +32,9 @@ type Ring struct {
 
 	mu       sync.Mutex
 	stored   stored
-	previous proof.Epoch // heeded until droppedAt; No 0: none
+	previous proof.Epoch // heeded until dropAt; No 0: none
 	dropAt   time.Time
-	try      int // which of candidates the next login is by: those before it were refused
+	shown    proof.Epoch // by whose password the login under way is
 }
 
 // OpenRing reads the keys of an enrolled node; ErrNotEnrolled without one.
@@ -52,34 +51,61 @@ func OpenRing(dir string, now func() time.Time) (*Ring, error) {
 func (r *Ring) Epochs() []proof.Epoch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	epochs := []proof.Epoch{r.stored.epoch()}
-	if r.stored.Next != nil {
-		epochs = append(epochs, r.stored.Next.epoch())
-	}
+	return r.withPrevious(r.stored.heeded())
+}
+
+// Settled are the keys under which the coordinator may have spoken a while ago,
+// for what a broker kept of it: those in use first. What was said under others
+// may be of a time that a restored database knows nothing of.
+func (r *Ring) Settled() []proof.Epoch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.withPrevious([]rootSecret{r.stored.rootSecret})
+}
+
+func (r *Ring) withPrevious(secrets []rootSecret) []proof.Epoch {
+	epochs := epochsOf(secrets)
 	if r.previous.No != 0 && r.now().Before(r.dropAt) {
 		epochs = append(epochs, r.previous)
 	}
 	return epochs
 }
 
-// Used says that the coordinator spoke under the keys of this epoch.
-func (r *Ring) Used(epoch uint32) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stored.Next == nil || r.stored.Next.KeyEpoch != epoch {
-		return nil
+func epochsOf(secrets []rootSecret) []proof.Epoch {
+	epochs := make([]proof.Epoch, 0, len(secrets)+1)
+	for _, s := range secrets {
+		epochs = append(epochs, s.epoch())
 	}
-	return r.promote()
+	return epochs
 }
 
-// promote makes the next keys those in use. When the disk does not take it, it
-// is true of this run, and the next run finds out again.
-func (r *Ring) promote() error {
-	r.previous, r.dropAt, r.try = r.stored.epoch(), r.now().Add(previousFor), 0
-	r.stored.Former = &formerRoot{KeyEpoch: r.stored.KeyEpoch, Root: r.stored.Root, ReplacedAt: r.now().UTC()}
-	r.stored.KeyEpoch, r.stored.Root, r.stored.Next = r.stored.Next.KeyEpoch, r.stored.Next.Root, nil
+// Used says that the coordinator spoke under these keys just now.
+func (r *Ring) Used(e proof.Epoch) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.stored.heeded() {
+		if s.epoch() == e {
+			return r.used(s)
+		}
+	}
+	return nil
+}
+
+func (r *Ring) used(s rootSecret) error {
+	k, ok := r.stored.promoted(s, r.now().UTC())
+	if !ok {
+		return nil
+	}
+	r.previous, r.dropAt, r.shown = r.stored.epoch(), r.now().Add(previousFor), proof.Epoch{}
+	return r.become(k)
+}
+
+// become keeps what happened. When the disk does not take it, it is true of this
+// run, and the next run finds out again.
+func (r *Ring) become(k keyset) error {
+	r.stored.keyset = k
 	if err := r.keep(&r.stored); err != nil {
-		return fmt.Errorf("keep key epoch %d: %w", r.stored.KeyEpoch, err)
+		return fmt.Errorf("keep that key epoch %d is in use: %w", k.KeyEpoch, err)
 	}
 	return nil
 }
@@ -125,33 +151,17 @@ func (r *Ring) Rotate(offer *wire.KeyOffer) (*wire.KeyAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	changed := r.stored
-	changed.Next = &nextRoot{
-		KeyEpoch: offer.KeyEpoch, Root: root[:], Offered: offer.X25519Public,
+	next := &nextRoot{
+		rootSecret: rootSecret{offer.KeyEpoch, root[:]}, Offered: offer.X25519Public,
 		Answer: *proof.SignAnswer(r.device, r.stored.NodeID, offer, public),
 	}
+	changed := r.stored
+	changed.keyset = changed.offered(next, r.now().UTC())
 	if err := r.keep(&changed); err != nil {
 		return nil, fmt.Errorf("keep the next key: %w", err)
 	}
 	r.stored = changed
-	return &changed.Next.Answer, nil
-}
-
-// nextRoot is a root secret that the coordinator has not been seen to use yet,
-// or not since it went back to the one before (fallBack).
-type nextRoot struct {
-	KeyEpoch uint32         `json:"key_epoch"`
-	Root     []byte         `json:"root"`
-	Offered  []byte         `json:"offered,omitempty"` // the coordinator's half; none once it was in use
-	Answer   wire.KeyAnswer `json:"answer"`
-}
-
-func (n *nextRoot) epoch() proof.Epoch {
-	return proof.Epoch{No: n.KeyEpoch, Keys: proof.Key(n.Root).Derive()}
-}
-
-func (s *stored) epoch() proof.Epoch {
-	return proof.Epoch{No: s.KeyEpoch, Keys: proof.Key(s.Root).Derive()}
+	return &next.Answer, nil
 }
 
 func (f folder) writeIdentity(s *stored) error {

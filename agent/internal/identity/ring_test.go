@@ -70,25 +70,32 @@ func (n *rotation) accept(t *testing.T, device ed25519.PublicKey, o *wire.KeyOff
 	return root.Derive()
 }
 
+// agree is an offer and its answer, which the coordinator has; the ring does not
+// know that it has.
+func (n *rotation) agree(t *testing.T, r *Ring, epoch uint32) (*wire.KeyOffer, *wire.KeyAnswer, proof.Keys) {
+	t.Helper()
+	offer, private := n.Offer(t, testNode, epoch)
+	answer, err := r.Rotate(offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return offer, answer, n.accept(t, devicePublic(r), offer, private, answer)
+}
+
 func devicePublic(r *Ring) ed25519.PublicKey { return r.device.Public().(ed25519.PublicKey) }
 
 func TestNextKeysTakeOverOnceTheCoordinatorUsesThem(t *testing.T) {
 	for name, confirm := range map[string]func(*Ring) error{
-		"a message under them": func(r *Ring) error { return r.Used(2) },
+		"a message under them": func(r *Ring) error { return r.Used(r.Epochs()[1]) },
 		"a login with them":    func(r *Ring) error { r.Refused(); return r.LoggedIn() },
 	} {
 		n := newRotation(t)
 		r := n.ring(t)
-		offer, private := n.Offer(t, testNode, 2)
-		answer, err := r.Rotate(offer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		next := n.accept(t, devicePublic(r), offer, private, answer)
+		_, _, next := n.agree(t, r, 2)
 		if r.Password() != n.old.MQTTPassword {
 			t.Errorf("%s: logs in with keys that the coordinator may not have", name)
 		}
-		if err := errors.Join(r.Used(1), r.LoggedIn()); err != nil || r.Password() != n.old.MQTTPassword {
+		if err := errors.Join(r.Used(r.Epochs()[0]), r.LoggedIn()); err != nil || r.Password() != n.old.MQTTPassword {
 			t.Errorf("%s: the old keys in use promote the next (%v)", name, err)
 		}
 		r = n.ring(t) // both are on the disk
@@ -155,7 +162,7 @@ func TestRotationCrashAtEveryStep(t *testing.T) {
 			t.Fatalf("step %d: answer %v, %v", at, answer, err)
 		}
 		if err == nil {
-			err = r.Used(2)
+			err = r.Used(r.Epochs()[1])
 		}
 		if err == nil {
 			if at != 5 {

@@ -79,7 +79,7 @@ func greeted(server, host string, err error) error {
 	case isInvalid && invalid.Reason == x509.Expired:
 		return &failure{CauseCertificate, "its certificate is not valid at this time: check the clock first (timedatectl)", wrapped}
 	case isPlain, isStranger:
-		return &failure{CauseStranger, "somebody else than the coordinator answers: perhaps a captive portal that wants a sign-in, or a proxy", wrapped}
+		return &failure{CauseStranger, "somebody else than the coordinator answers: perhaps a captive portal that wants a sign-in, or a proxy; if the coordinator has a new CA, enrol again", wrapped}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, context.DeadlineExceeded) {
 		return &failure{CauseStranger, "the connection ends before the coordinator has shown itself: perhaps a captive portal, a proxy or a firewall", wrapped}

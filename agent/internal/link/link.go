@@ -48,6 +48,7 @@ type Message struct {
 	Channel  wire.Channel
 	Payload  []byte
 	Received time.Time // with a monotonic part
+	Retained bool      // the broker kept it: it was said before this connection
 }
 
 // Config of a Link.
@@ -56,8 +57,9 @@ type Config struct {
 	CAPEM    []byte        // the only CA trusted
 	NodeID   string        // user name and client id
 	Password func() string // asked for each connection
-	// Refused is told that the broker did not take the password.
-	Refused func()
+	// Refused and LoggedIn are told whether the broker took the password, LoggedIn
+	// before anything is received.
+	Refused, LoggedIn func()
 
 	// Will is left with the broker for the moment the connection breaks: the
 	// retained payload of the status channel. connection counts from 1.

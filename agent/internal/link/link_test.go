@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,6 +139,36 @@ func TestMessagesArriveFromOwnChannels(t *testing.T) {
 		case <-f.ctx.Done():
 			t.Fatalf("nothing came on %s", channel)
 		}
+	}
+}
+
+// What the broker kept is told from what is said now, and comes after the login is
+// told.
+func TestRetainedMessageIsMarked(t *testing.T) {
+	f := newFixture(t, nil)
+	topic := wire.Topic(testNode, wire.ChannelConfig)
+	f.broker.Send(topic, []byte("kept"), 1, true)
+	var loggedIn atomic.Bool
+	f.session(f.start(func(c *Config) {
+		receive := c.Receive
+		c.LoggedIn = func() { loggedIn.Store(true) }
+		c.Receive = func(m Message) {
+			if !loggedIn.Load() {
+				t.Error("received before the login was told")
+			}
+			receive(m)
+		}
+	}))
+	for _, kept := range []bool{true, false} {
+		select {
+		case m := <-f.received:
+			if m.Retained != kept {
+				t.Errorf("%s: retained %v", m.Payload, m.Retained)
+			}
+		case <-f.ctx.Done():
+			t.Fatal("nothing came")
+		}
+		f.broker.Send(topic, []byte("now"), 1, true)
 	}
 }
 

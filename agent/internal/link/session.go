@@ -97,6 +97,9 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		s.unhook()
 		return nil, fmt.Errorf("log in at %s: %w", server, err)
 	}
+	if l.config.LoggedIn != nil {
+		l.config.LoggedIn()
+	}
 	return s, nil
 }
 
@@ -164,7 +167,7 @@ func (s *Session) receive(m mqtt.Message) {
 		return
 	}
 	if s.link.config.Receive != nil {
-		s.link.config.Receive(Message{Channel: channel, Payload: m.Payload(), Received: received})
+		s.link.config.Receive(Message{Channel: channel, Payload: m.Payload(), Received: received, Retained: m.Retained()})
 	}
 }
 

@@ -51,7 +51,7 @@ type Progress struct {
 type Config struct {
 	NodeID   string
 	Epochs   func() []proof.Epoch // the keys under which a challenge may come
-	Used     func(epoch uint32)   // told of the epoch of each genuine one
+	Used     func(proof.Epoch)    // told of the keys of each genuine one
 	Device   ed25519.PrivateKey
 	BootID   [16]byte
 	Uptime   func() (time.Duration, error) // since boot, suspended time included
@@ -147,7 +147,7 @@ func (p *Prover) accept(payload []byte) ([]byte, *proof.Challenge, *proof.Keys, 
 	if message.V != wire.ProtocolVersion {
 		return nil, nil, nil, fmt.Errorf("challenge of protocol version %d, want %d", message.V, wire.ProtocolVersion)
 	}
-	c, keys, err := p.open(message.Bytes)
+	c, epoch, err := p.open(message.Bytes)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -157,12 +157,12 @@ func (p *Prover) accept(payload []byte) ([]byte, *proof.Challenge, *proof.Keys, 
 	if err := p.remember(c); err != nil {
 		return nil, nil, nil, err
 	}
-	p.config.Used(c.KeyEpoch)
-	return message.Bytes, c, keys, nil
+	p.config.Used(*epoch)
+	return message.Bytes, c, &epoch.Keys, nil
 }
 
 // open decodes a challenge by the keys under which it was made.
-func (p *Prover) open(bytes []byte) (*proof.Challenge, *proof.Keys, error) {
+func (p *Prover) open(bytes []byte) (*proof.Challenge, *proof.Epoch, error) {
 	var failed error
 	for _, epoch := range p.config.Epochs() {
 		c, err := proof.DecodeChallenge(bytes, epoch.Keys.Challenge)
@@ -172,7 +172,7 @@ func (p *Prover) open(bytes []byte) (*proof.Challenge, *proof.Keys, error) {
 		case c.NodeID != p.config.NodeID || c.KeyEpoch != epoch.No:
 			return nil, nil, ErrOtherNode
 		default:
-			return c, &epoch.Keys, nil
+			return c, &epoch, nil
 		}
 	}
 	return nil, nil, failed

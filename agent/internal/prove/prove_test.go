@@ -29,7 +29,7 @@ const testNode = "node_abc"
 
 func newProver(change func(*Config)) *Prover {
 	config := Config{
-		NodeID: testNode, Device: testDevice, Used: func(uint32) {},
+		NodeID: testNode, Device: testDevice, Used: func(proof.Epoch) {},
 		Epochs:   func() []proof.Epoch { return []proof.Epoch{{No: 3, Keys: testRoot.Derive()}} },
 		BootID:   [16]byte{0xb0},
 		Uptime:   func() (time.Duration, error) { return 90 * time.Minute, nil },
