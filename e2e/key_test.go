@@ -25,27 +25,27 @@ type agentProcess struct {
 func (l *lab) agent(ctx context.Context, pool string) *agentProcess {
 	l.t.Helper()
 	a := &agentProcess{t: l.t, dir: l.t.TempDir()}
-	a.enrol(ctx, l, pool)
+	a.enrol(ctx, l, "--pool", pool)
 	l.t.Cleanup(a.kill)
 	a.start()
 	return a
 }
 
-// enrol makes it a new node.
-func (a *agentProcess) enrol(ctx context.Context, l *lab, pool string) {
+// enrol uses a token for this pool or node.
+func (a *agentProcess) enrol(ctx context.Context, l *lab, of ...string) {
 	a.t.Helper()
-	ticket, err := l.Run(ctx, "token", "create", "--data", l.Data, "--pool", pool)
+	ticket, err := l.Run(ctx, append([]string{"token", "create", "--data", l.Data}, of...)...)
 	if err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	file := filepath.Join(a.dir, "enroll.toml")
 	if err := os.WriteFile(file, []byte(ticket), 0o600); err != nil {
-		l.t.Fatal(err)
+		a.t.Fatal(err)
 	}
 	enroll := exec.CommandContext(ctx, binaries.Agent, "enroll", "--file", file, "--state-dir", a.dir+"/state")
 	enroll.Env = harness.Environ()
 	if out, err := enroll.CombinedOutput(); err != nil {
-		l.t.Fatalf("enroll: %v\n%s", err, out)
+		a.t.Fatalf("enroll: %v\n%s", err, out)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestMachineGivesItsNodeUp(t *testing.T) {
 	}
 
 	a.kill()
-	a.enrol(ctx, l, "pool_default")
+	a.enrol(ctx, l, "--pool", "pool_default")
 	a.start()
 	l.awaitProof(ctx, 1)
 	if n := l.count("SELECT count(*) FROM node"); n != 2 {
