@@ -14,13 +14,8 @@ import (
 // Finding is what one check of the doctor found.
 type Finding = doctor.Finding
 
-// Levels of a finding.
-const (
-	FindingOK      = doctor.OK
-	FindingWarning = doctor.Warning
-	FindingProblem = doctor.Problem
-	FindingUnknown = doctor.Unknown
-)
+// FindingProblem is the level of a finding by which the agent does not do its work.
+const FindingProblem = doctor.Problem
 
 // Examine looks the machine over as the settings describe it. It works
 // beside a running agent, and without an enrolment as far as that goes.

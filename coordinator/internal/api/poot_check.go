@@ -12,11 +12,8 @@ import (
 	"lucid.internal/coordinator/internal/fault"
 )
 
-// maxProofBatch bounds one request; its body is at most maxProofBatchBytes.
-const (
-	maxProofBatch      = 1000
-	maxProofBatchBytes = 8 << 20
-)
+// maxProofBatchBytes holds as many answers as one request may bring.
+const maxProofBatchBytes = 8 << 20
 
 func (s *server) pootCheckOperations() {
 	answer := ShownAnswer{OutputData: []byte("canonical bytes of a response"), Nonce: "018e000000007000800000000000002a", Timestamp: instant{exampleTime()}}

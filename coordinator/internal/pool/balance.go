@@ -11,9 +11,6 @@ import (
 	"lucid.internal/coordinator/internal/pool/sqlgen"
 )
 
-// MaxMoves bounds the moves of one plan and of one request.
-const MaxMoves = 100
-
 // Proposals tells which nodes should move, by what stands in the database now.
 func (s *Store) Proposals(ctx context.Context, most int) ([]Move, error) {
 	q := sqlgen.New(s.pool)

@@ -98,9 +98,6 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// Claims is the issuer that its tokens name.
-func (i *Issuer) Claims() string { return i.config.Issuer }
-
 // Verify checks a token. bad says that the token is to blame; otherwise an
 // error means that the issuer's keys could not be had. Errors may quote the
 // token: they are not for strangers.

@@ -112,7 +112,7 @@ func TestVerdictThatSaysNothingIsAnError(t *testing.T) {
 		t.Error("an empty verdict passes")
 	}
 	v, err := saying(t, `{"code": "DUP_TRANSACTION_ERROR", "message": "6475706c6963617465"}`).Broadcast(t.Context(), nil, tron.Signature{})
-	if err != nil || v.Accepted || v.Code != CodeDuplicate || v.Message != "duplicate" {
+	if err != nil || v.Accepted || v.Code != "DUP_TRANSACTION_ERROR" || v.Message != "duplicate" {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -22,12 +22,10 @@ type Verdict struct {
 	Message  string
 }
 
-// CodeDuplicate says that the node knows the transaction already. It proves
-// nothing, as no other code proves that a transaction will never be in a block.
-const CodeDuplicate = "DUP_TRANSACTION_ERROR"
-
 // Broadcast hands a signed transaction to the network. An error says that
-// nobody knows whether it arrived.
+// nobody knows whether it arrived. DUP_TRANSACTION_ERROR says that the node knows
+// the transaction already; it proves nothing, as no other code proves that a
+// transaction will never be in a block.
 func (n *Node) Broadcast(ctx context.Context, raw []byte, signature tron.Signature) (Verdict, error) {
 	var answer struct {
 		Result  bool
