@@ -263,9 +263,11 @@ func loopback(host string) bool {
 // them takes every address.
 func sameHost(a, b string) bool { return a == b || wildcard(a) || wildcard(b) }
 
+// wildcard tells a listen host that means all interfaces from one that names a
+// place.
 func wildcard(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return host == "" || (err == nil && addr.IsUnspecified())
+	return host == "" || (err == nil && addr.Unmap().IsUnspecified())
 }
 
 // validHost reports whether s is an IP address or a DNS name (RFC 1123).

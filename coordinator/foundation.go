@@ -69,11 +69,23 @@ func OpenFoundation(ctx context.Context, config Config, log *slog.Logger) (_ *Fo
 	if f.DB, err = db.Open(ctx, url); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(f.checkRole(ctx), f.loadKeys(ctx)); err != nil {
+	if err := f.open(ctx); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
+}
+
+// open gives what stands on the connections: the keys, then the stores that use
+// them.
+func (f *Foundation) open(ctx context.Context) error {
+	if err := errors.Join(f.checkRole(ctx), f.loadKeys(ctx)); err != nil {
+		return err
+	}
+	if err := f.openAccess(ctx); err != nil {
+		return err
+	}
+	return f.openStores()
 }
 
 // migrate brings the schema up to date as the tables' owner, where that is
@@ -121,6 +133,8 @@ func (f *Foundation) Close() {
 	}
 }
 
+// loadKeys opens the ring of master keys and what is sealed under them: the CA
+// and the enrolment key.
 func (f *Foundation) loadKeys(ctx context.Context) error {
 	err := f.openRing(ctx)
 	if err != nil {
@@ -129,12 +143,11 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 	if f.Authority, err = authority.Load(ctx, f.secrets.Secret, authority.Plans(f.DB), f.now); err != nil {
 		return err
 	}
-	if f.enrolmentKey, err = signingKey(ctx, f.secrets, "enrolment_key"); err != nil {
-		return err
-	}
-	if err := f.openAccess(ctx); err != nil {
-		return err
-	}
+	f.enrolmentKey, err = access.SealedKey(ctx, f.secrets.Secret, "enrolment_key")
+	return err
+}
+
+func (f *Foundation) openStores() (err error) {
 	f.Audit = audit.NewLog(f.DB)
 	vetting := score.Vetting{Verdicts: int64(f.Config.Vetting.Challenges), Age: time.Duration(f.Config.Vetting.Days) * 24 * time.Hour}
 	if f.scores, err = score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore, Vetting: &vetting, Now: f.now}); err != nil {
@@ -178,15 +191,11 @@ func (f *Foundation) openPayouts() (err error) {
 	return err
 }
 
-func (f *Foundation) openFraud() error {
-	scores, err := score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore}) // only read from
-	if err != nil {
-		return err
-	}
+func (f *Foundation) openFraud() (err error) {
 	f.Fraud, err = fraud.NewStore(fraud.Config{
 		Pool: f.DB, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
 		Vetted: func(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (bool, error) {
-			s, err := scores.AsOf(ctx, tx, []int32{nodeNo}, at)
+			s, err := f.scores.AsOf(ctx, tx, []int32{nodeNo}, at)
 			return s[nodeNo].Vetted, err
 		},
 		Now: f.now, Logger: f.Log,
@@ -207,7 +216,7 @@ func (f *Foundation) hosts() []string {
 	}
 	var hosts []string
 	for _, address := range []string{f.Config.API.Addr(), f.Config.MQTT.Addr} {
-		if host, _, err := net.SplitHostPort(address); err == nil && specific(host) {
+		if host, _, err := net.SplitHostPort(address); err == nil && !wildcard(host) {
 			hosts = append(hosts, host)
 		}
 	}
@@ -217,12 +226,6 @@ func (f *Foundation) hosts() []string {
 		}
 	}
 	return slices.Compact(hosts)
-}
-
-// specific reports whether a listen host names one place, not all interfaces.
-func specific(host string) bool {
-	ip := net.ParseIP(host)
-	return host != "" && (ip == nil || !ip.IsUnspecified())
 }
 
 // certificateHosts are the hosts plus the loopback, by which this machine's own

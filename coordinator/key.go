@@ -2,8 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -106,19 +104,4 @@ func (f *Foundation) keyAge() time.Duration {
 func (f *Foundation) RotateCA(ctx context.Context, overlap time.Duration) error {
 	_, err := f.Authority.Rotate(ctx, ByCLI(), f.DB, overlap)
 	return err
-}
-
-// signingKey is an Ed25519 key of which the seed is kept sealed.
-func signingKey(ctx context.Context, secrets *seal.Store, name string) (ed25519.PrivateKey, error) {
-	seed, err := secrets.Secret(ctx, name, func() ([]byte, error) {
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private.Seed(), err
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("sealed secret %s has %d bytes, want %d", name, len(seed), ed25519.SeedSize)
-	}
-	return ed25519.NewKeyFromSeed(seed), nil
 }

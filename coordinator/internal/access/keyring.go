@@ -110,7 +110,7 @@ func checkSigningKeys(keys []SigningKey) error {
 // LoadSigningKeys reads the signing keys of an installation. The first one is
 // made when there is none.
 func LoadSigningKeys(ctx context.Context, pool *db.Pool, secrets Secrets) ([]SigningKey, error) {
-	first, err := signingKey(ctx, secrets, FirstSigningKey)
+	first, err := SealedKey(ctx, secrets, FirstSigningKey)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func LoadSigningKeys(ctx context.Context, pool *db.Pool, secrets Secrets) ([]Sig
 		return nil, fmt.Errorf("list token signing keys: %w", err)
 	}
 	for _, r := range rows {
-		private, err := signingKey(ctx, secrets, r.SecretName)
+		private, err := SealedKey(ctx, secrets, r.SecretName)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func LoadSigningKeys(ctx context.Context, pool *db.Pool, secrets Secrets) ([]Sig
 // they signed has expired.
 func AddSigningKey(ctx context.Context, by audit.By, pool *db.Pool, secrets Secrets, now time.Time) (from time.Time, err error) {
 	name := FirstSigningKey + "_" + randomHex(8)
-	if _, err := signingKey(ctx, secrets, name); err != nil {
+	if _, err := SealedKey(ctx, secrets, name); err != nil {
 		return time.Time{}, err
 	}
 	from = now.Add(SigningLead).UTC().Truncate(time.Microsecond)
@@ -150,8 +150,9 @@ func AddSigningKey(ctx context.Context, by audit.By, pool *db.Pool, secrets Secr
 	return from, nil
 }
 
-// signingKey is an Ed25519 key of which the seed is kept sealed.
-func signingKey(ctx context.Context, secrets Secrets, name string) (ed25519.PrivateKey, error) {
+// SealedKey is an Ed25519 key of which the seed is kept sealed under a name, made
+// when there is none.
+func SealedKey(ctx context.Context, secrets Secrets, name string) (ed25519.PrivateKey, error) {
 	seed, err := secrets(ctx, name, func() ([]byte, error) {
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private.Seed(), err
