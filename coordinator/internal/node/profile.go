@@ -66,11 +66,19 @@ const (
 
 var (
 	namePattern       = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,100}$`)
-	types             = []string{"worker", "validator", "storage", "compute"}
 	labelKeyPattern   = regexp.MustCompile(`^[a-zA-Z0-9_./-]{1,63}$`)
 	labelValuePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{0,63}$`)
 	clockPattern      = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 )
+
+// Types are what a node can be.
+func Types() []string { return []string{"worker", "validator", "storage", "compute"} }
+
+// NameRule is what ValidName asks for, in words for whoever chose another.
+const NameRule = "must be 3 to 100 letters, digits, _ or -"
+
+// ValidName tells whether a node, or a pool, may have this name.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
 
 // findings collects every bad field of an input.
 type findings struct {
@@ -94,14 +102,14 @@ func (f *findings) fault(what string) error {
 }
 
 func (f *findings) name(v string) {
-	if !namePattern.MatchString(v) {
-		f.add("name", "must be 3 to 100 letters, digits, _ or -")
+	if !ValidName(v) {
+		f.add("name", NameRule)
 	}
 }
 
 func (f *findings) nodeType(v string) {
-	if !slices.Contains(types, v) {
-		f.add("node_type", "must be one of %s", strings.Join(types, ", "))
+	if !slices.Contains(Types(), v) {
+		f.add("node_type", "must be one of %s", strings.Join(Types(), ", "))
 	}
 }
 

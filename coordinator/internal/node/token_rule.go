@@ -14,8 +14,8 @@ func (t Token) Check() error {
 	if t.Life <= 0 || t.Life > MaxTokenLife {
 		f.add("expires_at", "a token lives more than 0 and at most %s, not %s", MaxTokenLife, t.Life)
 	}
-	if t.NodeName != "" && !namePattern.MatchString(t.NodeName) {
-		f.add("node_name", "must be 3 to 100 letters, digits, _ or -")
+	if t.NodeName != "" && !ValidName(t.NodeName) {
+		f.add("node_name", NameRule)
 	}
 	if t.Uses < 0 || t.Uses > MaxTokenUses {
 		f.add("uses", "must be 1 to %d", MaxTokenUses)

@@ -12,6 +12,7 @@ import (
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node"
 )
 
 // Filter selects pools; zero values select all. They come by name.
@@ -35,7 +36,7 @@ func (f Filter) Check() error {
 // after is the name that the page before ended with.
 func (f Filter) after() (string, error) {
 	name, err := base64.RawURLEncoding.DecodeString(f.After)
-	if err != nil || !names.Match(name) {
+	if err != nil || !node.ValidName(string(name)) {
 		return "", fault.New(fault.Validation, "unreadable cursor").
 			WithFields(fault.Field{Name: "cursor", Reason: "is not one that a page before gave"})
 	}

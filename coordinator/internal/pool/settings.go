@@ -68,7 +68,6 @@ func (s Settings) WorkingBounds() (low, high int) {
 }
 
 var (
-	names   = regexp.MustCompile(`^[a-zA-Z0-9_-]{3,100}$`)
 	regions = regexp.MustCompile(`^[A-Z]{2}(/[^\x00-\x1f]{1,100})?$`)
 )
 
@@ -83,7 +82,7 @@ func (s Settings) normal(most Limits) (Settings, error) {
 	s.AutoScaling = s.AutoScaling.withDefaults()
 	s.Wanted = Wanted{NodeTypes: sortedSet(s.Wanted.NodeTypes), Regions: sortedSet(s.Wanted.Regions)}
 	var bad complaints
-	bad.unless(names.MatchString(s.Name), "name", "must be 3 to 100 letters, digits, _ or -")
+	bad.unless(node.ValidName(s.Name), "name", node.NameRule)
 	bad.unless(utf8.ValidString(s.Description) && utf8.RuneCountInString(s.Description) <= maxDescription &&
 		!strings.ContainsRune(s.Description, 0), "description", "must be at most %d characters of text", maxDescription)
 	bad.between("max_nodes", s.MaxNodes, 1, most.MaxNodes)
@@ -91,8 +90,7 @@ func (s Settings) normal(most Limits) (Settings, error) {
 	bad.limits(s.Limits)
 	bad.scaling(s)
 	for _, t := range s.Wanted.NodeTypes {
-		bad.unless(slices.Contains([]string{"worker", "validator", "storage", "compute"}, t), "placement.node_types",
-			"must be of worker, validator, storage, compute")
+		bad.unless(slices.Contains(node.Types(), t), "placement.node_types", "must be of %s", strings.Join(node.Types(), ", "))
 	}
 	bad.unless(len(s.Wanted.Regions) <= maxRegions, "placement.regions", "must be at most %d", maxRegions)
 	for _, r := range s.Wanted.Regions {
