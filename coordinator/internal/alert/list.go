@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/alert/sqlgen"
+	"lucid.internal/coordinator/internal/db"
 )
 
 // Filter selects alerts; zero values select all. They come newest first.
@@ -31,39 +32,28 @@ const (
 			THEN alert_silenced_by(a.node_no, n.pool_no, n.status, a.kind, $1) END AS reason) quiet WHERE true`
 )
 
-// listQuery builds the WHERE of a list from placeholders only.
-type listQuery struct {
-	where string
-	args  []any
-}
-
-func (q *listQuery) add(condition string, arg any) {
-	q.args = append(q.args, arg)
-	q.where += fmt.Sprintf(" AND "+condition, len(q.args))
-}
-
-func (s *Store) query(f Filter) listQuery {
-	q := listQuery{args: []any{s.now()}}
+func (s *Store) query(f Filter) db.Where {
+	q := db.Where{Args: []any{s.now()}}
 	if f.NodeID != "" {
-		q.add("n.node_id = $%d", f.NodeID)
+		q.Add("n.node_id = $%d", f.NodeID)
 	}
 	if f.PoolID != "" {
-		q.add("p.pool_id = $%d", f.PoolID)
+		q.Add("p.pool_id = $%d", f.PoolID)
 	}
 	if f.Kind != "" {
-		q.add("a.kind = $%d", f.Kind)
+		q.Add("a.kind = $%d", f.Kind)
 	}
 	if f.Severity != "" {
-		q.add("a.severity = $%d", f.Severity)
+		q.Add("a.severity = $%d", f.Severity)
 	}
 	if f.State != "" {
-		q.add("a.state = $%d", f.State)
+		q.Add("a.state = $%d", f.State)
 	}
 	if f.Active {
-		q.where += " AND a.state <> 'resolved'"
+		q.Text += " AND a.state <> 'resolved'"
 	}
 	if f.Silenced != nil {
-		q.add("(quiet.reason IS NOT NULL) = $%d", *f.Silenced)
+		q.Add("(quiet.reason IS NOT NULL) = $%d", *f.Silenced)
 	}
 	return q
 }
@@ -71,11 +61,11 @@ func (s *Store) query(f Filter) listQuery {
 // List reads one page of alerts, and how many there are in all.
 func (s *Store) List(ctx context.Context, f Filter) (alerts []Alert, total int, err error) {
 	q := s.query(f)
-	if err := s.cfg.Pool.QueryRow(ctx, "SELECT count(*)"+alertTables+q.where, q.args...).Scan(&total); err != nil {
+	if err := s.cfg.Pool.QueryRow(ctx, "SELECT count(*)"+alertTables+q.Text, q.Args...).Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("count alerts: %w", err)
 	}
 	rows, err := s.cfg.Pool.Query(ctx, fmt.Sprintf("SELECT %s%s%s ORDER BY a.alert_no DESC LIMIT %d OFFSET %d",
-		alertColumns, alertTables, q.where, f.Limit, f.Offset), q.args...)
+		alertColumns, alertTables, q.Text, f.Limit, f.Offset), q.Args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list alerts: %w", err)
 	}

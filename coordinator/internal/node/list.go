@@ -135,7 +135,7 @@ func newListQuery(f Filter) (*listQuery, error) {
 	// LIKE, because the index on trigrams serves it; without that index it is
 	// only slower.
 	if f.Query != "" {
-		q.add("n.search LIKE $%d", "%"+likeLiteral(strings.ToLower(f.Query))+"%", true)
+		q.add("n.search LIKE $%d", "%"+db.Like(strings.ToLower(f.Query))+"%", true)
 	}
 	return q, nil
 }
@@ -165,11 +165,6 @@ func (q *listQuery) add(condition string, arg any, wanted bool) {
 		q.args = append(q.args, arg)
 		q.conditions = append(q.conditions, fmt.Sprintf(condition, len(q.args)))
 	}
-}
-
-// likeLiteral keeps what LIKE gives a meaning from having one.
-func likeLiteral(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }
 
 // ordering is what the list's cursors are of.

@@ -64,38 +64,27 @@ const (
 	livePools = " FROM pool p WHERE p.deleted_at IS NULL"
 )
 
-// listQuery builds the WHERE of a list from placeholders only.
-type listQuery struct {
-	where string
-	args  []any
-}
-
-func (q *listQuery) add(condition string, arg any) {
-	q.args = append(q.args, arg)
-	q.where += fmt.Sprintf(" AND "+condition, len(q.args))
-}
-
 // List reads one page of pools by name, how many there are in all, and the
 // cursor of the next page ("" at the end). The total, and of each pool what is
 // counted of its nodes, its health and its usage, are at most a second old.
 func (s *Store) List(ctx context.Context, f Filter) (pools []*Listed, total int, next string, err error) {
-	var q listQuery
+	var q db.Where
 	if f.Query != "" {
-		q.add("lower(p.name || ' ' || p.pool_id) LIKE $%d", "%"+escapeLike(strings.ToLower(f.Query))+"%")
+		q.Add("lower(p.name || ' ' || p.pool_id) LIKE $%d", "%"+db.Like(strings.ToLower(f.Query))+"%")
 	}
 	if f.AutoScaling != nil {
-		q.add("p.scales = $%d", *f.AutoScaling)
+		q.Add("p.scales = $%d", *f.AutoScaling)
 	}
-	counted, countedArgs := q.where, q.args
+	counted, countedArgs := q.Text, q.Args
 	if f.After != "" {
 		name, err := f.after()
 		if err != nil {
 			return nil, 0, "", err
 		}
-		q.add("p.name > $%d", name)
+		q.Add("p.name > $%d", name)
 		f.Offset = 0
 	}
-	page, err := s.see(ctx, fmt.Sprintf("%s ORDER BY p.name LIMIT %d OFFSET %d", q.where, f.Limit+1, f.Offset), q.args...)
+	page, err := s.see(ctx, fmt.Sprintf("%s ORDER BY p.name LIMIT %d OFFSET %d", q.Text, f.Limit+1, f.Offset), q.Args...)
 	if err != nil {
 		return nil, 0, "", err
 	}
@@ -111,11 +100,6 @@ func (s *Store) List(ctx context.Context, f Filter) (pools []*Listed, total int,
 	}
 	pools, err = s.recall(ctx, page)
 	return pools, total, next, err
-}
-
-// escapeLike takes their meaning from the signs that LIKE would read.
-func escapeLike(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }
 
 // read gives the live pools that rest (conditions, order, limit) selects.
