@@ -132,8 +132,12 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
 	handler, err := api.New(api.Config{
-		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools, Samples: c.samples, Scores: c.scores, Proofs: c.proofs, ProofWait: min(c.Config.Poot.Deadline+2*pulseInterval, longestProofWait), Alerts: c.alerts, Webhooks: c.webhooks, Epochs: epoch.NewStore(c.DB), Statements: c.Statements(), Payouts: c.Payouts(), Manual: manual.NewStore(manual.Config{Pool: c.DB, Payouts: c.payouts, Now: c.now}), Fraud: c.Fraud,
-		Audit: c.Audit, Events: c.events, EnrolFile: c.enrolFile,
+		Access: c.Access, Nodes: c.Nodes, Pools: c.Pools,
+		Samples: c.samples, Alerts: c.alerts, Webhooks: c.webhooks,
+		Scores: c.scores, Proofs: c.proofs, ProofWait: min(c.Config.Poot.Deadline+2*pulseInterval, longestProofWait),
+		Epochs: epoch.NewStore(c.DB), Statements: c.Statements(), Payouts: c.Payouts(), Fraud: c.Fraud,
+		Manual: manual.NewStore(manual.Config{Pool: c.DB, Payouts: c.payouts, Now: c.now}),
+		Audit:  c.Audit, Events: c.events, EnrolFile: c.enrolFile,
 		Checks:  c.checks(),
 		Readers: max(1, int(c.DB.Config().MaxConns)/2), // the others are for ingest, and for what changes something
 		Limits:  api.Limits{Anonymous: c.Config.API.RateAnonymous, User: c.Config.API.RateUser, Service: c.Config.API.RateService},

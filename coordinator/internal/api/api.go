@@ -10,10 +10,11 @@
 package api
 
 import (
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,7 +51,7 @@ const (
 	defaultProofWait = 30 * time.Second
 )
 
-// Config of the API. Access and the stores are required.
+// Config of the API. All down to EnrolFile is required.
 type Config struct {
 	Access     *access.Store
 	Nodes      *node.Store
@@ -117,9 +118,8 @@ func newServer(c Config) (*server, error) {
 	s := &server{
 		Config: c, engine: newEngine(), limits: newLimits(c.Limits), readers: newReaders(c.Readers), streams: newOpenStreams(), heartbeat: heartbeatInterval,
 	}
-	if s.Access == nil || s.Nodes == nil || s.Pools == nil || s.Samples == nil || s.Scores == nil || s.Proofs == nil || s.Alerts == nil || s.Webhooks == nil || s.Statements == nil || s.Payouts == nil || s.Fraud == nil || s.Manual == nil ||
-		s.Audit == nil || s.Events == nil || s.EnrolFile == nil {
-		return nil, errors.New("api: Access, all stores and EnrolFile are required")
+	if lacking := s.lacking(); len(lacking) > 0 {
+		return nil, fmt.Errorf("api: Config lacks %s", strings.Join(lacking, ", "))
 	}
 	s.meter = newMeter()
 	if err := s.Metrics.Register(s.meter); err != nil {
@@ -137,6 +137,36 @@ func newServer(c Config) (*server, error) {
 	s.operations()
 	s.serveDocuments()
 	return s, nil
+}
+
+// lacking names what of the settings is required and not there.
+func (c Config) lacking() (names []string) {
+	for _, required := range []struct {
+		name string
+		has  bool
+	}{
+		{"Access", c.Access != nil},
+		{"Nodes", c.Nodes != nil},
+		{"Pools", c.Pools != nil},
+		{"Samples", c.Samples != nil},
+		{"Scores", c.Scores != nil},
+		{"Proofs", c.Proofs != nil},
+		{"Alerts", c.Alerts != nil},
+		{"Webhooks", c.Webhooks != nil},
+		{"Epochs", c.Epochs != nil},
+		{"Statements", c.Statements != nil},
+		{"Payouts", c.Payouts != nil},
+		{"Fraud", c.Fraud != nil},
+		{"Manual", c.Manual != nil},
+		{"Audit", c.Audit != nil},
+		{"Events", c.Events != nil},
+		{"EnrolFile", c.EnrolFile != nil},
+	} {
+		if !required.has {
+			names = append(names, required.name)
+		}
+	}
+	return names
 }
 
 // operations is the table of contents: one line a noun.

@@ -24,9 +24,12 @@ import (
 // clients are generated from. The operations are declared, never called.
 func Document() ([]byte, error) {
 	s, err := newServer(Config{
-		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store), Samples: new(sample.Store), Scores: new(score.Store),
-		Alerts: new(alert.Store), Webhooks: new(webhook.Store), Epochs: new(epoch.Store), Statements: new(statement.Archive), Payouts: new(payout.Store), Manual: new(manual.Store), Fraud: new(fraud.Store), Audit: new(audit.Log), Events: new(event.Feed),
-		Proofs:    challenge.NewDesk(challenge.DeskConfig{}),
+		Access: new(access.Store), Nodes: new(node.Store), Pools: new(pool.Store),
+		Samples: new(sample.Store), Alerts: new(alert.Store), Webhooks: new(webhook.Store),
+		Scores: new(score.Store), Proofs: challenge.NewDesk(challenge.DeskConfig{}),
+		Epochs: new(epoch.Store), Statements: new(statement.Archive), Payouts: new(payout.Store), Fraud: new(fraud.Store),
+		Manual: new(manual.Store),
+		Audit:  new(audit.Log), Events: new(event.Feed),
 		EnrolFile: func(string, time.Time) string { return "" },
 	})
 	if err != nil {
