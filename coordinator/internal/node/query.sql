@@ -356,12 +356,15 @@ UPDATE node_key k SET rotate_asked_at = sqlc.arg(at)::timestamptz, offered_at = 
 WHERE n.node_no = k.node_no AND n.deleted_at IS NULL AND k.retired_at IS NULL
   AND (cardinality(sqlc.arg(node_ids)::text[]) = 0 OR n.node_id = ANY(sqlc.arg(node_ids)::text[]));
 
--- name: AskRotationOf :execrows
--- Not again within a day of a rotation: a node that claims a lost key with each
--- message would be given keys without end.
-UPDATE node_key k SET rotate_asked_at = sqlc.arg(at)::timestamptz, offered_at = NULL
-WHERE k.node_no = $1 AND k.retired_at IS NULL AND k.rotate_asked_at IS NULL AND NOT EXISTS (
-    SELECT FROM node_key o WHERE o.node_no = k.node_no AND o.rotated AND o.retired_at > sqlc.arg(at)::timestamptz - interval '1 day');
+-- name: KeyCameBack :execrows
+-- Once for a key, and not within a day of a rotation that such a claim brought about:
+-- a node that claims a lost key with each message would be given keys without end.
+-- Any other rotation, however new, left a key that may be stolen all the same.
+UPDATE node_key k SET back_at = sqlc.arg(at)::timestamptz, rotate_asked_at = coalesce(k.rotate_asked_at, sqlc.arg(at)::timestamptz),
+    offered_at = CASE WHEN k.rotate_asked_at IS NOT NULL THEN k.offered_at END
+WHERE k.node_no = $1 AND k.retired_at IS NULL AND k.back_at IS NULL AND NOT EXISTS (
+    SELECT FROM node_key o WHERE o.node_no = k.node_no AND o.key_epoch = k.key_epoch - 1 AND o.rotated AND o.back_at IS NOT NULL
+    AND k.created_at > sqlc.arg(at)::timestamptz - interval '1 day');
 
 -- name: RotationState :one
 SELECT count(*) AS nodes, count(k.rotate_asked_at) AS asked, coalesce(min(k.created_at), now())::timestamptz AS oldest,

@@ -66,7 +66,7 @@ func (s *Store) RotateKeys(ctx context.Context, by audit.By, nodeIDs []string) (
 
 // renewOldKey has the key replaced of a node that went back to it, since this
 // database was restored from a backup that knows no newer one: whoever stole it
-// could use it again. It is told of once.
+// could use it again. It is told of once, also where an operator asked before.
 func (s *Store) renewOldKey(ctx context.Context, nodeNo int32, newest uint32) error {
 	now := s.Now()
 	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {
@@ -75,9 +75,9 @@ func (s *Store) renewOldKey(ctx context.Context, nodeNo int32, newest uint32) er
 		if err != nil {
 			return err
 		}
-		asked, err := q.AskRotationOf(ctx, sqlgen.AskRotationOfParams{NodeNo: nodeNo, At: now})
-		if err != nil || asked == 0 {
-			return err // an operator asked already, or it was rotated meanwhile
+		came, err := q.KeyCameBack(ctx, sqlgen.KeyCameBackParams{NodeNo: nodeNo, At: now})
+		if err != nil || came == 0 {
+			return err // it is told of already
 		}
 		seen := fmt.Sprintf("it had key epoch %d, which this database lost in a restore: its former key counts again until it is rotated", newest)
 		c := Changed{Change: changedKeyBack, Status: Status(n.Status), Reason: seen, Online: n.Online}

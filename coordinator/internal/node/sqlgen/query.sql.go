@@ -229,27 +229,6 @@ func (q *Queries) AskRotation(ctx context.Context, arg AskRotationParams) (int64
 	return result.RowsAffected(), nil
 }
 
-const askRotationOf = `-- name: AskRotationOf :execrows
-UPDATE node_key k SET rotate_asked_at = $2::timestamptz, offered_at = NULL
-WHERE k.node_no = $1 AND k.retired_at IS NULL AND k.rotate_asked_at IS NULL AND NOT EXISTS (
-    SELECT FROM node_key o WHERE o.node_no = k.node_no AND o.rotated AND o.retired_at > $2::timestamptz - interval '1 day')
-`
-
-type AskRotationOfParams struct {
-	NodeNo int32
-	At     time.Time
-}
-
-// Not again within a day of a rotation: a node that claims a lost key with each
-// message would be given keys without end.
-func (q *Queries) AskRotationOf(ctx context.Context, arg AskRotationOfParams) (int64, error) {
-	result, err := q.db.Exec(ctx, askRotationOf, arg.NodeNo, arg.At)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const closeAllPresence = `-- name: CloseAllPresence :execrows
 UPDATE node_presence SET to_at = GREATEST($1::timestamptz, from_at + interval '1 microsecond') WHERE to_at IS NULL
 `
@@ -864,6 +843,30 @@ func (q *Queries) Key(ctx context.Context, arg KeyParams) (KeyRow, error) {
 	var i KeyRow
 	err := row.Scan(&i.NodeID, &i.RootBox, &i.DevicePublic)
 	return i, err
+}
+
+const keyCameBack = `-- name: KeyCameBack :execrows
+UPDATE node_key k SET back_at = $2::timestamptz, rotate_asked_at = coalesce(k.rotate_asked_at, $2::timestamptz),
+    offered_at = CASE WHEN k.rotate_asked_at IS NOT NULL THEN k.offered_at END
+WHERE k.node_no = $1 AND k.retired_at IS NULL AND k.back_at IS NULL AND NOT EXISTS (
+    SELECT FROM node_key o WHERE o.node_no = k.node_no AND o.key_epoch = k.key_epoch - 1 AND o.rotated AND o.back_at IS NOT NULL
+    AND k.created_at > $2::timestamptz - interval '1 day')
+`
+
+type KeyCameBackParams struct {
+	NodeNo int32
+	At     time.Time
+}
+
+// Once for a key, and not within a day of a rotation that such a claim brought about:
+// a node that claims a lost key with each message would be given keys without end.
+// Any other rotation, however new, left a key that may be stolen all the same.
+func (q *Queries) KeyCameBack(ctx context.Context, arg KeyCameBackParams) (int64, error) {
+	result, err := q.db.Exec(ctx, keyCameBack, arg.NodeNo, arg.At)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const keyEnd = `-- name: KeyEnd :one
