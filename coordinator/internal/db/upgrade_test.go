@@ -114,6 +114,29 @@ func TestTokensOfSeveralUsesEndWhereBoardsAreNotAsked(t *testing.T) {
 	hold(t, conn, "token of one use", 1, `SELECT count(*) FROM enrolment_token WHERE revoked_at IS NULL`)
 }
 
+// TestOlderProgramBringsInNoBoardOfATokenThatNamesThem: while a fleet is upgraded, a
+// program that asks no token for its boards works on the newest schema.
+func TestOlderProgramBringsInNoBoardOfATokenThatNamesThem(t *testing.T) {
+	conn, err := sql.Open("pgx", dbtest.Empty(t))
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
+	must(t, err)
+	_, err = provider.Up(t.Context())
+	must(t, err)
+	run(t, conn, firstReleaseData...)
+	run(t, conn,
+		`INSERT INTO enrolment_token (token_hash, uses, expires_at) VALUES (sha256('named'), 2, now()), (sha256('any'), 2, now())`,
+		`INSERT INTO enrolment_board (token_hash, serial_hash) VALUES (sha256('named'), repeat('0f', 32)), (sha256('named'), repeat('1f', 32))`,
+	)
+	const use = `INSERT INTO enrolment_use (token_hash, request_hash, node_no, used_at, response`
+	refuse(t, conn, "a board that says nothing", use+`) VALUES (sha256('named'), sha256('r'), 1, now(), '{}')`)
+	run(t, conn,
+		use+`) VALUES (sha256('any'), sha256('r'), 1, now(), '{}')`,
+		use+`, serial_hash) VALUES (sha256('named'), sha256('r'), 1, now(), '{}', repeat('0f', 32))`,
+	)
+}
+
 var firstReleaseData = []string{
 	`INSERT INTO api_key (key_id, name, role, hash, prefix, created_at) VALUES ('key_a', 'admin', 'admin', sha256('a'), 'lucid_', now())`,
 	`INSERT INTO pool (pool_id, name, node_count, reward_per_epoch) VALUES ('pool_a', 'home', 1, 5000000), ('pool_b', 'empty', 0, 0)`,
