@@ -49,7 +49,7 @@ func (s *Store) Enroll(ctx context.Context, req *wire.EnrollRequest) (*wire.Enro
 		return err
 	})
 	if err != nil {
-		return nil, s.refused(ctx, err)
+		return nil, s.refused(ctx, req.Token, err)
 	}
 	if !repeated && resp.KeyEpoch > 1 {
 		s.Disconnect(resp.NodeID, "enrolled again")

@@ -22,12 +22,16 @@ type intrusion struct {
 
 func (i *intrusion) Unwrap() error { return i.error }
 
+// intrusionsAMinute are told of a token. Who has one can try as often as
+// he likes, and the feed is bounded.
+const intrusionsAMinute = 1
+
 // refused gives the error of a refused enrolment, and publishes an event when
 // it is an intrusion. The refusal left nothing behind, so this is a transaction
 // of its own.
-func (s *Store) refused(ctx context.Context, refusal error) error {
+func (s *Store) refused(ctx context.Context, token string, refusal error) error {
 	found, ok := errors.AsType[*intrusion](refusal)
-	if !ok {
+	if !ok || !s.intrusions.Take(TokenID(token), intrusionsAMinute, s.Now()).Allowed {
 		return refusal
 	}
 	err := db.InTx(ctx, s.Pool, func(tx db.Tx) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"slices"
 	"testing"
+	"time"
 
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
@@ -137,5 +138,22 @@ func TestNewKeyEndsTheConnectionOfTheOldOne(t *testing.T) {
 	w.enroll(t, third)
 	if len(r.closed) != 2 {
 		t.Errorf("closed %v, want at once where the broker is", r.closed)
+	}
+}
+
+// Who has a token that leaked may show it as often as he likes: once a minute is
+// told, of each token, so that it fills no feed.
+func TestTokenThatIsShownAgainAndAgainIsToldOfOnceAMinute(t *testing.T) {
+	w := newWorld(t)
+	used, named := w.token(t, node.Token{}), w.token(t, node.Token{Serials: serials(2)})
+	id := w.enroll(t, newDevice(t).request(t, used, newBoard(7))).NodeID
+	for minute := 1; minute <= 2; minute++ {
+		for range 3 {
+			w.refusedEnrol(t, newDevice(t).request(t, used, newBoard(8)))
+			w.refusedEnrol(t, newDevice(t).request(t, named, newBoard(9)))
+			w.clock = w.clock.Add(20 * time.Second)
+		}
+		w.wantTold(t, id, "intrusion", "a used token came from another device", minute)
+		w.wantTold(t, "", "intrusion", "a token came from a board that it does not name", minute)
 	}
 }

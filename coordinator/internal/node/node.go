@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/limit"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -108,8 +109,9 @@ type Config struct {
 // Store keeps the nodes in Postgres.
 type Store struct {
 	Config
-	memory *memory
-	totals *db.Totals
+	memory     *memory
+	totals     *db.Totals
+	intrusions *limit.Limiter[string] // that were told, by token
 }
 
 // NewStore makes a Store.
@@ -138,5 +140,5 @@ func NewStore(c Config) *Store {
 	if c.Disconnect == nil {
 		c.Disconnect = func(string, string) {}
 	}
-	return &Store{Config: c, memory: newMemory(), totals: db.NewTotals(c.Pool, c.Now)}
+	return &Store{Config: c, memory: newMemory(), totals: db.NewTotals(c.Pool, c.Now), intrusions: limit.New[string](1000)}
 }

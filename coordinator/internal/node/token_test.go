@@ -76,6 +76,7 @@ func TestBoardThatTheTokenDoesNotNameIsToldOf(t *testing.T) {
 		text := w.token(t, node.Token{Serials: serials(boards)})
 		for _, inventory := range []wire.Inventory{newBoard(3), {Hostname: "pi"}} { // another, and one that tells no number
 			w.refusedEnrol(t, newDevice(t).request(t, text, inventory))
+			w.clock = w.clock.Add(time.Minute)
 		}
 		told := w.count(t, `SELECT count(*) FROM event_outbox WHERE kind = 'node' AND node_id = '' AND body ->> 'change' = 'intrusion'
 			AND body ->> 'token_id' = $1`, node.TokenID(text))
