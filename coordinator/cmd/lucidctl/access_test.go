@@ -16,7 +16,7 @@ func TestTokens(t *testing.T) {
 	f := newFleet(t)
 	poolID := f.made("pool_id", "pools", "create", "home")
 	file := filepath.Join(t.TempDir(), "serials.txt")
-	if err := os.WriteFile(file, []byte("10000000a1b2c3d4\r\n\n10000000a1b2c3d5"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("\ufeff10000000a1b2c3d4\r\n\n10000000a1b2c3d5"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o := f.run("tokens", "create", "--pool", poolID, "--serial", "PF0,X 1", "--serials", file, "--life", "48h", "-o", "csv")
@@ -30,6 +30,12 @@ func TestTokens(t *testing.T) {
 	}
 	if o := f.run("tokens", "create", "--serial", "10000000a1b2c3d4", "--serials", file); o.code != exitUsage || !strings.Contains(o.notes, `"10000000a1b2c3d4" comes twice`) {
 		t.Errorf("a board that is named twice: %+v", o)
+	}
+	if err := os.WriteFile(file, []byte("10000000a1b2c3d4\x0010000000a1b2c3d5\x00"), 0o600); err != nil { // of two device trees, one after the other
+		t.Fatal(err)
+	}
+	if out := f.must("tokens", "create", "--serials", file, "-o", "csv"); !strings.Contains(out, ",2,") {
+		t.Errorf("two boards of device trees: %s", out)
 	}
 	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -87,12 +87,14 @@ func (c *tokensCreateCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// serials are those of the command line and of the file.
+// serials are those of the command line and of the file, where a NUL ends one too:
+// device trees write it behind theirs, and no end of line. What stands around
+// one is cut off where it is compared.
 func (c *tokensCreateCmd) serials() []string {
 	serials := append([]string{}, c.Serial...)
-	for line := range strings.Lines(string(c.Serials)) {
-		if line = strings.TrimSpace(line); line != "" {
-			serials = append(serials, line)
+	for _, serial := range strings.FieldsFunc(string(c.Serials), func(r rune) bool { return r == '\n' || r == '\r' || r == 0 }) {
+		if serial = strings.Trim(serial, " \t\ufeff"); serial != "" {
+			serials = append(serials, serial)
 		}
 	}
 	return serials

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"unicode"
 
 	"lucid.internal/shared/wire"
 )
@@ -56,14 +57,18 @@ func (t Token) uses() int { return max(t.Uses, len(t.Serials), 1) }
 func (t Token) boards() []string {
 	hashes := make([]string, len(t.Serials))
 	for i, serial := range t.Serials {
-		hashes[i] = boardHash(strings.TrimSpace(serial))
+		hashes[i] = boardHash(wire.TrimSerial(serial))
 	}
 	return hashes
 }
 
 // boardHash leaves a hash as it is: where the serial number itself shall not
-// leave its owner, its hash does.
+// leave its owner, its hash does. No serial number holds a control character:
+// two that ran together do, as those of device trees in one file, which end in NUL.
 func boardHash(serial string) string {
+	if strings.ContainsFunc(serial, unicode.IsControl) {
+		return ""
+	}
 	if hash, err := hex.DecodeString(serial); err == nil && len(hash) == 32 {
 		return strings.ToLower(serial)
 	}

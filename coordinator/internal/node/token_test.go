@@ -44,7 +44,7 @@ func serials(boards int) (all []string) {
 // answer; another board gets none, and neither does one of them a second time.
 func TestTokenOfSeveralBoards(t *testing.T) {
 	w := newWorld(t)
-	text := w.token(t, node.Token{Serials: []string{"board 1\n", strings.ToUpper(board("board 2"))}}) // number or hash
+	text := w.token(t, node.Token{Serials: []string{"\ufeffboard 1\x00\n", strings.ToUpper(board("board 2")) + "\x00"}}) // number or hash
 	first := newDevice(t).request(t, text, newBoard(1))
 	second := newDevice(t).request(t, text, newBoard(2))
 	a, b := w.enroll(t, first), w.enroll(t, second)
@@ -163,6 +163,7 @@ func TestTokensThatCannotBe(t *testing.T) {
 		"too many boards":  {Life: 1, Serials: serials(node.MaxTokenUses + 1)},
 		"one board twice":  {Life: 1, Serials: []string{"s1", board("s1")}},
 		"no board":         {Life: 1, Serials: []string{"  "}},
+		"two in one":       {Life: 1, Serials: []string{"s1\x00s2\x00"}},
 		"what many show":   {Life: 1, Serials: []string{"s1", "To be filled by O.E.M."}},
 	} {
 		if _, err := w.CreateToken(t.Context(), operator, token); !fault.Has(err, fault.Validation) {
