@@ -108,18 +108,11 @@ func (c *apikeyListCmd) Run(ctx context.Context) error {
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ID\tNAME\tROLE\tCREATED\tEXPIRES\tREVOKED\tNODES")
 		for _, k := range keys {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.CreatedAt.Format(time.DateTime),
-				date(k.ExpiresAt), date(k.RevokedAt), cmp.Or(strings.Join(k.NodeIDs, ","), "-"))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, stamp(k.CreatedAt),
+				stampOrNone(k.ExpiresAt), stampOrNone(k.RevokedAt), cmp.Or(strings.Join(k.NodeIDs, ","), "-"))
 		}
 		return table.Flush()
 	})
-}
-
-func date(t *time.Time) string {
-	if t == nil {
-		return "-"
-	}
-	return t.Format(time.DateTime)
 }
 
 type apikeyRevokeCmd struct {

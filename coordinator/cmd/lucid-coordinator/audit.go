@@ -43,7 +43,7 @@ func (c *auditListCmd) Run(ctx context.Context) error {
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "NO\tAT\tACTOR\tACTION\tTARGET\tBEFORE\tAFTER")
 		for _, e := range entries {
-			fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", e.No, e.At.Format(time.RFC3339), e.Actor, e.Action, e.Target,
+			fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", e.No, stamp(e.At), e.Actor, e.Action, e.Target,
 				cmp.Or(string(e.Before), "-"), cmp.Or(string(e.After), "-"))
 		}
 		if err := table.Flush(); err != nil {

@@ -43,9 +43,9 @@ func (c *fraudReplayCmd) Run(ctx context.Context) error {
 			return nil
 		}
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "NODE\tRULE\tVERSION\tAT (UTC)\tSUBJECT\tFLAGGED ALREADY")
+		fmt.Fprintln(table, "NODE\tRULE\tVERSION\tAT\tSUBJECT\tFLAGGED ALREADY")
 		for _, r := range flags {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%v\n", r.NodeID, r.Rule, r.Version, r.At.UTC().Format(time.DateTime), r.Subject, r.Stored)
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%v\n", r.NodeID, r.Rule, r.Version, stamp(r.At), r.Subject, r.Stored)
 		}
 		return table.Flush()
 	})

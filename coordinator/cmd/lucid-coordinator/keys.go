@@ -71,7 +71,7 @@ func printCA(ctx context.Context, f *coordinator.Foundation) error {
 	fmt.Printf("CA: pin %s; nodes that do not know yet where the coordinator is and which CAs to trust: %d\n", f.Authority.Pin(), untold)
 	if p, ok := f.Authority.Newest(); ok {
 		fmt.Printf("newest CA: announced %s, makes certificates from %s, the one before is trusted until %s\n",
-			p.Announced.Format(time.RFC3339), p.IssuesFrom.Format(time.RFC3339), p.OldUntil.Format(time.RFC3339))
+			stamp(p.Announced), stamp(p.IssuesFrom), stamp(p.OldUntil))
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ type between struct {
 // check refuses a span that ends before it begins.
 func (b between) check() error {
 	if !b.From.Before(b.To) {
-		return fmt.Errorf("--from %s must be before --to %s", b.From.Format(time.RFC3339), b.To.Format(time.RFC3339))
+		return fmt.Errorf("--from %s must be before --to %s", stamp(b.From), stamp(b.To))
 	}
 	return nil
 }
@@ -124,6 +124,6 @@ func (c *verifyCmd) Run() error {
 		return fmt.Errorf("%s: %s", c.File, r.Difference)
 	}
 	fmt.Printf("closed from %s to %s: %d epochs, %d lines and %d ledger entries, all recomputed; head %x\n",
-		r.From.Format(time.RFC3339), r.To.Format(time.RFC3339), r.Epochs, r.Lines, r.Entries, r.Head)
+		stamp(r.From), stamp(r.To), r.Epochs, r.Lines, r.Entries, r.Head)
 	return nil
 }

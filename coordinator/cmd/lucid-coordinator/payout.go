@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
-	"time"
 
 	"lucid.internal/coordinator"
 )
@@ -33,14 +32,14 @@ func (c *payoutListCmd) Run(ctx context.Context) error {
 			return err
 		}
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "PAYOUT\tNODE\tSTATUS\tGROSS\tFEE\tTO PAY\tADDRESS\tCREATED (UTC)\tTRANSACTION")
+		fmt.Fprintln(table, "PAYOUT\tNODE\tSTATUS\tGROSS\tFEE\tTO PAY\tADDRESS\tCREATED\tTRANSACTION")
 		for _, p := range payouts {
 			transaction := "-"
 			if p.TransactionHash != nil {
 				transaction = *p.TransactionHash
 			}
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.NodeID, p.Status, p.Amount, p.Fee, p.NetAmount,
-				p.WalletAddress, p.CreatedAt.UTC().Format(time.DateTime), transaction)
+				p.WalletAddress, stamp(p.CreatedAt), transaction)
 		}
 		return table.Flush()
 	})

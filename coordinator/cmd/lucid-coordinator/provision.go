@@ -52,7 +52,7 @@ func (c *provisionCmd) Run(ctx context.Context) error {
 		}
 		c.sayWhere(f)
 		fmt.Printf("%d folders in %s; their tokens may be used until %s, each once. Keep them secret until then.\n",
-			len(devices), c.Out, time.Now().Add(c.Life).UTC().Format(time.RFC3339))
+			len(devices), c.Out, stamp(time.Now().Add(c.Life)))
 		return nil
 	})
 }

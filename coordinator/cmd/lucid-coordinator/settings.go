@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"lucid.internal/coordinator"
 )
 
@@ -77,9 +79,11 @@ func newLogger(c coordinator.LogConfig, origins coordinator.Origins) *slog.Logge
 	return log
 }
 
+// isTerminal asks for what only a terminal has: /dev/null, which cron gives, is
+// a character device too.
 func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 type configCmd struct {

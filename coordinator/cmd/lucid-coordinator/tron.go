@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
-	"time"
 
 	"lucid.internal/coordinator"
 )
@@ -97,19 +96,19 @@ func (c *railStatusCmd) Run(ctx context.Context) error {
 		out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(out, "WALLET\t%s\nBOOKED\t%s USDT\t%s TRX\n", s.Wallet, s.USDT, s.TRX)
 		for _, h := range s.Halts {
-			fmt.Fprintf(out, "HALTED\t%s\tsince %s\n", h.Reason, h.At.UTC().Format(time.DateTime))
+			fmt.Fprintf(out, "HALTED\t%s\tsince %s\n", h.Reason, stamp(h.At))
 		}
 		if !s.SearchedUntil.IsZero() {
-			fmt.Fprintf(out, "SEARCHING\toutflows are looked for in blocks up to %s\n", s.SearchedUntil.UTC().Format(time.DateTime))
+			fmt.Fprintf(out, "SEARCHING\toutflows are looked for in blocks up to %s\n", stamp(s.SearchedUntil))
 		}
 		for _, o := range s.Outflows {
 			fmt.Fprintf(out, "UNKNOWN OUTFLOW\t%s\tblock %d\n", o.Transaction, o.Block)
 		}
 		for _, l := range s.Live {
-			fmt.Fprintf(out, "UNDER WAY\t%s\t%s USDT to %s\texpires %s\t%s\n", l.PayoutID, l.Amount, l.Payee, l.ExpiresAt.UTC().Format(time.DateTime), l.Transaction)
+			fmt.Fprintf(out, "UNDER WAY\t%s\t%s USDT to %s\texpires %s\t%s\n", l.PayoutID, l.Amount, l.Payee, stamp(l.ExpiresAt), l.Transaction)
 		}
 		for _, d := range s.Deferred {
-			fmt.Fprintf(out, "WAITS\t%s\t%s\tuntil %s\n", d.PayoutID, d.Reason, d.Until.UTC().Format(time.DateTime))
+			fmt.Fprintf(out, "WAITS\t%s\t%s\tuntil %s\n", d.PayoutID, d.Reason, stamp(d.Until))
 		}
 		return out.Flush()
 	})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
-	"time"
 
 	"lucid.internal/coordinator"
 )
@@ -69,7 +68,7 @@ func (c *updateListCmd) Run(ctx context.Context) error {
 		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "RING\tVERSION\tWINDOW\tANNOUNCED")
 		for _, a := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.Ring, a.Version, cmp.Or(a.Window, "any time"), a.At.UTC().Format(time.RFC3339))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.Ring, a.Version, cmp.Or(a.Window, "any time"), stamp(a.At))
 		}
 		return w.Flush()
 	})

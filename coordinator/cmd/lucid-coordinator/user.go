@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
-	"time"
 
 	"lucid.internal/coordinator"
 )
@@ -56,7 +55,7 @@ func (c *userListCmd) Run(ctx context.Context) error {
 		fmt.Fprintln(table, "ID\tNAME\tROLE\tEMAIL\tCREATED\tLAST LOGIN\tDISABLED")
 		for _, u := range users {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, u.Name, u.Role, cmp.Or(u.Email, "-"),
-				u.CreatedAt.Format(time.DateTime), date(u.LastLoginAt), date(u.DisabledAt))
+				stamp(u.CreatedAt), stampOrNone(u.LastLoginAt), stampOrNone(u.DisabledAt))
 		}
 		return table.Flush()
 	})
@@ -112,7 +111,7 @@ func (c *signingKeyRotateCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println("The new key signs from", from.Format(time.RFC3339))
+		fmt.Println("The new key signs from", stamp(from))
 		return nil
 	})
 }

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestTimesAreShownInUTC(t *testing.T) {
+	at := time.Date(2026, 3, 4, 1, 2, 3, 456, time.FixedZone("", 2*60*60))
+	if got := stampOrNone(&at); got != "2026-03-03T23:02:03Z" || stamp(at) != got {
+		t.Errorf("%s, %s", got, stamp(at))
+	}
+	if got := stampOrNone(nil); got != "-" {
+		t.Errorf("none is %q", got)
+	}
+}
+
+func TestDevNullIsNoTerminal(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if isTerminal(null) {
+		t.Error(os.DevNull + " is taken for a terminal")
+	}
+}
