@@ -104,7 +104,7 @@ const listLetters = `
 SELECT d.letter_no, n.node_id, d.received_at, d.channel, d.kind, d.reason, d.size_bytes, d.payload
 FROM dead_letter d LEFT JOIN node n USING (node_no)
 WHERE ($1 = '' OR d.node_no = (SELECT o.node_no FROM node o WHERE o.node_id = $1))
-  AND ($2 = '' OR d.channel = $2) AND ($3 = '' OR d.kind = $3) AND ($4 = 0 OR d.letter_no < $4)
+  AND ($2 = '' OR d.channel = $2) AND ($3 = '' OR d.kind = $3) AND ($4::bigint = 0 OR d.letter_no < $4)
 ORDER BY d.letter_no DESC LIMIT $5`
 
 // Letters lists dead letters, newest first. next is the cursor of the next

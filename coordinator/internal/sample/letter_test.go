@@ -3,6 +3,7 @@ package sample
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -182,4 +183,11 @@ func TestRunsWhoseEndTheNodeMovesAreBounded(t *testing.T) {
 	clock.add(day)
 	move(hostile) // heard again
 	wantCounts(t, pool, 3*2+2, 3*2)
+}
+
+func TestDeadLettersAreReadFromAnyNumber(t *testing.T) {
+	store := newStore(dbtest.New(t))
+	if _, next, err := store.Letters(t.Context(), LetterFilter{Before: math.MaxInt64, Limit: 1}); err != nil || next != 0 {
+		t.Errorf("%d, %v", next, err)
+	}
 }
