@@ -2734,7 +2734,7 @@ type ListAuditParams struct {
 	// Limit Items on a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before; filters must stay as they were.
+	// Cursor next_cursor of the page before; what else was asked for must stay as it was.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Actor Only what this key or user, cli:USER, device or system did.
@@ -2758,7 +2758,7 @@ type ListDeadLettersParams struct {
 	// Limit Items on a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before; filters must stay as they were.
+	// Cursor next_cursor of the page before; what else was asked for must stay as it was.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// NodeId Only of this node.
@@ -2856,7 +2856,7 @@ type ListPayoutsParams struct {
 	// Limit Items on a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before; status must stay as it was.
+	// Cursor next_cursor of the page before; what else was asked for must stay as it was.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Status Only payouts in this status.
@@ -2947,7 +2947,7 @@ type ListPoolScalingParams struct {
 	// Limit Items on a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before.
+	// Cursor next_cursor of the page before; what else was asked for must stay as it was.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -3031,7 +3031,7 @@ type ListPootHistoryParams struct {
 	// Limit Items on a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before.
+	// Cursor next_cursor of the page before; what else was asked for must stay as it was.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -3121,10 +3121,10 @@ type GetStatementParams struct {
 	// Format Of the answer.
 	Format *string `form:"format,omitempty" json:"format,omitempty"`
 
-	// Limit Lines on a page.
+	// Limit Items on a page.
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor next_cursor of the page before; start_time and end_time must stay as they were.
+	// Cursor next_cursor of the page before; what else was asked for must stay as it was.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 

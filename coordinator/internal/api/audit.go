@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
@@ -18,13 +17,12 @@ func (s *server) auditOperations() {
 		summary: "Read the audit log",
 		description: "Who changed what, newest first. Each entry's hash covers its content and the entry before it; " +
 			"`lucid-coordinator audit verify` checks the whole chain.",
-		example: auditListBody{Entries: []auditBody{exampleAudit()}, Pagination: onward(20, "", 0)},
+		example: auditListBody{Entries: []auditBody{exampleAudit()}, Pagination: NumberCursorInput{Limit: 20}.next(0)},
 	}, s.listAudit)
 }
 
 type auditInput struct {
-	Limit  int       `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
-	Cursor string    `query:"cursor" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; filters must stay as they were."`
+	NumberCursorInput
 	Actor  string    `query:"actor" maxLength:"200" doc:"Only what this key or user, cli:USER, device or system did."`
 	Action string    `query:"action" maxLength:"100" doc:"Only this action, as pool.create."`
 	Target string    `query:"target" maxLength:"200" doc:"Only what was done to this thing."`
@@ -50,15 +48,12 @@ type auditBody struct {
 }
 
 func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[auditListBody], error) {
-	f := audit.Filter{Actor: in.Actor, Action: in.Action, Target: in.Target, Since: in.Since, Until: in.Until, Limit: in.Limit}
-	if in.Cursor != "" {
-		f.Before, _ = strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through
-	}
+	f := audit.Filter{Actor: in.Actor, Action: in.Action, Target: in.Target, Since: in.Since, Until: in.Until, Before: in.after(), Limit: in.Limit}
 	entries, next, err := s.Audit.List(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return answered(auditListBody{shape(entries, shapeAudit), onward(in.Limit, in.Cursor, next)})
+	return answered(auditListBody{shape(entries, shapeAudit), in.next(next)})
 }
 
 func shapeAudit(e audit.Entry) auditBody {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,13 +16,12 @@ func (s *server) letterOperations() {
 		summary: "List messages that are no data",
 		description: "What nodes sent and the coordinator acknowledged but could not take as data, with the reason, newest first. " +
 			"The newest 10,000 are kept, 200 of one node, at most 20 a minute of it; lucid_ingest_dead_letters_total counts all.",
-		example: deadLetterListBody{DeadLetters: []deadLetterBody{exampleLetter()}, Pagination: onward(20, "", 0)},
+		example: deadLetterListBody{DeadLetters: []deadLetterBody{exampleLetter()}, Pagination: NumberCursorInput{Limit: 20}.next(0)},
 	}, s.listLetters)
 }
 
 type letterInput struct {
-	Limit   int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
-	Cursor  string `query:"cursor" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; filters must stay as they were."`
+	NumberCursorInput
 	NodeID  string `query:"node_id" pattern:"^(node_[a-zA-Z0-9_-]+)?$" patternDescription:"a node's id" maxLength:"64" doc:"Only of this node."`
 	Channel string `query:"channel" enum:"status,info,metrics,command/result" doc:"Only of this channel."`
 	Reason  string `query:"reason" enum:"malformed,time,conflict,overlap,runs,database,unknown" doc:"Only with this reason."`
@@ -46,15 +44,12 @@ type deadLetterBody struct {
 }
 
 func (s *server) listLetters(ctx context.Context, in *letterInput) (*answer[deadLetterListBody], error) {
-	f := sample.LetterFilter{NodeID: in.NodeID, Channel: in.Channel, Kind: in.Reason, Limit: in.Limit}
-	if in.Cursor != "" {
-		f.Before, _ = strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through
-	}
+	f := sample.LetterFilter{NodeID: in.NodeID, Channel: in.Channel, Kind: in.Reason, Before: in.after(), Limit: in.Limit}
 	letters, next, err := s.Samples.Letters(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return answered(deadLetterListBody{shape(letters, shapeLetter), onward(in.Limit, in.Cursor, next)})
+	return answered(deadLetterListBody{shape(letters, shapeLetter), in.next(next)})
 }
 
 func shapeLetter(l sample.Letter) deadLetterBody {

@@ -26,6 +26,32 @@ type CursorInput struct {
 	Cursor string `query:"cursor" maxLength:"512" pattern:"^[A-Za-z0-9_=-]*$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before, instead of page; filters, sort and order must stay as they were."`
 }
 
+// NumberCursorInput is what lists take that are read by cursors alone, and
+// counted by nobody since they only grow: a cursor is the number of an item.
+type NumberCursorInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
+	Cursor string `query:"cursor" maxLength:"18" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; what else was asked for must stay as it was."`
+}
+
+// after is the number of the last item of the page before; 0 on the first page.
+func (in NumberCursorInput) after() int64 { return number(in.Cursor) }
+
+// number reads a cursor of which the pattern lets only numbers through; 0 where
+// none was given.
+func number(cursor string) int64 {
+	n, _ := strconv.ParseInt(cursor, 10, 64)
+	return n
+}
+
+// next describes a page of which the last item has this number; 0 on the last page.
+func (in NumberCursorInput) next(last int64) pagination {
+	where := pagination{Limit: in.Limit, HasNext: last != 0, HasPrev: in.Cursor != ""}
+	if last != 0 {
+		where.NextCursor = orNil(strconv.FormatInt(last, 10))
+	}
+	return where
+}
+
 // pagination says where in the list a page stands.
 type pagination struct {
 	Page       *int    `json:"page" minimum:"1" doc:"null when a cursor was given, and in lists without page numbers."`
@@ -54,17 +80,6 @@ func (p CursorInput) of(total int, next string) pagination {
 		described.Page, described.HasPrev = nil, true
 	}
 	return described
-}
-
-// onward describes a page of a list that is read by cursors alone, and counted
-// by nobody since it only grows. next is the number of its last item, by which
-// the list goes on; 0 on the last page.
-func onward(limit int, cursor string, next int64) pagination {
-	where := pagination{Limit: limit, HasNext: next != 0, HasPrev: cursor != ""}
-	if next != 0 {
-		where.NextCursor = orNil(strconv.FormatInt(next, 10))
-	}
-	return where
 }
 
 // shape maps a noun's rows to what the API shows. It is never nil: an empty

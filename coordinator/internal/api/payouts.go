@@ -28,7 +28,7 @@ func (s *server) payoutOperations() {
 	register(s, operation{
 		id: "listPayouts", method: http.MethodGet, path: basePath + "/nodes/payouts", collection: true, tag: "payouts", role: access.Viewer, owner: true,
 		summary: "List payouts of all nodes", description: "Newest first. A credential that is bound to nodes sees theirs.",
-		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: onward(20, "", 0)},
+		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: NumberCursorInput{Limit: 20}.next(0)},
 	}, s.listPayouts)
 	s.payoutCreateOperations()
 	s.payoutPlanOperations()
@@ -51,7 +51,7 @@ func (s *server) getPayout(ctx context.Context, in *PayoutInput) (*answer[payout
 type payoutListInput struct {
 	NodeInput
 	PageInput
-	Cursor string `query:"cursor" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before, instead of page; status must stay as it was."`
+	Cursor string `query:"cursor" maxLength:"18" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before, instead of page; status must stay as it was."`
 	Status string `query:"status" enum:"pending,processing,completed,failed,cancelled" doc:"Only payouts in this status."`
 }
 
@@ -67,7 +67,7 @@ func (s *server) listNodePayouts(ctx context.Context, in *payoutListInput) (*ans
 	}
 	filter := payout.Filter{Status: payout.Status(in.Status), Offset: in.offset(), Limit: in.Limit}
 	if in.Cursor != "" {
-		filter.Before, _ = strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through
+		filter.Before = number(in.Cursor)
 		filter.Offset = 0
 	}
 	payouts, total, err := s.Payouts.List(ctx, n.No, filter)
@@ -83,21 +83,17 @@ func (s *server) listNodePayouts(ctx context.Context, in *payoutListInput) (*ans
 }
 
 type allPayoutsInput struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
-	Cursor string `query:"cursor" pattern:"^([1-9][0-9]{0,17})?$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; status must stay as it was."`
+	NumberCursorInput
 	Status string `query:"status" enum:"pending,processing,completed,failed,cancelled" doc:"Only payouts in this status."`
 }
 
 func (s *server) listPayouts(ctx context.Context, in *allPayoutsInput) (*answer[payoutListBody], error) {
-	filter := payout.Filter{Status: payout.Status(in.Status), Limit: in.Limit}
-	if in.Cursor != "" {
-		filter.Before, _ = strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through
-	}
+	filter := payout.Filter{Status: payout.Status(in.Status), Before: in.after(), Limit: in.Limit}
 	payouts, next, err := s.Payouts.Newest(ctx, callOf(ctx).principal.NodeIDs, filter)
 	if err != nil {
 		return nil, err
 	}
-	return answered(payoutListBody{shape(payouts, shapePayout), onward(in.Limit, in.Cursor, next)})
+	return answered(payoutListBody{shape(payouts, shapePayout), in.next(next)})
 }
 
 // nextPayouts is the cursor of the page after the one that was read, "" when

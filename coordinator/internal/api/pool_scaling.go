@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
@@ -25,8 +24,7 @@ func (s *server) poolScalingOperations() {
 
 type scalingListInput struct {
 	PoolInput
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
-	Cursor string `query:"cursor" maxLength:"19" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before."`
+	NumberCursorInput
 }
 
 type scalingListBody struct {
@@ -59,18 +57,16 @@ type scalingInputsBody struct {
 
 // listPoolScaling asks for one more than it shows: it tells whether a next page exists.
 func (s *server) listPoolScaling(ctx context.Context, in *scalingListInput) (*answer[scalingListBody], error) {
-	before, _ := strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through; "" is 0, the first page
-	list, err := s.Pools.Scalings(ctx, in.PoolID, in.Limit+1, before)
+	list, err := s.Pools.Scalings(ctx, in.PoolID, in.Limit+1, in.after())
 	if err != nil {
 		return nil, err
 	}
-	where := pagination{Limit: in.Limit, HasPrev: in.Cursor != ""}
+	next := int64(0)
 	if len(list) > in.Limit {
 		list = list[:in.Limit]
-		next := strconv.FormatInt(list[in.Limit-1].No, 10)
-		where.HasNext, where.NextCursor = true, &next
+		next = list[in.Limit-1].No
 	}
-	return answered(scalingListBody{shape(list, shapeScaling), where})
+	return answered(scalingListBody{shape(list, shapeScaling), in.next(next)})
 }
 
 func shapeScaling(d pool.Scaling) scalingBody {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,7 +24,7 @@ func (s *server) pootOperations() {
 		id: "listPootHistory", method: http.MethodGet, path: basePath + "/nodes/{node_id}/poot/history", collection: true, tag: "poot",
 		role: access.Viewer, owner: true, summary: "List a node's verdicts", description: "Newest first, each with the score before and after it.",
 		errors:  []fault.Code{fault.NodeNotFound},
-		example: historyBody{History: []verdictBody{exampleVerdict()}, Pagination: onward(20, "", 0)},
+		example: historyBody{History: []verdictBody{exampleVerdict()}, Pagination: NumberCursorInput{Limit: 20}.next(0)},
 	}, s.listPootHistory)
 	s.pootExplainOperations()
 	s.pootCheckOperations()
@@ -91,8 +90,7 @@ func shapeFactors(f *score.Factors) (b orNull[factorsBody]) {
 
 type historyInput struct {
 	NodeInput
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Items on a page."`
-	Cursor string `query:"cursor" maxLength:"19" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before."`
+	NumberCursorInput
 }
 
 type historyBody struct {
@@ -118,8 +116,7 @@ func (s *server) listPootHistory(ctx context.Context, in *historyInput) (*answer
 	if err != nil {
 		return nil, err
 	}
-	before, _ := strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through; "" is 0, the first page
-	verdicts, err := s.Scores.History(ctx, n.No, in.Limit+1, before)
+	verdicts, err := s.Scores.History(ctx, n.No, in.Limit+1, in.after())
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +125,7 @@ func (s *server) listPootHistory(ctx context.Context, in *historyInput) (*answer
 		verdicts = verdicts[:in.Limit]
 		next = verdicts[in.Limit-1].No
 	}
-	return answered(historyBody{shape(verdicts, shapeVerdict), onward(in.Limit, in.Cursor, next)})
+	return answered(historyBody{shape(verdicts, shapeVerdict), in.next(next)})
 }
 
 func shapeVerdict(v score.Verdict) verdictBody {

@@ -39,7 +39,7 @@ func exampleOfNode() statement.OfNode {
 }
 
 func exampleStatement() statementBody {
-	b, err := shapeStatement(exampleOfNode(), onward(20, "", 0))
+	b, err := shapeStatement(exampleOfNode(), NumberCursorInput{Limit: 20}.next(0))
 	if err != nil {
 		panic(err) // the example above is all that is shaped here
 	}

@@ -34,8 +34,7 @@ type statementInput struct {
 	StartTime time.Time           `query:"start_time" doc:"Beginning; without it that of the network."`
 	EndTime   optional[time.Time] `query:"end_time" doc:"End, exclusive; without it now."`
 	Format    string              `query:"format" enum:"json,csv" default:"json" doc:"Of the answer."`
-	Limit     int                 `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Lines on a page."`
-	Cursor    string              `query:"cursor" maxLength:"19" pattern:"^[1-9][0-9]{0,17}$" patternDescription:"next_cursor of the page before" doc:"next_cursor of the page before; start_time and end_time must stay as they were."`
+	NumberCursorInput
 }
 
 func (in *statementInput) span(now time.Time) span.Interval {
@@ -108,15 +107,14 @@ func (s *server) getStatement(ctx context.Context, in *statementInput) (*huma.St
 	if err != nil {
 		return nil, err
 	}
-	after, _ := strconv.ParseInt(in.Cursor, 10, 64) // its pattern lets only numbers through; "" is 0, the first page
-	page, err := s.Statements.OfNode(ctx, n.No, n.ID, in.span(s.Now()), after, in.Limit)
+	page, err := s.Statements.OfNode(ctx, n.No, n.ID, in.span(s.Now()), in.after(), in.Limit)
 	if err != nil {
 		return nil, err
 	}
 	if in.Format == "csv" {
 		return statementCSV(page)
 	}
-	body, err := shapeStatement(page, onward(in.Limit, in.Cursor, page.Next))
+	body, err := shapeStatement(page, in.next(page.Next))
 	return &huma.StreamResponse{Body: func(h huma.Context) {
 		h.SetHeader("Content-Type", "application/json")
 		if err := s.huma.Marshal(h.BodyWriter(), "application/json", body); err != nil {
