@@ -71,7 +71,7 @@ type EnrolRequest struct {
 // which a device enrols.
 func (f *Foundation) EnrolFile(ctx context.Context, r EnrolRequest) (string, error) {
 	if r.Life == 0 {
-		r.Life = 24 * time.Hour
+		r.Life = node.DefaultTokenLife
 	}
 	token := node.Token{NodeName: r.NodeName, Serials: r.Serials, Life: r.Life}
 	if r.PayoutAddress != "" {

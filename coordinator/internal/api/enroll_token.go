@@ -14,9 +14,6 @@ import (
 
 const enrolmentTokensPath = basePath + "/enrolment-tokens"
 
-// defaultTokenLife is how long an enrolment token may be used when nobody says.
-const defaultTokenLife = 24 * time.Hour
-
 func (s *server) enrolTokenOperations() {
 	register(s, operation{
 		id: "listEnrolmentTokens", method: http.MethodGet, path: enrolmentTokensPath, collection: true, tag: "enrolment", role: access.Operator,
@@ -97,7 +94,7 @@ type newEnrolmentTokenInput struct{ Body newEnrolmentTokenBody }
 
 // token is what shall be made, its pool and node left out.
 func (in *newEnrolmentTokenInput) token(now time.Time) node.Token {
-	t := node.Token{NodeName: in.Body.NodeName, Uses: in.Body.Uses, Serials: in.Body.Serials, Life: defaultTokenLife}
+	t := node.Token{NodeName: in.Body.NodeName, Uses: in.Body.Uses, Serials: in.Body.Serials, Life: node.DefaultTokenLife}
 	if !in.Body.ExpiresAt.IsZero() {
 		t.Life = in.Body.ExpiresAt.Sub(now)
 	}
@@ -158,7 +155,7 @@ func (s *server) shapeEnrolmentToken(t node.IssuedToken) EnrolmentTokenBody {
 func exampleEnrolmentToken() EnrolmentTokenBody {
 	return EnrolmentTokenBody{
 		TokenID: "token_00112233aabbccdd", Status: string(node.TokenOpen), PoolID: orNil("pool_home"), NodeIDs: []string{}, Uses: 1,
-		CreatedAt: exampleTime(), ExpiresAt: exampleTime().Add(defaultTokenLife),
+		CreatedAt: exampleTime(), ExpiresAt: exampleTime().Add(node.DefaultTokenLife),
 	}
 }
 

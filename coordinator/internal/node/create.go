@@ -30,9 +30,6 @@ type New struct {
 	Key           string // the caller's name for this request; "" for none
 }
 
-// firstTokenLife is how long the token of a new node may wait for its device.
-const firstTokenLife = 24 * time.Hour
-
 // Enrolment is a one-time token and its end.
 type Enrolment struct {
 	Token   string
@@ -70,7 +67,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 		return Node{}, Enrolment{}, err
 	}
 	id, now := "", s.Now()
-	enrolment := Enrolment{Expires: now.Add(firstTokenLife)}
+	enrolment := Enrolment{Expires: now.Add(DefaultTokenLife)}
 	err = db.InTx(ctx, s.Pool, func(tx db.Tx) error {
 		made, again, err := ref.find(ctx, tx)
 		id = made.NodeID
@@ -86,7 +83,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 		if err != nil {
 			return err
 		}
-		enrolment.Token, err = insertToken(ctx, tx, by, Token{NodeNo: &made.NodeNo, Life: firstTokenLife}, now)
+		enrolment.Token, err = insertToken(ctx, tx, by, Token{NodeNo: &made.NodeNo, Life: DefaultTokenLife}, now)
 		return err
 	})
 	if err != nil {

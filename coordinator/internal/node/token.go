@@ -16,6 +16,9 @@ import (
 // MaxTokenLife bounds how long an enrolment token may be used.
 const MaxTokenLife = 7 * 24 * time.Hour
 
+// DefaultTokenLife is how long an enrolment token may be used when nobody says.
+const DefaultTokenLife = 24 * time.Hour
+
 // MaxTokenUses bounds how many devices one enrolment token brings in.
 const MaxTokenUses = 100
 
