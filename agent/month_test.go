@@ -47,7 +47,7 @@ func TestAMonthOfConnectionsLeavesNothingBehind(t *testing.T) {
 			s.Break(errors.New("the network changed"))
 		}
 		n.awaitConnection(uint32(hour + 2))
-		n.prove(byte(hour))
+		n.prove(uint16(hour))
 		used = append(used, usedNow(t))
 	}
 	first, last := least(used[:window]), least(used[month-window:])
@@ -70,15 +70,31 @@ func (n *network) awaitConnection(number uint32) {
 	}
 }
 
-// prove asks for a proof that is made at once, and waits for it.
-func (n *network) prove(id byte) {
+// prove asks for a proof that is made at once, and waits for it. A challenge, and
+// its answer, end with their connection: whoever hears nothing asks again, as the
+// coordinator does.
+func (n *network) prove(hour uint16) {
 	n.t.Helper()
-	now := n.config.Now().UnixMilli()
-	c := &proof.Challenge{ID: proof.ID{1, id}, NodeID: testNode, KeyEpoch: 1, IssuedMs: now, DeadlineMs: now + 30_000, Difficulty: 1}
-	c.SetTargets(proof.Key{9}, 1)
-	keys := n.enrolment.Root("token").Derive()
-	n.broker.Send(wire.Topic(testNode, wire.ChannelChallenge), encode(wire.Challenge{V: 1, Bytes: c.Encode(keys.Challenge)}), 0, false)
-	n.next(wire.ChannelResponse)
+	for try := byte(0); ; try++ {
+		now := n.config.Now().UnixMilli()
+		c := &proof.Challenge{ID: proof.ID{1, byte(hour >> 8), byte(hour), try}, NodeID: testNode, KeyEpoch: 1, IssuedMs: now, DeadlineMs: now + 30_000, Difficulty: 1}
+		c.SetTargets(proof.Key{9}, 1)
+		keys := n.enrolment.Root("token").Derive()
+		n.broker.Send(wire.Topic(testNode, wire.ChannelChallenge), encode(wire.Challenge{V: 1, Bytes: c.Encode(keys.Challenge)}), 0, false)
+		again := time.After(10 * time.Second)
+		for heard := true; heard; {
+			select {
+			case p := <-n.broker.Published:
+				if p.Topic == wire.Topic(testNode, wire.ChannelResponse) {
+					return
+				}
+			case <-again:
+				heard = false
+			case <-n.ctx.Done():
+				n.t.Fatalf("hour %d: no challenge was answered", hour)
+			}
+		}
+	}
 }
 
 // usage is what a process may leak.

@@ -14,9 +14,9 @@ const (
 
 // parent is where the server's folder is made, "" for where temporary files
 // go. A database is some thousand files, and on a disk a test would wait longer
-// for them than for anything that it does. TMPDIR, when set, has the last word.
+// for them than for anything that it does. A TMPDIR of its own has the last word.
 func parent() string {
-	if os.Getenv("TMPDIR") != "" || roomBytes(memory) < leastRoomBytes {
+	if os.TempDir() != "/tmp" || roomBytes(memory) < leastRoomBytes {
 		return ""
 	}
 	return memory
