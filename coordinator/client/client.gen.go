@@ -20220,6 +20220,8 @@ type GetPayoutExportResponse struct {
 	JSON403 *Problem
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *Problem
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Problem
 	// JSON421 the response for an HTTP 421 `application/json` response
 	JSON421 *Problem
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -20254,6 +20256,11 @@ func (r GetPayoutExportResponse) GetJSON403() *Problem {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r GetPayoutExportResponse) GetJSON404() *Problem {
 	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r GetPayoutExportResponse) GetJSON409() *Problem {
+	return r.JSON409
 }
 
 // GetJSON421 returns the response for an HTTP 421 `application/json` response
@@ -36473,6 +36480,13 @@ func ParseGetPayoutExportResponse(rsp *http.Response) (*GetPayoutExportResponse,
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 421:
 		var dest Problem

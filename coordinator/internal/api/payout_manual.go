@@ -23,7 +23,7 @@ func (s *server) payoutManualOperations() {
 	}, s.exportPayouts)
 	register(s, operation{
 		id: "getPayoutExport", method: http.MethodGet, path: basePath + "/nodes/payouts/exports/{export_id}", tag: "payouts", role: access.Viewer,
-		summary: "Read an export again", description: "As it was, whatever became of its payouts.", errors: []fault.Code{fault.OtherNotFound}, example: exampleExport(),
+		summary: "Read an export again", description: "As it was, whatever became of its payouts.", errors: []fault.Code{fault.OtherNotFound, fault.StateNotAllowed}, example: exampleExport(),
 	}, s.getPayoutExport)
 	register(s, operation{
 		id: "completePayout", method: http.MethodPost, path: basePath + "/nodes/payouts/{payout_id}/complete", tag: "payouts", role: access.Operator, money: true,

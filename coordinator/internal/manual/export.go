@@ -53,14 +53,15 @@ func (e Export) CSV() []byte {
 // Export takes the next payouts of the queue, at most so many, to be paid by
 // hand: they are processing from then on. The same call under the same key
 // again gives the same export. With nothing to pay it is fault.StateNotAllowed;
-// when what was made cannot be remembered, fault.DatabaseDown.
+// when what was made cannot be remembered, fault.DatabaseDown; when the database
+// forgot it meanwhile, fault.StateNotAllowed, and payouts are halted.
 func (s *Store) Export(ctx context.Context, by audit.By, key string, most int) (e Export, err error) {
 	if most < 1 || most > payout.MostInBatch {
 		return Export{}, fault.New(fault.Validation, "an export holds 1 to %d payouts, not %d", payout.MostInBatch, most).
 			WithFields(fault.Field{Name: "limit", Reason: fmt.Sprintf("is not from 1 to %d", payout.MostInBatch)})
 	}
 	if err := s.cfg.Payouts.Remember(ctx); err != nil {
-		return Export{}, fault.Wrap(fault.DatabaseDown, err, "nothing is exported: %s", noMemory)
+		return Export{}, notRemembered(err, "nothing is exported")
 	}
 	at := s.cfg.Now()
 	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
@@ -78,15 +79,31 @@ func (s *Store) Export(ctx context.Context, by audit.By, key string, most int) (
 	return s.handOut(ctx, e)
 }
 
-// noMemory is what keeps an export from being made or handed out.
-const noMemory = "what is known of the database cannot be kept in the coordinator's data folder; /ready says why"
+// notRemembered tells what became of an export, and which of folder and
+// database kept it from being remembered.
+func notRemembered(err error, became string) error {
+	why := "the database could not be asked what it holds"
+	if f, told := errors.AsType[*fault.Error](err); told {
+		why = f.Message + "; /ready says why"
+	}
+	return fault.Wrap(fault.DatabaseDown, err, "%s: %s", became, why)
+}
 
 // handOut gives an export once it is remembered: a database that forgets it,
-// as an asynchronous standby may, is halted then and does not hand its payouts
-// out again.
+// as an asynchronous standby may, or has already, is halted then and does not
+// hand its payouts out again.
 func (s *Store) handOut(ctx context.Context, e Export) (Export, error) {
-	if err := s.cfg.Payouts.Remember(ctx); err != nil {
-		return Export{}, fault.Wrap(fault.DatabaseDown, err, "%s is made, and handed out when it is read by its id again: %s", e.ID, noMemory)
+	err := s.cfg.Payouts.RememberThat(ctx, e.ID, func(ctx context.Context, tx db.Tx) (bool, error) {
+		_, err := read(ctx, tx, e.ID)
+		if fault.Has(err, fault.OtherNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if fault.Has(err, fault.StateNotAllowed) {
+		return Export{}, err
+	} else if err != nil {
+		return Export{}, notRemembered(err, e.ID+" is made, and handed out when it is read by its id again")
 	}
 	return e, nil
 }
@@ -113,7 +130,7 @@ func (s *Store) export(ctx context.Context, tx db.Tx, by audit.By, most int, at 
 	return id, nil
 }
 
-// Read gives an export again.
+// Read gives an export again, as Export gives it.
 func (s *Store) Read(ctx context.Context, exportID string) (Export, error) {
 	e, err := read(ctx, s.cfg.Pool, exportID)
 	if err != nil {

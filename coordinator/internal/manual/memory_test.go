@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/manual"
 	"lucid.internal/coordinator/internal/payout"
@@ -62,6 +64,74 @@ func TestExportOfAForgetfulDatabaseIsRefused(t *testing.T) {
 	}
 	if p := w.get(id); p.Status != payout.Pending {
 		t.Errorf("%+v", p)
+	}
+}
+
+// forgetExport takes away what making the only export left in the database.
+const forgetExport = `DELETE FROM payout_export_line; DELETE FROM payout_export; DELETE FROM payout_request WHERE made LIKE 'export_%';
+	UPDATE payout SET status = 'pending', rail = NULL, processed_at = NULL; DELETE FROM audit_entry WHERE action = 'payout.processing'`
+
+// A standby may hold all that was known before an export, and not the export: it
+// would hand the payouts out again.
+func TestExportThatTheDatabaseForgotIsNotHandedOut(t *testing.T) {
+	for name, look := range map[string]int32{"when it is made": 2, "when it is read again": 3} {
+		t.Run(name, func(t *testing.T) {
+			w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+			id := w.pending("node_a", address, 10)
+			w.pool = dbtest.Forgetting(t, w.pool, "name: HasChains", look, forgetExport)
+			w.remembering(file, func() {})
+			e, told := w.Export(t.Context(), ada.By, "k", 1000)
+			if look == 3 {
+				if told != nil || len(e.Lines) != 1 {
+					t.Fatalf("%+v, %v", e, told)
+				}
+				e, told = w.Read(t.Context(), e.ID)
+			}
+			if !fault.Has(told, fault.StateNotAllowed) || !strings.Contains(fault.As(told).Message, "do not pay it") || len(e.Lines) != 0 {
+				t.Errorf("%+v, %v", e, told)
+			}
+			w.wantHalted(payout.HaltRestored)
+			for _, key := range []string{"k", "another"} {
+				if e, err := w.Export(t.Context(), ada.By, key, 1000); !fault.Has(err, fault.StateNotAllowed) || w.get(id).Status != payout.Pending {
+					t.Errorf("handed out again: %+v, %v", e, err)
+				}
+			}
+		})
+	}
+}
+
+func TestExportByAMistypedIDHaltsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.pending("node_a", address, 10)
+	w.remembering(filepath.Join(t.TempDir(), "known-head.json"), func() {})
+	w.export("k")
+	if _, err := w.Read(t.Context(), "export_mistyped"); !fault.Has(err, fault.OtherNotFound) {
+		t.Error(err)
+	}
+	w.wantHalted()
+}
+
+// A database that does not answer is not told as a folder that is full.
+func TestExportTellsWhichMemoryFails(t *testing.T) {
+	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+	w.pending("node_a", address, 10)
+	w.pool = dbtest.Forgetting(t, w.pool, "name: HasChains", 2, `ALTER TABLE entry RENAME TO gone`)
+	w.remembering(file, func() {})
+	_, err := w.Export(t.Context(), ada.By, "k", 1000)
+	if message := fault.As(err).Message; !fault.Has(err, fault.DatabaseDown) || !strings.Contains(message, "could not be asked") || strings.Contains(message, "folder") {
+		t.Error(err)
+	}
+}
+
+func (w *world) wantHalted(reasons ...string) {
+	w.Helper()
+	list, err := w.payouts.Stoppages(w.Context())
+	var got []string
+	for _, h := range list {
+		got = append(got, h.Reason)
+	}
+	if err != nil || !slices.Equal(got, reasons) {
+		w.Errorf("halted by %q, %v; want %q", got, err, reasons)
 	}
 }
 

@@ -2,12 +2,15 @@ package payout
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // head is what a program keeps of the database in a file beside it: where the
@@ -42,14 +45,18 @@ func readHead(file string) (h head, unknown error) {
 }
 
 // write replaces the file as a whole: after a power cut there is the old one
-// or the new one, never a part.
+// or the new one, never a part. Who calls it holds the folder's lock, so what
+// lies there of another write was left by a program that was killed.
 func (h head) write(file string) (err error) {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(file)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(file)+".*") // 0600
+	dir, unfinished := filepath.Dir(file), "."+filepath.Base(file)+"."
+	if err := removeAll(dir, unfinished); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, unfinished+"*") // 0600
 	if err != nil {
 		return err
 	}
@@ -72,6 +79,17 @@ func (h head) write(file string) (err error) {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
+// removeAll removes the files of a folder whose names begin so.
+func removeAll(dir, beginning string) error {
+	files, err := os.ReadDir(dir)
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), beginning) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, f.Name())))
+		}
+	}
+	return err
+}
+
 // ownAs gives what root's command wrote to who owns the folder: the coordinator
 // has to read it.
 func ownAs(f *os.File, dir string) error {
@@ -89,24 +107,45 @@ func ownAs(f *os.File, dir string) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
+const (
+	// mostLocked bounds waiting for the lock and what is done under it together: a
+	// database that hangs must not keep the others on this machine for ever.
+	mostLocked = 20 * time.Second
+	lockEvery  = 10 * time.Millisecond
+)
+
 // lockedFolder runs do while nobody else does with this folder, which it makes.
 // The lock ends with the program that holds it.
-func lockedFolder(dir string, do func() error) (err error) {
+func lockedFolder(ctx context.Context, dir string, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, mostLocked)
+	defer cancel()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return unkept(err)
 	}
 	folder, err := os.Open(dir)
 	if err != nil {
-		return err
+		return unkept(err)
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
+	defer folder.Close() // read only: nothing is lost by it, and it unlocks
+	if err := lock(ctx, folder); err != nil {
+		return unkept(fmt.Errorf("lock %s: %w", dir, err))
+	}
+	return do(ctx)
+}
+
+// lock asks again and again: a call that waits for the lock could not be ended.
+func lock(ctx context.Context, folder *os.File) error {
+	again := time.NewTicker(lockEvery)
+	defer again.Stop()
 	for {
-		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX)
-		if err == nil {
-			return do()
+		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return err
 		}
-		if !errors.Is(err, syscall.EINTR) {
-			return fmt.Errorf("lock %s: %w", dir, err)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("another program holds it: %w", ctx.Err())
+		case <-again.C:
 		}
 	}
 }

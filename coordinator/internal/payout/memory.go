@@ -10,6 +10,7 @@ import (
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
 )
 
@@ -32,15 +33,22 @@ func MaybePaid() []string { return []string{HaltRestored, HaltUnknown} }
 // Whoever hands out what is to be paid, and the rail that signs, remembers before,
 // so that a halt is seen, and after the commit: a standby that takes over without
 // that commit would hand it out again, unless its halt is certain.
+//
+// When the file cannot be kept it is fault.DatabaseDown; what the database does
+// not answer is no fault.
 func (s *Store) Remember(ctx context.Context) error {
+	return s.RememberThat(ctx, "", func(context.Context, db.Tx) (bool, error) { return true, nil })
+}
+
+// RememberThat is Remember after the commit of what is handed out, named what.
+// stands asks the database that answers now whether it holds it. One that does
+// not took over late, and its chains may still hold all that was known before:
+// payouts are halted then too, and it is fault.StateNotAllowed.
+func (s *Store) RememberThat(ctx context.Context, what string, stands func(context.Context, db.Tx) (bool, error)) error {
 	if s.cfg.KnownHead == "" {
 		return nil
 	}
-	err := lockedFolder(filepath.Dir(s.cfg.KnownHead), func() error { return s.remember(ctx) })
-	if err != nil {
-		return fmt.Errorf("keep what is known of the database: %w", err)
-	}
-	return nil
+	return lockedFolder(ctx, filepath.Dir(s.cfg.KnownHead), func(ctx context.Context) error { return s.remember(ctx, what, stands) })
 }
 
 // Forgot remembers, and reports whether payouts are halted because the database
@@ -59,26 +67,56 @@ func forgot(ctx context.Context, on sqlgen.DBTX) (bool, error) {
 
 // remember is Remember in the only program that does so with this file: an
 // older head is not written over a newer one.
-func (s *Store) remember(ctx context.Context) error {
+func (s *Store) remember(ctx context.Context, what string, stands func(context.Context, db.Tx) (bool, error)) error {
 	var last, now head
 	var unknown error
+	var stood bool
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) (err error) {
 		if last, unknown, err = s.recall(ctx, tx); err != nil {
+			return err
+		}
+		if stood, err = stands(ctx, tx); err == nil && !stood {
+			err = s.haltRestored(ctx, tx)
+		}
+		if err != nil {
 			return err
 		}
 		now, err = headOf(ctx, tx)
 		return err
 	})
-	if err != nil || unknown == nil && now.same(last) {
-		return errors.Join(unknown, err)
+	if err != nil {
+		return errors.Join(unknown, fmt.Errorf("ask the database what it holds: %w", err))
 	}
-	if err := now.write(s.cfg.KnownHead); err != nil { // after the commit: a halt that is not certain must be found again
-		return errors.Join(unknown, err)
+	if unknown != nil || !now.same(last) {
+		err = s.keep(now, unknown) // after the commit: a halt that is not certain must be found again
+	}
+	if !stood {
+		return errors.Join(forgotten(what), err)
+	}
+	return err
+}
+
+func (s *Store) keep(now head, unknown error) error {
+	if err := now.write(s.cfg.KnownHead); err != nil {
+		return unkept(errors.Join(unknown, err))
 	}
 	if unknown != nil && !firstStart(unknown, now) {
 		s.cfg.Logger.Error("payouts are halted: what was known of the database could not be read, and is written anew", "error", unknown)
 	}
 	return nil
+}
+
+// unkept is what is told when the data folder fails, not the database.
+func unkept(err error) error {
+	return fault.Wrap(fault.DatabaseDown, err, "what is known of the database cannot be kept in the coordinator's data folder")
+}
+
+func forgotten(what string) error {
+	return fault.New(fault.StateNotAllowed, "the database forgot %s: do not pay it; payouts are halted, and docs/payouts.md says what to do", what)
+}
+
+func (s *Store) haltRestored(ctx context.Context, tx db.Tx) error {
+	return Halt(ctx, tx, audit.By{Actor: audit.System}, HaltRestored, s.cfg.Now())
 }
 
 // firstStart tells a file that is not there yet, while there is nothing to pay,
@@ -91,19 +129,18 @@ func firstStart(unknown error, now head) bool {
 // what is known of it, or that is not known. unknown says why it is not.
 func (s *Store) recall(ctx context.Context, tx db.Tx) (last head, unknown, err error) {
 	last, unknown = readHead(s.cfg.KnownHead)
-	reason, sound := HaltUnknown, false
 	if unknown == nil {
-		reason = HaltRestored
-		sound, err = sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
-	} else {
-		var now head
-		now, err = headOf(ctx, tx)
-		sound = firstStart(unknown, now)
+		sound, err := sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
+		if err == nil && !sound {
+			err = s.haltRestored(ctx, tx)
+		}
+		return last, nil, err
 	}
-	if err != nil || sound {
-		return last, unknown, err
+	now, err := headOf(ctx, tx)
+	if err == nil && !firstStart(unknown, now) {
+		err = Halt(ctx, tx, audit.By{Actor: audit.System}, HaltUnknown, s.cfg.Now())
 	}
-	return last, unknown, Halt(ctx, tx, audit.By{Actor: audit.System}, reason, s.cfg.Now())
+	return last, unknown, err
 }
 
 // headOf is where the chains of the database end now.

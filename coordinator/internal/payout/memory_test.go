@@ -1,11 +1,9 @@
 package payout_test
 
 import (
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -154,56 +152,26 @@ func TestStartIsRemembered(t *testing.T) {
 	}
 }
 
-// A head that cannot be kept is an error each time, and nothing begins.
-func TestHeadThatCannotBeKeptIsTold(t *testing.T) {
-	w := newWorld(t)
-	id, file := w.only(w.waiting("node_a")).ID, t.TempDir() // a folder cannot be replaced by a file
-	for range 2 {
-		if err := w.store(knownIn(file)).Remember(t.Context()); err == nil {
-			t.Error("nobody is told")
-		}
-	}
-	if _, err := w.store(knownIn(file)).Start(t.Context(), byTest, id); err == nil || w.listed(1, payout.Filter{})[0].Status != payout.Pending {
-		t.Errorf("paid without memory: %v", err)
-	}
-}
-
-// Coordinators that share a data folder keep the newest head: nobody's is
-// replaced by an older one.
-func TestHeadIsKeptByManyAtOnce(t *testing.T) {
-	w := newWorld(t)
-	file := filepath.Join(t.TempDir(), "known-head.json")
-	var all sync.WaitGroup
-	for n := range 8 {
-		all.Go(func() {
-			for i := range 10 {
-				err := w.store().Halt(t.Context(), byTest, fmt.Sprint("a test ", n, i))
-				last := query[int64](w, `SELECT max(entry_no) FROM audit_entry`)
-				if err == nil {
-					err = w.store(knownIn(file)).Remember(t.Context())
-				}
-				if kept, readErr := kept(file); err != nil || readErr != nil || kept < last {
-					t.Errorf("entry %d is kept after entry %d; %v, %v", kept, last, err, readErr)
-				}
+// A standby may hold all that was known before a payout began to be paid, and not
+// that it did.
+func TestStartThatTheDatabaseForgotIsRefused(t *testing.T) {
+	for name, forget := range map[string]string{
+		"that it began":  `UPDATE payout SET status = 'pending', rail = NULL, processed_at = NULL`,
+		"the payout too": `DELETE FROM payout`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+			w.remember(file)
+			id := w.only(w.waiting("node_a")).ID
+			w.pool = dbtest.Forgetting(t, w.pool, "name: HasChains", 2, forget+`; DELETE FROM audit_entry WHERE action = 'payout.processing'`)
+			if p, err := w.store(knownIn(file)).Start(t.Context(), byTest, id); !fault.Has(err, fault.StateNotAllowed) || !strings.Contains(err.Error(), "do not pay it") {
+				t.Errorf("%+v, %v", p, err)
+			}
+			if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltRestored {
+				t.Errorf("halted by %+v", list)
 			}
 		})
 	}
-	all.Wait()
-	if files, err := os.ReadDir(filepath.Dir(file)); err != nil || len(files) != 1 {
-		t.Errorf("%v, %v", files, err)
-	}
-}
-
-// kept is the entry of the audit log that the file ends with.
-func kept(file string) (auditNo int64, err error) {
-	var h struct {
-		AuditNo int64 `json:"audit_entry_no"`
-	}
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &h)
-	}
-	return h.AuditNo, err
 }
 
 func knownIn(file string) func(*payout.Config) {

@@ -2,8 +2,11 @@ package payout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
@@ -110,10 +113,21 @@ func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout
 	if err != nil {
 		return Payout{}, err
 	}
-	if err := s.Remember(ctx); err != nil {
+	err = s.RememberThat(ctx, "that "+payoutID+" began to be paid", func(ctx context.Context, tx db.Tx) (bool, error) { return isProcessing(ctx, tx, payoutID) })
+	if fault.Has(err, fault.StateNotAllowed) {
+		return Payout{}, err
+	} else if err != nil {
 		return Payout{}, fmt.Errorf("%s is %s, but do not pay it yet: %w; mend that, and wait until the coordinator is ready", payoutID, after.Status, err)
 	}
 	return after, nil
+}
+
+func isProcessing(ctx context.Context, tx db.Tx, payoutID string) (bool, error) {
+	row, err := sqlgen.New(tx).Payout(ctx, payoutID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	return Status(row.Payout.Status) == Processing, err
 }
 
 // mayStart says why a payout cannot begin to be paid now.
