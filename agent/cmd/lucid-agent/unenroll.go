@@ -20,7 +20,8 @@ func unenroll(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	flags.StringVar(&config.Coordinator, "coordinator", "", "`address` of the coordinator's API, https://host:port, instead of the enrolment's")
 	flags.BoolVar(&config.Force, "force", false, "remove the identity from this machine even if the coordinator cannot be told, which then lists the node until an admin deletes it")
 	about := "give this machine's node up, for good: the coordinator retires its keys and deletes it, then the identity is removed here. " +
-		"What it has earned stays payable to its payout address, which cannot be changed any more; it is refused while a payment is on its way. " +
+		"What it has earned stays payable to its payout address, which cannot be changed any more; what is held because vetting is not over stays held. " +
+		"It is refused while a payment is on its way, while a changed payout address waits, and while something is earned and there is no address. " +
 		"May be repeated after any failure"
 	if code, done := parse(flags, args, about, stdout, stderr); done {
 		return code

@@ -25,11 +25,14 @@ type payee struct {
 // effective is whom the node is paid at that time; "" for nobody. In SQL it is
 // effective_payout_address.
 func (p payee) effective(at time.Time) string {
-	if p.due != nil && p.due.After(at) {
+	if p.waits(at) {
 		return p.before
 	}
 	return p.address
 }
+
+// waits says that the address does not count yet, and may still be taken back.
+func (p payee) waits(at time.Time) bool { return p.due != nil && p.due.After(at) }
 
 // changed is the payee after a change of the address. Taking it away counts at
 // once, and so does going back to the one that is still paid to. The first
@@ -55,15 +58,23 @@ func (p payee) changed(to string, at time.Time, history bool) payee {
 // transaction, which holds its row.
 func setAddress(ctx context.Context, tx db.Tx, nodeNo int32, to string, at time.Time, history bool) error {
 	q := sqlgen.New(tx)
-	row, err := q.Payee(ctx, nodeNo)
+	before, err := readPayee(ctx, q, nodeNo)
 	if err != nil {
-		return fmt.Errorf("read the payout address: %w", err)
+		return err
 	}
-	next := payee{row.PayoutAddress, row.PayoutAddressBefore, row.PayoutAddressDue, row.PayoutAddressChangedAt}.changed(to, at, history)
+	next := before.changed(to, at, history)
 	return q.SetPayee(ctx, sqlgen.SetPayeeParams{
 		NodeNo: nodeNo, PayoutAddress: next.address, PayoutAddressBefore: next.before,
 		PayoutAddressDue: next.due, PayoutAddressChangedAt: next.changedAt,
 	})
+}
+
+func readPayee(ctx context.Context, q *sqlgen.Queries, nodeNo int32) (payee, error) {
+	row, err := q.Payee(ctx, nodeNo)
+	if err != nil {
+		return payee{}, fmt.Errorf("read the payout address: %w", err)
+	}
+	return payee{row.PayoutAddress, row.PayoutAddressBefore, row.PayoutAddressDue, row.PayoutAddressChangedAt}, nil
 }
 
 // ChangeAddress changes where a node's earnings go on the word of its machine,

@@ -3,10 +3,13 @@ package node
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node/sqlgen"
 	"lucid.internal/shared/wire"
 )
 
@@ -25,6 +28,9 @@ func (s *Store) Unenroll(ctx context.Context, requestID string, c *wire.SignedCh
 		if _, err := s.TakeSigned(ctx, tx, c); err != nil {
 			return err
 		}
+		if err := s.addressSettled(ctx, tx, row); err != nil {
+			return err
+		}
 		by := audit.By{Actor: audit.Device, RequestID: requestID}
 		return s.retire(ctx, tx, row, before, by.Record("node.unenroll", c.NodeID, before, nil), "given up by its machine")
 	})
@@ -32,5 +38,28 @@ func (s *Store) Unenroll(ctx context.Context, requestID string, c *wire.SignedCh
 		return fmt.Errorf("unenroll %s: %w", c.NodeID, err)
 	}
 	s.Disconnect(c.NodeID, "given up by its machine")
+	return nil
+}
+
+// addressSettled refuses while the payout address would be what nobody can mend
+// afterwards: one that was changed waits so that its owner can take it back, and
+// what was earned needs one. Whoever stole the device key could change it and give
+// the node up; an admin may still delete the node.
+func (s *Store) addressSettled(ctx context.Context, tx db.Tx, row sqlgen.LockNodeRow) error {
+	p, err := readPayee(ctx, sqlgen.New(tx), row.NodeNo)
+	if err != nil {
+		return err
+	}
+	if p.waits(s.Now()) {
+		return fault.New(fault.StateNotAllowed, "the payout address of %s was changed and counts from %s: give the node up after that, or take the change back",
+			row.NodeID, p.due.UTC().Format(time.RFC3339))
+	}
+	balances, err := ledger.Balances(ctx, tx, row.NodeID)
+	if err != nil {
+		return err
+	}
+	if earned := balances[ledger.KindPayable] + balances[ledger.KindHeld]; earned != 0 && p.address == "" {
+		return fault.New(fault.StateNotAllowed, "%s has earned %s %s and has no payout address: set one first, since afterwards nobody can", row.NodeID, earned, ledger.Asset)
+	}
 	return nil
 }

@@ -73,6 +73,7 @@ func TestNodeIsGivenUpByItsMachineAlone(t *testing.T) {
 func TestNodeIsNotGivenUpWhileMoneyIsOnItsWay(t *testing.T) {
 	w, owner := newWorld(t), newDevice(t)
 	id := w.enroll(t, owner.request(t, w.token(t, node.Token{}), wire.Inventory{})).NodeID
+	w.setAddress(t, id, addressA)
 	w.post(t, ledger.Accrue("e1", w.clock, "pool_home", []ledger.Share{{NodeID: id, Amount: ledger.USDT(20)}}, 0))
 	w.post(t, ledger.Reserve("p1", w.clock, id, ledger.USDT(19), ledger.USDT(1)))
 	word := endedBy(owner, id, w.clock)
@@ -84,6 +85,31 @@ func TestNodeIsNotGivenUpWhileMoneyIsOnItsWay(t *testing.T) {
 	balances, err := ledger.BalancesOf(t.Context(), w.pool, ledger.KindPayable, []string{id})
 	if err != nil || balances[id] != ledger.USDT(20) {
 		t.Errorf("payable to its owner: %v, %v", balances, err)
+	}
+}
+
+// Whoever has the device key could change the address and then give the node up,
+// so that nobody could take the change back.
+func TestNodeIsNotGivenUpWhileItsAddressMayBeTakenBack(t *testing.T) {
+	w, owner := newWorld(t), newDevice(t)
+	id := w.enroll(t, owner.request(t, w.token(t, node.Token{}), wire.Inventory{})).NodeID
+	w.post(t, ledger.Accrue("e1", w.clock, "pool_home", []ledger.Share{{NodeID: id, Amount: ledger.USDT(40)}}, 0))
+	at := func(field, value string) *wire.SignedChange {
+		w.clock = w.clock.Add(time.Second)
+		c := &wire.SignedChange{V: 1, NodeID: id, Field: field, Value: value, SignedMs: w.clock.UnixMilli()}
+		proof.SignChange(owner.key, c)
+		return c
+	}
+	wantFault(t, w.Unenroll(t.Context(), "", at(wire.FieldEnrolment, wire.EnrolmentEnded)), fault.StateNotAllowed) // to whom are the 40 paid?
+	for _, address := range []string{addressA, addressB} {
+		if _, err := w.ChangeAddress(t.Context(), "", at(wire.FieldPayoutAddress, address)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantFault(t, w.Unenroll(t.Context(), "", at(wire.FieldEnrolment, wire.EnrolmentEnded)), fault.StateNotAllowed)
+	w.clock = w.clock.Add(node.AddressWait)
+	if err := w.Unenroll(t.Context(), "", at(wire.FieldEnrolment, wire.EnrolmentEnded)); err != nil {
+		t.Fatal(err)
 	}
 }
 
