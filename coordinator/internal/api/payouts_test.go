@@ -14,6 +14,22 @@ import (
 
 const payoutsPath = "/api/v1/nodes/payouts/"
 
+// What a deleted node earned is its owner's, as the automatic round has it.
+func TestPayoutOfADeletedNode(t *testing.T) {
+	w := newWorld(t)
+	n := w.earning("attic-pi", 30)
+	if _, err := w.db.Exec(t.Context(), `UPDATE node SET deleted_at = now(), status = 'inactive' WHERE node_id = $1`, n.ID); err != nil {
+		t.Fatal(err)
+	}
+	var made, read object
+	w.want(w.send(http.MethodPost, "/api/v1/nodes/"+n.ID+"/payouts", `{"amount":10,"currency":"USDT"}`, w.once("k")), http.StatusCreated, &made)
+	w.get(payoutsPath+made["payout_id"].(string), &read)
+	wantObject(t, read, made)
+	if read["node_id"] != n.ID || read["wallet_address"] != payoutAddress {
+		t.Errorf("%v", read)
+	}
+}
+
 func TestPayoutOfANode(t *testing.T) {
 	w := newWorld(t)
 	n := w.earning("attic-pi", 30)

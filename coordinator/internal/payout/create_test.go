@@ -53,6 +53,19 @@ func TestCreateSetsTheMoneyAside(t *testing.T) {
 	w.wantSound()
 }
 
+// By hand as by a round: what a node had earned is its owner's.
+func TestCreatePaysADeletedNode(t *testing.T) {
+	w := newWorld(t)
+	w.earning("node_gone", 12)
+	w.exec(`UPDATE node SET deleted_at = now(), status = 'inactive'`)
+	p := must(t)(w.store().Create(t.Context(), byTest, "k", payout.Request{NodeID: "node_gone", Amount: ledger.USDT(12)}))
+	if p.Amount != ledger.USDT(12) || p.WalletAddress != address {
+		t.Errorf("%+v", p)
+	}
+	w.wantTaken(1, "node_gone")
+	w.wantSound()
+}
+
 func TestSameKeyMakesOnePayout(t *testing.T) {
 	w := newWorld(t)
 	w.earning("node_a", 30)
