@@ -156,8 +156,9 @@ func TestStartIsRemembered(t *testing.T) {
 // that it did.
 func TestStartThatTheDatabaseForgotIsRefused(t *testing.T) {
 	for name, forget := range map[string]string{
-		"that it began":  `UPDATE payout SET status = 'pending', rail = NULL, processed_at = NULL`,
-		"the payout too": `DELETE FROM payout`,
+		"that it began":                   `UPDATE payout SET status = 'pending', rail = NULL, processed_at = NULL`,
+		"that it began, and cancelled it": `UPDATE payout SET status = 'cancelled', rail = NULL, processed_at = NULL`,
+		"the payout too":                  `DELETE FROM payout`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
@@ -168,6 +169,25 @@ func TestStartThatTheDatabaseForgotIsRefused(t *testing.T) {
 				t.Errorf("%+v, %v", p, err)
 			}
 			if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltRestored {
+				t.Errorf("halted by %+v", list)
+			}
+		})
+	}
+}
+
+// Somebody may be quicker to record a payment than who began it is to remember.
+func TestStartThatWentOnMeanwhileHaltsNothing(t *testing.T) {
+	for name, step := range map[string]string{
+		"paid":   `UPDATE payout SET status = 'completed', transaction_hash = 'ticket-1', completed_at = now()`,
+		"failed": `UPDATE payout SET status = 'failed', error_message = 'refused'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+			w.remember(file)
+			id := w.only(w.waiting("node_a")).ID
+			w.pool = dbtest.Forgetting(t, w.pool, "name: HasChains", 2, step)
+			must(t)(w.store(knownIn(file)).Start(t.Context(), byTest, id))
+			if list := w.halts(); len(list) != 0 {
 				t.Errorf("halted by %+v", list)
 			}
 		})

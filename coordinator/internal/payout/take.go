@@ -113,7 +113,7 @@ func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout
 	if err != nil {
 		return Payout{}, err
 	}
-	err = s.RememberThat(ctx, "that "+payoutID+" began to be paid", func(ctx context.Context, tx db.Tx) (bool, error) { return isProcessing(ctx, tx, payoutID) })
+	err = s.RememberThat(ctx, "that "+payoutID+" began to be paid", func(ctx context.Context, tx db.Tx) (bool, error) { return began(ctx, tx, payoutID) })
 	if fault.Has(err, fault.StateNotAllowed) {
 		return Payout{}, err
 	} else if err != nil {
@@ -122,12 +122,14 @@ func (s *Store) Start(ctx context.Context, by audit.By, payoutID string) (Payout
 	return after, nil
 }
 
-func isProcessing(ctx context.Context, tx db.Tx, payoutID string) (bool, error) {
+// began reports whether the database holds that a payout began to be paid,
+// whatever became of it since.
+func began(ctx context.Context, tx db.Tx, payoutID string) (bool, error) {
 	row, err := sqlgen.New(tx).Payout(ctx, payoutID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
-	return Status(row.Payout.Status) == Processing, err
+	return row.Payout.ProcessedAt != nil, err
 }
 
 // mayStart says why a payout cannot begin to be paid now.
