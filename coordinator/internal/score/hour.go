@@ -15,6 +15,9 @@ const (
 	hourSettled = 10 * time.Minute
 	// hoursTime bounds a run; the next one goes on.
 	hoursTime = 5 * time.Second
+	// hoursRecounted is how far hours are counted up anew after our clock was wrong:
+	// what other coordinators judged meanwhile was not counted with its hour.
+	hoursRecounted = 24 * time.Hour
 )
 
 // RunOnceHours counts up the verdicts of hours that are over. It is for the leader.
@@ -32,16 +35,38 @@ func (s *Store) RunOnceHours(ctx context.Context) error {
 	return nil
 }
 
-// countHour counts up one hour, if there is one.
+// countHour counts up one hour, if there is one: once a later verdict is known, since
+// a clock that jumps ahead makes hours that nobody was judged in yet. No hour is
+// counted before hourSettled, so when one is, the clock was ahead then or is behind
+// now, and the last hours are counted anew.
 func countHour(ctx context.Context, q *sqlgen.Queries, now time.Time) (more bool, err error) {
-	hour, err := q.LockHours(ctx, now)
-	if err != nil || now.Before(hour.Add(time.Hour+hourSettled)) {
+	known, err := q.LockHours(ctx, now)
+	if err != nil {
 		return false, err
+	}
+	hour := known.First
+	if known.Through != nil {
+		hour = *known.Through
+		if hour.After(now.Add(-hourSettled)) {
+			return true, recount(ctx, q, now.Add(-hoursRecounted).Truncate(time.Hour))
+		}
+	}
+	if end := hour.Add(time.Hour); known.Newest.Before(end) || now.Before(end.Add(hourSettled)) {
+		return false, nil
 	}
 	if err := q.CountHour(ctx, hour); err != nil {
 		return false, err
 	}
 	return true, q.MoveHours(ctx, hour.Add(time.Hour))
+}
+
+// recount forgets the hours from one on, which are then read verdict by verdict
+// until they are counted up again.
+func recount(ctx context.Context, q *sqlgen.Queries, from time.Time) error {
+	if err := q.ForgetHours(ctx, from); err != nil {
+		return err
+	}
+	return q.MoveHours(ctx, from)
 }
 
 // wholeHours are those since an instant that are counted up through another, nil

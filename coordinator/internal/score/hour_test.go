@@ -119,7 +119,8 @@ func TestAnHourIsCountedUpOnceItsVerdictsAreStored(t *testing.T) {
 	if at := through(); at != nil {
 		t.Errorf("without a verdict, until %s", at)
 	}
-	f.keep([]answered{{f.node(), noon.Add(5 * time.Minute), score.Valid, 3}})
+	node := f.node()
+	f.keep([]answered{{node, noon.Add(5 * time.Minute), score.Valid, 3}, {node, noon.Add(time.Hour), score.Valid, 3}})
 	for minutes, want := range map[time.Duration]bool{59: false, 69: false, 70: true} {
 		f.exec("UPDATE verdict_hour_through SET through = NULL")
 		f.exec("DELETE FROM verdict_hour")
@@ -127,6 +128,66 @@ func TestAnHourIsCountedUpOnceItsVerdictsAreStored(t *testing.T) {
 		if at := through(); (at != nil && at.Equal(noon.Add(time.Hour))) != want {
 			t.Errorf("after %d minutes: until %v", minutes, at)
 		}
+	}
+}
+
+// A clock of ours that jumps ahead, or back, leaves no verdict out of the
+// statistics, whatever is judged meanwhile, nor does a jump that time catches up
+// with before anybody looks.
+func TestJumpOfOurClockLeavesNoVerdictOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		jump   time.Duration
+		judged bool          // while the clock is wrong
+		next   time.Duration // after the jump, until hours are counted up again
+	}{
+		"80 hours":                       {80 * time.Hour, true, time.Minute},
+		"80 hours, nobody judged":        {80 * time.Hour, false, time.Minute},
+		"within an hour":                 {55 * time.Minute, true, time.Minute},
+		"80 hours, looked at after two":  {80 * time.Hour, true, 2 * time.Hour},
+		"within an hour, caught up with": {55 * time.Minute, false, 2 * time.Hour},
+		"80 hours back":                  {-80 * time.Hour, true, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t, nil)
+			node := f.node()
+			var all []answered
+			judge := func() {
+				all = append(all, answered{node, f.clock, score.Valid, 7})
+				f.keep(all[len(all)-1:])
+			}
+			count := func() {
+				t.Helper()
+				if err := f.store.RunOnceHours(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for at := noon.Add(-100 * time.Hour); at.Before(noon.Add(40 * time.Minute)); at = at.Add(20 * time.Minute) {
+				f.clock = at
+				judge()
+			}
+			count()
+			f.clock = f.clock.Add(c.jump)
+			if c.judged {
+				judge()
+			}
+			count()
+			f.clock = f.clock.Add(time.Minute - c.jump)
+			judge()
+			f.clock = f.clock.Add(c.next)
+			for range 90 { // longer than the jump
+				judge()
+				count()
+				got, err := f.store.Statistics(t.Context(), noon.Add(-200*time.Hour), f.clock)
+				want := expected(all, noon.Add(-200*time.Hour), f.clock)
+				if got.Scores = (score.Scores{}); err != nil || !reflect.DeepEqual(got, want) {
+					t.Fatalf("at %s: %+v, %v, want %+v", f.clock, got, err, want)
+				}
+				f.clock = f.clock.Add(time.Hour)
+			}
+			if through := value[time.Time](f, "SELECT through FROM verdict_hour_through"); f.clock.Sub(through) > 3*time.Hour {
+				t.Errorf("counted up until %s at %s", through, f.clock)
+			}
+		})
 	}
 }
 

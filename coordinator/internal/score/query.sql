@@ -124,9 +124,15 @@ SELECT count(*) FROM score WHERE calculated_at >= sqlc.arg(since);
 SELECT through FROM verdict_hour_through;
 
 -- name: LockHours :one
--- Until when verdicts are counted up; before the first, when they begin.
-SELECT coalesce(t.through, date_trunc('hour', (SELECT min(v.at) FROM verdict v)), sqlc.arg(now))::timestamptz AS through
+-- Until when verdicts are counted up, if any are; the hour of the first one; and
+-- when the newest was that is not of the future.
+SELECT t.through,
+    coalesce(date_trunc('hour', (SELECT min(v.at) FROM verdict v)), sqlc.arg(now))::timestamptz AS first,
+    least((SELECT max(v.at) FROM verdict v WHERE v.at <= sqlc.arg(now)), sqlc.arg(now))::timestamptz AS newest
 FROM verdict_hour_through t FOR UPDATE;
+
+-- name: ForgetHours :exec
+DELETE FROM verdict_hour WHERE hour >= sqlc.arg(since)::timestamptz;
 
 -- name: CountHour :exec
 INSERT INTO verdict_hour (hour, result, answered_ms, verdicts)

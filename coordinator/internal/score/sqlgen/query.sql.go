@@ -158,6 +158,15 @@ func (q *Queries) FirstChange(ctx context.Context, nodeNo int32) (time.Time, err
 	return at, err
 }
 
+const forgetHours = `-- name: ForgetHours :exec
+DELETE FROM verdict_hour WHERE hour >= $1::timestamptz
+`
+
+func (q *Queries) ForgetHours(ctx context.Context, since time.Time) error {
+	_, err := q.db.Exec(ctx, forgetHours, since)
+	return err
+}
+
 const get = `-- name: Get :one
 SELECT s.node_no, s.reputation_a, s.reputation_b, s.timely_a, s.timely_b, s.verdicts, s.verdict_no, s.score, s.confidence, s.factors, s.rule_version, s.vetted_at, s.calculated_at, v.result, v.reason, v.at, coalesce(encode(sha256(v.response), 'hex'), '')::text AS output_hash FROM score s
 JOIN verdict v ON v.verdict_no = s.verdict_no
@@ -479,16 +488,25 @@ func (q *Queries) Lock(ctx context.Context, nodeNo int32) (Score, error) {
 }
 
 const lockHours = `-- name: LockHours :one
-SELECT coalesce(t.through, date_trunc('hour', (SELECT min(v.at) FROM verdict v)), $1)::timestamptz AS through
+SELECT t.through,
+    coalesce(date_trunc('hour', (SELECT min(v.at) FROM verdict v)), $1)::timestamptz AS first,
+    least((SELECT max(v.at) FROM verdict v WHERE v.at <= $1), $1)::timestamptz AS newest
 FROM verdict_hour_through t FOR UPDATE
 `
 
-// Until when verdicts are counted up; before the first, when they begin.
-func (q *Queries) LockHours(ctx context.Context, now time.Time) (time.Time, error) {
+type LockHoursRow struct {
+	Through *time.Time
+	First   time.Time
+	Newest  time.Time
+}
+
+// Until when verdicts are counted up, if any are; the hour of the first one; and
+// when the newest was that is not of the future.
+func (q *Queries) LockHours(ctx context.Context, now time.Time) (LockHoursRow, error) {
 	row := q.db.QueryRow(ctx, lockHours, now)
-	var through time.Time
-	err := row.Scan(&through)
-	return through, err
+	var i LockHoursRow
+	err := row.Scan(&i.Through, &i.First, &i.Newest)
+	return i, err
 }
 
 const moveHours = `-- name: MoveHours :exec
