@@ -128,19 +128,39 @@ func firstStart(unknown error, now head) bool {
 // recall halts payouts within the caller's transaction when the database lacks
 // what is known of it, or that is not known. unknown says why it is not.
 func (s *Store) recall(ctx context.Context, tx db.Tx) (last head, unknown, err error) {
-	last, unknown = readHead(s.cfg.KnownHead)
-	if unknown == nil {
-		sound, err := sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
-		if err == nil && !sound {
-			err = s.haltRestored(ctx, tx)
-		}
-		return last, nil, err
+	if last, unknown = readHead(s.cfg.KnownHead); unknown == nil {
+		return last, nil, s.compare(ctx, tx, last)
 	}
 	now, err := headOf(ctx, tx)
 	if err == nil && !firstStart(unknown, now) {
 		err = Halt(ctx, tx, audit.By{Actor: audit.System}, HaltUnknown, s.cfg.Now())
 	}
 	return last, unknown, err
+}
+
+// compare halts payouts within the caller's transaction when the database lacks
+// what is known of it.
+func (s *Store) compare(ctx context.Context, tx db.Tx, last head) error {
+	sound, err := sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
+	if err == nil && !sound {
+		err = s.haltRestored(ctx, tx)
+	}
+	return err
+}
+
+// look halts payouts when the database certainly lacks what is known of it. It
+// keeps nothing, so it needs no lock of the folder; and a program that knows nothing,
+// as a command with a data folder of its own, halts nothing. It is a transaction
+// of its own: a halt takes the audit log, which comes after every payout.
+func (s *Store) look(ctx context.Context) error {
+	if s.cfg.KnownHead == "" {
+		return nil
+	}
+	last, unknown := readHead(s.cfg.KnownHead)
+	if unknown != nil {
+		return nil // the coordinator whose folder it is finds the same, and halts
+	}
+	return db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error { return s.compare(ctx, tx, last) })
 }
 
 // headOf is where the chains of the database end now.
@@ -153,14 +173,8 @@ func headOf(ctx context.Context, tx db.Tx) (head, error) {
 }
 
 // takeForgotten makes a pending payout processing that may have been paid
-// before the database forgot it. Whether it did is asked within the transaction
-// that records the payment. The caller holds the ledger's lock.
+// before the database forgot it. The caller holds the ledger's lock.
 func (s *Store) takeForgotten(ctx context.Context, tx db.Tx, by audit.By, payoutID string) error {
-	if s.cfg.KnownHead != "" {
-		if _, _, err := s.recall(ctx, tx); err != nil {
-			return err
-		}
-	}
 	if may, err := forgot(ctx, tx); err != nil || !may {
 		return err
 	}

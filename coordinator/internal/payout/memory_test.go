@@ -1,13 +1,16 @@
 package payout_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
@@ -119,8 +122,8 @@ func TestLostHeadHaltsPayoutsWhereTheLedgerIsNotEmpty(t *testing.T) {
 	w.wantTaken(1, "node_a")
 }
 
-// Recording a payment asks by itself, in the transaction that records it, what
-// the database forgot: nobody has to look before.
+// Recording a payment asks by itself what the database forgot: nobody has to look
+// before.
 func TestCompleteAsksWhatTheDatabaseForgot(t *testing.T) {
 	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
 	w.remember(file)
@@ -136,6 +139,68 @@ func TestCompleteAsksWhatTheDatabaseForgot(t *testing.T) {
 		t.Errorf("halted by %+v", list)
 	}
 	w.wantSound()
+}
+
+// A command may know nothing of the database, as one that was given another data
+// folder: what is being paid is recorded all the same, what is pending is not taken
+// for paid, and nothing halts.
+func TestCompleteThatKnowsNothingHaltsNothing(t *testing.T) {
+	for name, text := range map[string]*string{"another folder": nil, "a broken file": new(string)} {
+		t.Run(name, func(t *testing.T) {
+			w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+			if text != nil {
+				if err := os.WriteFile(file, []byte(*text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			id := w.only(w.waiting("node_a")).ID
+			refuse(t, fault.StateNotAllowed)(w.store(knownIn(file)).Complete(t.Context(), byTest, id, "ticket-1"))
+			must(t)(w.store().Start(t.Context(), byTest, id))
+			must(t)(w.store(knownIn(file)).Complete(t.Context(), byTest, id, "ticket-1"))
+			if list := w.halts(); len(list) != 0 {
+				t.Errorf("halted by %+v", list)
+			}
+		})
+	}
+}
+
+// Who holds a payout writes into the audit log next, as approving does: who records
+// a payment that the database forgot must not hold the log while he waits for it.
+func TestCompleteWaitsForAPayoutWithoutTheAuditLog(t *testing.T) {
+	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+	id := w.only(w.waiting("node_a")).ID
+	if err := os.WriteFile(file, []byte(`{"audit_entry_no":1000,"audit_hash":"AAAA"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := w.pool.Begin(t.Context())
+	if err == nil {
+		defer tx.Rollback(t.Context())
+		_, err = tx.Exec(t.Context(), `SET LOCAL lock_timeout = '500ms'`) // before Postgres would end a circle of waits
+	}
+	if err == nil {
+		_, err = tx.Exec(t.Context(), `SELECT FROM payout WHERE payout_id = $1 FOR UPDATE`, id)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	completed := make(chan error, 1)
+	go func() {
+		_, err := w.store(knownIn(file)).Complete(t.Context(), byTest, id, "ticket-1")
+		completed <- err
+	}()
+	for !query[bool](w, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`) && len(completed) == 0 {
+		runtime.Gosched()
+	}
+	err = audit.Write(t.Context(), tx, byTest.Record("payout.approve", id, nil, nil).AtTime(w.now))
+	if err = errors.Join(err, tx.Commit(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if err := <-completed; err != nil {
+		t.Error(err)
+	}
+	if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltRestored {
+		t.Errorf("halted by %+v", list)
+	}
 }
 
 // What begins to be paid by hand is remembered before it is told.

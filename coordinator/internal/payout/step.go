@@ -90,6 +90,9 @@ func CancelPending(ctx context.Context, tx db.Tx, by audit.By, nodeNo int32, rea
 // for what is MaybePaid, a pending one may have been paid before the database
 // forgot it.
 func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transactionHash string) (Payout, error) {
+	if err := s.look(ctx); err != nil {
+		return Payout{}, err
+	}
 	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
 		if err := ledger.Lock(ctx, tx); err != nil { // before any other lock
 			return Payout{}, err
