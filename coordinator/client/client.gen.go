@@ -508,7 +508,7 @@ type DeadLetter struct {
 	// Payload Its first 4,096 bytes; what is not UTF-8 is shown as U+FFFD.
 	Payload string `json:"payload"`
 
-	// Reason malformed: not what the channel carries; time: too old or in the future; conflict: other samples are stored under its numbers; overlap: some of its samples are stored; runs: of a run beside which the node ended 240 others within an hour; database: refused by it; unknown: kept by an older version.
+	// Reason malformed: not what the channel carries; time: too old or in the future; conflict: other samples are stored under its numbers; overlap: some of its samples are stored; runs: of a run beside which the node ended 240 others within an hour, or after 6,000 others came within 24 hours; database: refused by it; unknown: kept by an older version.
 	Reason     string    `json:"reason"`
 	ReceivedAt time.Time `json:"received_at"`
 

@@ -37,7 +37,7 @@ type deadLetterBody struct {
 	NodeID     *string   `json:"node_id" doc:"null when the sender is not known any more."`
 	ReceivedAt time.Time `json:"received_at"`
 	Channel    string    `json:"channel"`
-	Reason     string    `json:"reason" enum:"malformed,time,conflict,overlap,runs,database,unknown" doc:"malformed: not what the channel carries; time: too old or in the future; conflict: other samples are stored under its numbers; overlap: some of its samples are stored; runs: of a run beside which the node ended 240 others within an hour; database: refused by it; unknown: kept by an older version."`
+	Reason     string    `json:"reason" enum:"malformed,time,conflict,overlap,runs,database,unknown" doc:"malformed: not what the channel carries; time: too old or in the future; conflict: other samples are stored under its numbers; overlap: some of its samples are stored; runs: of a run beside which the node ended 240 others within an hour, or after 6,000 others came within 24 hours; database: refused by it; unknown: kept by an older version."`
 	Detail     string    `json:"detail" doc:"The reason in full."`
 	SizeBytes  int32     `json:"size_bytes" doc:"Of the whole message."`
 	Payload    string    `json:"payload" doc:"Its first 4,096 bytes; what is not UTF-8 is shown as U+FFFD."`

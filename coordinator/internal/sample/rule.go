@@ -57,11 +57,11 @@ func checkTimes(samples []wire.Sample, now time.Time, retention time.Duration) s
 //
 // When a run ends is the node's word, and moves with its samples. So no more than
 // maxRunsADay runs of a node are taken in a day by our own clock, whatever they
-// say: about as many as starts each two minutes leave in a backlog of a week.
+// say: more than starts each two minutes leave in a backlog of a week.
 const (
 	maxRunsAround = 240
 	aroundRun     = time.Hour
-	maxRunsADay   = 5000
+	maxRunsADay   = 6000
 )
 
 // rank is where a sample stands among all of its node.

@@ -81,3 +81,11 @@ func TestCheckTimes(t *testing.T) {
 		}
 	}
 }
+
+// A node that starts each two minutes and was offline for a week is heard in full
+// when it is back.
+func TestBacklogOfAWeekIsWithinTheRunsOfADay(t *testing.T) {
+	if starts := int(7 * day / (2 * time.Minute)); starts > maxRunsADay {
+		t.Errorf("%d runs of a backlog, of which %d are taken", starts, maxRunsADay)
+	}
+}
