@@ -148,6 +148,8 @@ func (s *Store) settle(ctx context.Context, tx db.Tx, f Flag, d Decision, now ti
 	return changeReleased, amount, err
 }
 
+const whyConfirmed = "fraud confirmed"
+
 // confirm takes what a node has, payouts that were not begun included.
 func (s *Store) confirm(ctx context.Context, tx db.Tx, f Flag, holdNo int64, held bool, now time.Time) (Change, ledger.Amount, error) {
 	q := sqlgen.New(tx)
@@ -156,13 +158,12 @@ func (s *Store) confirm(ctx context.Context, tx db.Tx, f Flag, holdNo int64, hel
 			return "", 0, err
 		}
 	}
-	const why = "fraud confirmed"
-	if err := s.cfg.CancelPayouts(ctx, tx, audit.By{Actor: audit.System}, f.NodeNo, why, now); err != nil {
+	if err := s.cfg.CancelPayouts(ctx, tx, audit.By{Actor: audit.System}, f.NodeNo, whyConfirmed, now); err != nil {
 		return "", 0, err
 	}
 	amount, err := forfeitAll(ctx, tx, f.NodeNo, f.NodeID, f.ID(), now)
 	if err != nil {
 		return "", 0, err
 	}
-	return changeConfirmed, amount, node.SetStatus(ctx, tx, f.NodeNo, node.Suspended, node.SuspendedByOperator+why+" ("+f.ID()+")", now)
+	return changeConfirmed, amount, node.SetStatus(ctx, tx, f.NodeNo, node.Suspended, node.SuspendedByOperator+whyConfirmed+" ("+f.ID()+")", now)
 }

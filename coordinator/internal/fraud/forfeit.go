@@ -90,7 +90,8 @@ func forfeit(ctx context.Context, tx db.Tx, nodeNo int32, nodeID, ref string, pa
 }
 
 // forfeitLate takes what barred nodes have: shares of epochs that were closed,
-// or being closed, when their fraud was confirmed.
+// or being closed, when their fraud was confirmed, and payouts that could not be
+// cancelled then, since they may have been paid.
 func (s *Store) forfeitLate(ctx context.Context) error {
 	barred, err := sqlgen.New(s.cfg.Pool).Barred(ctx, []int32{})
 	if err != nil {
@@ -98,7 +99,7 @@ func (s *Store) forfeitLate(ctx context.Context) error {
 	}
 	var failed error
 	for _, b := range barred {
-		if b.Has == 0 {
+		if b.Has == 0 && !b.Waits {
 			continue
 		}
 		if err := s.forfeitOf(ctx, b.NodeNo); err != nil {
@@ -117,6 +118,9 @@ func (s *Store) forfeitOf(ctx context.Context, nodeNo int32) error {
 		barred, err := sqlgen.New(tx).Barred(ctx, []int32{nodeNo})
 		if err != nil || len(barred) == 0 {
 			return err // somebody started it meanwhile
+		}
+		if err := s.cfg.CancelPayouts(ctx, tx, audit.By{Actor: audit.System}, nodeNo, whyConfirmed, now); err != nil {
+			return err
 		}
 		nodeID := barred[0].NodeID
 		moved, err := forfeitAll(ctx, tx, nodeNo, nodeID, nodeID+"/"+now.UTC().Format(time.RFC3339Nano), now)

@@ -32,7 +32,7 @@ type Config struct {
 	// confirmed and the node not started since. Nil: to all it may be.
 	Held func(ctx context.Context, tx db.Tx, nodeNos []int32) (map[int32]bool, error)
 	// TakeBack returns to its pools what a payout gave back to a node whose fraud was
-	// confirmed since it was made. Nil: such a payout cannot fail.
+	// confirmed since it was made. Nil: such a payout cannot fail or be cancelled.
 	TakeBack func(ctx context.Context, tx db.Tx, nodeNo int32, nodeID, ref string, amount ledger.Amount, made, at time.Time) error
 	// Cost is what the rail expects to spend at most on paying net, and why it
 	// would rather wait; "" when it would not. It must not wait itself.

@@ -104,8 +104,11 @@ WHERE payout.payout_id = @payout_id FOR UPDATE OF payout;
 
 -- name: LockQueue :many
 -- What is next to be paid. Who waits for another's lock is skipped: it is being taken.
+-- forfeited: as of LockPayout.
 SELECT sqlc.embed(payout), node.node_id,
-    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address
+    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address,
+    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= @at)
     AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL) AND payout.node_no <> ALL(@left_out::integer[])

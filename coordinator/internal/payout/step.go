@@ -19,9 +19,11 @@ type step struct {
 	from, to Status
 	refusal  fault.Code // when the payout is in another status
 	flow     func(ref string, at time.Time, nodeID string, net, fee ledger.Amount) ledger.Entry
-	// then follows from the entry; nil: nothing does.
-	then func(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow, at time.Time) error
+	then     follow // nil: nothing
 }
+
+// follow does what follows from a step's entry.
+type follow func(ctx context.Context, tx db.Tx, row sqlgen.LockPayoutRow, at time.Time) error
 
 // Settle completes a processing payout within the caller's transaction: the
 // money has left by that transaction, which pays no other payout.
@@ -56,35 +58,6 @@ func (s *Store) Fail(ctx context.Context, tx db.Tx, by audit.By, payoutID, reaso
 	})
 }
 
-// Cancel gives the money of a pending payout back to its node within the
-// caller's transaction; reason may be empty.
-func Cancel(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, at time.Time) (Payout, error) {
-	return move(ctx, tx, by, payoutID, step{from: Pending, to: Cancelled, refusal: fault.NotCancellable, flow: ledger.Void}, at, func(p *sqlgen.Payout) error {
-		if reason != "" {
-			p.ErrorMessage = &reason
-		}
-		return nil
-	})
-}
-
-// CancelPending cancels what a node has pending within the caller's
-// transaction; what is processing goes on.
-func CancelPending(ctx context.Context, tx db.Tx, by audit.By, nodeNo int32, reason string, at time.Time) error {
-	if err := ledger.Lock(ctx, tx); err != nil {
-		return err
-	}
-	ids, err := sqlgen.New(tx).PendingOf(ctx, nodeNo)
-	for _, id := range ids {
-		if err == nil {
-			_, err = Cancel(ctx, tx, by, id, reason, at)
-		}
-		if fault.Has(err, fault.NotCancellable) { // it was taken meanwhile
-			err = nil
-		}
-	}
-	return err
-}
-
 // Complete records the transfer that paid a payout by hand and settles the
 // money. What another rail pays, that rail settles. While payouts are halted
 // for what is MaybePaid, a pending one may have been paid before the database
@@ -106,11 +79,6 @@ func (s *Store) Complete(ctx context.Context, by audit.By, payoutID, transaction
 		}
 		return p, err
 	})
-}
-
-// Cancel is Cancel in a transaction of its own.
-func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
-	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) { return Cancel(ctx, tx, by, payoutID, "", at) })
 }
 
 // Retry makes a failed payout pending again and sets its money aside anew. It is

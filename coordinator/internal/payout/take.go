@@ -29,7 +29,8 @@ const (
 // settles or fails each.
 //
 // Left pending is what is scheduled for later, what belongs to a node that is
-// held or has no address now, and what was approved for another address. While payouts are halted, Take is
+// held or has no address now, what was approved for another address, and what was
+// made before fraud of its node was confirmed. While payouts are halted, Take is
 // fault.StateNotAllowed.
 func (s *Store) Take(ctx context.Context, tx db.Tx, by audit.By, rail Rail, most int) ([]Payout, error) {
 	if err := passGate(ctx, tx); err != nil {
@@ -73,7 +74,7 @@ func (s *Store) lockPayable(ctx context.Context, tx db.Tx, most int, at time.Tim
 		}
 		known := len(leftOut)
 		for _, row := range rows {
-			if held[row.Payout.NodeNo] || s.cfg.checkPayee(row.Payout, row.Address) != nil {
+			if held[row.Payout.NodeNo] || row.Forfeited || s.cfg.checkPayee(row.Payout, row.Address) != nil {
 				leftOut = append(leftOut, row.Payout.NodeNo)
 			}
 		}

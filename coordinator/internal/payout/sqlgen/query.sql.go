@@ -397,7 +397,9 @@ func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPay
 
 const lockQueue = `-- name: LockQueue :many
 SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
-    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address
+    effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address,
+    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= $1)
     AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL) AND payout.node_no <> ALL($2::integer[])
@@ -412,12 +414,14 @@ type LockQueueParams struct {
 }
 
 type LockQueueRow struct {
-	Payout  Payout
-	NodeID  string
-	Address string
+	Payout    Payout
+	NodeID    string
+	Address   string
+	Forfeited bool
 }
 
 // What is next to be paid. Who waits for another's lock is skipped: it is being taken.
+// forfeited: as of LockPayout.
 func (q *Queries) LockQueue(ctx context.Context, arg LockQueueParams) ([]LockQueueRow, error) {
 	rows, err := q.db.Query(ctx, lockQueue, arg.At, arg.LeftOut, arg.Most)
 	if err != nil {
@@ -455,6 +459,7 @@ func (q *Queries) LockQueue(ctx context.Context, arg LockQueueParams) ([]LockQue
 			&i.Payout.ApprovedAt,
 			&i.NodeID,
 			&i.Address,
+			&i.Forfeited,
 		); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,64 @@
+package payout
+
+import (
+	"context"
+	"time"
+
+	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db"
+	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/payout/sqlgen"
+)
+
+// While payouts are halted for what is MaybePaid, no pending payout is cancelled:
+// its amount would be paid a second time, and that it was paid could not be
+// recorded any more. It waits for the lift; the gate keeps it until then.
+
+// Cancel gives the money of a pending payout back to its node, or to the node's
+// pools where its fraud was confirmed meanwhile.
+func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	if err := s.look(ctx); err != nil {
+		return Payout{}, err
+	}
+	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
+		if may, err := forgot(ctx, tx); err != nil {
+			return Payout{}, err
+		} else if may {
+			return Payout{}, fault.New(fault.NotCancellable, "payout %s may have been paid before the database forgot it: record that it was, or cancel it once "+
+				"what halts payouts is lifted; docs/payouts.md says what to do", payoutID)
+		}
+		return cancel(ctx, tx, by, payoutID, "", at, s.takeBack)
+	})
+}
+
+// CancelPending cancels what a node has pending within the caller's
+// transaction; what is processing goes on. What it gives back is the node's.
+func CancelPending(ctx context.Context, tx db.Tx, by audit.By, nodeNo int32, reason string, at time.Time) error {
+	if err := ledger.Lock(ctx, tx); err != nil {
+		return err
+	}
+	if may, err := forgot(ctx, tx); err != nil || may {
+		return err
+	}
+	ids, err := sqlgen.New(tx).PendingOf(ctx, nodeNo)
+	for _, id := range ids {
+		if err == nil {
+			_, err = cancel(ctx, tx, by, id, reason, at, nil)
+		}
+		if fault.Has(err, fault.NotCancellable) { // it was taken meanwhile
+			err = nil
+		}
+	}
+	return err
+}
+
+// cancel is the step; reason may be empty.
+func cancel(ctx context.Context, tx db.Tx, by audit.By, payoutID, reason string, at time.Time, then follow) (Payout, error) {
+	return move(ctx, tx, by, payoutID, step{from: Pending, to: Cancelled, refusal: fault.NotCancellable, flow: ledger.Void, then: then}, at, func(p *sqlgen.Payout) error {
+		if reason != "" {
+			p.ErrorMessage = &reason
+		}
+		return nil
+	})
+}
