@@ -12,8 +12,11 @@ import (
 	"lucid.internal/e2e/harness"
 )
 
-// binaries are built once a run, by TestMain.
-var binaries harness.Binaries
+// binaries are built once a run, by TestMain, and sweeper started.
+var (
+	binaries harness.Binaries
+	sweeper  *harness.Sweeper
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -21,6 +24,12 @@ func run(m *testing.M) int {
 	dir, err := harness.TempDir()
 	if err == nil {
 		defer os.RemoveAll(dir)
+		sweeper, err = harness.StartSweeper(stopLimit)
+	}
+	if err == nil {
+		err = sweeper.Remember(dir)
+	}
+	if err == nil {
 		binaries, err = harness.Build(context.Background(), dir)
 	}
 	if err != nil {
@@ -96,6 +105,9 @@ func dataDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := sweeper.Remember(dir); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }
 

@@ -16,10 +16,10 @@ const (
 
 // DataDir is like TempDir, but in memory where there is room: a database is some
 // thousand files, and what tests do to it ends processes, not the machine.
-// TMPDIR, when set, has the last word.
+// A TMPDIR of its own has the last word.
 func DataDir() (string, error) {
 	var fs syscall.Statfs_t
-	if os.Getenv("TMPDIR") != "" || syscall.Statfs(memory, &fs) != nil || fs.Flags&noPrograms != 0 || fs.Bavail*uint64(fs.Bsize) < leastRoomBytes {
+	if os.TempDir() != "/tmp" || syscall.Statfs(memory, &fs) != nil || fs.Flags&noPrograms != 0 || fs.Bavail*uint64(fs.Bsize) < leastRoomBytes {
 		return TempDir()
 	}
 	return tempDir(memory)

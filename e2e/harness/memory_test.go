@@ -17,3 +17,21 @@ func TestTMPDIRSaysWhereDataLies(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTMPDIRThatIsTheUsualOneSaysNothing(t *testing.T) {
+	var parents []string
+	for _, tmp := range []string{"", "/tmp"} {
+		t.Setenv("TMPDIR", tmp)
+		dir, err := DataDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		parents = append(parents, filepath.Dir(dir))
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	if parents[0] != parents[1] {
+		t.Errorf("data lies in %q without TMPDIR and with that of /tmp", parents)
+	}
+}
