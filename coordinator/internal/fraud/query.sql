@@ -29,6 +29,9 @@ SELECT s.node_no, s.challenge_id, s.at, encode(sha256(s.response), 'hex')::text 
 FROM challenge_second_answer s WHERE (s.at, s.challenge_id) > (sqlc.arg(after_at)::timestamptz, sqlc.arg(after_id)::uuid)
 ORDER BY s.at, s.challenge_id LIMIT sqlc.arg(most);
 
+-- name: NewestSecond :one
+SELECT coalesce(max(at), 'epoch')::timestamptz FROM challenge_second_answer;
+
 -- name: Memories :many
 SELECT node_no, body FROM fraud_memory WHERE node_no = ANY(sqlc.arg(node_nos)::integer[]) ORDER BY node_no FOR UPDATE;
 

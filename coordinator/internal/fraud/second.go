@@ -36,11 +36,16 @@ func (s *Store) seeSeconds(ctx context.Context, now time.Time) error {
 }
 
 // seeSomeSeconds flags those behind a place, and moves the cursor. It never comes
-// closer to now than an answer can lie behind the newest that is visible: one of
-// an earlier time may still be stored.
+// closer to now, or to the newest, than an answer can lie behind the newest that is
+// visible: one of an earlier time may still be stored. A clock of ours that was ahead
+// does not carry it away, and one that is set right fetches it back.
 func (s *Store) seeSomeSeconds(ctx context.Context, tx db.Tx, from place, now time.Time) (next place, n int, err error) {
 	q := sqlgen.New(tx)
 	cursor, err := q.LockCursor(ctx)
+	if err != nil {
+		return from, 0, err
+	}
+	newest, err := q.NewestSecond(ctx)
 	if err != nil {
 		return from, 0, err
 	}
@@ -54,12 +59,12 @@ func (s *Store) seeSomeSeconds(ctx context.Context, tx db.Tx, from place, now ti
 	if _, err := s.keep(ctx, tx, flags); err != nil {
 		return from, 0, err
 	}
-	seen := now.Add(-2 * settled)
+	if newest.After(now) {
+		newest = now
+	}
+	seen := newest.Add(-2 * settled)
 	if len(flags) == answersAtOnce && next.at.Before(seen) {
 		seen = next.at
-	}
-	if seen.Before(cursor.SecondsAt) {
-		seen = cursor.SecondsAt
 	}
 	return next, len(flags), q.MoveSeconds(ctx, seen)
 }

@@ -5,28 +5,57 @@ import (
 	"time"
 )
 
+// twice lets a node answer a challenge twice now.
+func (w *world) twice(no int32) {
+	w.t.Helper()
+	a := proven(0, "run", "boot"+string(rune('0'+no)), time.Hour)
+	a.NodeNo, a.At, a.Network = no, w.clock, "198.51."+string(rune('0'+no))+".1"
+	w.verdicts(a)
+	w.exec(`INSERT INTO challenge_second_answer (challenge_id, node_no, at, response) SELECT challenge_id, node_no, at, '\x01' FROM verdict WHERE node_no = $1`, no)
+}
+
 // A second answer that came while no judge looked is found whenever one does.
 func TestSecondAnswersWaitForTheJudge(t *testing.T) {
 	w := newWorld(t)
 	early, late := w.addNode(1, "pool_a"), w.addNode(2, "pool_a")
-	twice := func(no int32) {
-		a := proven(0, "run", "boot"+string(rune('0'+no)), time.Hour)
-		a.NodeNo, a.At, a.Network = no, w.clock, "198.51."+string(rune('0'+no))+".1"
-		w.verdicts(a)
-		w.exec(`INSERT INTO challenge_second_answer (challenge_id, node_no, at, response) SELECT challenge_id, node_no, at, '\x01' FROM verdict WHERE node_no = $1`, no)
-	}
-	twice(early)
+	w.twice(early)
 	w.clock = w.clock.Add(time.Hour)
 	w.run()
 	w.wantFlags(early, secondAnswer)
 	w.clock = w.clock.Add(time.Minute)
-	twice(late)
+	w.twice(late)
+	came := w.clock
 	w.clock = w.clock.Add(24 * time.Hour)
 	w.judge = NewJudge(w.Store)
 	w.run()
 	w.wantFlags(late, secondAnswer)
-	if seen := query[time.Time](w, `SELECT seconds_at FROM fraud_cursor`); !seen.After(w.clock.Add(-time.Hour)) {
+	if seen := query[time.Time](w, `SELECT seconds_at FROM fraud_cursor`); !seen.After(came.Add(-time.Hour)) {
 		t.Errorf("the next look begins at %s", seen)
+	}
+}
+
+// A clock of ours that was ahead for a while, and is set right, hides nothing that
+// comes after: neither if nobody answered twice meanwhile, nor if somebody did.
+func TestSecondAnswersAfterAClockThatWasAheadAreFound(t *testing.T) {
+	for name, meanwhile := range map[string]bool{"none meanwhile": false, "one meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			early, ahead, late := w.addNode(1, "pool_a"), w.addNode(2, "pool_a"), w.addNode(3, "pool_a")
+			w.twice(early)
+			w.clock = w.clock.Add(240 * time.Hour)
+			if meanwhile {
+				w.twice(ahead)
+			}
+			w.run()
+			w.clock = w.clock.Add(-240*time.Hour + time.Minute)
+			if meanwhile {
+				w.run() // fetches the cursor back
+			}
+			w.twice(late)
+			w.clock = w.clock.Add(time.Minute)
+			w.run()
+			w.wantFlags(late, secondAnswer)
+		})
 	}
 }
 

@@ -993,6 +993,17 @@ func (q *Queries) MoveSeconds(ctx context.Context, secondsAt time.Time) error {
 	return err
 }
 
+const newestSecond = `-- name: NewestSecond :one
+SELECT coalesce(max(at), 'epoch')::timestamptz FROM challenge_second_answer
+`
+
+func (q *Queries) NewestSecond(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, newestSecond)
+	var column_1 time.Time
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const nodeIDs = `-- name: NodeIDs :many
 SELECT n.node_no, n.node_id, coalesce(p.pool_id, '')::text AS pool_id FROM node n LEFT JOIN pool p USING (pool_no)
 WHERE n.node_no = ANY($1::integer[])
