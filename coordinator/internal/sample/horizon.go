@@ -9,7 +9,8 @@ import (
 )
 
 // fleetTime is the median of the newest times that nodes gave their samples, of
-// the nodes that were heard last: within an hour of the last one. What was refused
+// the nodes that were heard last: within an hour of the last one; the later of two,
+// so that one clock that is behind does not end retention. What was refused
 // for its time counts as well, since all are once our clock is a week ahead. What
 // was received in the future was received by a clock of ours that was wrong.
 const fleetTime = `
@@ -17,7 +18,7 @@ WITH heard AS (
 	SELECT at, received_at FROM sample_latest WHERE received_at <= $1
 	UNION ALL SELECT at, received_at FROM sample_untimely WHERE received_at <= $1
 )
-SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY at) FROM heard
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY at DESC) FROM heard
 WHERE received_at > (SELECT max(received_at) FROM heard) - interval '1 hour'`
 
 // horizon is the moment from which it is reckoned how long something is kept:

@@ -99,3 +99,26 @@ func TestRetentionGoesOnWithTheFleet(t *testing.T) {
 		t.Errorf("%d samples are left once the fleet is back, want 0", n)
 	}
 }
+
+// A clock that stands still, of one node of two, is not the fleet's.
+func TestRetentionGoesOnBesideAClockThatIsBehind(t *testing.T) {
+	pool := dbtest.New(t)
+	clock := clockAt(noon)
+	store := NewStore(Config{Pool: pool, Now: clock.now})
+	in := run(t, IngestConfig{Store: store})
+	right, behind := newNode(t, pool, "right"), newNode(t, pool, "behind")
+	for _, node := range []int32{right, behind} {
+		mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: wire.NewRunID(), Samples: []wire.Sample{sampleAt(1, noon)}}))
+	}
+	in.flush(t.Context(), time.Minute)
+	clock.add(20 * day)
+	rollUp(t, store)
+	heardAt(t, pool, right, clock.now())
+	if _, err := pool.Exec(t.Context(), "UPDATE sample_latest SET received_at = $2 WHERE node_no = $1", behind, clock.now()); err != nil {
+		t.Fatal(err)
+	}
+	maintain(t, store)
+	if n := value[int](t, pool, "SELECT count(*) FROM sample"); n != 0 {
+		t.Errorf("%d samples are left, want 0", n)
+	}
+}
