@@ -57,6 +57,17 @@ func TestWhatMayHaveBeenPaidIsNotGivenBack(t *testing.T) {
 	}
 }
 
+// What was approved after the backup is to be approved again before it is recorded
+// as paid.
+func TestForgottenApprovalIsAskedForBeforeAPaymentIsRecorded(t *testing.T) {
+	w := newSuspicious(t)
+	_, id := w.member("node_a")
+	w.forgotten()
+	refuse(t, fault.StateNotAllowed)(w.Complete(t.Context(), byTest, id, "ticket-1"))
+	must(t)(w.approveAs("user_ada", id))
+	must(t)(w.Complete(t.Context(), byTest, id, "ticket-1"))
+}
+
 // Who cancels asks by himself what the database forgot.
 func TestCancelAsksWhatTheDatabaseForgot(t *testing.T) {
 	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")

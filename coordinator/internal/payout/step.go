@@ -189,6 +189,8 @@ func refused(payoutID string, err error) error {
 	switch db.Constraint(err) {
 	case "payout_live":
 		return fault.Wrap(fault.StateNotAllowed, err, "payout %s cannot go on: its node has another live payout", payoutID)
+	case "payout_approved":
+		return fault.Wrap(fault.StateNotAllowed, err, "payout %s waits for the approval of a second person", payoutID)
 	case "payout_tries":
 		return fault.Wrap(fault.StateNotAllowed, err, "payout %s was retried as often as it may be", payoutID)
 	}
