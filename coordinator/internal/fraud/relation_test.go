@@ -199,6 +199,9 @@ func TestSteps(t *testing.T) {
 		"identities that leave all the time as well, each for itself": {
 			slices.Concat(leaving(12, own, 1, 2, 3, 4), restlessly(400, own, 1, 2, 3, 4)), []int32{1, 2, 3, 4},
 		},
+		"customers of a small provider who leave all the time, and nine times by its fault": {
+			slices.Concat(leaving(9, own, 1, 2, 3), restlessly(100, own, 1, 2, 3)), nil,
+		},
 		"identities among many who leave whenever they do, and all the time": {
 			slices.Concat(leaving(20, own, 20, 40, 60), leaving(20, own, numbers(80)...), restlessly(300, own, numbers(80)...)), numbers(80),
 		},

@@ -17,12 +17,15 @@ type Departure struct {
 }
 
 // Going in step: so often within so little time, at least so many together, and
-// surely more often than chance has it. The largest crowds are a provider's fault
+// surely more often than chance has it; six times among a hundred departures may be a
+// small provider's fault, beside its customers' own. The largest crowds are a provider's fault
 // or ours, and say nothing of pairs. What comes at one time of the day is a plan,
 // as a restart every night at four.
 const (
 	stepWithin   = 2 * time.Second
-	stepOften    = 6 // at different times of the day
+	stepOften    = 6  // at different times of the day
+	stepShare    = 10 // one in so many departures of who leaves less often, or
+	stepPlenty   = 12 // so many times, however often both leave besides
 	stepLeast    = 3
 	stepMost     = 500              // or half of the fleet, if that is less, but
 	stepFew      = 50               // never fewer
@@ -59,7 +62,8 @@ func steps(departures []Departure, fleet int, at time.Time) (flags []Found) {
 	}
 	byHour := map[int32]map[int64]float64{}
 	maps.DeleteFunc(seen, func(k [2]int32, c company) bool {
-		return c.at.count() < stepOften || !surely(c.times, chance(hourly(byHour, gone, k[0]), hourly(byHour, gone, k[1])))
+		seldomer := min(len(gone[k[0]]), len(gone[k[1]]))
+		return c.at.count() < stepOften || c.times < min(seldomer/stepShare, stepPlenty) || !surely(c.times, chance(hourly(byHour, gone, k[0]), hourly(byHour, gone, k[1])))
 	})
 	return append(groupSteps(seen, at), restlessOf(gone, at)...)
 }
