@@ -11,8 +11,11 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
+	"lucid.internal/coordinator/internal/alert"
 	"lucid.internal/coordinator/internal/broker"
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/score"
+	"lucid.internal/coordinator/internal/span"
 	"lucid.internal/shared/wire"
 )
 
@@ -108,6 +111,33 @@ func TestSilentNodeIsOffline(t *testing.T) {
 	d.mute.Store(true)
 	l.await("starting", "enrolled", online)
 	l.await("starting", "enrolled", offline)
+}
+
+// TestAlertsAreLookedForWhileANodeIsOffline: the heartbeat of the moment is
+// never on record yet.
+func TestAlertsAreLookedForWhileANodeIsOffline(t *testing.T) {
+	l := newLife(t)
+	_, token := l.create("attic-pi")
+	d := l.enrol(token)
+	l.await("starting", "enrolled")
+	d.connect()
+	l.await("starting", "enrolled", online)
+	l.await("active", "proven")
+	d.cut()
+	l.await("active", "proven", offline)
+	watch := alert.NewWatch(l.alerts)
+	for range 3 {
+		l.must(watch.RunOnce(t.Context()))
+	}
+	now := l.now()
+	last := *l.lastPulse.Load()
+	l.must(db.InTx(t.Context(), l.DB, func(tx db.Tx) error {
+		faults, err := l.faultsSoFar(t.Context(), tx, now, now.Add(time.Hour))
+		if want := (span.Interval{From: now, To: now.Add(time.Hour)}); err != nil || len(faults) == 0 || faults[len(faults)-1] != want {
+			t.Errorf("what follows the heartbeat of %s counts as %v, %v, want our fault: %v", last, faults, err, want)
+		}
+		return nil
+	}))
 }
 
 // A key that an operator's token replaced is no way back, and its connection

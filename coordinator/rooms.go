@@ -31,7 +31,7 @@ func (c *Coordinator) buildRooms() (err error) {
 	c.webhooks = webhook.NewStore(webhook.Config{
 		Pool: c.DB, Box: c.box, AllowLinkLocal: c.Config.Alert.WebhookLinkLocal, Source: c.URL(), Version: c.version, Now: c.now, Logger: c.Log,
 	})
-	c.alerts = alert.NewStore(alert.Config{Pool: c.DB, FaultWindows: c.faultWindows, Tell: c.webhooks.Enqueue, Now: c.now, Logger: c.Log})
+	c.alerts = alert.NewStore(alert.Config{Pool: c.DB, FaultWindows: c.faultsSoFar, Tell: c.webhooks.Enqueue, Now: c.now, Logger: c.Log})
 	c.presence = node.NewPresence(c.DB, c.now)
 	c.heartbeat, err = outage.NewHeartbeat(outage.Config{Pool: c.DB, Now: c.now, Logger: c.Log, OnStart: c.afterAbsence})
 	if err != nil {
@@ -128,6 +128,19 @@ func (c *Coordinator) faultWindows(ctx context.Context, tx db.Tx, from, to time.
 		return nil, fmt.Errorf("%w: the last heartbeat, at %s, does not reach %s", epoch.ErrNotYet, last.Format(time.RFC3339Nano), to.Format(time.RFC3339Nano))
 	}
 	return windowsOnRecord(ctx, tx, from, to)
+}
+
+// faultsSoFar is for who looks again soon: what follows the last heartbeat counts
+// as a fault of ours until the next one tells.
+func (c *Coordinator) faultsSoFar(ctx context.Context, tx db.Tx, from, to time.Time) ([]span.Interval, error) {
+	if err := c.leads(); err != nil {
+		return nil, fmt.Errorf("a fault of ours may not be on record yet: %w", err)
+	}
+	windows, err := windowsOnRecord(ctx, tx, from, to)
+	if last := span.Latest(from, *c.lastPulse.Load()); last.Before(to) {
+		windows = append(windows, span.Interval{From: last, To: to})
+	}
+	return windows, err
 }
 
 func (c *Coordinator) newServer(version string) (*http.Server, error) {
