@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -65,7 +66,8 @@ func bare(v any) any {
 	}
 }
 
-// text is a value in a table. exact leaves nothing out.
+// text is a value in a table: money whole, scores and measured figures short.
+// exact clips no text.
 func (p *printer) text(v any, exact bool) string {
 	switch v := bare(v).(type) {
 	case nil:
@@ -82,13 +84,10 @@ func (p *printer) text(v any, exact bool) string {
 			return time.Time(v).Local().Format(time.TimeOnly)
 		}
 		return plain(v)
-	case amount:
-		if exact {
-			return plain(v)
-		}
-		return twoDecimals(string(v))
 	case points:
 		return twoDecimals(string(v))
+	case float64:
+		return shortFigure(v)
 	case clipped:
 		text := []rune(printable(string(v)))
 		if !exact && len(text) > clipAt {
@@ -133,7 +132,7 @@ func sixDecimals(number string) string {
 	return whole + "." + (part + "000000")[:max(6, len(part))]
 }
 
-// twoDecimals cuts off, never rounds up: nobody is shown more than there is.
+// twoDecimals cuts a score off, never rounds up: 99.999 is not yet 100.
 func twoDecimals(number string) string {
 	if strings.ContainsAny(number, "eE") {
 		return number // not one of the API's own
@@ -144,6 +143,17 @@ func twoDecimals(number string) string {
 		return "<0.01"
 	}
 	return short
+}
+
+// shortFigure keeps three decimals, of a figure below one those that are not
+// leading zeros. What was measured is no more exact; JSON and CSV have it whole.
+func shortFigure(f float64) string {
+	places := 3
+	for least := 0.1; places < 12 && f != 0 && math.Abs(f) < least; least /= 10 {
+		places++
+	}
+	text := strconv.FormatFloat(f, 'f', places, 64)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
 // printable keeps what came from elsewhere from driving the terminal.
