@@ -144,6 +144,38 @@ func (f *fleet) count(poolID string) int {
 	return strings.Count(f.must("pools", "nodes", poolID, "-o", "jsonl"), "\n")
 }
 
+// Who is refused is told which of the keys that may be set was tried.
+func TestRefusalsNameTheKeysSource(t *testing.T) {
+	f := newFleet(t)
+	stale, empty := f.file("stale.key", "lucid_gone"), f.file("empty.key", "\n")
+	for _, c := range []struct {
+		key, keyFile string // of the environment
+		flags        []string
+		code         int
+		want         string
+	}{
+		{"lucid_gone", stale, nil, exitNotAllowed, "the key is from LUCID_API_KEY; LUCID_API_KEY_FILE is ignored\n"},
+		{"lucid_gone", "", nil, exitNotAllowed, "the key is from LUCID_API_KEY\n"},
+		{"", stale, nil, exitNotAllowed, "the key is from LUCID_API_KEY_FILE " + stale + "\n"},
+		{"other", "other", []string{"--key", "lucid_gone"}, exitNotAllowed, "the key is from --key\n"},
+		{"other", "other", []string{"--key-file", stale}, exitNotAllowed, "the key is from --key-file " + stale + "\n"},
+		{"", "nope", nil, exitUsage, "lucidctl: LUCID_API_KEY_FILE: open nope: "},
+		{"", empty, nil, exitUsage, "lucidctl: LUCID_API_KEY_FILE " + empty + " is empty\n"},
+		{"", "other", []string{"--key-file", "nope"}, exitUsage, "lucidctl: --key-file: open nope: "},
+	} {
+		t.Setenv("LUCID_API_KEY", c.key)
+		t.Setenv("LUCID_API_KEY_FILE", c.keyFile)
+		o := f.at(terminal{}, append([]string{"--url", f.url, "pools", "list"}, c.flags...)...)
+		if o.code != c.code || !strings.Contains(o.notes, c.want) {
+			t.Errorf("%+v: %+v", c, o)
+		}
+	}
+	t.Setenv("LUCID_API_KEY", f.keys[access.Admin])
+	if o := f.at(terminal{in: strings.NewReader("wrong\n")}, "--url", f.url, "login", "ada", "--password-stdin"); o.code != exitNotAllowed || strings.Contains(o.notes, "the key is from") {
+		t.Errorf("a wrong password, for which no key was sent: %+v", o)
+	}
+}
+
 // A flag goes before the environment, also when it says the same thing in
 // another way.
 func TestFlagsBeforeEnvironment(t *testing.T) {

@@ -32,18 +32,35 @@ type connection struct {
 	KeyFile  string `placeholder:"FILE" help:"File that holds the API key (default: LUCID_API_KEY_FILE)."`
 	CA       string `name:"ca" placeholder:"FILE" help:"CA certificate (PEM) that the API's certificate must come from (default: LUCID_CA)."`
 	CASHA256 string `name:"ca-sha256" placeholder:"HEX" help:"Pin of the project's own CA, as in an enroll.toml (ca_sha256) (default: LUCID_CA_SHA256)."`
+
+	keyFrom string // the flag or variable that gave the key
+	ignored string // the variable that says another one
+	keySent bool
 }
 
 // fillIn takes from the environment what no flag says. Two ways to say the same
 // thing are one: a flag for either leaves the environment's other one aside.
 func (c *connection) fillIn(getenv func(string) string) {
-	if c.Key == "" && c.KeyFile == "" {
-		if c.Key = getenv("LUCID_API_KEY"); c.Key == "" {
-			c.KeyFile = getenv("LUCID_API_KEY_FILE")
-		}
-	}
+	c.fillInKey(getenv)
 	if c.CA == "" && c.CASHA256 == "" {
 		c.CA, c.CASHA256 = getenv("LUCID_CA"), getenv("LUCID_CA_SHA256")
+	}
+}
+
+func (c *connection) fillInKey(getenv func(string) string) {
+	key, file := getenv("LUCID_API_KEY"), getenv("LUCID_API_KEY_FILE")
+	switch {
+	case c.Key != "":
+		c.keyFrom = "--key"
+	case c.KeyFile != "":
+		c.keyFrom = "--key-file"
+	case key != "":
+		c.Key, c.keyFrom = key, "LUCID_API_KEY"
+		if file != "" {
+			c.ignored = "LUCID_API_KEY_FILE"
+		}
+	case file != "":
+		c.KeyFile, c.keyFrom = file, "LUCID_API_KEY_FILE"
 	}
 }
 
@@ -55,7 +72,22 @@ func (c *connection) explain(err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%w\n  nobody listens there: is the coordinator running, and is --url (LUCID_URL) its address?", err)
 	}
+	if c.keySent && exitCode(err) == exitNotAllowed {
+		return fmt.Errorf("%w\n  the key is from %s", err, c.whichKey())
+	}
 	return err
+}
+
+// whichKey tells where the key is from, since several may be set.
+func (c *connection) whichKey() string {
+	text := c.keyFrom
+	if c.KeyFile != "" {
+		text += " " + c.KeyFile
+	}
+	if c.ignored != "" {
+		text += "; " + c.ignored + " is ignored"
+	}
+	return text
 }
 
 // wrongUse is an error of whoever typed the command.
@@ -123,13 +155,14 @@ func (a *app) credential() (func(context.Context) (string, error), error) {
 	if a.cli.KeyFile != "" {
 		content, err := os.ReadFile(a.cli.KeyFile)
 		if err != nil {
-			return nil, usage("--key-file: %w", err)
+			return nil, usage("%s: %w", a.cli.keyFrom, err)
 		}
 		if key = strings.TrimSpace(string(content)); key == "" {
-			return nil, usage("--key-file %s is empty", a.cli.KeyFile)
+			return nil, usage("%s %s is empty", a.cli.keyFrom, a.cli.KeyFile)
 		}
 	}
 	if key != "" {
+		a.cli.keySent = true
 		return func(context.Context) (string, error) { return key, nil }, nil
 	}
 	s, err := a.readSession()
