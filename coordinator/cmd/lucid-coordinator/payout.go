@@ -24,7 +24,7 @@ type payoutListCmd struct {
 	Limit  int    `default:"50" help:"At most so many."`
 }
 
-// Run prints a table of the payouts.
+// Run prints a table of the payouts, and on standard error why they are halted.
 func (c *payoutListCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
 		payouts, _, err := f.Payouts().Newest(ctx, nil, coordinator.PayoutFilter{Status: coordinator.PayoutStatus(c.Status), Limit: c.Limit})
@@ -41,7 +41,14 @@ func (c *payoutListCmd) Run(ctx context.Context) error {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.NodeID, p.Status, p.Amount, p.Fee, p.NetAmount,
 				p.WalletAddress, stamp(p.CreatedAt), transaction)
 		}
-		return table.Flush()
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		halts, err := f.Payouts().Stoppages(ctx)
+		for _, h := range halts {
+			fmt.Fprintf(os.Stderr, "payouts are halted (%d): %s\n", h.No, h.Reason)
+		}
+		return err
 	})
 }
 

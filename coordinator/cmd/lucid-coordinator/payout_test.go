@@ -3,8 +3,26 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
+
+// warned types a command that has to work, and is what it says on standard error.
+func (s shell) warned(args ...string) string {
+	s.Helper()
+	file, before := filepath.Join(s.TempDir(), "err"), os.Stderr
+	defer func() { os.Stderr = before }()
+	var err error
+	if os.Stderr, err = os.Create(file); err != nil {
+		s.Fatal(err)
+	}
+	s.run("", args...)
+	said, err := os.ReadFile(file)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return string(said)
+}
 
 // A shell beside a database that was restored pays nothing either, and records
 // what was paid.
@@ -24,6 +42,9 @@ func TestPayoutCommandsSeeARestoredDatabase(t *testing.T) {
 	restored()
 	if code := run([]string{"payout", "start", id}); code == 0 || s.read("SELECT status FROM payout") != "pending" {
 		t.Errorf("exit code %d, the payout is %s", code, s.read("SELECT status FROM payout"))
+	}
+	if said := s.warned("payout", "list"); !strings.Contains(said, "payouts are halted (") || !strings.Contains(said, "a backup was restored") {
+		t.Errorf("payout list warns %q", said)
 	}
 	restored()
 	s.run("", "payout", "complete", id, "--transaction", "ticket-1")

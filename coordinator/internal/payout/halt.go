@@ -28,19 +28,25 @@ type Stoppage struct {
 // it: none begins to be paid any more, by whatever rail. What is processing is
 // not touched. Halting again for the same reason changes nothing.
 func Halt(ctx context.Context, tx db.Tx, by audit.By, reason string, at time.Time) error {
+	_, err := halt(ctx, tx, by, reason, at)
+	return err
+}
+
+// halt is Halt; halted is false when payouts were halted for that reason before.
+func halt(ctx context.Context, tx db.Tx, by audit.By, reason string, at time.Time) (halted bool, err error) {
 	if err := checkText("reason", reason, maxReason); err != nil {
-		return err
+		return false, err
 	}
 	row, err := sqlgen.New(tx).InsertHalt(ctx, sqlgen.InsertHaltParams{Reason: reason, HaltedBy: by.Actor, HaltedAt: at})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
+		return false, nil
 	} else if err != nil {
-		return fmt.Errorf("halt payouts: %w", err)
+		return false, fmt.Errorf("halt payouts: %w", err)
 	}
 	if err := publishHalt(ctx, tx, "halted", stoppageOf(row), at); err != nil {
-		return err
+		return false, err
 	}
-	return audit.Write(ctx, tx, by.Record("payout.halt", strconv.FormatInt(row.HaltNo, 10), nil, stoppageOf(row)).AtTime(at))
+	return true, audit.Write(ctx, tx, by.Record("payout.halt", strconv.FormatInt(row.HaltNo, 10), nil, stoppageOf(row)).AtTime(at))
 }
 
 // Halt stops all payouts.

@@ -115,8 +115,14 @@ func forgotten(what string) error {
 	return fault.New(fault.StateNotAllowed, "the database forgot %s: do not pay it; payouts are halted, and docs/payouts.md says what to do", what)
 }
 
+// haltRestored halts payouts within the caller's transaction, and tells the log,
+// once. A halt that is not committed is found and told again.
 func (s *Store) haltRestored(ctx context.Context, tx db.Tx) error {
-	return Halt(ctx, tx, audit.By{Actor: audit.System}, HaltRestored, s.cfg.Now())
+	halted, err := halt(ctx, tx, audit.By{Actor: audit.System}, HaltRestored, s.cfg.Now())
+	if halted && err == nil {
+		s.cfg.Logger.Error("payouts are halted: " + HaltRestored + "; what halts them: lucidctl payouts halts")
+	}
+	return err
 }
 
 // firstStart tells a file that is not there yet, while there is nothing to pay,

@@ -1,7 +1,9 @@
 package payout_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,6 +54,23 @@ func TestRestoredBackupHaltsPayouts(t *testing.T) {
 	refuse(t, fault.StateNotAllowed)(w.store().Complete(t.Context(), byTest, other, "ticket-2"))
 	w.wantBalance(ledger.KindPayable, "node_a", 0)
 	w.wantSound()
+}
+
+// Who restored a backup reads the log of what he started, once and not at every look.
+func TestRestoredBackupIsToldInTheLog(t *testing.T) {
+	w, file := newWorld(t), filepath.Join(t.TempDir(), "known-head.json")
+	if err := os.WriteFile(file, []byte(`{"audit_entry_no":1000,"audit_hash":"AAAA"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	store := w.store(knownIn(file), func(c *payout.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	if err := errors.Join(store.Remember(t.Context()), store.Remember(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); strings.Count(text, "payouts are halted") != 1 || !strings.Contains(text, "level=ERROR") ||
+		!strings.Contains(text, "docs/payouts.md") || !strings.Contains(text, "lucidctl payouts halts") {
+		t.Errorf("the log says %q", text)
+	}
 }
 
 // A file that says nothing of the database is no reason to pay: it halts, once,
