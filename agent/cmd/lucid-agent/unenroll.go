@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"lucid.internal/agent"
@@ -28,6 +30,8 @@ func unenroll(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	}
 	gone, err := agent.Unenrol(ctx, config)
 	switch {
+	case errors.Is(err, agent.ErrNotEnrolled) && isMissing(config.StateDir):
+		return failed("unenroll", fmt.Errorf("there is no folder %s: nothing is given up; name the folder of this machine's enrolment with --state-dir", config.StateDir), stderr)
 	case errors.Is(err, agent.ErrNotEnrolled):
 		fmt.Fprintf(stdout, "nothing to give up: %v: no identity in %s\n", err, config.StateDir)
 	case err != nil:
@@ -42,4 +46,11 @@ func unenroll(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		fmt.Fprintf(stdout, "%s is given up\nan agent that still runs here is refused from now on: sudo systemctl stop lucid-agent\n", gone.NodeID)
 	}
 	return exitOK
+}
+
+// isMissing tells a folder that was never an agent's, a mistyped one say, from
+// one whose identity was given up before.
+func isMissing(folder string) bool {
+	_, err := os.Lstat(folder)
+	return errors.Is(err, fs.ErrNotExist)
 }

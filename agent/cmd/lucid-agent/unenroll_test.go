@@ -57,6 +57,19 @@ func TestUnenroll(t *testing.T) {
 	}
 }
 
+// A folder that is not there is no node that was given up: who believes so purges
+// the package, and the keys with it.
+func TestUnenrollWithoutAFolder(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for _, args := range [][]string{{"unenroll", "--state-dir", none}, {"unenroll", "--force", "--state-dir", none}} {
+		var stdout, stderr bytes.Buffer
+		code := command(t.Context(), args, &stdout, &stderr)
+		if code != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "there is no folder "+none) || !strings.Contains(stderr.String(), "--state-dir") {
+			t.Errorf("%q: code %d\n%s%s", args, code, &stdout, &stderr)
+		}
+	}
+}
+
 // By force the machine forgets, and says who has to be asked for the rest.
 func TestUnenrollByForce(t *testing.T) {
 	_, state := enrolledNode(t)
