@@ -24,12 +24,16 @@ func (r *Ring) candidates() (all []proof.Epoch, turn int) {
 }
 
 // Refused says that the coordinator did not take Password: the other keys are
-// tried in turn, if there are others.
-func (r *Ring) Refused() {
+// tried in turn, if there are others. left is false once all were tried since the
+// last login.
+func (r *Ring) Refused() (left bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all, i := r.candidates()
-	r.shown = all[(i+1)%len(all)]
+	next := (i + 1) % len(all)
+	r.shown = all[next]
+	r.refused = r.refused || next == 0
+	return !r.refused
 }
 
 // LoggedIn says that the coordinator, whose certificate TLS has checked, took
@@ -39,7 +43,7 @@ func (r *Ring) LoggedIn() error {
 	defer r.mu.Unlock()
 	_, i := r.candidates()
 	used := r.stored.all()[i]
-	r.shown = proof.Epoch{}
+	r.shown, r.refused = proof.Epoch{}, false
 	k, now := r.stored.keyset, r.now().UTC()
 	switch {
 	case k.Next != nil && k.Next.same(used):

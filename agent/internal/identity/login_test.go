@@ -52,6 +52,21 @@ func TestMachineComesBackAfterARestoredCoordinator(t *testing.T) {
 	}
 }
 
+// Only who was refused by every key has to enrol again.
+func TestRefusedTellsWhetherKeysAreLeft(t *testing.T) {
+	_, r, _ := rotated(t)
+	for range 2 {
+		for i, want := range []bool{true, false, false, false} { // of two keys; from the third on each is tried again
+			if left := r.Refused(); left != want {
+				t.Errorf("refusal %d: keys are left: %v", i+1, left)
+			}
+		}
+		if err := r.LoggedIn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // An offer that was answered may be what the coordinator has, also when it refuses
 // the keys in use.
 func TestOfferedKeysOutliveAStepBack(t *testing.T) {

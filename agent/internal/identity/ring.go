@@ -35,6 +35,7 @@ type Ring struct {
 	previous proof.Epoch // heeded until dropAt; No 0: none
 	dropAt   time.Time
 	shown    proof.Epoch // by whose password the login under way is
+	refused  bool        // all keys were, since the last login
 }
 
 // OpenRing reads the keys of an enrolled node; ErrNotEnrolled without one.

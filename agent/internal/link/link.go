@@ -39,9 +39,13 @@ const (
 // side may have it or not.
 var ErrLost = errors.New("not acknowledged")
 
-// ErrUnknown is a login that was refused for who it is. Only another enrolment
-// helps.
+// ErrUnknown is a login that was refused for who it is, by every key that there is.
+// Only another enrolment helps.
 var ErrUnknown = errors.New("the coordinator does not know this node or its keys any more: enrol again with a new enroll.toml")
+
+// errKey is a login that was refused while other keys were not tried yet, as after
+// a coordinator's database was restored.
+var errKey = errors.New("the coordinator does not take this key, as after a restore of its database: the other keys of this node, older ones too, are tried next")
 
 // Message came from the coordinator on one of the node's channels.
 type Message struct {
@@ -58,8 +62,10 @@ type Config struct {
 	NodeID   string        // user name and client id
 	Password func() string // asked for each connection
 	// Refused and LoggedIn are told whether the broker took the password, LoggedIn
-	// before anything is received.
-	Refused, LoggedIn func()
+	// before anything is received. Refused says whether passwords are left that were
+	// not tried yet.
+	Refused  func() (left bool)
+	LoggedIn func()
 
 	// Will is left with the broker for the moment the connection breaks: the
 	// retained payload of the status channel. connection counts from 1.

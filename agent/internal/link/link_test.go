@@ -263,6 +263,9 @@ func TestRefusedConnections(t *testing.T) {
 			c.TLS.MinVersion, c.TLS.MaxVersion = 0x0303, 0x0303
 		}, nil, "protocol version"},
 		{"wrong password", nil, func(c *Config) { c.Password = password("wrong") }, "does not know this node or its keys any more: enrol again"},
+		{"wrong password of several", nil, func(c *Config) {
+			c.Password, c.Refused = password("wrong"), func() bool { return true }
+		}, "does not take this key, as after a restore of its database: the other keys of this node, older ones too, are tried next"},
 		{"forbidden subscription", func(_ *fixture, c *coordtest.BrokerConfig) {
 			c.Forbid = func(topic string) bool { return strings.HasSuffix(topic, "/config") }
 		}, nil, "refuses to let node_abc read lucid/v1/nodes/node_abc/config"},

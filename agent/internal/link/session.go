@@ -89,10 +89,11 @@ func (l *Link) dial(ctx context.Context, server string, connection uint32) (*Ses
 		return nil, refused
 	case errors.Is(err, packets.ErrorRefusedNotAuthorised), errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword):
 		s.unhook()
-		if l.config.Refused != nil {
-			l.config.Refused()
+		reason := ErrUnknown
+		if l.config.Refused != nil && l.config.Refused() {
+			reason = errKey
 		}
-		return nil, &failure{CauseLogin, "", fmt.Errorf("log in at %s: %w", server, ErrUnknown)}
+		return nil, &failure{CauseLogin, "", fmt.Errorf("log in at %s: %w", server, reason)}
 	case err != nil:
 		s.unhook()
 		return nil, fmt.Errorf("log in at %s: %w", server, err)
