@@ -6,10 +6,12 @@ import (
 	"errors"
 	"math/big"
 	"slices"
+
+	"lucid.internal/shared/address"
 )
 
 // USDT is the contract of Tether's dollar on mainnet; it has six decimals.
-const USDT = "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"
+const USDT = address.USDT
 
 // Selectors: the first four bytes of the Keccak-256 of a function's signature.
 const (
@@ -32,7 +34,7 @@ func ParseTransferCall(data []byte) (to Address, amount int64, err error) {
 	if len(data) != 4+32+32 || string(data[:4]) != transferSelector || !zero(data[4:16]) || !zero(data[36:60]) {
 		return to, 0, errors.New("not the call of a token's transfer")
 	}
-	to[0] = addressPrefix
+	to[0] = address.Prefix
 	copy(to[1:], data[16:36])
 	if amount = int64(binary.BigEndian.Uint64(data[60:])); amount < 0 {
 		return to, 0, errors.New("the call transfers more than there can be")
@@ -70,14 +72,14 @@ type Log struct {
 // Transfer reads the log of a token's transfer; ok is false for any other log.
 func (l Log) Transfer() (contract, from, to Address, amount *big.Int, ok bool) {
 	raw, err := hex.DecodeString(l.Address)
-	if err == nil && len(raw) == len(Address{}) && raw[0] == addressPrefix {
+	if err == nil && len(raw) == len(Address{}) && raw[0] == address.Prefix {
 		raw = raw[1:] // some nodes write the prefix
 	}
 	data, dataErr := hex.DecodeString(l.Data)
 	if err != nil || dataErr != nil || len(raw) != 20 || len(data) != 32 || len(l.Topics) != 3 || l.Topics[0] != TransferTopic {
 		return contract, from, to, nil, false
 	}
-	contract[0] = addressPrefix
+	contract[0] = address.Prefix
 	copy(contract[1:], raw)
 	from, fromOK := addressOfTopic(l.Topics[1])
 	to, toOK := addressOfTopic(l.Topics[2])
@@ -89,7 +91,7 @@ func addressOfTopic(topic string) (a Address, ok bool) {
 	if err != nil || len(raw) != 32 || !zero(raw[:12]) {
 		return a, false
 	}
-	a[0] = addressPrefix
+	a[0] = address.Prefix
 	copy(a[1:], raw[12:])
 	return a, true
 }
