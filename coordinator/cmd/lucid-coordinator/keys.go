@@ -12,7 +12,7 @@ import (
 type keysCmd struct {
 	Status       keysStatusCmd       `cmd:"" help:"Show how far rotations are."`
 	Rotate       keysRotateCmd       `cmd:"" help:"Give nodes new keys over their running connections."`
-	RotateMaster keysRotateMasterCmd `cmd:"" name:"rotate-master" help:"Make a new master key and seal every secret anew under it, while coordinators run."`
+	RotateMaster keysRotateMasterCmd `cmd:"" name:"rotate-master" help:"Make a new master key and seal every secret anew under it, while coordinators run. Backups from before need the old key, which leaves master.key at the end: keep a copy of that file with them first."`
 	RotateCA     keysRotateCACmd     `cmd:"" name:"rotate-ca" help:"Make a new CA, trusted beside the old one first, then in its place."`
 }
 

@@ -26,7 +26,7 @@ const (
 )
 
 // ErrOtherKey says that a box was sealed under another master key.
-var ErrOtherKey = errors.New("sealed under another master key: start with the master key file that belongs to this database")
+var ErrOtherKey = errors.New("sealed under another master key: start with the master key file that belongs to this database (an older backup needs the one from before a rotation)")
 
 // ErrBroken says that a box, or the place it was put in, was altered.
 var ErrBroken = errors.New("sealed box does not open: its bytes or its place were altered")

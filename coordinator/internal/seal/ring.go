@@ -23,8 +23,9 @@ const RingInterval = 2 * time.Second
 const holderAlive = 20 * time.Second
 
 // ErrLacksKey is a program without the master key that its database is sealed
-// under.
-var ErrLacksKey = errors.New("this database's master key was rotated, and the present one is not here: copy master.key from the coordinator where that was done")
+// under: the key was rotated elsewhere, or the database is of a time before.
+var ErrLacksKey = errors.New("the master key that this database is sealed under is not here: if it was rotated meanwhile, copy master.key from the coordinator where that was done; " +
+	"if the database is an older backup, start with the copy of master.key from before the rotation")
 
 // Ring keeps a box at the master keys of its source, and at the one of them
 // that the database says seals now. It tells the database which it has.

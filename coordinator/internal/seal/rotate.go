@@ -43,6 +43,7 @@ func (r Rotation) Run(ctx context.Context) error {
 		_ = sqlgen.New(conn).EndRotationTurn(context.WithoutCancel(ctx), lockClass)
 		_ = conn.Conn().Close(context.WithoutCancel(ctx))
 	}()
+	r.Tell(r.beforehand())
 	id, err := r.begin(ctx)
 	if err != nil {
 		return err
@@ -67,8 +68,17 @@ func (r Rotation) Run(ctx context.Context) error {
 	if err := r.Ring.RunOnce(ctx); err != nil {
 		return err
 	}
-	r.Tell("done: the old key opens nothing in this database any more; backups from before still need it")
+	r.Tell("done: the old key opens nothing in this database any more; backups from before still need it: keep the copy with them")
 	return nil
+}
+
+// beforehand is told while the old key is still there.
+func (r Rotation) beforehand() string {
+	const need = "backups from before need the old master key"
+	if path := r.Ring.source.Path; path != "" {
+		return need + ", which leaves the file at the end: keep a copy of " + path + " with them, on another machine; who has none stops this (Ctrl-C), copies it, and runs it again"
+	}
+	return need + ": keep it with them when it leaves the settings"
 }
 
 // begin names the next key, and makes it unless it is there already. It is

@@ -251,6 +251,35 @@ func TestSecondRotationAtOnceIsRefused(t *testing.T) {
 	f.must(err)
 }
 
+// The old key is nowhere afterwards: who has backups hears it while it still is.
+func TestRotationSaysFirstWhatBackupsNeed(t *testing.T) {
+	f := newFleet(t)
+	old, err := os.ReadFile(f.file)
+	f.must(err)
+	var first string
+	f.must(f.rotate(t.Context(), func(line string) {
+		if first != "" {
+			return
+		}
+		first = line
+		if present, err := os.ReadFile(f.file); err != nil || !bytes.Equal(present, old) {
+			t.Errorf("it began before it said so: %v", err)
+		}
+	}))
+	if !strings.Contains(first, "backups from before need the old master key") || !strings.Contains(first, "keep a copy of "+f.file) {
+		t.Errorf("it says first: %s", first)
+	}
+}
+
+// Which key lacks depends on which of the two is older, the file or the database.
+func TestLackingKeyNamesBothPossibilities(t *testing.T) {
+	for _, want := range []string{"older backup", "from before", "copy master.key from the coordinator where that was done"} {
+		if !strings.Contains(ErrLacksKey.Error(), want) {
+			t.Errorf("%q does not say %q", ErrLacksKey, want)
+		}
+	}
+}
+
 // A program that slept through a rotation cannot bring the old key back.
 func TestProgramThatSleptIsRefusedByTheDatabase(t *testing.T) {
 	f := newFleet(t)
