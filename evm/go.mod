@@ -45,6 +45,7 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	gopkg.in/yaml.v2 v2.4.0 // indirect
+	lucid.internal/shared v0.0.0 // indirect
 )
 
 replace lucid.internal/coordinator => ../coordinator
