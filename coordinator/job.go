@@ -59,6 +59,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	start("webhooks", webhookInterval, c.webhooks.RunOnce)
 	start("proof statistics", maintainInterval, c.scores.RunOnceHours)
 	start("fraud", fraudInterval, fraud.NewJudge(c.Fraud).RunOnce)
+	start("forfeited payouts", fraudInterval, c.payouts.CancelForfeited)
 	start("epochs", closerInterval, c.closer.RunOnce)
 	start("event forwarding", forwardInterval, c.forwardEvents)
 	start("payouts", c.Config.Payout.Interval, c.round.RunOnce)

@@ -2,6 +2,8 @@ package payout
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
@@ -30,6 +32,20 @@ func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payou
 		}
 		return cancel(ctx, tx, by, payoutID, "", at, s.takeBack)
 	})
+}
+
+// CancelForfeited gives what is still pending from before fraud of its node was
+// confirmed to the node's pools: it could not be cancelled then, and whoever has
+// started the node again would wait behind it. While it may have been paid, it
+// waits on.
+func (s *Store) CancelForfeited(ctx context.Context) error {
+	ids, failed := sqlgen.New(s.cfg.Pool).ForfeitedPending(ctx)
+	for _, id := range ids {
+		if _, err := s.Cancel(ctx, audit.By{Actor: audit.System}, id); err != nil && !fault.Has(err, fault.NotCancellable) {
+			failed = errors.Join(failed, fmt.Errorf("cancel %s, made before fraud was confirmed: %w", id, err))
+		}
+	}
+	return failed
 }
 
 // CancelPending cancels what a node has pending within the caller's

@@ -105,8 +105,12 @@ func TestWhatWaitedForTheLiftEndsAsItsNodeStands(t *testing.T) {
 		"confirmed": {judge: (*suspicious).confirm, then: func(w *suspicious, _ string) { w.judged() }, want: payout.Cancelled, pool: ledger.USDT(200)},
 		"confirmed and started again": {
 			judge: func(w *suspicious, no int32) { w.confirm(no); w.startAgain(no) },
-			then:  func(w *suspicious, id string) { must(t)(w.Cancel(t.Context(), byTest, id)) },
-			want:  payout.Cancelled, pool: ledger.USDT(200),
+			then: func(w *suspicious, _ string) {
+				if err := w.CancelForfeited(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: payout.Cancelled, pool: ledger.USDT(200),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

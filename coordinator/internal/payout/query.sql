@@ -115,6 +115,11 @@ WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.sched
 ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'normal' THEN 2 ELSE 3 END, payout.payout_no
 LIMIT @most FOR UPDATE OF payout SKIP LOCKED;
 
+-- name: ForfeitedPending :many
+-- forfeited: as of LockPayout.
+SELECT payout_id FROM payout WHERE status = 'pending' AND EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+    WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at) ORDER BY payout_no;
+
 -- name: PendingOf :many
 SELECT payout_id FROM payout WHERE node_no = @node_no AND status = 'pending' ORDER BY payout_no;
 

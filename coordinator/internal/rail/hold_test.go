@@ -2,6 +2,7 @@ package rail
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func (w *world) hold(payoutID string) (flagID string) {
 // judged lets the judge look once; it is a part of the program that does not end here.
 func (w *world) judged() {
 	w.t.Helper()
-	if err := w.judge.RunOnce(w.t.Context()); err != nil {
+	if err := errors.Join(w.judge.RunOnce(w.t.Context()), w.payouts.CancelForfeited(w.t.Context())); err != nil {
 		w.t.Fatal(err)
 	}
 }

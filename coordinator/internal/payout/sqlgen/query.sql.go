@@ -142,6 +142,32 @@ func (q *Queries) FindRequest(ctx context.Context, requestKey []byte) (FindReque
 	return i, err
 }
 
+const forfeitedPending = `-- name: ForfeitedPending :many
+SELECT payout_id FROM payout WHERE status = 'pending' AND EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
+    WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at) ORDER BY payout_no
+`
+
+// forfeited: as of LockPayout.
+func (q *Queries) ForfeitedPending(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, forfeitedPending)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var payout_id string
+		if err := rows.Scan(&payout_id); err != nil {
+			return nil, err
+		}
+		items = append(items, payout_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const hadBudget = `-- name: HadBudget :one
 SELECT EXISTS (SELECT FROM payout_budget)
 `
