@@ -201,11 +201,16 @@ func (s *schedule) heal() {
 }
 
 // over reports whether every payout has come to its end, also what was put off
-// for an hour.
+// for an hour. One that a hold could not cancel, since it may have been paid, waits
+// for the hold to end.
 func (s *schedule) over() bool {
 	for _, id := range s.ids {
 		switch s.status(id) {
 		case payout.Completed, payout.Failed, payout.Cancelled:
+		case payout.Pending:
+			if query[int](s.world, `SELECT count(*) FROM payout p JOIN fraud_hold h USING (node_no) WHERE p.payout_id = $1 AND h.to_at IS NULL`, id) == 0 {
+				return false
+			}
 		default:
 			return false
 		}
