@@ -94,21 +94,17 @@ ORDER BY payout.payout_no DESC OFFSET @skip LIMIT @most;
 SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no) WHERE payout.payout_id = @payout_id;
 
 -- name: LockPayout :one
--- forfeited: fraud of its node was confirmed after it was made.
 SELECT sqlc.embed(payout), node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address,
-    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
-        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.payout_id = @payout_id FOR UPDATE OF payout;
 
 -- name: LockQueue :many
 -- What is next to be paid. Who waits for another's lock is skipped: it is being taken.
--- forfeited: as of LockPayout.
 SELECT sqlc.embed(payout), node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address,
-    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
-        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= @at)
     AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL) AND payout.node_no <> ALL(@left_out::integer[])
@@ -116,9 +112,8 @@ ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'norm
 LIMIT @most FOR UPDATE OF payout SKIP LOCKED;
 
 -- name: ForfeitedPending :many
--- forfeited: as of LockPayout.
-SELECT payout_id FROM payout WHERE status = 'pending' AND EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
-    WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at) ORDER BY payout_no;
+SELECT payout_id FROM payout CROSS JOIN LATERAL forfeited_by(payout.node_no, payout.created_at)
+WHERE status = 'pending' GROUP BY payout_no ORDER BY payout_no;
 
 -- name: PendingOf :many
 SELECT payout_id FROM payout WHERE node_no = @node_no AND status = 'pending' ORDER BY payout_no;

@@ -143,11 +143,10 @@ func (q *Queries) FindRequest(ctx context.Context, requestKey []byte) (FindReque
 }
 
 const forfeitedPending = `-- name: ForfeitedPending :many
-SELECT payout_id FROM payout WHERE status = 'pending' AND EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
-    WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at) ORDER BY payout_no
+SELECT payout_id FROM payout CROSS JOIN LATERAL forfeited_by(payout.node_no, payout.created_at)
+WHERE status = 'pending' GROUP BY payout_no ORDER BY payout_no
 `
 
-// forfeited: as of LockPayout.
 func (q *Queries) ForfeitedPending(ctx context.Context) ([]string, error) {
 	rows, err := q.db.Query(ctx, forfeitedPending)
 	if err != nil {
@@ -366,8 +365,7 @@ func (q *Queries) LiftHalt(ctx context.Context, arg LiftHaltParams) (PayoutHalt,
 const lockPayout = `-- name: LockPayout :one
 SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address,
-    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
-        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.payout_id = $2 FOR UPDATE OF payout
 `
@@ -384,7 +382,6 @@ type LockPayoutRow struct {
 	Forfeited bool
 }
 
-// forfeited: fraud of its node was confirmed after it was made.
 func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPayoutRow, error) {
 	row := q.db.QueryRow(ctx, lockPayout, arg.At, arg.PayoutID)
 	var i LockPayoutRow
@@ -424,8 +421,7 @@ func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPay
 const lockQueue = `-- name: LockQueue :many
 SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address,
-    EXISTS (SELECT FROM fraud_flag f JOIN fraud_decision d USING (flag_no)
-        WHERE f.node_no = payout.node_no AND d.decision = 'confirmed' AND d.at >= payout.created_at)::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= $1)
     AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL) AND payout.node_no <> ALL($2::integer[])
@@ -447,7 +443,6 @@ type LockQueueRow struct {
 }
 
 // What is next to be paid. Who waits for another's lock is skipped: it is being taken.
-// forfeited: as of LockPayout.
 func (q *Queries) LockQueue(ctx context.Context, arg LockQueueParams) ([]LockQueueRow, error) {
 	rows, err := q.db.Query(ctx, lockQueue, arg.At, arg.LeftOut, arg.Most)
 	if err != nil {
