@@ -150,7 +150,7 @@ func (f *Foundation) loadKeys(ctx context.Context) error {
 func (f *Foundation) openStores() (err error) {
 	f.Audit = audit.NewLog(f.DB)
 	vetting := score.Vetting{Verdicts: int64(f.Config.Vetting.Challenges), Age: time.Duration(f.Config.Vetting.Days) * 24 * time.Hour}
-	if f.scores, err = score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore, Vetting: &vetting, Now: f.now}); err != nil {
+	if f.scores, err = score.NewStore(score.Config{Pool: f.DB, SetNodeScore: node.SetScore, Vetting: vetting, Now: f.now}); err != nil {
 		return err
 	}
 	highest := func(model string) int {
@@ -175,20 +175,25 @@ func (f *Foundation) openStores() (err error) {
 }
 
 func (f *Foundation) openPayouts() (err error) {
-	p := f.Config.Payout
 	var cost func(net, fee ledger.Amount) (ledger.Amount, string)
-	if p.Rail == RailTRON {
+	if f.Config.Payout.Rail == RailTRON {
 		f.forecast = rail.NewForecast(f.Config.Tron.costRule(), f.now)
 		cost = f.forecast.Of
 	}
 	f.payouts, err = payout.NewStore(payout.Config{
-		Pool: f.DB, Cost: cost, Held: fraud.Held, TakeBack: fraud.TakeBack, KnownHead: filepath.Join(f.Config.DataDir, "known-head.json"), Now: f.now, Logger: f.Log, Terms: payout.Terms{
-			Threshold: p.Threshold, Min: p.Min, Max: p.Max,
-			FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
-			ApprovalFrom: cmp.Or(p.Approval, payout.NoApproval), Own: f.Config.unpaid(),
-		},
+		Pool: f.DB, Cost: cost, Held: fraud.Held, TakeBack: fraud.TakeBack, KnownHead: filepath.Join(f.Config.DataDir, "known-head.json"), Now: f.now, Logger: f.Log,
+		Terms: f.Config.payoutTerms(),
 	})
 	return err
+}
+
+func (c Config) payoutTerms() payout.Terms {
+	p := c.Payout
+	return payout.Terms{
+		Threshold: p.Threshold, Min: p.Min, Max: p.Max,
+		FeeBasisPoints: cmp.Or(int(p.FeePercent), payout.NoFee), FeeMin: p.FeeMin, FeeMax: p.FeeMax,
+		ApprovalFrom: cmp.Or(p.Approval, payout.NoApproval), Own: c.unpaid(),
+	}
 }
 
 func (f *Foundation) openFraud() (err error) {

@@ -61,7 +61,7 @@ func newFleet(t *testing.T) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores, err := score.NewStore(score.Config{Pool: database, SetNodeScore: node.SetScore, Vetting: &score.Vetting{}})
+	scores, err := score.NewStore(score.Config{Pool: database, SetNodeScore: node.SetScore})
 	if err != nil {
 		t.Fatal(err)
 	}

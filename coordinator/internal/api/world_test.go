@@ -111,7 +111,7 @@ func (w *world) config() Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	scores, err := score.NewStore(score.Config{Pool: w.db, SetNodeScore: node.SetScore, Vetting: &score.Vetting{}})
+	scores, err := score.NewStore(score.Config{Pool: w.db, SetNodeScore: node.SetScore})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func (w *world) closeEpoch() {
 	round := payout.NewRound(w.Payouts, nil)
 	closer, err := epoch.NewCloser(epoch.Config{
 		Pool: w.db, Now: w.now, AfterClosing: round.RunOnce,
-		ScoreAsOf: w.scoreAsOf, FaultWindows: noFaults,
+		ScoreAsOf: w.scoreAsOf, FaultWindows: noFaults, Epoch: time.Hour,
 	})
 	if err == nil {
 		err = closer.RunOnce(w.t.Context())

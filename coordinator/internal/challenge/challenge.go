@@ -21,17 +21,17 @@ import (
 // Calibrated is the difficulty that follows each node's model and speed.
 const Calibrated = -1
 
-// Config of a Referee. Without a comment a field is required.
+// Config of a Referee. What is not optional is required; the settings check its bounds.
 type Config struct {
 	Pool      *db.Pool
 	Nodes     *node.Store
 	PuzzleKey proof.Key
 
-	Count      int           // k puzzles a challenge; default 8
+	Count      int           // k puzzles a challenge
 	Difficulty int           // d bits each where neither node nor pool says; 0 is plain HMAC, Calibrated is by node
-	Interval   time.Duration // mean gap between challenges of a node; default 5 min
-	Deadline   time.Duration // default 30 s, never above half of Interval
-	Validity   time.Duration // default 2 min, at least Deadline
+	Interval   time.Duration // mean gap between challenges of a node
+	Deadline   time.Duration // to answer in time; at most half of Interval
+	Validity   time.Duration // until an answer is late no more, but missed; at least Deadline
 	Quiet      time.Duration // no routine challenges this long after the start
 
 	// Publish hands a challenge or verdict to the node's connection.
@@ -54,8 +54,8 @@ type Config struct {
 	// Counted is told of every answer that changed nothing, with the reason. Optional.
 	Counted func(reason string)
 
-	Logger *slog.Logger
-	Now    func() time.Time
+	Logger *slog.Logger     // optional
+	Now    func() time.Time // optional
 	// Exponential draws from the exponential distribution of mean 1. Optional.
 	Exponential func() float64
 }
@@ -106,20 +106,6 @@ type Referee struct {
 
 // New makes a Referee.
 func New(c Config) *Referee {
-	if c.Count == 0 {
-		c.Count = 8
-	}
-	if c.Interval == 0 {
-		c.Interval = 5 * time.Minute
-	}
-	if c.Deadline == 0 {
-		c.Deadline = 30 * time.Second
-	}
-	c.Deadline = min(c.Deadline, c.Interval/2)
-	if c.Validity == 0 {
-		c.Validity = 2 * time.Minute
-	}
-	c.Validity = max(c.Validity, c.Deadline)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -23,7 +23,7 @@ type ScoreAt struct {
 	Held      bool            // held for suspected fraud: earnings are held and nothing is released
 }
 
-// Config of a Closer. Pool, ScoreAsOf and FaultWindows are
+// Config of a Closer. Pool, ScoreAsOf, FaultWindows and Epoch are
 // required; a zero value elsewhere is the default that stands beside it.
 type Config struct {
 	Pool *db.Pool
@@ -40,7 +40,7 @@ type Config struct {
 	// first one: payouts follow earnings at once.
 	AfterClosing func(ctx context.Context) error
 
-	Epoch   time.Duration // 1 h; a day holds a whole number of epochs
+	Epoch   time.Duration // a day holds a whole number of epochs
 	Grace   time.Duration // 0: an epoch closes at its end
 	CatchUp int           // 120: epochs of one pool closed in one run at most
 	// DailyCap is the most that a node earns in the epochs of a UTC day; 0: no bound.
@@ -51,7 +51,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() (Config, error) {
-	c.Epoch = cmp.Or(c.Epoch, time.Hour)
 	c.CatchUp = cmp.Or(c.CatchUp, 120)
 	if c.Now == nil {
 		c.Now = time.Now

@@ -48,6 +48,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) config() epoch.Config {
 	return epoch.Config{
 		Pool:  w.pool,
+		Epoch: time.Hour,
 		Grace: 2 * time.Minute,
 		Now:   func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now },
 		ScoreAsOf: func(_ context.Context, _ db.Tx, nodeNos []int32, at time.Time) (map[int32]epoch.ScoreAt, error) {

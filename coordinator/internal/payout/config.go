@@ -27,7 +27,7 @@ const (
 // that stands beside it.
 type Config struct {
 	Pool  *db.Pool
-	Terms // thresholds 10, 1 and 10,000 USDT, a fee of 1 %, approval from 1,000 USDT
+	Terms // DefaultTerms
 	// Held tells to which of the nodes nothing is paid: fraud is suspected, or was
 	// confirmed and the node not started since. Nil: to all it may be.
 	Held func(ctx context.Context, tx db.Tx, nodeNos []int32) (map[int32]bool, error)
@@ -46,15 +46,23 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// DefaultTerms are what holds where nobody says otherwise.
+func DefaultTerms() Terms {
+	return Terms{
+		Threshold: ledger.USDT(10), Min: ledger.USDT(1), Max: ledger.USDT(10_000), FeeBasisPoints: 100, ApprovalFrom: ledger.USDT(1000),
+	}
+}
+
 func (c Config) withDefaults() (Config, error) {
-	c.Threshold = cmp.Or(c.Threshold, ledger.USDT(10))
-	c.Min = cmp.Or(c.Min, ledger.USDT(1))
-	c.Max = cmp.Or(c.Max, ledger.USDT(10_000))
-	c.FeeBasisPoints = cmp.Or(c.FeeBasisPoints, 100)
+	terms := DefaultTerms()
+	c.Threshold = cmp.Or(c.Threshold, terms.Threshold)
+	c.Min = cmp.Or(c.Min, terms.Min)
+	c.Max = cmp.Or(c.Max, terms.Max)
+	c.FeeBasisPoints = cmp.Or(c.FeeBasisPoints, terms.FeeBasisPoints)
 	if c.FeeBasisPoints == NoFee {
 		c.FeeBasisPoints = 0
 	}
-	c.ApprovalFrom = cmp.Or(c.ApprovalFrom, ledger.USDT(1000))
+	c.ApprovalFrom = cmp.Or(c.ApprovalFrom, terms.ApprovalFrom)
 	if c.ApprovalFrom == NoApproval {
 		c.ApprovalFrom = 0
 	}

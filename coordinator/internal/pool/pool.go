@@ -55,7 +55,7 @@ type Health struct {
 // Limits hold for all pools of a coordinator; zero values take the default.
 type Limits struct {
 	MaxNodes int // places that a pool may have, at most; 100
-	MinNodes int // online nodes that make a healthy pool; 3
+	MinNodes int // online nodes that make a healthy pool; DefaultMinNodes
 
 	Difficulty int // the most that challenges may be set to; proof.MaxDifficulty
 }
@@ -80,7 +80,7 @@ func NewStore(pool *db.Pool, now func() time.Time) *Store {
 // WithLimits gives the same store with other limits.
 func (s *Store) WithLimits(l Limits) *Store {
 	l.MaxNodes = min(cmp.Or(l.MaxNodes, MaxNodes), MaxNodes)
-	l.MinNodes = cmp.Or(l.MinNodes, 3)
+	l.MinNodes = cmp.Or(l.MinNodes, DefaultMinNodes)
 	l.Difficulty = cmp.Or(l.Difficulty, proof.MaxDifficulty)
 	return &Store{pool: s.pool, now: s.now, limits: l, totals: s.totals, memory: s.memory}
 }

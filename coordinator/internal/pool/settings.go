@@ -16,6 +16,10 @@ import (
 // MaxNodes is the most that any pool may hold.
 const MaxNodes = 100
 
+// DefaultMinNodes is how many online nodes make a healthy pool where nobody says
+// otherwise.
+const DefaultMinNodes = 3
+
 // Settings are what an operator decides about a pool.
 type Settings struct {
 	Name           string         `json:"name"`

@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -38,25 +39,26 @@ func (g Granularity) Length() time.Duration {
 func (g Granularity) seconds() int32 { return int32(g.Length() / time.Second) }
 func (g Granularity) table() string  { return "sample_" + string(g) }
 
-// Retention says how long what is kept; zero values take the default.
+// Retention says how long what is kept; zero values are DefaultRetention's.
 type Retention struct {
 	// Raw is of single samples, and how far back a node that was offline may
-	// deliver them. 7 days.
+	// deliver them.
 	Raw time.Duration
-	// The rollups: 30 days, 180 days, 180 days and 2 years.
+	// The rollups.
 	OneMinute, FiveMinutes, FifteenMinutes, OneHour time.Duration
 }
 
+// DefaultRetention is a week of single samples, and two years of hours.
+func DefaultRetention() Retention {
+	return Retention{7 * day, 30 * day, 180 * day, 180 * day, 730 * day}
+}
+
 func (r Retention) withDefaults() Retention {
-	for _, d := range []struct {
-		of   *time.Duration
-		days time.Duration
-	}{{&r.Raw, 7}, {&r.OneMinute, 30}, {&r.FiveMinutes, 180}, {&r.FifteenMinutes, 180}, {&r.OneHour, 730}} {
-		if *d.of <= 0 {
-			*d.of = d.days * day
-		}
+	d := DefaultRetention()
+	return Retention{
+		cmp.Or(r.Raw, d.Raw), cmp.Or(r.OneMinute, d.OneMinute), cmp.Or(r.FiveMinutes, d.FiveMinutes),
+		cmp.Or(r.FifteenMinutes, d.FifteenMinutes), cmp.Or(r.OneHour, d.OneHour),
 	}
-	return r
 }
 
 // Of is how long rollups of a granularity are kept.

@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Pool         *db.Pool // for all that is no part of a verdict
 	SetNodeScore func(ctx context.Context, tx db.Tx, nodeNo int32, score int64) error
-	Vetting      *Vetting // nil: DefaultVetting; the zero Vetting asks for nothing
+	Vetting      Vetting
 	Now          func() time.Time
 }
 
@@ -35,12 +35,9 @@ func NewStore(cfg Config) (*Store, error) {
 	if cfg.Pool == nil || cfg.SetNodeScore == nil {
 		return nil, errors.New("score: Config.Pool and Config.SetNodeScore are required")
 	}
-	s := &Store{pool: cfg.Pool, setNodeScore: cfg.SetNodeScore, vetting: DefaultVetting(), now: cfg.Now}
+	s := &Store{pool: cfg.Pool, setNodeScore: cfg.SetNodeScore, vetting: cfg.Vetting, now: cfg.Now}
 	if s.now == nil {
 		s.now = time.Now
-	}
-	if cfg.Vetting != nil {
-		s.vetting = *cfg.Vetting
 	}
 	return s, nil
 }

@@ -3,14 +3,11 @@ package score
 import "time"
 
 // Vetting is what a new node must show before its earnings are released: so
-// many counted verdicts, and so much time since its first verdict.
+// many counted verdicts, and so much time since its first verdict. The zero Vetting asks for nothing.
 type Vetting struct {
 	Verdicts int64
 	Age      time.Duration
 }
-
-// DefaultVetting is 100 verdicts and 7 days.
-func DefaultVetting() Vetting { return Vetting{Verdicts: 100, Age: 7 * 24 * time.Hour} }
 
 // Passed reports whether a node has shown enough at the given instant.
 func (v Vetting) Passed(verdicts int64, first, at time.Time) bool {

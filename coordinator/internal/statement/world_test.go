@@ -35,7 +35,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, pool: dbtest.New(t)}
 	var err error
-	w.scores, err = score.NewStore(score.Config{Pool: w.pool, SetNodeScore: node.SetScore, Vetting: &score.Vetting{Verdicts: 2}})
+	w.scores, err = score.NewStore(score.Config{Pool: w.pool, SetNodeScore: node.SetScore, Vetting: score.Vetting{Verdicts: 2}})
 	w.must(err)
 	return w
 }
@@ -116,7 +116,7 @@ func (w *world) verdict(id string, result score.Result, at time.Time, prompt int
 func (w *world) close(now time.Time) {
 	w.t.Helper()
 	closer, err := epoch.NewCloser(epoch.Config{
-		Pool: w.pool, ScoreAsOf: w.scoreAsOf, FaultWindows: faultWindows, Grace: 2 * time.Minute, Now: func() time.Time { return now },
+		Pool: w.pool, ScoreAsOf: w.scoreAsOf, FaultWindows: faultWindows, Epoch: time.Hour, Grace: 2 * time.Minute, Now: func() time.Time { return now },
 	})
 	w.must(err)
 	w.must(closer.RunOnce(w.t.Context()))
