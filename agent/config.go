@@ -69,8 +69,15 @@ func Default() Config {
 }
 
 // Set gives a setting by its key. A list has commas between its items.
-func (c *Config) Set(key, value string) (err error) {
+func (c *Config) Set(key, value string) error {
 	c.place(key, "")
+	if err := c.set(key, value); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+func (c *Config) set(key, value string) (err error) {
 	switch key {
 	case "servers":
 		c.Servers = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
@@ -96,10 +103,7 @@ func (c *Config) Set(key, value string) (err error) {
 			err = c.HomeAssistant.Set(inner, value)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	return nil
+	return err
 }
 
 // parseInto leaves a setting that cannot be read as it was, so that it is not

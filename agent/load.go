@@ -3,74 +3,61 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"lucid.internal/agent/internal/tomlfile"
 )
 
 // Load takes the settings of a TOML text, which came from the file of that
 // name. Its error names every key that is wrong, with file and line.
 func (c *Config) Load(file, text string) error {
-	values := make(map[string]toml.Primitive)
-	meta, err := toml.Decode(text, &values)
-	if at, ok := errors.AsType[toml.ParseError](err); ok {
-		return fmt.Errorf("%s: %s", placeOf(file, at.Position.Line), at.Message)
-	}
+	entries, err := tomlfile.Parse(file, text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	if value, given := values[homeAssistant]; given {
-		if section := tableIn(&meta, value); section != nil { // else it stays, and is no setting
-			c.place(homeAssistant, placeOf(file, lineOf(&meta, value)))
-			delete(values, homeAssistant)
-			for key, value := range section {
-				values[homeAssistant+"."+key] = value
-			}
-		}
+		return err
 	}
 	var wrong []error
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		place := placeOf(file, lineOf(&meta, values[key]))
-		if err := c.take(&meta, key, values[key]); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", place, err))
+	for _, e := range entries {
+		if e.Key != homeAssistant || e.Inner == nil { // what has its name and is no section is no setting
+			wrong = append(wrong, c.take(e))
+			continue
 		}
-		c.place(key, place)
+		c.place(e.Key, e.Place)
+		for _, inner := range e.Inner {
+			inner.Key = homeAssistant + "." + inner.Key
+			wrong = append(wrong, c.take(inner))
+		}
 	}
 	return errors.Join(wrong...)
 }
 
-// take gives a setting by its value in a file.
-func (c *Config) take(meta *toml.MetaData, key string, primitive toml.Primitive) error {
-	var value any
-	if err := meta.PrimitiveDecode(primitive, &value); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+// take gives a setting as a file has it.
+func (c *Config) take(e tomlfile.Entry) error {
+	text, err := settingText(e)
+	if setErr := c.set(e.Key, text); err == nil || errors.Is(setErr, errNoSetting) {
+		err = setErr
 	}
-	text, err := settingText(value)
-	if setErr := c.Set(key, text); err == nil || errors.Is(setErr, errNoSetting) {
-		return setErr
+	c.place(e.Key, e.Place)
+	if err != nil {
+		return e.Fault(err)
 	}
-	return fmt.Errorf("%s: %w", key, err)
+	return nil
 }
 
-// settingText is a TOML value as a flag would give it.
-func settingText(value any) (string, error) {
-	switch v := value.(type) {
-	case string:
-		return v, nil
-	case []any:
-		items := make([]string, len(v))
-		for i := range v {
-			item, ok := v[i].(string)
-			if !ok {
-				return "", fmt.Errorf("item %d is %v, want a text in quotes", i+1, v[i])
-			}
-			items[i] = item
-		}
-		return strings.Join(items, ","), nil
+// settingText is a value as a flag would give it.
+func settingText(e tomlfile.Entry) (string, error) {
+	list, ok := e.Value.([]any)
+	if !ok {
+		return e.Text()
 	}
-	return "", fmt.Errorf("%v is not a text in quotes", value)
+	items := make([]string, len(list))
+	for i := range list {
+		item, ok := list[i].(string)
+		if !ok {
+			return "", fmt.Errorf("item %d is %v, want a text in quotes", i+1, list[i])
+		}
+		items[i] = item
+	}
+	return strings.Join(items, ","), nil
 }
 
 // places are where settings were given last, by their key: "agent.toml:3", or
@@ -92,50 +79,5 @@ func (c *Config) fault(key, other, format string, args ...any) error {
 	if !given {
 		at = c.places[other]
 	}
-	if at != "" {
-		at += ": "
-	}
-	return fmt.Errorf("%s%s: %s", at, key, fmt.Sprintf(format, args...))
+	return tomlfile.Entry{Key: key, Place: at}.Fault(fmt.Errorf(format, args...))
 }
-
-func placeOf(file string, line int) string {
-	if line == 0 {
-		return file
-	}
-	return fmt.Sprintf("%s:%d", file, line)
-}
-
-// lineOf is where a value stands, 0 when nobody knows. The decoder tells a line
-// only with an error, and none of a table that is made by dotted keys alone
-// (a.b = 1), which is where the first of them is.
-func lineOf(meta *toml.MetaData, value toml.Primitive) (line int) {
-	if at, ok := errors.AsType[toml.ParseError](meta.PrimitiveDecode(value, refusing{})); ok && at.Position.Line > 0 {
-		return at.Position.Line
-	}
-	for _, value := range tableIn(meta, value) {
-		if first := lineOf(meta, value); line == 0 || first > 0 && first < line {
-			line = first
-		}
-	}
-	return line
-}
-
-// tableIn is what a table holds; nil for any other value.
-func tableIn(meta *toml.MetaData, value toml.Primitive) (table map[string]toml.Primitive) {
-	var decoded any
-	if meta.PrimitiveDecode(value, &decoded) != nil {
-		return nil
-	}
-	if _, ok := decoded.(map[string]any); !ok || meta.PrimitiveDecode(value, &table) != nil {
-		return nil
-	}
-	return table
-}
-
-// refusing takes no value.
-type refusing struct{}
-
-var errRefusing = errors.New("refused, to learn the line")
-
-// UnmarshalTOML implements toml.Unmarshaler.
-func (refusing) UnmarshalTOML(any) error { return errRefusing }

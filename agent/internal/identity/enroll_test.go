@@ -31,7 +31,7 @@ func newEnrolment(t *testing.T) *coordtest.Enrolment {
 
 func ticketOf(t *testing.T, text string) *Ticket {
 	t.Helper()
-	ticket, err := ParseTicket(text)
+	ticket, err := ParseTicket("enroll.toml", text)
 	if err != nil {
 		t.Fatal(err)
 	}

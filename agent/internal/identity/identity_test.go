@@ -136,7 +136,7 @@ func TestParseTicket(t *testing.T) {
 		{"short pin", "ca_sha256", "abcd", []string{"ca_sha256: want 64"}},
 		{"short key", "enrolment_key", "AAAA", []string{"enrolment_key: want"}},
 		{"no token", "token", "", []string{"token: missing"}},
-		{"unknown key", "tokken", "x", []string{"tokken: no such key"}},
+		{"unknown key", "tokken", "x", []string{"enroll.toml:5: tokken: no such key"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var text strings.Builder
@@ -149,7 +149,7 @@ func TestParseTicket(t *testing.T) {
 			if _, known := good[c.key]; !known && c.key != "" {
 				text.WriteString(c.key + " = \"" + c.value + "\"\n")
 			}
-			_, err := ParseTicket(text.String())
+			_, err := ParseTicket("enroll.toml", text.String())
 			if (err == nil) != (c.want == nil) {
 				t.Fatalf("error = %v, want %q", err, c.want)
 			}
@@ -160,7 +160,7 @@ func TestParseTicket(t *testing.T) {
 			}
 		})
 	}
-	_, err := ParseTicket("")
+	_, err := ParseTicket("enroll.toml", "")
 	for _, key := range []string{"coordinator", "ca_sha256", "enrolment_key", "token"} {
 		if err == nil || !strings.Contains(err.Error(), key+":") {
 			t.Errorf("an empty ticket does not name %s: %v", key, err)
@@ -168,10 +168,34 @@ func TestParseTicket(t *testing.T) {
 	}
 }
 
+// All that is wrong is told at once, each with its line; what is not there, with
+// the file alone.
+func TestFaultOfATicketNamesItsLine(t *testing.T) {
+	_, err := ParseTicket("enroll.toml", `# from the operator
+coordinator = "http://coordinator.example"
+token = 5
+
+ca_sha256 = "abcd"
+[colour]
+red = 1
+`)
+	want := `enroll.toml:2: coordinator: "http://coordinator.example": plain http goes to this machine only, use https
+enroll.toml:3: token: 5 is not a text in quotes
+enroll.toml:5: ca_sha256: want 64 hexadecimal digits
+enroll.toml:6: colour: no such key
+enroll.toml: enrolment_key: want an Ed25519 public key, 32 bytes in base64`
+	if err == nil || err.Error() != want {
+		t.Errorf("error:\n%v\nwant:\n%s", err, want)
+	}
+	if _, err := ParseTicket("enroll.toml", "token = \"t\"\ncoordinator = https://a\n"); err == nil || !strings.HasPrefix(err.Error(), "enroll.toml:2: ") {
+		t.Errorf("error = %v, want file and line", err)
+	}
+}
+
 func FuzzParseTicket(f *testing.F) {
 	f.Add("coordinator = \"https://a:1\"\ntoken = \"t\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		ticket, err := ParseTicket(text)
+		ticket, err := ParseTicket("enroll.toml", text)
 		if err == nil && (ticket.Token == "" || ticket.Coordinator == nil || len(ticket.EnrolmentKey) != 32) {
 			t.Errorf("an incomplete ticket was accepted: %q", text)
 		}

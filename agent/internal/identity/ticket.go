@@ -6,13 +6,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"lucid.internal/agent/internal/tomlfile"
 )
+
+var errMissing = errors.New("missing")
 
 // Ticket is an enroll.toml: where to enrol, whom to trust, and the one-time
 // token.
@@ -24,57 +28,86 @@ type Ticket struct {
 	PayoutAddress string // optional
 }
 
-// ReadTicket reads an enroll.toml. Its error names every key that is wrong.
+// ReadTicket reads an enroll.toml. Its error names every key that is wrong, with
+// file and line.
 func ReadTicket(path string) (*Ticket, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	t, err := ParseTicket(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
+	return ParseTicket(path, string(text))
 }
 
-// ParseTicket parses the text of an enroll.toml.
-func ParseTicket(text string) (*Ticket, error) {
-	var file struct {
-		Coordinator   string `toml:"coordinator"`
-		CASHA256      string `toml:"ca_sha256"`
-		EnrolmentKey  string `toml:"enrolment_key"`
-		Token         string `toml:"token"`
-		PayoutAddress string `toml:"payout_address"`
-	}
-	meta, err := toml.Decode(text, &file)
+// ParseTicket parses the text of an enroll.toml, which came from the file of that
+// name.
+func ParseTicket(file, text string) (*Ticket, error) {
+	entries, err := tomlfile.Parse(file, text)
 	if err != nil {
 		return nil, err
 	}
-	t := &Ticket{Token: file.Token, PayoutAddress: file.PayoutAddress}
+	t := new(Ticket)
 	var wrong []error
-	for _, key := range meta.Undecoded() {
-		wrong = append(wrong, fmt.Errorf("%s: no such key", key))
+	keys := t.keys()
+	for _, e := range entries {
+		if err := take(e, keys[e.Key]); err != nil {
+			wrong = append(wrong, e.Fault(err))
+		}
+		delete(keys, e.Key)
 	}
-	if t.Coordinator, err = parseCoordinator(file.Coordinator); err != nil {
-		wrong = append(wrong, fmt.Errorf("coordinator: %w", err))
-	}
-	pin, err := hex.DecodeString(file.CASHA256)
-	if err != nil || len(pin) != len(t.CAPin) {
-		wrong = append(wrong, errors.New("ca_sha256: want 64 hexadecimal digits"))
-	}
-	copy(t.CAPin[:], pin)
-	key, err := base64.StdEncoding.DecodeString(file.EnrolmentKey)
-	if err != nil || len(key) != ed25519.PublicKeySize {
-		wrong = append(wrong, errors.New("enrolment_key: want an Ed25519 public key, 32 bytes in base64"))
-	}
-	t.EnrolmentKey = key
-	if t.Token == "" {
-		wrong = append(wrong, errors.New("token: missing"))
+	for _, key := range slices.Sorted(maps.Keys(keys)) { // what is left out says nothing
+		if err := keys[key](""); err != nil {
+			wrong = append(wrong, tomlfile.Entry{Key: key, Place: file}.Fault(err))
+		}
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// keys are all that an enroll.toml may hold, each with what takes its text.
+func (t *Ticket) keys() map[string]func(text string) error {
+	return map[string]func(string) error{
+		"coordinator":    func(text string) (err error) { t.Coordinator, err = parseCoordinator(text); return err },
+		"ca_sha256":      func(text string) (err error) { t.CAPin, err = parsePin(text); return err },
+		"enrolment_key":  func(text string) (err error) { t.EnrolmentKey, err = parseEnrolmentKey(text); return err },
+		"token":          func(text string) (err error) { t.Token, err = text, present(text); return err },
+		"payout_address": func(text string) (err error) { t.PayoutAddress = text; return nil },
+	}
+}
+
+func take(e tomlfile.Entry, set func(text string) error) error {
+	if set == nil {
+		return errors.New("no such key")
+	}
+	text, err := e.Text()
+	if err != nil {
+		return err
+	}
+	return set(text)
+}
+
+func present(text string) error {
+	if text == "" {
+		return errMissing
+	}
+	return nil
+}
+
+func parsePin(text string) (pin [32]byte, err error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(pin) {
+		return pin, errors.New("want 64 hexadecimal digits")
+	}
+	return [32]byte(b), nil
+}
+
+func parseEnrolmentKey(text string) (ed25519.PublicKey, error) {
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		return nil, errors.New("want an Ed25519 public key, 32 bytes in base64")
+	}
+	return key, nil
 }
 
 // parseCoordinator accepts an https address, or a plain http one of this
@@ -83,7 +116,7 @@ func parseCoordinator(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case s == "":
-		return nil, errors.New("missing")
+		return nil, errMissing
 	case err != nil:
 		return nil, err
 	case u.Hostname() == "":
@@ -99,6 +132,6 @@ func parseCoordinator(s string) (*url.URL, error) {
 }
 
 func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.Unmap().IsLoopback()
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
