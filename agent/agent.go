@@ -29,6 +29,9 @@ var ErrNotEnrolled = identity.ErrNotEnrolled
 // again with the same file does not help.
 var ErrRefused = identity.ErrRefused
 
+// ErrTicket is an enroll.toml with faults, which is refused here already.
+var ErrTicket = identity.ErrTicket
+
 // drainTimeout bounds the farewell after the agent was told to end: 5 s, with
 // a margin for the rest of the end.
 const drainTimeout = 4500 * time.Millisecond

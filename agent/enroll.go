@@ -46,22 +46,25 @@ func Enrol(ctx context.Context, config EnrolConfig) (Enrolled, error) {
 		err = removeFile(config.File)
 	}
 	if config.Result != "" {
-		err = errors.Join(err, writeResult(config.Result, enrolled, err))
+		err = errors.Join(err, writeResult(config, enrolled, err))
 	}
 	return enrolled, err
 }
 
-// writeResult says how it went, in words for the owner. The token stays out
-// of it.
-func writeResult(file string, enrolled Enrolled, err error) error {
+// writeResult says how it went, in words for the owner. The token stays out of it,
+// and so does the folder in which this machine had the file: he has the card alone.
+func writeResult(config EnrolConfig, enrolled Enrolled, err error) error {
 	line := fmt.Sprintf("enrolled as %s: nothing is left to do here, and the agent proves itself once it runs", enrolled.NodeID)
 	switch {
+	case errors.Is(err, ErrTicket):
+		line = fmt.Sprintf("%s. It is not tried again before the next start: correct it", err)
 	case errors.Is(err, ErrRefused):
 		line = fmt.Sprintf("refused: %s. It is not tried again before the next start: ask the operator for a new enroll.toml", err)
 	case err != nil:
 		line = fmt.Sprintf("failed: %s. It is tried again every 30 seconds", err)
 	}
-	return replaceDurably(file, []byte(strings.ReplaceAll(line, "\n", "; ")+"\n"))
+	line = strings.NewReplacer(filepath.Dir(config.File)+"/", "", "\n", "; ").Replace(line)
+	return replaceDurably(config.Result, []byte(line+"\n"))
 }
 
 // removeFile removes a file if it is there, for good.

@@ -25,10 +25,10 @@ var version = "dev"
 const (
 	exitOK      = 0
 	exitFailed  = 1
-	exitUsage   = 2 // wrong flags or configuration: trying again will not help
+	exitUsage   = 2 // wrong flags, configuration or enrolment file: trying again will not help
 	exitOffline = 1 // status: the agent runs but is not connected
 	exitDown    = 3 // status: no agent is running
-	exitRefused = 4 // enroll: the coordinator refused; the systemd unit knows the number
+	exitRefused = 4 // enroll: the coordinator refused; systemd's unit knows the number, and 2
 )
 
 const usage = `lucid-agent reports what this machine does to a Lucid coordinator.

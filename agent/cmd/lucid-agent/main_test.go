@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,8 @@ func TestCommandLine(t *testing.T) {
 		{"run --state-dir " + dir + "/none", 1, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
 		{"run --state-dir " + dir + "/none", 1, "", "or name the folder of an earlier enrolment with --state-dir"},
 		{"enroll --file " + dir + "/none.toml --state-dir " + dir + "/none", 1, "", "none.toml: no such file"},
-		{"enroll --file " + bad + " --state-dir " + dir + "/none", 1, "", "token: missing"},
+		{"enroll --file " + bad + " --state-dir " + dir + "/none", 2, "", bad + ": token: missing"},
+		{"enroll --file " + bad + " --state-dir " + dir + "/none", 2, "", bad + ":2: colour: no such key"},
 		{"doctor --state-dir " + dir + "/none", 1, "is not there", ""},
 		{"doctor --json --state-dir " + dir + "/none", 1, `"check": "clock"`, ""},
 		{"doctor --server here", 2, "", `servers: "here" is not host:port`},
@@ -80,6 +82,32 @@ func TestEnrollRefusedForGood(t *testing.T) {
 	code := command(t.Context(), []string{"enroll", "--file", file, "--state-dir", dir + "/state"}, &stdout, &stderr)
 	if code != 4 || !strings.Contains(stderr.String(), "request_id "+coordtest.RequestID) {
 		t.Errorf("code %d, want 4\n%s", code, &stderr)
+	}
+}
+
+// A mistyped address is told here, where the file is, and before the token is used:
+// systemd's unit ends at this exit code, and who has no screen reads the result.
+func TestEnrollWithAMistypedAddress(t *testing.T) {
+	dir := t.TempDir()
+	enrolment := coordtest.NewEnrolment(t, coordtest.NewAuthority(t), false, []string{"127.0.0.1:1"}, "token")
+	enrolment.Before = func(http.ResponseWriter, *wire.EnrollRequest, *wire.EnrollResponse) bool {
+		t.Error("the coordinator was asked")
+		return false
+	}
+	file, result := filepath.Join(dir, "enroll.toml"), filepath.Join(dir, "enroll.status")
+	text := enrolment.Ticket("token") + "payout_address = \"TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLz\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code := command(t.Context(), []string{"enroll", "--file", file, "--result", result, "--state-dir", dir + "/state"}, &stdout, &stderr)
+	const fault = "enroll.toml:5: payout_address: address TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLz has a wrong checksum: check it for typing errors"
+	if code != 2 || stderr.String() != "lucid-agent enroll: wrong enrolment file: "+dir+"/"+fault+"\n" {
+		t.Errorf("code %d, want 2\n%s", code, &stderr)
+	}
+	told, err := os.ReadFile(result)
+	if want := "wrong enrolment file: " + fault + ". It is not tried again before the next start: correct it\n"; err != nil || string(told) != want {
+		t.Errorf("the result says %q, %v; want %q", told, err, want)
 	}
 }
 

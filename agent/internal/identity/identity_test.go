@@ -137,6 +137,10 @@ func TestParseTicket(t *testing.T) {
 		{"short key", "enrolment_key", "AAAA", []string{"enrolment_key: want"}},
 		{"no token", "token", "", []string{"token: missing"}},
 		{"unknown key", "tokken", "x", []string{"enroll.toml:5: tokken: no such key"}},
+		{"payout address", "payout_address", "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ", nil},
+		{"payout address left empty", "payout_address", "", nil},
+		{"mistyped payout address", "payout_address", "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLz", []string{"enroll.toml:5: payout_address: ", "wrong checksum"}},
+		{"payout address of another chain", "payout_address", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", []string{"does not begin with T"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var text strings.Builder

@@ -14,7 +14,12 @@ import (
 	"strings"
 
 	"lucid.internal/agent/internal/tomlfile"
+	"lucid.internal/shared/address"
 )
+
+// ErrTicket is an enroll.toml with faults: to try again with the same file does
+// not help.
+var ErrTicket = errors.New("wrong enrolment file")
 
 var errMissing = errors.New("missing")
 
@@ -29,13 +34,17 @@ type Ticket struct {
 }
 
 // ReadTicket reads an enroll.toml. Its error names every key that is wrong, with
-// file and line.
+// file and line; it is an ErrTicket unless the file cannot be read at all.
 func ReadTicket(path string) (*Ticket, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return ParseTicket(path, string(text))
+	t, err := ParseTicket(path, string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTicket, err)
+	}
+	return t, nil
 }
 
 // ParseTicket parses the text of an enroll.toml, which came from the file of that
@@ -72,7 +81,7 @@ func (t *Ticket) keys() map[string]func(text string) error {
 		"ca_sha256":      func(text string) (err error) { t.CAPin, err = parsePin(text); return err },
 		"enrolment_key":  func(text string) (err error) { t.EnrolmentKey, err = parseEnrolmentKey(text); return err },
 		"token":          func(text string) (err error) { t.Token, err = text, present(text); return err },
-		"payout_address": func(text string) (err error) { t.PayoutAddress = text; return nil },
+		"payout_address": func(text string) (err error) { t.PayoutAddress, err = text, checkPayee(text); return err },
 	}
 }
 
@@ -108,6 +117,14 @@ func parseEnrolmentKey(text string) (ed25519.PublicKey, error) {
 		return nil, errors.New("want an Ed25519 public key, 32 bytes in base64")
 	}
 	return key, nil
+}
+
+// checkPayee is for whoever has no screen to read the coordinator's refusal on.
+func checkPayee(text string) error {
+	if text == "" {
+		return nil
+	}
+	return address.Check(text)
 }
 
 // parseCoordinator accepts an https address, or a plain http one of this
