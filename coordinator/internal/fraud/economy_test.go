@@ -7,11 +7,12 @@ import (
 
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/node"
 )
 
 func TestNewAddresses(t *testing.T) {
 	all := fleet(3)
-	all[0].AddressChanged, all[1].AddressChanged = noon.Add(-AddressDelay), noon.Add(-AddressDelay+time.Second)
+	all[0].AddressChanged, all[1].AddressChanged = noon.Add(-node.AddressWait), noon.Add(-node.AddressWait+time.Second)
 	if got := flagged(newAddresses(all, noon)); !reflect.DeepEqual(got, map[string][]int32{newAddress: {2}}) {
 		t.Errorf("%v", got)
 	}
