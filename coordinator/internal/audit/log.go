@@ -108,8 +108,7 @@ const verifyPage = 1000
 // whether the whole chain was written anew.
 func (l *Log) Verify(ctx context.Context) (Verdict, error) {
 	var v Verdict
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, l.pool, options, func(tx db.Tx) error {
+	err := db.AtOneMoment(ctx, l.pool, func(tx db.Tx) error {
 		q, last := sqlgen.New(tx), int64(math.MinInt64)
 		for {
 			rows, err := q.Chain(ctx, sqlgen.ChainParams{After: last, Most: verifyPage})

@@ -35,6 +35,12 @@ func InTx(ctx context.Context, pool *Pool, fn func(tx Tx) error) error {
 	return fmt.Errorf("transaction gave up after %d attempts: %w", maxAttempts, err)
 }
 
+// AtOneMoment runs fn in a transaction that reads only, and sees the database as it
+// was when fn's first statement began: what others commit meanwhile is not seen.
+func AtOneMoment(ctx context.Context, pool *Pool, fn func(tx Tx) error) error {
+	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
 func retryable(err error) bool {
 	code := Code(err)
 	return code == "40001" || code == "40P01"

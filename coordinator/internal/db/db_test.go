@@ -125,6 +125,27 @@ func TestInTxRepeatsWhatPostgresAsksToRepeat(t *testing.T) {
 	}
 }
 
+func TestAMomentIsReadAsItWasAndOnlyRead(t *testing.T) {
+	pool := dbtest.New(t)
+	err := db.AtOneMoment(t.Context(), pool, func(tx db.Tx) error {
+		var before, after int
+		if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM sealed_secret").Scan(&before); err != nil {
+			return err
+		}
+		if _, err := pool.Exec(t.Context(), "INSERT INTO sealed_secret VALUES ('a', '')"); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM sealed_secret").Scan(&after); err != nil || before != after {
+			t.Errorf("%d rows, then %d, %v", before, after, err)
+		}
+		_, err := tx.Exec(t.Context(), "DELETE FROM sealed_secret")
+		return err
+	})
+	if db.Code(err) != "25006" { // read_only_sql_transaction
+		t.Errorf("writing: %v", err)
+	}
+}
+
 func TestInTxRollsBack(t *testing.T) {
 	pool := dbtest.New(t)
 	no := errors.New("no")

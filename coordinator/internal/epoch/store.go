@@ -33,8 +33,7 @@ type Earnings struct {
 // never more than 1000).
 func (s *Store) Earnings(ctx context.Context, nodeNo int32, limit int) (Earnings, error) {
 	var e Earnings
-	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.pool, moment, func(tx db.Tx) error {
+	err := db.AtOneMoment(ctx, s.pool, func(tx db.Tx) error {
 		q := sqlgen.New(tx)
 		nodeID, err := q.NodeID(ctx, nodeNo)
 		if errors.Is(err, pgx.ErrNoRows) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fraud/sqlgen"
 )
@@ -32,8 +30,7 @@ func (s *Store) Replay(ctx context.Context, ruleID string, since, until time.Tim
 		return nil, fmt.Errorf("there is no rule %q; docs/fraud.md lists them", ruleID)
 	}
 	var out []Replayed
-	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.cfg.Pool, moment, func(tx db.Tx) error {
+	err := db.AtOneMoment(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		q := sqlgen.New(tx)
 		flags, err := s.again(ctx, q, since, until)
 		if err != nil {

@@ -25,8 +25,7 @@ type Audit struct {
 // is in the chain. It stops at the first difference.
 func Verify(ctx context.Context, pool *db.Pool) (Audit, error) {
 	v := verifier{balances: make(map[Account]Amount)}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, pool, options, func(tx db.Tx) error {
+	err := db.AtOneMoment(ctx, pool, func(tx db.Tx) error {
 		for _, step := range []func(context.Context, db.Tx) error{v.entries, v.head, v.published, v.accounts} {
 			if err := step(ctx, tx); err != nil || v.audit.Difference != "" {
 				return err

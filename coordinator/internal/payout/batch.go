@@ -113,8 +113,7 @@ func (s *Store) insertBatch(ctx context.Context, tx db.Tx, by audit.By, lines []
 
 // Batch reads one.
 func (s *Store) Batch(ctx context.Context, batchID string) (b Batch, err error) {
-	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.cfg.Pool, moment, func(tx db.Tx) error {
+	err = db.AtOneMoment(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		b, err = readBatch(ctx, tx, batchID)
 		return err
 	})

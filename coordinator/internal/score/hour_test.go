@@ -106,6 +106,23 @@ func TestStatisticsAreTheSameCountedUpOrNot(t *testing.T) {
 	}
 }
 
+// Hours may be forgotten between two statements of a reader.
+func TestStatisticsAreOfOneMoment(t *testing.T) {
+	f := newFleet(t, nil)
+	all := []answered{{f.node(), noon.Add(-90 * time.Minute), score.Valid, 7}, {f.node(), noon.Add(-time.Minute), score.Missed, -1}}
+	f.keep(all)
+	f.clock = noon.Add(17 * time.Minute)
+	if err := f.store.RunOnceHours(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	store := fleetIn(t, dbtest.Forgetting(t, f.pool, "FROM verdict_hour h", 1,
+		"DELETE FROM verdict_hour; UPDATE verdict_hour_through SET through = NULL"), nil).store
+	got, err := store.Statistics(t.Context(), noon.Add(-3*time.Hour), f.clock)
+	if err != nil || got.Verdicts != 2 {
+		t.Errorf("%d verdicts, %v; want 2", got.Verdicts, err)
+	}
+}
+
 // A verdict may be stored a little after its time: an hour is counted up later.
 func TestAnHourIsCountedUpOnceItsVerdictsAreStored(t *testing.T) {
 	f := newFleet(t, nil)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/score/sqlgen"
 )
 
@@ -38,9 +39,17 @@ func (s Statistics) Success() (int64, bool) {
 	return mulDiv(s.By[Valid], One, counted), true
 }
 
-// Statistics reads the verdicts from an instant until now.
-func (s *Store) Statistics(ctx context.Context, from, now time.Time) (Statistics, error) {
-	q := sqlgen.New(s.pool)
+// Statistics reads the verdicts from an instant until now, at one moment: hours that
+// are counted up or forgotten meanwhile would count twice, or not at all.
+func (s *Store) Statistics(ctx context.Context, from, now time.Time) (st Statistics, err error) {
+	err = db.AtOneMoment(ctx, s.pool, func(tx db.Tx) error {
+		st, err = statistics(ctx, sqlgen.New(tx), from, now)
+		return err
+	})
+	return st, err
+}
+
+func statistics(ctx context.Context, q *sqlgen.Queries, from, now time.Time) (Statistics, error) {
 	through, err := q.HoursThrough(ctx)
 	if err != nil {
 		return Statistics{}, fmt.Errorf("until when verdicts are counted up: %w", err)

@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/ledger"
@@ -22,15 +20,12 @@ type Archive struct {
 	Epochs epoch.Archive
 }
 
-// snapshot is what one reading sees: one moment, and no change by us.
-var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-
 // Export writes all that was closed and posted in [from, to), one record a line,
 // as of one moment. It holds one epoch, or one entry, in memory at a time.
 func (a *Archive) Export(ctx context.Context, out io.Writer, from, to time.Time) error {
 	from, to = from.UTC(), to.UTC()
 	buffered := bufio.NewWriter(out)
-	err := pgx.BeginTxFunc(ctx, a.Pool, snapshot, func(tx db.Tx) error {
+	err := db.AtOneMoment(ctx, a.Pool, func(tx db.Tx) error {
 		w := &sealer{out: buffered}
 		if err := w.write(header{recordExport, Version, from, to}); err != nil {
 			return err

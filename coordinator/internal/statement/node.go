@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/epoch"
@@ -52,7 +51,7 @@ func Check(overlap span.Interval) error {
 // first, from after a former page on.
 func (a *Archive) OfNode(ctx context.Context, nodeNo int32, nodeID string, overlap span.Interval, after int64, most int) (OfNode, error) {
 	s := OfNode{NodeID: nodeID, Lines: []AccountLine{}}
-	err := pgx.BeginTxFunc(ctx, a.Pool, snapshot, func(tx db.Tx) (err error) {
+	err := db.AtOneMoment(ctx, a.Pool, func(tx db.Tx) (err error) {
 		if s.Head, err = ledger.ReadHead(ctx, tx); err != nil {
 			return err
 		}
