@@ -44,6 +44,8 @@ type Foundation struct {
 	Audit     *audit.Log
 	Fraud     *fraud.Store
 
+	NewMasterKey string // the file of the master key, where this start made it
+
 	payouts      *payout.Store
 	forecast     *rail.Forecast // nil while another rail than TRON is chosen
 	scores       *score.Store
@@ -55,21 +57,40 @@ type Foundation struct {
 	now          func() time.Time
 }
 
-// OpenFoundation connects, brings the schema up to date and loads the keys,
-// which are made at the first start. Close it in the end.
-func OpenFoundation(ctx context.Context, config Config, log *slog.Logger) (_ *Foundation, err error) {
-	f := &Foundation{Config: config, Log: log, now: time.Now}
-	url := config.Database.ConnString()
-	if url == "" {
-		return nil, errors.New("no database: set LUCID_DATABASE_URL or --database-url (dev starts a private one by itself)")
+// OpenMigrated is OpenFoundation for who serves or migrates: it brings the schema
+// up to date first, and takes a newer one as it is.
+func OpenMigrated(ctx context.Context, config Config, log *slog.Logger) (*Foundation, error) {
+	if config.Database.ConnString() == "" {
+		return nil, errNoDatabase
 	}
 	if err := migrate(ctx, config.Database, log); err != nil {
 		return nil, err
 	}
+	return openFoundation(ctx, config, log, db.CheckSchema)
+}
+
+// OpenFoundation connects and loads the keys, which are made at the first start.
+// A database whose schema is not this program's is refused, and nothing written.
+// Close it in the end.
+func OpenFoundation(ctx context.Context, config Config, log *slog.Logger) (*Foundation, error) {
+	return openFoundation(ctx, config, log, db.MatchSchema)
+}
+
+var errNoDatabase = errors.New("no database: set LUCID_DATABASE_URL or --database-url (dev starts a private one by itself)")
+
+func openFoundation(ctx context.Context, config Config, log *slog.Logger, checkSchema func(context.Context, *db.Pool) error) (_ *Foundation, err error) {
+	f := &Foundation{Config: config, Log: log, now: time.Now}
+	url := config.Database.ConnString()
+	if url == "" {
+		return nil, errNoDatabase
+	}
 	if f.DB, err = db.Open(ctx, url); err != nil {
 		return nil, err
 	}
-	if err := f.open(ctx); err != nil {
+	if err = checkSchema(ctx, f.DB); err == nil {
+		err = f.open(ctx)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -76,7 +76,10 @@ func (f *Foundation) masterSource(ctx context.Context) (seal.Source, error) {
 	if err := os.MkdirAll(f.Config.DataDir, 0o700); err != nil {
 		return seal.Source{}, fmt.Errorf("data folder: %w", err)
 	}
-	return seal.Source{Path: file}, nil
+	return seal.Source{Path: file, Made: func() {
+		f.NewMasterKey = file
+		f.Log.Warn("a new master key was made: keep a copy apart from the backups of the database, which are worth nothing without it (docs/keys.md)", "file", file)
+	}}, nil
 }
 
 // sealedTables are all that hold boxes.

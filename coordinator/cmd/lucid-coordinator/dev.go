@@ -73,7 +73,7 @@ func (c *devCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, database.Stop()) }()
-	f, err := coordinator.OpenFoundation(ctx, config, log)
+	f, err := coordinator.OpenMigrated(ctx, config, log)
 	if err != nil {
 		return err
 	}
@@ -199,6 +199,9 @@ Lucid is up. Data: %s
   Admin key  %s
   Try        curl -H "X-API-Key: $(cat %s)" %s/api/v1/nodes/
 `, c.Data, f.URL(), f.URL(), f.Config.MQTT.Addr, filepath.Join(c.Data, "admin.key"), filepath.Join(c.Data, "admin.key"), f.URL())
+	if f.NewMasterKey != "" {
+		fmt.Printf("  Master key %s (new: keep a copy, without it the database is worth nothing; docs/keys.md)\n", f.NewMasterKey)
+	}
 	if agent == "" {
 		bound := ""
 		if c.pool != "" {

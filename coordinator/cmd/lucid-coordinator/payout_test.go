@@ -7,23 +7,6 @@ import (
 	"testing"
 )
 
-// warned types a command that has to work, and is what it says on standard error.
-func (s shell) warned(args ...string) string {
-	s.Helper()
-	file, before := filepath.Join(s.TempDir(), "err"), os.Stderr
-	defer func() { os.Stderr = before }()
-	var err error
-	if os.Stderr, err = os.Create(file); err != nil {
-		s.Fatal(err)
-	}
-	s.run("", args...)
-	said, err := os.ReadFile(file)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return string(said)
-}
-
 // A shell beside a database that was restored pays nothing either, and records
 // what was paid.
 func TestPayoutCommandsSeeARestoredDatabase(t *testing.T) {

@@ -58,7 +58,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log := newLogger(config.Log, origins)
-	f, err := coordinator.OpenFoundation(ctx, config, log)
+	f, err := coordinator.OpenMigrated(ctx, config, log)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (c *migrateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := coordinator.OpenFoundation(ctx, config, log)
+	f, err := coordinator.OpenMigrated(ctx, config, log)
 	if err != nil {
 		return err
 	}

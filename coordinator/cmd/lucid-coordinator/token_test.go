@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -25,17 +23,7 @@ func TestTokenSaysWhereItSendsDevices(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("LUCID_PUBLIC_HOSTS", "fleet.example")
 	t.Setenv("LUCID_NODE_API_PORT", "9123")
-	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	stderr := os.Stderr
-	os.Stderr = file
-	s.run("", "token", "create")
-	os.Stderr = stderr
-	text, err := os.ReadFile(file.Name())
-	if want := "devices are sent to https://fleet.example:9123, by the settings of this command"; err != nil || !strings.Contains(string(text), want) {
-		t.Errorf("%v: it says %q, want %q", err, text, want)
+	if said, want := s.warned("token", "create"), "devices are sent to https://fleet.example:9123, by the settings of this command"; !strings.Contains(said, want) {
+		t.Errorf("it says %q, want %q", said, want)
 	}
 }

@@ -28,10 +28,10 @@ func TestCoordinatorsThatMigrateTogetherTakeTurns(t *testing.T) {
 	all.Wait()
 	applied := 0
 	for i := range logs {
-		applied += strings.Count(logs[i].String(), "00001_seal_outage.sql")
+		applied += strings.Count(logs[i].String(), "from_version=")
 	}
 	if applied != 1 {
-		t.Errorf("the first migration was applied %d times, want once", applied)
+		t.Errorf("%d of three migrated, want one", applied)
 	}
 	pool, err := db.Open(t.Context(), url)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -22,7 +23,7 @@ const lockAttempts = 600
 
 // Migrate brings the database at url to the newest schema. Coordinators that
 // start together take turns by a session lock; the later ones find nothing to
-// do. A nil logger stays silent.
+// do. What was done is one line of the log. A nil logger stays silent.
 func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -46,10 +47,18 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("migrating database %s: %w", place(config), err)
 	}
-	if logger != nil {
-		for _, m := range applied {
-			logger.Info("migration applied", "file", m.Source.Path, "took", m.Duration)
-		}
+	if logger != nil && len(applied) > 0 {
+		tell(logger, applied)
 	}
 	return nil
+}
+
+// tell says from which version to which the schema came, and how long it took.
+func tell(logger *slog.Logger, applied []*goose.MigrationResult) {
+	var took time.Duration
+	for _, m := range applied {
+		took += m.Duration
+	}
+	first, last := applied[0].Source.Version, applied[len(applied)-1].Source.Version
+	logger.Info("the database's schema was migrated", "from_version", first-1, "to_version", last, "migrations", len(applied), "took", took.Round(time.Millisecond).String())
 }

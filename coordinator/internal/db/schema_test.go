@@ -1,6 +1,10 @@
 package db_test
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -8,24 +12,50 @@ import (
 	"lucid.internal/coordinator/internal/db/dbtest"
 )
 
-func TestCheckSchema(t *testing.T) {
+// TestSchemaOfAnotherVersion: a server works on a newer one, a command that is
+// run once does not.
+func TestSchemaOfAnotherVersion(t *testing.T) {
 	pool := dbtest.New(t)
-	change := func(sql string) {
+	var newest int
+	if err := pool.QueryRow(t.Context(), "SELECT max(version_id) FROM goose_db_version").Scan(&newest); err != nil {
+		t.Fatal(err)
+	}
+	is := func(what, serves, runs string) {
 		t.Helper()
-		if _, err := pool.Exec(t.Context(), sql); err != nil {
+		for check, want := range map[string]string{"CheckSchema": serves, "MatchSchema": runs} {
+			err := map[string]func(context.Context, *db.Pool) error{"CheckSchema": db.CheckSchema, "MatchSchema": db.MatchSchema}[check](t.Context(), pool)
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s: %s says %v, want %q", what, check, err, want)
+			}
+		}
+	}
+	change := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := db.CheckSchema(t.Context(), pool); err != nil {
-		t.Errorf("all are applied: %v", err)
+	is("all are applied", "", "")
+	change("INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1, true)", newest+1)
+	is("a newer coordinator was here", "", fmt.Sprintf("is at version %d, this program's at %d: use the lucid-coordinator of the release that migrated it", newest+1, newest))
+	change("DELETE FROM goose_db_version WHERE version_id >= $1", newest-1)
+	older := fmt.Sprintf("is at version %d, this program's at %d (2 migrations are missing, the first is %d): run lucid-coordinator migrate, after a backup", newest-2, newest, newest-1)
+	is("two are missing", older, older)
+	change("DROP TABLE goose_db_version")
+	is("an empty database", "has no schema of Lucid", "has no schema of Lucid")
+}
+
+// TestMigratingIsOneLine tells from which version to which the schema came, and
+// nothing where there was nothing to do.
+func TestMigratingIsOneLine(t *testing.T) {
+	url, log := dbtest.Empty(t), new(bytes.Buffer)
+	for range 2 {
+		if err := db.Migrate(t.Context(), url, slog.New(slog.NewTextHandler(log, nil))); err != nil {
+			t.Fatal(err)
+		}
 	}
-	change("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
-	if err := db.CheckSchema(t.Context(), pool); err != nil {
-		t.Errorf("a newer coordinator was here: %v", err)
-	}
-	change("DELETE FROM goose_db_version WHERE version_id = 7")
-	if err := db.CheckSchema(t.Context(), pool); err == nil || !strings.Contains(err.Error(), "lacks 1 migrations of this program, the first is 7") {
-		t.Errorf("without the seventh: %v", err)
+	if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "from_version=0 to_version=") || !strings.Contains(log.String(), "took=") {
+		t.Errorf("%d lines: %s", lines, log)
 	}
 }
 

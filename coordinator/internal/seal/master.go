@@ -49,6 +49,7 @@ func ParseMasters(text []byte) (masters []proof.Key, err error) {
 type Source struct {
 	Path string
 	Keys []proof.Key // without a Path
+	Made func()      // told once the file was made; may be nil
 }
 
 // Load reads the keys. Of two coordinators that start at once both get the
@@ -61,8 +62,12 @@ func (s Source) Load() ([]proof.Key, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return masters, err
 	}
-	if err := makeMaster(s.Path); err != nil {
+	made, err := makeMaster(s.Path)
+	if err != nil {
 		return nil, fmt.Errorf("making master key file: %w", err)
+	}
+	if made && s.Made != nil {
+		s.Made()
 	}
 	return readMasters(s.Path)
 }
@@ -99,18 +104,20 @@ func readMasters(path string) ([]proof.Key, error) {
 }
 
 // makeMaster writes a whole key beside the path and links it there: the path
-// never shows a part of a key, and an existing key is never replaced.
-func makeMaster(path string) error {
+// never shows a part of a key, and an existing key is never replaced. made is
+// false where somebody else was first.
+func makeMaster(path string) (made bool, err error) {
 	dir := filepath.Dir(path)
 	file, err := writeMasters(dir, []proof.Key{newMaster()})
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer os.Remove(file)
-	if err := os.Link(file, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err = os.Link(file, path)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, err
 	}
-	return syncDir(dir)
+	return err == nil, syncDir(dir)
 }
 
 func newMaster() (key proof.Key) {

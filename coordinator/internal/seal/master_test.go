@@ -42,15 +42,15 @@ func TestMasterKeyIsMadeOnceAndKept(t *testing.T) {
 // that the first already uses.
 func TestMasterKeyOfTheFirstStarterStays(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "master.key")
-	if err := makeMaster(path); err != nil {
-		t.Fatal(err)
+	if made, err := makeMaster(path); err != nil || !made {
+		t.Fatal(made, err)
 	}
 	first, err := loadOne(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := makeMaster(path); err != nil {
-		t.Fatal(err)
+	if made, err := makeMaster(path); err != nil || made {
+		t.Fatalf("the second starter made one, too: %t, %v", made, err)
 	}
 	if second, err := loadOne(path); err != nil || second != first {
 		t.Errorf("the second starter replaced the key (%v)", err)
