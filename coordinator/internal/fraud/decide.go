@@ -99,9 +99,10 @@ func settledWith(ctx context.Context, q *sqlgen.Queries, f Flag, d Decision) ([]
 	return []int64{f.No}, nil
 }
 
-// change locks the ledger before the flag, as every movement of money does.
+// change locks the ledger before the flag, as every movement of money does. The
+// time is read under the lock: whatever was made before is older, and a confirmed
+// flag forfeits it (forfeited_by).
 func (s *Store) change(ctx context.Context, flagID string, run func(tx db.Tx, f Flag, now time.Time) error) (Flag, error) {
-	now := s.cfg.Now()
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		if err := ledger.Lock(ctx, tx); err != nil {
 			return err
@@ -110,7 +111,7 @@ func (s *Store) change(ctx context.Context, flagID string, run func(tx db.Tx, f 
 		if err != nil {
 			return err
 		}
-		return run(tx, f, now)
+		return run(tx, f, s.cfg.Now())
 	})
 	if err != nil {
 		return Flag{}, err
@@ -150,7 +151,9 @@ func (s *Store) settle(ctx context.Context, tx db.Tx, f Flag, d Decision, now ti
 
 const whyConfirmed = "fraud confirmed"
 
-// confirm takes what a node has, payouts that were not begun included.
+// confirm takes what a node has. Payouts that were not begun are cancelled here and
+// not by CancelForfeited soon after, so that the origin of all is counted together:
+// by itself, what is left beside a payout would go to the newest pools alone.
 func (s *Store) confirm(ctx context.Context, tx db.Tx, f Flag, holdNo int64, held bool, now time.Time) (Change, ledger.Amount, error) {
 	q := sqlgen.New(tx)
 	if held {

@@ -16,11 +16,11 @@ import (
 )
 
 // A confirmed flag means for money: all that the node has goes back to the pools
-// that it came from, and so does what comes to it later of the time before,
-// payouts that were under way and failed (TakeBack) and shares of an epoch that was
-// not closed yet (forfeitLate). Until somebody starts the node again it is barred:
-// Held counts it, so nothing is paid to it. What has left stays paid. What it earns
-// once it was started is its own.
+// that it came from, and so does what comes to it later of the time before: payouts
+// from before that fail, or are cancelled only later (TakeBack), and shares of an
+// epoch that was not closed yet (forfeitLate). Until somebody starts the node again
+// it is barred: Held counts it, so nothing is paid to it. What has left stays paid.
+// What it earns once it was started is its own.
 
 // Held tells to which of the nodes nothing is paid, within the caller's
 // transaction: they are suspected, or barred.
@@ -90,8 +90,8 @@ func forfeit(ctx context.Context, tx db.Tx, nodeNo int32, nodeID, ref string, pa
 }
 
 // forfeitLate takes what barred nodes have: shares of epochs that were closed,
-// or being closed, when their fraud was confirmed, and payouts that could not be
-// cancelled then, since they may have been paid.
+// or being closed, when their fraud was confirmed. Payouts that wait are left to
+// payout.Store.CancelForfeited, which knows them also of nodes that work again.
 func (s *Store) forfeitLate(ctx context.Context) error {
 	barred, err := sqlgen.New(s.cfg.Pool).Barred(ctx, []int32{})
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Store) forfeitLate(ctx context.Context) error {
 	}
 	var failed error
 	for _, b := range barred {
-		if b.Has == 0 && !b.Waits {
+		if b.Has == 0 {
 			continue
 		}
 		if err := s.forfeitOf(ctx, b.NodeNo); err != nil {
@@ -118,9 +118,6 @@ func (s *Store) forfeitOf(ctx context.Context, nodeNo int32) error {
 		barred, err := sqlgen.New(tx).Barred(ctx, []int32{nodeNo})
 		if err != nil || len(barred) == 0 {
 			return err // somebody started it meanwhile
-		}
-		if err := s.cfg.CancelPayouts(ctx, tx, audit.By{Actor: audit.System}, nodeNo, whyConfirmed, now); err != nil {
-			return err
 		}
 		nodeID := barred[0].NodeID
 		moved, err := forfeitAll(ctx, tx, nodeNo, nodeID, nodeID+"/"+now.UTC().Format(time.RFC3339Nano), now)

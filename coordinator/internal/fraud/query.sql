@@ -160,8 +160,8 @@ WHERE h.to_at IS NULL AND a.balance > 0 ORDER BY h.node_no;
 
 -- name: Barred :many
 -- Whose fraud was confirmed and whom nobody has started since, among some or,
--- where none is named, among all; what they have, and whether a payout waits.
-SELECT DISTINCT n.node_no, n.node_id, EXISTS (SELECT FROM payout p WHERE p.node_no = n.node_no AND p.status = 'pending')::boolean AS waits, (SELECT coalesce(sum(a.balance), 0) FROM account a
+-- where none is named, among all; and what they have.
+SELECT DISTINCT n.node_no, n.node_id, (SELECT coalesce(sum(a.balance), 0) FROM account a
     WHERE a.owner = n.node_id AND a.kind IN ('payable', 'held') AND a.asset = 'USDT')::bigint AS has
 FROM fraud_decision d JOIN fraud_flag f USING (flag_no) JOIN node n USING (node_no)
 WHERE d.decision = 'confirmed' AND (cardinality(sqlc.arg(node_nos)::integer[]) = 0 OR n.node_no = ANY(sqlc.arg(node_nos)))

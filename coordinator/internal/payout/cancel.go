@@ -20,6 +20,10 @@ import (
 // Cancel gives the money of a pending payout back to its node, or to the node's
 // pools where its fraud was confirmed meanwhile.
 func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
+	return s.cancel(ctx, by, payoutID, "")
+}
+
+func (s *Store) cancel(ctx context.Context, by audit.By, payoutID, reason string) (Payout, error) {
 	if err := s.look(ctx); err != nil {
 		return Payout{}, err
 	}
@@ -30,18 +34,18 @@ func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payou
 			return Payout{}, fault.New(fault.NotCancellable, "payout %s may have been paid before the database forgot it: record that it was, or cancel it once "+
 				"what halts payouts is lifted; docs/payouts.md says what to do", payoutID)
 		}
-		return cancel(ctx, tx, by, payoutID, "", at, s.takeBack)
+		return cancel(ctx, tx, by, payoutID, reason, at, s.takeBack)
 	})
 }
 
 // CancelForfeited gives what is still pending from before fraud of its node was
-// confirmed to the node's pools: it could not be cancelled then, and whoever has
-// started the node again would wait behind it. While it may have been paid, it
-// waits on.
+// confirmed to the node's pools, one by one: it could not be cancelled then, and
+// whoever has started the node again would wait behind it. Until then every gate
+// refuses it (withheld). While it may have been paid, it waits on.
 func (s *Store) CancelForfeited(ctx context.Context) error {
 	ids, failed := sqlgen.New(s.cfg.Pool).ForfeitedPending(ctx)
 	for _, id := range ids {
-		if _, err := s.Cancel(ctx, audit.By{Actor: audit.System}, id); err != nil && !fault.Has(err, fault.NotCancellable) {
+		if _, err := s.cancel(ctx, audit.By{Actor: audit.System}, id, "fraud was confirmed after it was made"); err != nil && !fault.Has(err, fault.NotCancellable) {
 			failed = errors.Join(failed, fmt.Errorf("cancel %s, made before fraud was confirmed: %w", id, err))
 		}
 	}

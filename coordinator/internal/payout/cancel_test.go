@@ -99,18 +99,24 @@ func TestWhatWaitedForTheLiftEndsAsItsNodeStands(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	cancelled := func(w *suspicious, id string) {
+		w.judged() // takes what the node has, not what waits
+		w.wantStatus(id, payout.Pending)
+		if err := w.CancelForfeited(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.judged()
+		if p := must(t)(w.Get(t.Context(), id)); p.ErrorMessage == nil || *p.ErrorMessage != "fraud was confirmed after it was made" {
+			t.Errorf("cancelled because of %v", p.ErrorMessage)
+		}
+	}
 	for name, e := range map[string]ending{
 		"held":      {judge: func(w *suspicious, no int32) { w.suspect(no) }, want: payout.Pending},
 		"dismissed": {judge: func(w *suspicious, no int32) { w.suspect(no) }, then: dismiss, want: payout.Processing, withNode: ledger.USDT(100)},
-		"confirmed": {judge: (*suspicious).confirm, then: func(w *suspicious, _ string) { w.judged() }, want: payout.Cancelled, pool: ledger.USDT(200)},
+		"confirmed": {judge: (*suspicious).confirm, then: cancelled, want: payout.Cancelled, pool: ledger.USDT(200)},
 		"confirmed and started again": {
 			judge: func(w *suspicious, no int32) { w.confirm(no); w.startAgain(no) },
-			then: func(w *suspicious, _ string) {
-				if err := w.CancelForfeited(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			},
-			want: payout.Cancelled, pool: ledger.USDT(200),
+			then:  cancelled, want: payout.Cancelled, pool: ledger.USDT(200),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

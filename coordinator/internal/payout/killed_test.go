@@ -29,17 +29,23 @@ func (w *world) killed(trigger string, run func() error) (hit bool) {
 	return err != nil
 }
 
+// atStep are triggers at each row that a step of a payout writes, and at its commit.
+func atStep() map[string]string {
+	return map[string]string{
+		"payout": "TRIGGER zz_kill AFTER INSERT OR UPDATE ON payout",
+		"entry":  "TRIGGER zz_kill AFTER INSERT ON entry",
+		"event":  "TRIGGER zz_kill AFTER INSERT ON event_outbox",
+		"audit":  "TRIGGER zz_kill AFTER INSERT ON audit_entry",
+		"commit": "CONSTRAINT TRIGGER zz_kill AFTER INSERT OR UPDATE ON payout DEFERRABLE INITIALLY DEFERRED",
+	}
+}
+
 // The server ends our connection at each step of every call that moves money,
 // and at the commit itself.
 func TestCallsKilledMidwayMoveNothingTwice(t *testing.T) {
-	for name, trigger := range map[string]string{
-		"payout":  "TRIGGER zz_kill AFTER INSERT OR UPDATE ON payout",
-		"entry":   "TRIGGER zz_kill AFTER INSERT ON entry",
-		"event":   "TRIGGER zz_kill AFTER INSERT ON event_outbox",
-		"audit":   "TRIGGER zz_kill AFTER INSERT ON audit_entry",
-		"request": "TRIGGER zz_kill AFTER INSERT ON payout_request",
-		"commit":  "CONSTRAINT TRIGGER zz_kill AFTER INSERT OR UPDATE ON payout DEFERRABLE INITIALLY DEFERRED",
-	} {
+	triggers := atStep()
+	triggers["request"] = "TRIGGER zz_kill AFTER INSERT ON payout_request"
+	for name, trigger := range triggers {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			one, two, three := w.earning("node_1", 20), w.earning("node_2", 20), w.earning("node_3", 20)
@@ -73,6 +79,46 @@ func TestCallsKilledMidwayMoveNothingTwice(t *testing.T) {
 			if a, b, c := w.only(one), w.only(two), w.only(three); a.Status != payout.Completed || b.Status != payout.Pending || b.RetryCount != 1 || c.Status != payout.Processing {
 				t.Errorf("%s, %s after %d retries, %s", a.Status, b.Status, b.RetryCount, c.Status)
 			}
+		})
+	}
+}
+
+// What waited for the end of a halt is cancelled by the same job whenever the
+// coordinator dies, beside a judge that takes what its node has; until then no gate
+// lets it pass, also of a node that works again.
+func TestWhatIsForfeitedIsCancelledOnceWhoeverIsKilled(t *testing.T) {
+	for name, trigger := range atStep() {
+		t.Run(name, func(t *testing.T) {
+			w, ctx := newSuspicious(t), context.WithoutCancel(t.Context())
+			barred, one := w.member("node_a")
+			works, other := w.member("node_b")
+			w.forgotten()
+			w.confirm(barred)
+			w.confirm(works)
+			w.startAgain(works)
+			w.lift()
+			shut := func() {
+				t.Helper()
+				for nodeID, id := range map[string]string{"node_a": one, "node_b": other} {
+					if open := w.gates(nodeID, id); len(open) > 0 {
+						t.Errorf("open for %s: %v", nodeID, open)
+					}
+				}
+			}
+			shut()
+			if !w.killed(trigger, func() error { shut(); w.judged(); return w.CancelForfeited(ctx) }) {
+				t.Error("the connection was not ended")
+			}
+			w.judged()
+			shut()
+			w.wantStatus(one, payout.Cancelled)
+			w.wantStatus(other, payout.Cancelled)
+			w.wantBalance(ledger.KindUnallocated, "pool_gift", ledger.USDT(400))
+			for _, nodeID := range []string{"node_a", "node_b"} {
+				w.wantBalance(ledger.KindInFlight, nodeID, 0)
+				w.wantBalance(ledger.KindPayable, nodeID, 0)
+			}
+			w.wantBalance(ledger.KindFeePending, "", 0)
 		})
 	}
 }

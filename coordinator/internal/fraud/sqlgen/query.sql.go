@@ -94,7 +94,7 @@ func (q *Queries) Answers(ctx context.Context, arg AnswersParams) ([]AnswersRow,
 }
 
 const barred = `-- name: Barred :many
-SELECT DISTINCT n.node_no, n.node_id, EXISTS (SELECT FROM payout p WHERE p.node_no = n.node_no AND p.status = 'pending')::boolean AS waits, (SELECT coalesce(sum(a.balance), 0) FROM account a
+SELECT DISTINCT n.node_no, n.node_id, (SELECT coalesce(sum(a.balance), 0) FROM account a
     WHERE a.owner = n.node_id AND a.kind IN ('payable', 'held') AND a.asset = 'USDT')::bigint AS has
 FROM fraud_decision d JOIN fraud_flag f USING (flag_no) JOIN node n USING (node_no)
 WHERE d.decision = 'confirmed' AND (cardinality($1::integer[]) = 0 OR n.node_no = ANY($1))
@@ -105,12 +105,11 @@ WHERE d.decision = 'confirmed' AND (cardinality($1::integer[]) = 0 OR n.node_no 
 type BarredRow struct {
 	NodeNo int32
 	NodeID string
-	Waits  bool
 	Has    int64
 }
 
 // Whose fraud was confirmed and whom nobody has started since, among some or,
-// where none is named, among all; what they have, and whether a payout waits.
+// where none is named, among all; and what they have.
 func (q *Queries) Barred(ctx context.Context, nodeNos []int32) ([]BarredRow, error) {
 	rows, err := q.db.Query(ctx, barred, nodeNos)
 	if err != nil {
@@ -120,12 +119,7 @@ func (q *Queries) Barred(ctx context.Context, nodeNos []int32) ([]BarredRow, err
 	var items []BarredRow
 	for rows.Next() {
 		var i BarredRow
-		if err := rows.Scan(
-			&i.NodeNo,
-			&i.NodeID,
-			&i.Waits,
-			&i.Has,
-		); err != nil {
+		if err := rows.Scan(&i.NodeNo, &i.NodeID, &i.Has); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
