@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// Bounds of one transaction: ingest waits for the end of the first at most, for
-	// some milliseconds; the second works on tables that ingest does not touch.
+	// Bound of the transaction that ingest may wait for, for some milliseconds; the
+	// others work on tables that it does not touch, at a pace.
 	maxMarked  = 500
-	maxTaken   = 500
 	maxBatches = 100 // of one granularity in one RunOnceRollup; the rest comes the next time
 )
 
@@ -30,14 +29,8 @@ func (s *Store) RunOnceRollup(ctx context.Context) error {
 		return fmt.Errorf("finding what the rollups lack: %w", err)
 	}
 	for _, g := range Granularities() {
-		for range maxBatches {
-			taken, err := s.rollUp(ctx, g)
-			if err != nil {
-				return fmt.Errorf("rollups of %s: %w", g, err)
-			}
-			if taken == 0 {
-				break
-			}
+		if err := s.rollUpAll(ctx, g); err != nil {
+			return fmt.Errorf("rollups of %s: %w", g, err)
 		}
 	}
 	return nil
@@ -105,13 +98,27 @@ func addDue(add *sqlgen.AddDueParams, g Granularity, nodeNo int32, due span.Set)
 	}
 }
 
-// rollUp computes some of the buckets that are due and over, and tells how
-// many rows of sample_due it took.
-func (s *Store) rollUp(ctx context.Context, g Granularity) (taken int, err error) {
+// rollUpAll computes what is due of a granularity and over, or much of it.
+func (s *Store) rollUpAll(ctx context.Context, g Granularity) error {
+	most := firstTaken
+	for range maxBatches {
+		began := time.Now()
+		taken, err := s.rollUp(ctx, g, most)
+		if err != nil || taken == 0 {
+			return err
+		}
+		most = pace(most, time.Since(began))
+	}
+	return nil
+}
+
+// rollUp computes some of the buckets that are due and over, of so many rows
+// of sample_due at most, and tells how many it took.
+func (s *Store) rollUp(ctx context.Context, g Granularity, most int) (taken int, err error) {
 	var compute buckets
 	for range maxAttempts {
 		err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) (err error) {
-			taken, compute, err = s.rollUpSome(ctx, tx, g)
+			taken, compute, err = s.rollUpSome(ctx, tx, g, most)
 			return err
 		})
 		if db.Code(err) != "23514" { // no partition for a bucket's time
@@ -130,7 +137,7 @@ type buckets struct {
 	from, to []time.Time
 }
 
-func (s *Store) rollUpSome(ctx context.Context, tx db.Tx, g Granularity) (taken int, compute buckets, err error) {
+func (s *Store) rollUpSome(ctx context.Context, tx db.Tx, g Granularity, most int) (taken int, compute buckets, err error) {
 	if _, err := tx.Exec(ctx, lockTimeout); err != nil {
 		return 0, compute, err
 	}
@@ -138,7 +145,7 @@ func (s *Store) rollUpSome(ctx context.Context, tx db.Tx, g Granularity) (taken 
 	q := sqlgen.New(tx)
 	// Taken before the samples are read: one that is stored in between is due
 	// again, because its mark finds no row to hide behind.
-	rows, err := q.TakeDue(ctx, sqlgen.TakeDueParams{Seconds: g.seconds(), Closed: now.Truncate(g.Length()), Most: maxTaken})
+	rows, err := q.TakeDue(ctx, sqlgen.TakeDueParams{Seconds: g.seconds(), Closed: now.Truncate(g.Length()), Most: int32(most)})
 	if err != nil || len(rows) == 0 {
 		return 0, compute, err
 	}

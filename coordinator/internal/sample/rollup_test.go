@@ -235,7 +235,7 @@ func (s *script) step() {
 	case 6:
 		s.must(store.markDue(s.t.Context()))
 	case 7:
-		_, err := store.rollUp(s.t.Context(), Granularities()[s.random.IntN(4)])
+		_, err := store.rollUp(s.t.Context(), Granularities()[s.random.IntN(4)], 1+s.random.IntN(3))
 		s.must(err)
 	case 8:
 		s.dieWithin(store)
@@ -312,7 +312,7 @@ func (s *script) dieWithin(store *Store) {
 	if s.random.IntN(2) == 0 {
 		_, err = store.markSome(s.t.Context(), tx, 0, s.clock().Add(-8*day))
 	} else {
-		_, _, err = store.rollUpSome(s.t.Context(), tx, Granularities()[s.random.IntN(4)])
+		_, _, err = store.rollUpSome(s.t.Context(), tx, Granularities()[s.random.IntN(4)], 1+s.random.IntN(3))
 	}
 	if db.Code(err) != "23514" {
 		s.must(err)

@@ -11,10 +11,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"lucid.internal/e2e/harness"
 )
 
 // brokerRole is the variable that makes this program the reference broker: the
@@ -52,21 +55,22 @@ func serveEmptyBroker(announce io.Writer) error {
 	return server.Close()
 }
 
-// measureEmptyBroker runs the load against the reference broker.
-func measureEmptyBroker(ctx context.Context, o options, l load) (result, error) {
+// measureEmptyBroker runs the load against the reference broker, and tells how
+// much processor time each message took it, in µs.
+func measureEmptyBroker(ctx context.Context, o options, l load) (result, float64, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return result{}, err
+		return result{}, 0, err
 	}
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), brokerRole+"=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return result{}, err
+		return result{}, 0, err
 	}
 	if err := cmd.Start(); err != nil {
-		return result{}, err
+		return result{}, 0, err
 	}
 	defer func() {
 		_ = cmd.Process.Kill() // it holds nothing
@@ -74,8 +78,18 @@ func measureEmptyBroker(ctx context.Context, o options, l load) (result, error) 
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return result{}, fmt.Errorf("reference broker: %w", err)
+		return result{}, 0, fmt.Errorf("reference broker: %w", err)
 	}
 	l.addr = strings.TrimSpace(line)
-	return l.run(ctx, o.duration, func() error { return nil })
+	var used []time.Duration
+	got, err := l.run(ctx, o.duration, func() error {
+		d, err := harness.CPUTime(cmd.Process.Pid)
+		used = append(used, d)
+		return err
+	})
+	if err != nil {
+		return result{}, 0, err
+	}
+	messages := max(got.Measured/uint64(l.samples), 1)
+	return got, float64(used[1]-used[0]) / 1e3 / float64(messages), nil
 }

@@ -62,7 +62,7 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 		return figure{}, fmt.Errorf("%d samples acknowledged, %d stored", got.Acked, stored)
 	}
 	log.Print("reference: the broker alone ...")
-	alone, err := measureEmptyBroker(ctx, o, l)
+	alone, _, err := measureEmptyBroker(ctx, o, l)
 	if err != nil {
 		return figure{}, err
 	}

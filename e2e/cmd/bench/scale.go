@@ -1,15 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,8 +23,6 @@ const (
 	// Go looks for garbage at least every two minutes, and then gives back what
 	// ten thousand logins at once left behind.
 	idleFor = 150 * time.Second
-	// growthTurns is how often each number of nodes sends as fast as it can.
-	growthTurns = 3
 )
 
 // Targets.
@@ -158,49 +153,3 @@ func closeAll(clients []*client) {
 	}
 	all.Wait()
 }
-
-// growthFigure is durable ingest with more and more nodes: what a sample costs
-// must stay what it is. The numbers take turns, since what one run leaves behind
-// (a checkpoint, rollups to be made) is paid for within the next.
-func growthFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
-	sizes := []int{1000, 5000, manyNodes}
-	runs := make([][]growthRun, len(sizes))
-	for range growthTurns {
-		for i, nodes := range sizes {
-			log.Printf("durable ingest from %d nodes ...", nodes)
-			l := load{addr: s.plain, credentials: who[:nodes], samples: 1, window: 1}
-			var r growthRun
-			got, err := l.run(ctx, o.duration, func() error { return r.read(s.Coordinator) })
-			if err != nil {
-				return figure{}, err
-			}
-			r.result = got
-			runs[i] = append(runs[i], r)
-		}
-	}
-	var parts []string
-	var costs []float64
-	for i, nodes := range sizes {
-		slices.SortFunc(runs[i], func(a, b growthRun) int { return cmp.Compare(a.cost(), b.cost()) })
-		median := runs[i][growthTurns/2]
-		costs = append(costs, median.cost())
-		parts = append(parts, fmt.Sprintf("%s nodes: %s samples/s (CPU a sample: %s)",
-			thousands(float64(nodes)), thousands(median.PerSecond), median.perSample(median.Measured)))
-	}
-	return figure{
-		Name:      fmt.Sprintf("growth of durable ingest, one sample a message, one message on its way each, the median of %d in turns", growthTurns),
-		Measured:  strings.Join(parts, "; "),
-		Reference: "the smallest of the three",
-		Target:    "the cost of a sample does not depend on the number of nodes: at 10,000 at most a quarter more than at 1,000",
-		Met:       judged(costs[len(costs)-1] <= 1.25*costs[0]),
-		Command:   scaleCommand(o),
-	}, nil
-}
-
-type growthRun struct {
-	meter
-	result
-}
-
-// cost is what a sample took of coordinator and Postgres, in µs.
-func (r *growthRun) cost() float64 { return r.micros(0, r.Measured) + r.micros(1, r.Measured) }
