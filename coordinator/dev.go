@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"lucid.internal/coordinator/internal/atomicfile"
 	"lucid.internal/coordinator/internal/db/cluster"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/pool"
@@ -73,7 +74,7 @@ func (f *Foundation) EnsureAdminKey(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(file, secret+"\n")
+	return atomicfile.Replace(file, []byte(secret+"\n"))
 }
 
 // devBudget is what automatic rounds of dev may spend in 24 hours when nobody
@@ -167,7 +168,7 @@ func CheckPayoutAddress(address string) error { return tron.CheckAddress(address
 
 // WriteDevFile writes the settings by which other commands find a running dev.
 func (c Config) WriteDevFile(file string) error {
-	return replaceFile(file, fmt.Sprintf(`# Written by "lucid-coordinator dev" at each start, for commands that are given --data.
+	return atomicfile.Replace(file, fmt.Appendf(nil, `# Written by "lucid-coordinator dev" at each start, for commands that are given --data.
 data_dir = %q
 [api]
 host = %q

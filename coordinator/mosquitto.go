@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"lucid.internal/coordinator/internal/atomicfile"
 	"lucid.internal/coordinator/internal/bus"
 	"lucid.internal/shared/wire"
 )
@@ -43,7 +44,7 @@ func (f *Foundation) WriteMosquitto(ctx context.Context, dir string) error {
 		bus.CertificateFile: string(chain), bus.KeyFile: string(key), bus.MosquittoRules: m.Rules(),
 		bus.MosquittoPasswords: passwords, bus.MosquittoConf: m.Conf(),
 	} {
-		errs = append(errs, replaceFile(filepath.Join(m.Dir, name), text))
+		errs = append(errs, atomicfile.Replace(filepath.Join(m.Dir, name), []byte(text)))
 	}
 	return errors.Join(errs...)
 }

@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+
+	"lucid.internal/coordinator/internal/atomicfile"
 )
 
 // head is what a program keeps of the database in a file beside it: where the
@@ -44,50 +45,17 @@ func readHead(file string) (h head, unknown error) {
 	return h, nil
 }
 
-// write replaces the file as a whole: after a power cut there is the old one
-// or the new one, never a part. Who calls it holds the folder's lock, so what
-// lies there of another write was left by a program that was killed.
-func (h head) write(file string) (err error) {
+// write replaces the file. Who calls it holds the folder's lock, so what lies there
+// of another write was left by a program that was killed.
+func (h head) write(file string) error {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	dir, unfinished := filepath.Dir(file), "."+filepath.Base(file)+"."
-	if err := removeAll(dir, unfinished); err != nil {
+	if err := atomicfile.RemoveUnfinished(file); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, unfinished+"*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, ownAs(f, dir), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), file); err != nil {
-		return err
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-// removeAll removes the files of a folder whose names begin so.
-func removeAll(dir, beginning string) error {
-	files, err := os.ReadDir(dir)
-	for _, f := range files {
-		if strings.HasPrefix(f.Name(), beginning) {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, f.Name())))
-		}
-	}
-	return err
+	return atomicfile.Replace(file, append(text, '\n'), func(f *os.File) error { return ownAs(f, filepath.Dir(file)) })
 }
 
 // ownAs gives what root's command wrote to who owns the folder: the coordinator

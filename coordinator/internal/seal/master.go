@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
+	"lucid.internal/coordinator/internal/atomicfile"
 	"lucid.internal/shared/proof"
 )
 
@@ -74,14 +74,10 @@ func (s Source) Load() ([]proof.Key, error) {
 
 // replace writes the file anew as a whole. Who calls it holds the lock.
 func (s Source) replace(masters ...proof.Key) error {
-	file, err := writeMasters(filepath.Dir(s.Path), masters)
-	if err != nil {
+	if err := atomicfile.Replace(s.Path, textOf(masters...)); err != nil {
 		return fmt.Errorf("master key file: %w", err)
 	}
-	if err := os.Rename(file, s.Path); err != nil {
-		return errors.Join(err, os.Remove(file))
-	}
-	return syncDir(filepath.Dir(s.Path))
+	return nil
 }
 
 func readMasters(path string) ([]proof.Key, error) {
@@ -103,21 +99,15 @@ func readMasters(path string) ([]proof.Key, error) {
 	return masters, nil
 }
 
-// makeMaster writes a whole key beside the path and links it there: the path
-// never shows a part of a key, and an existing key is never replaced. made is
-// false where somebody else was first.
+// makeMaster writes a new key to a file, unless there is one: a master key that is
+// lost after its first use locks the database for ever. made is false where somebody
+// else was first.
 func makeMaster(path string) (made bool, err error) {
-	dir := filepath.Dir(path)
-	file, err := writeMasters(dir, []proof.Key{newMaster()})
-	if err != nil {
-		return false, err
+	err = atomicfile.Create(path, textOf(newMaster()))
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
 	}
-	defer os.Remove(file)
-	err = os.Link(file, path)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, err
-	}
-	return err == nil, syncDir(dir)
+	return err == nil, err
 }
 
 func newMaster() (key proof.Key) {
@@ -125,29 +115,10 @@ func newMaster() (key proof.Key) {
 	return key
 }
 
-// writeMasters gives the name of a new file in the folder that holds the keys.
-func writeMasters(dir string, masters []proof.Key) (name string, err error) {
-	file, err := os.CreateTemp(dir, ".master-*") // 0600
-	if err != nil {
-		return "", err
-	}
+// textOf is how keys stand in a file.
+func textOf(masters ...proof.Key) (text []byte) {
 	for _, key := range masters {
-		if _, err = file.WriteString(base64.StdEncoding.EncodeToString(key[:]) + "\n"); err != nil {
-			break
-		}
+		text = append(base64.StdEncoding.AppendEncode(text, key[:]), '\n')
 	}
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(file.Name()))
-	}
-	return file.Name(), nil
-}
-
-// syncDir makes the new name survive a power cut: a master key that is lost
-// after its first use locks the database for ever.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return text
 }
