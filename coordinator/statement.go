@@ -22,14 +22,14 @@ func (f *Foundation) Statements() *statement.Archive {
 // NodeStatement is what a node earned, line by line.
 type NodeStatement = statement.OfNode
 
-// Statement reads all lines of a node that overlap [from, to).
+// Statement reads all lines of a node that overlap [from, to), also of a deleted one.
 func (f *Foundation) Statement(ctx context.Context, nodeID string, from, to time.Time) (NodeStatement, error) {
-	n, err := f.Nodes.Get(ctx, nodeID)
+	no, err := f.Nodes.NoOf(ctx, nodeID)
 	if err != nil {
 		return NodeStatement{}, err
 	}
 	const all = 1 << 30
-	return f.Statements().OfNode(ctx, n.No, n.ID, span.Interval{From: from, To: to}, 0, all)
+	return f.Statements().OfNode(ctx, no, nodeID, span.Interval{From: from, To: to}, 0, all)
 }
 
 // VerifyLedger recomputes the ledger from its rows.

@@ -4613,7 +4613,7 @@ type ClientInterface interface {
 
 	// GetEarnings Read what a node earned
 	//
-	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee.
+	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -4622,7 +4622,7 @@ type ClientInterface interface {
 
 	// ListNodeFlags List a node's flags
 	//
-	// Newest first.
+	// Newest first. Also of a deleted node, whose money they may hold.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -4631,7 +4631,7 @@ type ClientInterface interface {
 
 	// AppealFlagWithBody Appeal against a flag
 	//
-	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 	//
 	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -4642,7 +4642,7 @@ type ClientInterface interface {
 
 	// AppealFlag Appeal against a flag
 	//
-	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 	//
 	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -4675,7 +4675,7 @@ type ClientInterface interface {
 
 	// ListNodePayouts List a node's payouts
 	//
-	// Newest first. net_amount is amount less fee: what the owner gets.
+	// Newest first. net_amount is amount less fee: what the owner gets. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -4894,7 +4894,7 @@ type ClientInterface interface {
 
 	// GetStatement Read a node's statement
 	//
-	// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+	// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -7157,7 +7157,7 @@ func (c *Client) UpdateNode(ctx context.Context, nodeId string, params *UpdateNo
 
 // GetEarnings Read what a node earned
 //
-// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee.
+// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -7176,7 +7176,7 @@ func (c *Client) GetEarnings(ctx context.Context, nodeId string, params *GetEarn
 
 // ListNodeFlags List a node's flags
 //
-// Newest first.
+// Newest first. Also of a deleted node, whose money they may hold.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -7195,7 +7195,7 @@ func (c *Client) ListNodeFlags(ctx context.Context, nodeId string, params *ListN
 
 // AppealFlagWithBody Appeal against a flag
 //
-// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 //
 // Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -7216,7 +7216,7 @@ func (c *Client) AppealFlagWithBody(ctx context.Context, nodeId string, flagId s
 
 // AppealFlag Appeal against a flag
 //
-// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 //
 // Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -7279,7 +7279,7 @@ func (c *Client) ChangePayoutAddress(ctx context.Context, nodeId string, body Ch
 
 // ListNodePayouts List a node's payouts
 //
-// Newest first. net_amount is amount less fee: what the owner gets.
+// Newest first. net_amount is amount less fee: what the owner gets. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -7728,7 +7728,7 @@ func (c *Client) StartNode(ctx context.Context, nodeId string, reqEditors ...Req
 
 // GetStatement Read a node's statement
 //
-// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -15309,7 +15309,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetEarningsWithResponse Read what a node earned
 	//
-	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee.
+	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -15320,7 +15320,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListNodeFlagsWithResponse List a node's flags
 	//
-	// Newest first.
+	// Newest first. Also of a deleted node, whose money they may hold.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -15331,7 +15331,7 @@ type ClientWithResponsesInterface interface {
 
 	// AppealFlagWithBodyWithResponse Appeal against a flag
 	//
-	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 	//
 	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -15342,7 +15342,7 @@ type ClientWithResponsesInterface interface {
 
 	// AppealFlagWithResponse Appeal against a flag
 	//
-	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+	// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 	//
 	// Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -15375,7 +15375,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListNodePayoutsWithResponse List a node's payouts
 	//
-	// Newest first. net_amount is amount less fee: what the owner gets.
+	// Newest first. net_amount is amount less fee: what the owner gets. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -15628,7 +15628,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetStatementWithResponse Read a node's statement
 	//
-	// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+	// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -30894,7 +30894,7 @@ func (c *ClientWithResponses) UpdateNodeWithResponse(ctx context.Context, nodeId
 
 // GetEarningsWithResponse Read what a node earned
 //
-// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee.
+// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -30911,7 +30911,7 @@ func (c *ClientWithResponses) GetEarningsWithResponse(ctx context.Context, nodeI
 
 // ListNodeFlagsWithResponse List a node's flags
 //
-// Newest first.
+// Newest first. Also of a deleted node, whose money they may hold.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -30928,7 +30928,7 @@ func (c *ClientWithResponses) ListNodeFlagsWithResponse(ctx context.Context, nod
 
 // AppealFlagWithBodyWithResponse Appeal against a flag
 //
-// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 //
 // Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -30945,7 +30945,7 @@ func (c *ClientWithResponses) AppealFlagWithBodyWithResponse(ctx context.Context
 
 // AppealFlagWithResponse Appeal against a flag
 //
-// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.
+// Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.
 //
 // Needs role operator or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -30996,7 +30996,7 @@ func (c *ClientWithResponses) ChangePayoutAddressWithResponse(ctx context.Contex
 
 // ListNodePayoutsWithResponse List a node's payouts
 //
-// Newest first. net_amount is amount less fee: what the owner gets.
+// Newest first. net_amount is amount less fee: what the owner gets. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -31387,7 +31387,7 @@ func (c *ClientWithResponses) StartNodeWithResponse(ctx context.Context, nodeId 
 
 // GetStatementWithResponse Read a node's statement
 //
-// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is.
+// What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. As CSV a page says in its Link header where the next one is. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //

@@ -17,7 +17,7 @@ func (s *server) earningsOperations() {
 		id: "getEarnings", method: http.MethodGet, path: basePath + "/nodes/{node_id}/earnings", tag: "payouts", role: access.Viewer, owner: true,
 		summary: "Read what a node earned",
 		description: "What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. " +
-			"in_flight and paid are net of the fee.",
+			"in_flight and paid are net of the fee. Also of a deleted node.",
 		errors: []fault.Code{fault.NodeNotFound}, example: exampleEarnings(),
 	}, s.getEarnings)
 }
@@ -52,11 +52,11 @@ type epochBody struct {
 }
 
 func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[earningsBody], error) {
-	n, err := s.Nodes.Get(ctx, in.NodeID)
+	no, err := s.Nodes.NoOf(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.Epochs.Earnings(ctx, n.No, in.Limit)
+	e, err := s.Epochs.Earnings(ctx, no, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[ea
 			return nil, err
 		}
 	}
-	return answered(shapeEarnings(n.ID, e, factors))
+	return answered(shapeEarnings(in.NodeID, e, factors))
 }
 
 func shapeEarnings(nodeID string, e epoch.Earnings, factors []*score.Factors) earningsBody {

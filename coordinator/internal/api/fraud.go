@@ -20,11 +20,11 @@ func (s *server) fraudOperations() {
 	}, s.listFlags)
 	register(s, operation{
 		id: "listNodeFlags", method: http.MethodGet, path: basePath + "/nodes/{node_id}/fraud/flags", tag: "fraud", role: access.Viewer, owner: true,
-		summary: "List a node's flags", description: "Newest first.", errors: []fault.Code{fault.NodeNotFound}, example: list,
+		summary: "List a node's flags", description: "Newest first. Also of a deleted node, whose money they may hold.", errors: []fault.Code{fault.NodeNotFound}, example: list,
 	}, s.listNodeFlags)
 	register(s, operation{
 		id: "appealFlag", method: http.MethodPost, path: basePath + "/nodes/{node_id}/fraud/flags/{flag_id}/appeal", tag: "fraud", role: access.Operator, owner: true,
-		summary: "Appeal against a flag", description: "Once, by the node's owner or an operator. It changes nothing by itself: an admin decides.",
+		summary: "Appeal against a flag", description: "Once, by the node's owner or an operator. It changes nothing by itself: an admin decides. Also of a deleted node.",
 		errors:  []fault.Code{fault.NodeNotFound, fault.OtherNotFound, fault.StateNotAllowed},
 		request: appealBody{Text: "the card was moved to another board on Sunday"}, example: shapeFlag(exampleFlag()),
 	}, s.appealFlag)
@@ -95,11 +95,10 @@ func (s *server) listFlags(ctx context.Context, in *flagListInput) (*answer[flag
 }
 
 func (s *server) listNodeFlags(ctx context.Context, in *nodeFlagsInput) (*answer[flagListBody], error) {
-	n, err := s.Nodes.Get(ctx, in.NodeID)
-	if err != nil {
+	if _, err := s.Nodes.NoOf(ctx, in.NodeID); err != nil {
 		return nil, err
 	}
-	return s.answerFlags(ctx, in.filter(n.ID), in.PageInput)
+	return s.answerFlags(ctx, in.filter(in.NodeID), in.PageInput)
 }
 
 func (s *server) answerFlags(ctx context.Context, f fraud.Filter, page PageInput) (*answer[flagListBody], error) {
@@ -121,11 +120,10 @@ type appealInput struct {
 }
 
 func (s *server) appealFlag(ctx context.Context, in *appealInput) (*answer[flagBody], error) {
-	n, err := s.Nodes.Get(ctx, in.NodeID)
-	if err != nil {
+	if _, err := s.Nodes.NoOf(ctx, in.NodeID); err != nil {
 		return nil, err
 	}
-	f, err := s.Fraud.Appeal(ctx, by(ctx), n.ID, in.FlagID, in.Body.Text)
+	f, err := s.Fraud.Appeal(ctx, by(ctx), in.NodeID, in.FlagID, in.Body.Text)
 	if err != nil {
 		return nil, err
 	}

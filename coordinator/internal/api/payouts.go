@@ -16,7 +16,7 @@ import (
 func (s *server) payoutOperations() {
 	register(s, operation{
 		id: "listNodePayouts", method: http.MethodGet, path: basePath + "/nodes/{node_id}/payouts", collection: true, tag: "payouts",
-		role: access.Viewer, owner: true, summary: "List a node's payouts", description: "Newest first. net_amount is amount less fee: what the owner gets.",
+		role: access.Viewer, owner: true, summary: "List a node's payouts", description: "Newest first. net_amount is amount less fee: what the owner gets. Also of a deleted node.",
 		errors:  []fault.Code{fault.NodeNotFound},
 		example: payoutListBody{Payouts: []payoutBody{examplePayout()}, Pagination: PageInput{Page: 1, Limit: 20}.of(1)},
 	}, s.listNodePayouts)
@@ -61,7 +61,7 @@ type payoutListBody struct {
 }
 
 func (s *server) listNodePayouts(ctx context.Context, in *payoutListInput) (*answer[payoutListBody], error) {
-	n, err := s.Nodes.Get(ctx, in.NodeID)
+	no, err := s.Nodes.NoOf(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +70,11 @@ func (s *server) listNodePayouts(ctx context.Context, in *payoutListInput) (*ans
 		filter.Before = number(in.Cursor)
 		filter.Offset = 0
 	}
-	payouts, total, err := s.Payouts.List(ctx, n.No, filter)
+	payouts, total, err := s.Payouts.List(ctx, no, filter)
 	if err != nil {
 		return nil, err
 	}
-	next, err := s.nextPayouts(ctx, n.No, filter, payouts)
+	next, err := s.nextPayouts(ctx, no, filter, payouts)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (s *server) statementOperations() {
 		description: "What it earned in each closed epoch that overlaps the span of time, the first closed first, with the evidence from which every figure can be " +
 			"recomputed: share = pool_reward x weight / pool_weight, rounded down, or one micro-USDT more. score, factors and weights are in the " +
 			"units of the rules, where a score of 1000000000 is 100 points. ledger_head is the last entry of the ledger: keep it, and a ledger that is written anew shows. " +
-			"As CSV a page says in its Link header where the next one is.",
+			"As CSV a page says in its Link header where the next one is. Also of a deleted node.",
 		errors: []fault.Code{fault.NodeNotFound}, example: exampleStatement(), csv: exampleStatementCSV(),
 	}, s.getStatement)
 }
@@ -103,11 +103,11 @@ type evidenceBody struct {
 
 // getStatement answers in two forms, so it writes its answer itself.
 func (s *server) getStatement(ctx context.Context, in *statementInput) (*huma.StreamResponse, error) {
-	n, err := s.Nodes.Get(ctx, in.NodeID)
+	no, err := s.Nodes.NoOf(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.Statements.OfNode(ctx, n.No, n.ID, in.span(s.Now()), in.after(), in.Limit)
+	page, err := s.Statements.OfNode(ctx, no, in.NodeID, in.span(s.Now()), in.after(), in.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -209,6 +209,10 @@ WHERE n.node_id = $1 AND n.deleted_at IS NULL FOR UPDATE OF n;
 -- wait for each other instead of blocking each other.
 SELECT FROM pool WHERE pool_id = ANY(sqlc.arg(pool_ids)::text[]) ORDER BY pool_no FOR NO KEY UPDATE;
 
+-- name: NodeNo :one
+-- Of a deleted one too.
+SELECT node_no FROM node WHERE node_id = $1;
+
 -- name: PoolNo :one
 SELECT pool_no FROM pool WHERE pool_id = $1;
 

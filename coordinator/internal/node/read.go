@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/node/sqlgen"
 )
 
 const (
@@ -51,6 +52,18 @@ func (s *Store) Get(ctx context.Context, nodeID string) (Node, error) {
 	n := *nodes[0]
 	n.LastHeartbeat, n.Alerted = one.heartbeat(), one.alerted
 	return n, nil
+}
+
+// NoOf is the number of a node, also of one that was deleted: what it earned, was
+// paid and is suspected of stands under it, and stays its owner's to know.
+func (s *Store) NoOf(ctx context.Context, nodeID string) (int32, error) {
+	no, err := sqlgen.New(s.Pool).NodeNo(ctx, nodeID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, errUnknown(nodeID)
+	} else if err != nil {
+		return 0, fmt.Errorf("read the number of node %s: %w", nodeID, err)
+	}
+	return no, nil
 }
 
 // heartbeat is nil for a node that was never heard.

@@ -1527,6 +1527,18 @@ func (q *Queries) NodeBySerial(ctx context.Context, arg NodeBySerialParams) (Nod
 	return i, err
 }
 
+const nodeNo = `-- name: NodeNo :one
+SELECT node_no FROM node WHERE node_id = $1
+`
+
+// Of a deleted one too.
+func (q *Queries) NodeNo(ctx context.Context, nodeID string) (int32, error) {
+	row := q.db.QueryRow(ctx, nodeNo, nodeID)
+	var node_no int32
+	err := row.Scan(&node_no)
+	return node_no, err
+}
+
 const openOffer = `-- name: OpenOffer :one
 SELECT o.key_epoch, o.exchange_box, o.x25519_public, o.signature, n.node_id, k.device_public
 FROM node_key_offer o JOIN node_command c USING (command_id) JOIN node n ON n.node_no = o.node_no
