@@ -55,16 +55,10 @@ type scalingInputsBody struct {
 	MaxNodes        int             `json:"max_nodes" doc:"Places of the pool."`
 }
 
-// listPoolScaling asks for one more than it shows: it tells whether a next page exists.
 func (s *server) listPoolScaling(ctx context.Context, in *scalingListInput) (*answer[scalingListBody], error) {
-	list, err := s.Pools.Scalings(ctx, in.PoolID, in.Limit+1, in.after())
+	list, next, err := s.Pools.Scalings(ctx, in.PoolID, in.Limit, in.after())
 	if err != nil {
 		return nil, err
-	}
-	next := int64(0)
-	if len(list) > in.Limit {
-		list = list[:in.Limit]
-		next = list[in.Limit-1].No
 	}
 	return answered(scalingListBody{shape(list, shapeScaling), in.next(next)})
 }

@@ -109,21 +109,14 @@ type verdictBody struct {
 	ScoreAfter  points    `json:"score_after"`
 }
 
-// listPootHistory asks for one verdict more than it shows: it tells whether a
-// next page exists, without counting a year of verdicts.
 func (s *server) listPootHistory(ctx context.Context, in *historyInput) (*answer[historyBody], error) {
 	n, err := s.Nodes.Get(ctx, in.NodeID)
 	if err != nil {
 		return nil, err
 	}
-	verdicts, err := s.Scores.History(ctx, n.No, in.Limit+1, in.after())
+	verdicts, next, err := s.Scores.History(ctx, n.No, in.Limit, in.after())
 	if err != nil {
 		return nil, err
-	}
-	next := int64(0)
-	if len(verdicts) > in.Limit {
-		verdicts = verdicts[:in.Limit]
-		next = verdicts[in.Limit-1].No
 	}
 	return answered(historyBody{shape(verdicts, shapeVerdict), in.next(next)})
 }

@@ -45,8 +45,8 @@ func (l *Log) List(ctx context.Context, f Filter) (entries []Entry, next int64, 
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the audit log: %w", err)
 	}
-	if len(found) > f.Limit {
-		found = found[:f.Limit]
+	found, more := db.Cut(found, f.Limit)
+	if more {
 		next = found[f.Limit-1].EntryNo
 	}
 	entries = make([]Entry, len(found))

@@ -56,9 +56,8 @@ func (s *Store) List(ctx context.Context, f Filter) (nodes []Listed, total int, 
 	if err != nil {
 		return nil, 0, "", fmt.Errorf("list nodes: %w", err)
 	}
-	more := len(page) > f.Limit
+	page, more := db.Cut(page, f.Limit)
 	if more {
-		page = page[:f.Limit]
 		next = encodeCursor(q.ordering(), last.text(q.sort.kind), page[f.Limit-1].no)
 	}
 	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(page), More: more, Cursor: f.After != ""},

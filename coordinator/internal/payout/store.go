@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
@@ -125,10 +126,11 @@ func (s *Store) Newest(ctx context.Context, nodeIDs []string, f Filter) (payouts
 	if err != nil {
 		return nil, 0, fmt.Errorf("list payouts: %w", err)
 	}
-	for _, r := range rows[:min(len(rows), limit)] {
+	rows, more := db.Cut(rows, limit)
+	for _, r := range rows {
 		payouts = append(payouts, payoutOf(r.Payout, r.NodeID))
 	}
-	if len(rows) > limit {
+	if more {
 		next = payouts[limit-1].No
 	}
 	return payouts, next, nil

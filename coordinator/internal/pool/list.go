@@ -88,9 +88,8 @@ func (s *Store) List(ctx context.Context, f Filter) (pools []*Listed, total int,
 	if err != nil {
 		return nil, 0, "", err
 	}
-	more := len(page) > f.Limit
+	page, more := db.Cut(page, f.Limit)
 	if more {
-		page = page[:f.Limit]
 		next = base64.RawURLEncoding.EncodeToString([]byte(page[f.Limit-1].name))
 	}
 	total, err = s.totals.Of(ctx, db.Page{Offset: f.Offset, Items: len(page), More: more, Cursor: f.After != ""},

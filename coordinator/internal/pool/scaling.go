@@ -118,20 +118,25 @@ type Scaling struct {
 }
 
 // Scalings are a pool's decisions of the last 90 days, newest first. before is
-// the No that they precede; 0 begins with the newest.
-func (s *Store) Scalings(ctx context.Context, poolID string, limit int, before int64) ([]Scaling, error) {
+// the No that they precede; 0 begins with the newest. next is that of the page that
+// follows, 0 on the last one.
+func (s *Store) Scalings(ctx context.Context, poolID string, limit int, before int64) (list []Scaling, next int64, err error) {
 	q := sqlgen.New(s.pool)
 	known, err := q.PoolNo(ctx, poolID)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, unknown(poolID)
+		return nil, 0, unknown(poolID)
 	} else if err != nil {
-		return nil, fmt.Errorf("read pool %s: %w", poolID, err)
+		return nil, 0, fmt.Errorf("read pool %s: %w", poolID, err)
 	}
-	rows, err := q.Scalings(ctx, sqlgen.ScalingsParams{PoolNo: known.PoolNo, Before: before, Most: int32(limit)})
+	rows, err := q.Scalings(ctx, sqlgen.ScalingsParams{PoolNo: known.PoolNo, Before: before, Most: int32(limit + 1)})
 	if err != nil {
-		return nil, fmt.Errorf("read how pool %s was scaled: %w", poolID, err)
+		return nil, 0, fmt.Errorf("read how pool %s was scaled: %w", poolID, err)
 	}
-	list := make([]Scaling, len(rows))
+	rows, more := db.Cut(rows, limit)
+	if more {
+		next = rows[limit-1].ScalingNo
+	}
+	list = make([]Scaling, len(rows))
 	for i, r := range rows {
 		list[i] = Scaling{
 			No: r.ScalingNo, At: r.At, CheckedAt: r.CheckedAt, Decision: Decision{Action(r.Action), int(r.Target), ScaleReason(r.Reason)},
@@ -139,8 +144,8 @@ func (s *Store) Scalings(ctx context.Context, poolID string, limit int, before i
 			Standby: int(r.Standby), Measured: int(r.Measured), CPUPercent: r.CpuPercent,
 		}
 		if err := json.Unmarshal(r.Policy, &list[i].Policy); err != nil {
-			return nil, fmt.Errorf("policy of scaling %d: %w", r.ScalingNo, err)
+			return nil, 0, fmt.Errorf("policy of scaling %d: %w", r.ScalingNo, err)
 		}
 	}
-	return list, nil
+	return list, next, nil
 }

@@ -38,7 +38,7 @@ func (s *stage) busy(cpuPercent float64) {
 // decided is what stands on record, newest first, as text.
 func (s *stage) decided(id string) (list []string) {
 	s.t.Helper()
-	all, err := s.Scalings(s.t.Context(), id, 100, 0)
+	all, _, err := s.Scalings(s.t.Context(), id, 100, 0)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestPolicyScalesAPool(t *testing.T) {
 		t.Errorf("without samples: %s", got)
 	}
 
-	all, err := s.Scalings(t.Context(), "pool_a", 2, 0)
+	all, _, err := s.Scalings(t.Context(), "pool_a", 2, 0)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%v %v", all, err)
 	}
@@ -91,7 +91,7 @@ func TestPolicyScalesAPool(t *testing.T) {
 	if !held.CheckedAt.After(held.At) || held.Actor != "system" || held.Policy.Policy.CooldownMinutes != 5 || held.Policy.Places != 10 {
 		t.Errorf("a hold is recorded as %+v", held)
 	}
-	older, err := s.Scalings(t.Context(), "pool_a", 1, held.No)
+	older, _, err := s.Scalings(t.Context(), "pool_a", 1, held.No)
 	if up := older[0]; err != nil || up.Decision.Target != 3 || len(up.Activated) != 1 || len(up.Parked) != 0 || up.Note != "policy: cpu_high" {
 		t.Errorf("the one before is %+v %v", older, err)
 	}
@@ -129,10 +129,10 @@ func TestScalingByHandStartsTheCooldown(t *testing.T) {
 	if got := s.decided("pool_a"); !reflect.DeepEqual(got, want) {
 		t.Errorf("decided %q, want %q", got, want)
 	}
-	if all, err := s.Scalings(t.Context(), "pool_a", 1, 2); err != nil || all[0].Note != "a test" || all[0].Actor != "cli" {
+	if all, _, err := s.Scalings(t.Context(), "pool_a", 1, 2); err != nil || all[0].Note != "a test" || all[0].Actor != "cli" {
 		t.Errorf("by hand: %+v %v", all, err)
 	}
-	if _, err := s.Scalings(t.Context(), "pool_none", 1, 0); !fault.Has(err, fault.PoolNotFound) {
+	if _, _, err := s.Scalings(t.Context(), "pool_none", 1, 0); !fault.Has(err, fault.PoolNotFound) {
 		t.Errorf("of no pool: %v", err)
 	}
 }

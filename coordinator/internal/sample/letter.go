@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/sample/sqlgen"
 	"lucid.internal/shared/wire"
 )
@@ -117,8 +118,8 @@ func (s *Store) Letters(ctx context.Context, f LetterFilter) (letters []Letter, 
 	if err != nil {
 		return nil, 0, fmt.Errorf("list dead letters: %w", err)
 	}
-	if len(letters) > f.Limit {
-		letters = letters[:f.Limit]
+	letters, more := db.Cut(letters, f.Limit)
+	if more {
 		next = letters[f.Limit-1].No
 	}
 	return letters, next, nil

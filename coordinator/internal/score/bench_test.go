@@ -91,7 +91,7 @@ func BenchmarkYear(b *testing.B) {
 	statistics("by the hour, of 100,000 nodes", day, 30*day)
 	b.Run("history", func(b *testing.B) {
 		for b.Loop() {
-			page, err := f.store.History(b.Context(), first, 20, 0)
+			page, _, err := f.store.History(b.Context(), first, 20, 0)
 			if must(err); len(page) != 20 {
 				b.Fatalf("%d verdicts", len(page))
 			}

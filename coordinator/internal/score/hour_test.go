@@ -225,7 +225,7 @@ func TestReadsOfAYearGoByIndexes(t *testing.T) {
 			return err
 		},
 		"history": func() error {
-			_, err := store.History(t.Context(), node, 20, 0)
+			_, _, err := store.History(t.Context(), node, 20, 0)
 			return err
 		},
 		"leaderboard": func() error {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/score/sqlgen"
 )
 
@@ -142,23 +143,28 @@ type Verdict struct {
 }
 
 // History gives at most limit verdicts of a node, newest first. before is the
-// number of the last verdict of the page before, 0 for the first page.
-func (s *Store) History(ctx context.Context, nodeNo int32, limit int, before int64) ([]Verdict, error) {
+// number of the last verdict of the page before, 0 for the first page; next is that
+// for the page that follows, 0 on the last one.
+func (s *Store) History(ctx context.Context, nodeNo int32, limit int, before int64) (list []Verdict, next int64, err error) {
 	if before <= 0 {
 		before = math.MaxInt64
 	}
 	rows, err := sqlgen.New(s.pool).History(ctx, sqlgen.HistoryParams{
-		NodeNo: nodeNo, BeforeVerdict: before, Most: int32(min(max(limit, 0), math.MaxInt32)),
+		NodeNo: nodeNo, BeforeVerdict: before, Most: int32(limit + 1),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("verdicts of node number %d: %w", nodeNo, err)
+		return nil, 0, fmt.Errorf("verdicts of node number %d: %w", nodeNo, err)
 	}
-	list := make([]Verdict, len(rows))
+	rows, more := db.Cut(rows, limit)
+	if more {
+		next = rows[limit-1].VerdictNo
+	}
+	list = make([]Verdict, len(rows))
 	for i, r := range rows {
 		list[i] = Verdict{
 			No: r.VerdictNo, ChallengeID: r.ChallengeID, Result: Result(r.Result), Reason: r.Reason, At: r.At,
 			AnsweredMs: r.AnsweredMs, RuleVersion: int(r.RuleVersion), Before: r.Before, After: r.After,
 		}
 	}
-	return list, nil
+	return list, next, nil
 }

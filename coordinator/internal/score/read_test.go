@@ -82,15 +82,12 @@ func TestHistory(t *testing.T) {
 		f.judge(f.node(), score.Valid, "", minute(i))
 	}
 	var seen []score.Verdict
-	for cursor := int64(0); ; cursor = seen[len(seen)-1].No {
-		page, err := f.store.History(t.Context(), node, 2, cursor)
-		if err != nil {
-			t.Fatal(err)
+	for cursor, more := int64(0), true; more; more = cursor != 0 {
+		page, next, err := f.store.History(t.Context(), node, 2, cursor)
+		if err != nil || len(page) == 0 {
+			t.Fatalf("%d verdicts after %d, %v", len(page), cursor, err)
 		}
-		if len(page) == 0 {
-			break
-		}
-		seen = append(seen, page...)
+		seen, cursor = append(seen, page...), next
 	}
 	if len(seen) != len(changes) {
 		t.Fatalf("%d verdicts, want %d", len(seen), len(changes))
@@ -102,8 +99,8 @@ func TestHistory(t *testing.T) {
 			t.Errorf("verdict %d from the end is %+v, want %+v", i, v, c)
 		}
 	}
-	if none, err := f.store.History(t.Context(), node, -1, 0); err != nil || len(none) != 0 {
-		t.Errorf("limit -1: %v, %v", none, err)
+	if page, next, err := f.store.History(t.Context(), node, 5, 0); err != nil || len(page) != 5 || next != 0 {
+		t.Errorf("a page that holds all: %d verdicts, and %d follows, %v", len(page), next, err)
 	}
 }
 

@@ -97,9 +97,7 @@ func (s *Store) Leaders(ctx context.Context, poolID string, limit, offset int) (
 	if err != nil {
 		return nil, false, fmt.Errorf("nodes by score: %w", err)
 	}
-	if more = len(rows) > limit; more {
-		rows = rows[:limit]
-	}
+	rows, more = db.Cut(rows, limit)
 	list = make([]Leader, len(rows))
 	for i, r := range rows {
 		list[i] = Leader{
