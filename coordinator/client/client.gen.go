@@ -616,6 +616,9 @@ type Earnings struct {
 	Currency string  `json:"currency"`
 	Epochs   []Epoch `json:"epochs"`
 
+	// Fees Of the payouts that in_flight and paid count.
+	Fees json.Number `json:"fees"`
+
 	// Held Until vetting ends or a suspicion is decided.
 	Held json.Number `json:"held"`
 
@@ -4613,7 +4616,7 @@ type ClientInterface interface {
 
 	// GetEarnings Read what a node earned
 	//
-	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
+	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fees, which stand beside them: payable, held, in_flight, paid and fees sum to what it earned, less what was forfeited. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -7157,7 +7160,7 @@ func (c *Client) UpdateNode(ctx context.Context, nodeId string, params *UpdateNo
 
 // GetEarnings Read what a node earned
 //
-// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
+// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fees, which stand beside them: payable, held, in_flight, paid and fees sum to what it earned, less what was forfeited. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //
@@ -15309,7 +15312,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetEarningsWithResponse Read what a node earned
 	//
-	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
+	// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fees, which stand beside them: payable, held, in_flight, paid and fees sum to what it earned, less what was forfeited. Also of a deleted node.
 	//
 	// Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 	//
@@ -30894,7 +30897,7 @@ func (c *ClientWithResponses) UpdateNodeWithResponse(ctx context.Context, nodeId
 
 // GetEarningsWithResponse Read what a node earned
 //
-// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fee. Also of a deleted node.
+// What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. in_flight and paid are net of the fees, which stand beside them: payable, held, in_flight, paid and fees sum to what it earned, less what was forfeited. Also of a deleted node.
 //
 // Needs role viewer or higher. A credential that is bound to nodes sees these nodes only.
 //

@@ -31,6 +31,7 @@ func (c *earningsCmd) Run(ctx context.Context, a *app) error {
 		{"held", false, func(e client.Earnings) any { return amount(e.Held) }},
 		{"in_flight", false, func(e client.Earnings) any { return amount(e.InFlight) }},
 		{"paid", false, func(e client.Earnings) any { return amount(e.Paid) }},
+		{"fees", false, func(e client.Earnings) any { return amount(e.Fees) }},
 		{"currency", false, func(e client.Earnings) any { return e.Currency }},
 	})
 }

@@ -111,3 +111,25 @@ func (f *fleet) cell(sql string) (text string) {
 	}
 	return text
 }
+
+// TestEarningsSumToWhatWasEarned: a fee is neither payable nor paid, and has a line of its own.
+func TestEarningsSumToWhatWasEarned(t *testing.T) {
+	f := newFleet(t)
+	node := f.earning("a-pi")
+	want := func(row string) {
+		t.Helper()
+		head := "node_id,payable,held,in_flight,paid,fees,currency\n"
+		if out := f.must("earnings", node, "-o", "csv"); out != head+node+","+row+",USDT\n" {
+			t.Errorf("earnings are %s, want %s", out, row)
+		}
+	}
+	want("5000.000000,0.000000,0.000000,0.000000,0.000000")
+	paid := f.made("payout_id", "payouts", "create", node, "100")
+	want("4900.000000,0.000000,99.000000,0.000000,1.000000")
+	f.must("payouts", "export")
+	f.must("payouts", "complete", paid, strings.Repeat("a", 64))
+	cancelled := f.made("payout_id", "payouts", "create", node, "200")
+	want("4700.000000,0.000000,198.000000,99.000000,3.000000")
+	f.must("payouts", "cancel", cancelled, "-y")
+	want("4900.000000,0.000000,0.000000,99.000000,1.000000")
+}

@@ -17,7 +17,7 @@ func (s *server) earningsOperations() {
 		id: "getEarnings", method: http.MethodGet, path: basePath + "/nodes/{node_id}/earnings", tag: "payouts", role: access.Viewer, owner: true,
 		summary: "Read what a node earned",
 		description: "What it has now, and the newest closed epochs with the time, the score and the reasons behind each share. " +
-			"in_flight and paid are net of the fee. Also of a deleted node.",
+			"in_flight and paid are net of the fees, which stand beside them: payable, held, in_flight, paid and fees sum to what it earned, less what was forfeited. Also of a deleted node.",
 		errors: []fault.Code{fault.NodeNotFound}, example: exampleEarnings(),
 	}, s.getEarnings)
 }
@@ -34,6 +34,7 @@ type earningsBody struct {
 	Held     usdt        `json:"held" doc:"Until vetting ends or a suspicion is decided."`
 	InFlight usdt        `json:"in_flight" doc:"In a payout that is on its way."`
 	Paid     usdt        `json:"paid" doc:"In completed payouts."`
+	Fees     usdt        `json:"fees" doc:"Of the payouts that in_flight and paid count."`
 	Epochs   []epochBody `json:"epochs" nullable:"false"`
 }
 
@@ -71,7 +72,7 @@ func (s *server) getEarnings(ctx context.Context, in *earningsInput) (*answer[ea
 
 func shapeEarnings(nodeID string, e epoch.Earnings, factors []*score.Factors) earningsBody {
 	b := earningsBody{
-		NodeID: nodeID, Currency: "USDT", Payable: usdt(e.Payable), Held: usdt(e.Held), InFlight: usdt(e.InFlight), Paid: usdt(e.Paid),
+		NodeID: nodeID, Currency: "USDT", Payable: usdt(e.Payable), Held: usdt(e.Held), InFlight: usdt(e.InFlight), Paid: usdt(e.Paid), Fees: usdt(e.Fees),
 		Epochs: shape(e.Epochs, shapeEpoch),
 	}
 	for i := range b.Epochs {
@@ -90,7 +91,7 @@ func shapeEpoch(l epoch.Line) epochBody {
 
 func exampleEarnings() earningsBody {
 	return shapeEarnings("node_4f1c2a", epoch.Earnings{
-		Payable: 4_250_000, Paid: ledger.USDT(99) / 10, Epochs: []epoch.Line{{
+		Payable: 4_250_000, Paid: ledger.USDT(99) / 10, Fees: 100_000, Epochs: []epoch.Line{{
 			PoolID: "pool_default", StartsAt: exampleTime(), EndsAt: exampleTime().Add(time.Hour), Reward: ledger.USDT(3) / 2, Share: 750_000,
 			Destination: epoch.DestinationPayable, MemberMs: 3_600_000, CreditedMs: 3_540_500, ScoreNano: 987_654_321,
 			Reasons: []string{epoch.ReasonOffline},

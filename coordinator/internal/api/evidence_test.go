@@ -137,7 +137,7 @@ func TestMoney(t *testing.T) {
 	delete(earnings, "epochs")
 	wantObject(t, earnings, object{
 		"node_id": n.ID, "currency": "USDT", "payable": json.Number("0"), "held": json.Number("0"),
-		"in_flight": json.Number("24.75"), "paid": json.Number("0"),
+		"in_flight": json.Number("24.75"), "paid": json.Number("0"), "fees": json.Number("0.25"),
 	})
 	if len(epochs) != 1 {
 		t.Fatalf("%d epochs, want 1", len(epochs))

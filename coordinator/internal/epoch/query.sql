@@ -43,6 +43,10 @@ SELECT node_no, node_id FROM node WHERE node_id = ANY(@node_ids::text[]) ORDER B
 -- name: NodeID :one
 SELECT node_id FROM node WHERE node_no = @node_no;
 
+-- name: Fees :one
+-- Of the payouts that are in flight or were paid: the rest are the node's again.
+SELECT coalesce(sum(fee), 0)::bigint FROM payout WHERE node_no = @node_no AND status IN ('pending', 'processing', 'completed');
+
 -- name: Lines :many
 SELECT l.epoch_no, pool.pool_id, e.starts_at, e.ends_at, e.reward, l.member_ms, l.credited_ms, l.score, l.factors,
     l.weight, l.share, l.destination, l.reasons

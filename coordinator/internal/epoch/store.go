@@ -26,6 +26,7 @@ type Earnings struct {
 	Held     ledger.Amount // until vetting ends or a suspicion is decided
 	InFlight ledger.Amount // net amount of its live payout
 	Paid     ledger.Amount // net amount of completed payouts
+	Fees     ledger.Amount // of the payouts in InFlight and Paid
 	Epochs   []Line        // newest first
 }
 
@@ -47,6 +48,11 @@ func (s *Store) Earnings(ctx context.Context, nodeNo int32, limit int) (Earnings
 		}
 		e.Payable, e.Held = balances[ledger.KindPayable], balances[ledger.KindHeld]
 		e.InFlight, e.Paid = balances[ledger.KindInFlight], balances[ledger.KindPaidOut]
+		fees, err := q.Fees(ctx, nodeNo)
+		if err != nil {
+			return err
+		}
+		e.Fees = ledger.Amount(fees)
 		rows, err := q.Lines(ctx, sqlgen.LinesParams{NodeNo: nodeNo, Most: int32(min(cmp.Or(limit, 20), 1000))})
 		e.Epochs = make([]Line, len(rows))
 		for i, r := range rows {

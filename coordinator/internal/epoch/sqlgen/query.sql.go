@@ -173,6 +173,18 @@ func (q *Queries) EarnedOn(ctx context.Context, arg EarnedOnParams) ([]EarnedOnR
 	return items, nil
 }
 
+const fees = `-- name: Fees :one
+SELECT coalesce(sum(fee), 0)::bigint FROM payout WHERE node_no = $1 AND status IN ('pending', 'processing', 'completed')
+`
+
+// Of the payouts that are in flight or were paid: the rest are the node's again.
+func (q *Queries) Fees(ctx context.Context, nodeNo int32) (int64, error) {
+	row := q.db.QueryRow(ctx, fees, nodeNo)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const insertEpochs = `-- name: InsertEpochs :many
 INSERT INTO epoch (pool_no, starts_at, ends_at, reward, entry_id, closed_at)
 SELECT e.pool_no, $1, $2, e.reward, nullif(e.entry_id, '00000000-0000-0000-0000-000000000000'), $3
