@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -81,6 +82,11 @@ func done(response *http.Response, err error) error {
 // maxProblemBytes is far above any problem of the API.
 const maxProblemBytes = 1 << 20
 
+// tlsWanted is what Go's server answers to plain HTTP where it speaks TLS.
+const tlsWanted = "Client sent an HTTP request to an HTTPS server"
+
+var errSpeaksTLS = errors.New("speaks TLS")
+
 func refused(response *http.Response) error {
 	if response.StatusCode < http.StatusMultipleChoices {
 		return nil
@@ -88,6 +94,9 @@ func refused(response *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxProblemBytes))
 	if err != nil {
 		return err
+	}
+	if bytes.Contains(body, []byte(tlsWanted)) {
+		return fmt.Errorf("%s %w", response.Request.URL.Host, errSpeaksTLS)
 	}
 	var p client.Problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Error.Code == "" {

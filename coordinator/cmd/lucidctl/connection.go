@@ -27,14 +27,16 @@ const (
 
 // connection is how the API is reached and who calls.
 type connection struct {
-	URL      string `env:"LUCID_URL" placeholder:"URL" help:"Where the API is (default: that of the session, else http://127.0.0.1:8095)."`
+	URL      string `placeholder:"URL" help:"Where the API is (default: LUCID_URL, else that of the session, else http://127.0.0.1:8095)."`
 	Key      string `placeholder:"KEY" help:"API key. Others on this machine see flags: rather use LUCID_API_KEY or --key-file."`
 	KeyFile  string `placeholder:"FILE" help:"File that holds the API key (default: LUCID_API_KEY_FILE)."`
 	CA       string `name:"ca" placeholder:"FILE" help:"CA certificate (PEM) that the API's certificate must come from (default: LUCID_CA)."`
 	CASHA256 string `name:"ca-sha256" placeholder:"HEX" help:"Pin of the project's own CA, as in an enroll.toml (ca_sha256) (default: LUCID_CA_SHA256)."`
 
-	keyFrom string // the flag or variable that gave the key
-	ignored string // the variable that says another one
+	// What gave each of them: a flag, a variable, or the session.
+	urlFrom, caFrom, pinFrom, keyFrom string
+
+	ignored string // the variable that says another key
 	keySent bool
 }
 
@@ -42,8 +44,13 @@ type connection struct {
 // thing are one: a flag for either leaves the environment's other one aside.
 func (c *connection) fillIn(getenv func(string) string) {
 	c.fillInKey(getenv)
+	c.urlFrom, c.caFrom, c.pinFrom = "--url", "--ca", "--ca-sha256"
+	if url := getenv("LUCID_URL"); c.URL == "" && url != "" {
+		c.URL, c.urlFrom = url, "LUCID_URL"
+	}
 	if c.CA == "" && c.CASHA256 == "" {
 		c.CA, c.CASHA256 = getenv("LUCID_CA"), getenv("LUCID_CA_SHA256")
+		c.caFrom, c.pinFrom = "LUCID_CA", "LUCID_CA_SHA256"
 	}
 }
 
@@ -68,6 +75,9 @@ func (c *connection) fillInKey(getenv func(string) string) {
 func (c *connection) explain(err error) error {
 	if _, is := errors.AsType[x509.UnknownAuthorityError](err); is && c.CA == "" && c.CASHA256 == "" {
 		return fmt.Errorf("%w\n  if it is the project's own CA: give --ca-sha256 (ca_sha256 of any enroll.toml) or --ca FILE", err)
+	}
+	if errors.Is(err, errSpeaksTLS) {
+		return fmt.Errorf("%w: give %s with https://, and --ca-sha256 (ca_sha256 of any enroll.toml) for the project's own CA", err, c.urlFrom)
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("%w\n  nobody listens there: is the coordinator running, and is --url (LUCID_URL) its address?", err)
@@ -131,17 +141,17 @@ func (a *app) open(credential func(context.Context) (string, error)) (*client.Cl
 
 // address is the API's URL. A credential is not sent where others could read it.
 func (a *app) address() (string, error) {
-	text := a.cli.URL
+	text, from := a.cli.URL, a.cli.urlFrom
 	if text == "" {
 		s, _ := a.readSession() // without one the default holds
-		text = cmp.Or(s.URL, defaultURL)
+		text, from = cmp.Or(s.URL, defaultURL), "the session's URL"
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", usage("--url %q: want http://host:port or https://host:port", text)
+		return "", usage("%s %q: want http://host:port or https://host:port", from, text)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", usage("--url %s: over http others can read the credential; use https, with --ca-sha256 for the project's own CA", text)
+		return "", usage("%s %s: over http others can read the credential; use https, with --ca-sha256 for the project's own CA", from, text)
 	}
 	return strings.TrimSuffix(text, "/"), nil
 }
@@ -194,25 +204,25 @@ func (a *app) httpClient() (*http.Client, error) {
 // tlsConfig trusts what the flags say, else what the session was opened with,
 // else the system.
 func (a *app) tlsConfig() (*tls.Config, error) {
-	file, pin := a.cli.CA, a.cli.CASHA256
+	file, pin, fileFrom, pinFrom := a.cli.CA, a.cli.CASHA256, a.cli.caFrom, a.cli.pinFrom
 	if file == "" && pin == "" {
 		if s, err := a.readSession(); err == nil && (a.cli.URL == "" || a.cli.URL == s.URL) {
-			file, pin = s.CA, s.CASHA256
+			file, pin, fileFrom, pinFrom = s.CA, s.CASHA256, "the session's CA file", "the session's pin of the CA"
 		}
 	}
 	switch {
 	case file != "" && pin != "":
-		return nil, usage("give --ca or --ca-sha256, not both")
+		return nil, usage("%s and %s are both given: give one", fileFrom, pinFrom)
 	case pin != "":
-		return pinned(pin)
+		return pinned(pin, pinFrom)
 	case file != "":
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return nil, usage("--ca: %w", err)
+			return nil, usage("%s: %w", fileFrom, err)
 		}
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(content) {
-			return nil, usage("--ca %s holds no certificate in PEM", file)
+			return nil, usage("%s %s holds no certificate in PEM", fileFrom, file)
 		}
 		return &tls.Config{RootCAs: roots}, nil
 	}
@@ -220,11 +230,11 @@ func (a *app) tlsConfig() (*tls.Config, error) {
 }
 
 // pinned trusts the one CA whose public key has this SHA-256; the coordinator
-// shows it with its own certificate.
-func pinned(pin string) (*tls.Config, error) {
+// shows it with its own certificate. from is what gave the pin.
+func pinned(pin, from string) (*tls.Config, error) {
 	want, err := hex.DecodeString(pin)
 	if err != nil || len(want) != sha256.Size {
-		return nil, usage("--ca-sha256: want 64 hexadecimal digits")
+		return nil, usage("%s %q: want 64 hexadecimal digits, as in an enroll.toml (ca_sha256)", from, pin)
 	}
 	return &tls.Config{
 		InsecureSkipVerify: true, // VerifyConnection does more
@@ -238,7 +248,7 @@ func pinned(pin string) (*tls.Config, error) {
 				_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: state.ServerName})
 				return err
 			}
-			return errors.New("the server does not show the CA of --ca-sha256: wrong server, or somebody is in between")
+			return fmt.Errorf("the server does not show the CA of %s: wrong server, or somebody is in between", from)
 		},
 	}, nil
 }

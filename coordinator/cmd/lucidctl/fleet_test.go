@@ -48,10 +48,8 @@ type fleet struct {
 
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	for _, name := range []string{"LUCID_URL", "LUCID_API_KEY", "LUCID_API_KEY_FILE", "LUCID_CA", "LUCID_CA_SHA256"} {
-		t.Setenv(name, "")
-		os.Unsetenv(name)
-	}
+	f := &fleet{t: t, keys: map[access.Role]string{}, home: t.TempDir()}
+	f.forgetEnvironment()
 	database := dbtest.New(t)
 	_, signing, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -93,7 +91,7 @@ func newFleet(t *testing.T) *fleet {
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	f := &fleet{t: t, url: server.URL, keys: map[access.Role]string{}, home: t.TempDir(), feed: feed, db: database}
+	f.url, f.feed, f.db = server.URL, feed, database
 	for _, role := range []access.Role{access.Viewer, access.Admin} {
 		if _, f.keys[role], err = keys.CreateKey(t.Context(), audit.By{Actor: audit.CLI}, access.NewKey{Name: "test-" + string(role), Role: role}); err != nil {
 			t.Fatal(err)
@@ -104,6 +102,15 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// forgetEnvironment leaves nothing of the machine's own settings to the commands.
+func (f *fleet) forgetEnvironment() {
+	f.t.Helper()
+	for _, name := range []string{"LUCID_URL", "LUCID_API_KEY", "LUCID_API_KEY_FILE", "LUCID_CA", "LUCID_CA_SHA256"} {
+		f.t.Setenv(name, "")
+		os.Unsetenv(name)
+	}
 }
 
 func statements(pool *db.Pool, scores *score.Store) *statement.Archive {

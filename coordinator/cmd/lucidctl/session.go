@@ -182,7 +182,7 @@ func (logoutCmd) Run(ctx context.Context, a *app) error {
 			a.note("there is no session")
 			return nil
 		}
-		a.cli.URL = s.URL
+		a.cli.URL, a.cli.urlFrom = s.URL, "the session's URL"
 		api, err := a.open(nil)
 		if err != nil {
 			return err
