@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"net"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"lucid.internal/coordinator/internal/api"
 	"lucid.internal/coordinator/internal/challenge"
+	"lucid.internal/coordinator/internal/hostname"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/coordinator/internal/tron"
 	"lucid.internal/shared/proof"
@@ -64,7 +64,7 @@ func (l *loader) checkGeneral() {
 		l.require(err == nil, "master_key", "is not 32 bytes in hexadecimal or base64")
 	}
 	for _, host := range c.PublicHosts {
-		l.require(validHost(host), "public_hosts", "%q is neither a host name nor an IP address", host)
+		l.require(hostname.Valid(host), "public_hosts", "%q is neither a host name nor an IP address", host)
 	}
 	l.require(c.Log.Format == "json" || c.Log.Format == "text" || c.Log.Format == "auto",
 		"log.format", "%q is not json, text or auto", c.Log.Format)
@@ -88,7 +88,7 @@ func (l *loader) checkRetention() {
 func (l *loader) checkAPI() {
 	c := &l.config.API
 	l.between("api.port", c.Port, 0, 65535)
-	l.require(c.Host == "" || validHost(c.Host), "api.host", "%q is neither a host name nor an IP address", c.Host)
+	l.require(c.Host == "" || hostname.Valid(c.Host), "api.host", "%q is neither a host name nor an IP address", c.Host)
 	switch c.TLS {
 	case TLSOwn:
 		l.withoutFiles()
@@ -97,13 +97,13 @@ func (l *loader) checkAPI() {
 		l.require(c.KeyFile != "", "api.key_file", "is empty, but api.tls is %q", TLSFiles)
 	case TLSOff:
 		l.withoutFiles()
-		l.require(loopback(c.Host) || len(c.TrustedProxies) > 0, "api.tls",
+		l.require(hostname.Loopback(c.Host) || len(c.TrustedProxies) > 0, "api.tls",
 			"%q needs a loopback address in api.host (it is %q) or a proxy in api.trusted_proxies", TLSOff, c.Host)
 	default:
 		l.require(false, "api.tls", "%q is not own, files or off", c.TLS)
 	}
 	for _, host := range c.TrustedHosts {
-		l.require(host == api.AnyHost || validHost(host), "api.trusted_hosts", "%q is neither a host name, an IP address nor *", host)
+		l.require(host == api.AnyHost || hostname.Valid(host), "api.trusted_hosts", "%q is neither a host name, an IP address nor *", host)
 	}
 	for _, origin := range c.CORSOrigins {
 		l.require(validOrigin(origin), "api.cors_origins",
@@ -122,7 +122,7 @@ func validOrigin(s string) bool {
 		return false
 	}
 	usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	return validHost(u.Hostname()) && u.Port() != usual && !strings.HasSuffix(u.Host, ":")
+	return hostname.Valid(u.Hostname()) && u.Port() != usual && !strings.HasSuffix(u.Host, ":")
 }
 
 func (l *loader) withoutFiles() {
@@ -139,7 +139,7 @@ func (l *loader) checkBroker() {
 		l.require(c.BrokerURL == "", "mqtt.broker_url", "is set, but mqtt.broker is %q", BrokerEmbedded)
 	case BrokerExternal:
 		u, err := url.Parse(c.BrokerURL)
-		good := err == nil && u.Port() != "" && u.User == nil && (u.Scheme == "ssl" || u.Scheme == "tcp" && loopback(u.Hostname()))
+		good := err == nil && u.Port() != "" && u.User == nil && (u.Scheme == "ssl" || u.Scheme == "tcp" && hostname.Loopback(u.Hostname()))
 		l.require(good, "mqtt.broker_url", "%q is neither ssl://host:port nor tcp:// on loopback", c.BrokerURL)
 		l.require(c.BrokerPassword != "", "mqtt.broker_password", "is empty, but mqtt.broker is %q", BrokerExternal)
 		l.require(c.PlainAddr == "", "mqtt.plain_addr", "is set, but mqtt.broker is %q", BrokerExternal)
@@ -162,7 +162,7 @@ func (l *loader) checkMQTT() {
 	}
 	plainHost, plainPort, plainOK := splitAddr(c.MQTT.PlainAddr)
 	l.require(plainOK, "mqtt.plain_addr", "%q is not host:port", c.MQTT.PlainAddr)
-	l.require(!plainOK || loopback(plainHost), "mqtt.plain_addr",
+	l.require(!plainOK || hostname.Loopback(plainHost), "mqtt.plain_addr",
 		"%q is no loopback address; MQTT without TLS never leaves the machine", plainHost)
 	l.require(!ok || !plainOK || port == 0 || port != plainPort || !sameHost(host, plainHost), "mqtt.plain_addr",
 		"port %d is mqtt.addr's", plainPort)
@@ -242,52 +242,13 @@ func (l *loader) checkPayout() {
 // splitAddr takes host:port apart; port 0 means any free one.
 func splitAddr(addr string) (host string, port int, ok bool) {
 	host, text, err := net.SplitHostPort(addr)
-	if err != nil || (host != "" && !validHost(host)) {
+	if err != nil || (host != "" && !hostname.Valid(host)) {
 		return "", 0, false
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
 	return host, int(n), err == nil
 }
 
-// loopback reports whether a listener on host is out of reach of other
-// machines.
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
-
 // sameHost reports whether two listeners can meet: equal hosts, or one of
 // them takes every address.
-func sameHost(a, b string) bool { return a == b || wildcard(a) || wildcard(b) }
-
-// wildcard tells a listen host that means all interfaces from one that names a
-// place.
-func wildcard(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "" || (err == nil && addr.Unmap().IsUnspecified())
-}
-
-// validHost reports whether s is an IP address or a DNS name (RFC 1123).
-func validHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
-	}
-	if len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for _, b := range []byte(label) {
-			letter := b|0x20 >= 'a' && b|0x20 <= 'z'
-			if !letter && (b < '0' || b > '9') && b != '-' {
-				return false
-			}
-		}
-	}
-	return true
-}
+func sameHost(a, b string) bool { return a == b || hostname.Wildcard(a) || hostname.Wildcard(b) }

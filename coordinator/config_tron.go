@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"time"
 
+	"lucid.internal/coordinator/internal/hostname"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/rail"
 	"lucid.internal/coordinator/internal/tron"
@@ -74,7 +75,7 @@ func (l *loader) checkTron() {
 func (l *loader) checkNodes(key string, urls []string) {
 	for _, text := range urls {
 		u, err := url.Parse(text)
-		ok := err == nil && u.Host != "" && u.RawQuery == "" && (u.Scheme == "https" || u.Scheme == "http" && (loopback(u.Hostname()) || l.config.Tron.Network == "private"))
+		ok := err == nil && u.Host != "" && u.RawQuery == "" && (u.Scheme == "https" || u.Scheme == "http" && (hostname.Loopback(u.Hostname()) || l.config.Tron.Network == "private"))
 		l.require(ok, key, "one is not https://host, which it must be but for a private network and loopback") // it may hold an access key
 	}
 }

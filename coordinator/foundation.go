@@ -20,6 +20,7 @@ import (
 	"lucid.internal/coordinator/internal/challenge"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fraud"
+	"lucid.internal/coordinator/internal/hostname"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/payout"
@@ -242,7 +243,7 @@ func (f *Foundation) hosts() []string {
 	}
 	var hosts []string
 	for _, address := range []string{f.Config.API.Addr(), f.Config.MQTT.Addr} {
-		if host, _, err := net.SplitHostPort(address); err == nil && !wildcard(host) {
+		if host, _, err := net.SplitHostPort(address); err == nil && !hostname.Wildcard(host) {
 			hosts = append(hosts, host)
 		}
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -60,7 +59,7 @@ func (s *server) isPrivate(r *http.Request) bool {
 		return strings.EqualFold(scheme, "https")
 	}
 	forwarded := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
-	return !forwarded && fromLoopback(r.RemoteAddr)
+	return !forwarded && from.Addr().IsLoopback()
 }
 
 // isEncrypted reports whether the request left its caller over TLS, which ends
@@ -68,10 +67,4 @@ func (s *server) isPrivate(r *http.Request) bool {
 func (s *server) isEncrypted(r *http.Request) bool {
 	from, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return r.TLS != nil || s.isProxy(from.Addr().Unmap()) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-}
-
-func fromLoopback(remoteAddr string) bool {
-	host, _, err := net.SplitHostPort(remoteAddr)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
 }

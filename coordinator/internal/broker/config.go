@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lucid.internal/coordinator/internal/hostname"
 	"lucid.internal/shared/wire"
 )
 
@@ -144,19 +145,11 @@ func (c *Config) validate() error {
 	if c.Addr != "" && c.TLS == nil {
 		errs = append(errs, fmt.Errorf("broker: %s needs a TLS configuration", c.Addr))
 	}
-	if c.PlainAddr != "" && !loopback(c.PlainAddr) {
+	if host, _, err := net.SplitHostPort(c.PlainAddr); c.PlainAddr != "" && (err != nil || !hostname.Loopback(host)) {
 		errs = append(errs, fmt.Errorf("broker: plain MQTT is for loopback only, not %s: use TLS", c.PlainAddr))
 	}
 	if c.Authenticate == nil || c.OnMetrics == nil {
 		errs = append(errs, errors.New("broker: Authenticate and OnMetrics are required"))
 	}
 	return errors.Join(errs...)
-}
-
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"unicode"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"lucid.internal/coordinator/internal/hostname"
 )
 
 // Config is one outside issuer. All but the role's fields are required.
@@ -84,18 +85,13 @@ func (c Config) check() error {
 		return fmt.Errorf("algorithm %q is not EdDSA, ES256 or RS256", c.Algorithm)
 	}
 	u, err := url.Parse(c.JWKSURL)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !hostname.Loopback(u.Hostname())) {
 		return fmt.Errorf("jwks_url %q is not https (http is for loopback only)", c.JWKSURL)
 	}
 	if len(c.Roles) > 0 && c.RoleClaim == "" {
 		return errors.New("roles are mapped, but role_claim does not say from what")
 	}
 	return nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Verify checks a token. bad says that the token is to blame; otherwise an
