@@ -19,7 +19,7 @@ const internalPath = "lucid.internal/coordinator/internal/"
 // layer, never a neighbour: so any of them can be read, tested and replaced
 // without those above or beside it. A new package gets its place here.
 var layers = [][]string{
-	{"fault", "span", "limit", "bus", "tron", "garbage", "atomicfile", "hostname"},
+	{"fault", "span", "limit", "bus", "tron", "garbage", "atomicfile", "hostname", "publicid"},
 	{"db"},
 	{"event", "audit"},
 	{"seal", "access", "outage", "job", "ledger", "authority"},

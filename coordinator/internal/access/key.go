@@ -19,6 +19,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/publicid"
 )
 
 const (
@@ -77,7 +78,7 @@ func (s *Store) CreateKey(ctx context.Context, by audit.By, n NewKey) (key Key, 
 	bound := n.bound()
 	secret = keyMark + randomHex(keyDigits/2)
 	key = Key{
-		ID: "key_" + randomHex(8), Name: n.Name, Role: n.Role, Prefix: secret[:prefixBytes], CreatedAt: now,
+		ID: publicid.New("key"), Name: n.Name, Role: n.Role, Prefix: secret[:prefixBytes], CreatedAt: now,
 		NodeIDs: append([]string{}, bound...), // never null in the database
 	}
 	if !n.Expires.IsZero() {

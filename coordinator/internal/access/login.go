@@ -13,6 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/publicid"
 )
 
 // Attempt is one login by name and password.
@@ -140,7 +141,7 @@ func (s *Store) openSession(ctx context.Context, tx db.Tx, t trier, renewed, req
 	if err := s.settleIn(ctx, q, t, now); err != nil {
 		return g, false, err
 	}
-	session := "session_" + randomHex(8)
+	session := publicid.New("session")
 	err = q.InsertSession(ctx, sqlgen.InsertSessionParams{
 		SessionID: session, UserID: user.UserID, CreatedAt: now, ExpiresAt: now.Add(refreshLife),
 	})

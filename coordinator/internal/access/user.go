@@ -13,6 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/publicid"
 )
 
 // emails are checked for form only: whether one is read shows when it is used.
@@ -115,7 +116,7 @@ func (s *Store) AddUser(ctx context.Context, by audit.By, n NewUser) (User, erro
 		return User{}, err
 	}
 	at := s.now().UTC().Truncate(time.Microsecond)
-	u := User{ID: "user_" + randomHex(8), Name: n.Name, Email: n.Email, Role: n.Role, CreatedAt: at, UpdatedAt: at}
+	u := User{ID: publicid.New("user"), Name: n.Name, Email: n.Email, Role: n.Role, CreatedAt: at, UpdatedAt: at}
 	err = db.InTx(ctx, s.pool, func(tx db.Tx) error {
 		err := sqlgen.New(tx).InsertUser(ctx, sqlgen.InsertUserParams{
 			UserID: u.ID, Name: u.Name, Email: textOrNull(u.Email), Role: string(u.Role), PasswordHash: stored, CreatedAt: at,

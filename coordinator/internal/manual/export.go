@@ -3,11 +3,9 @@ package manual
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +16,7 @@ import (
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/manual/sqlgen"
 	"lucid.internal/coordinator/internal/payout"
+	"lucid.internal/coordinator/internal/publicid"
 )
 
 // Export is what was handed out to be paid. It never changes, whatever becomes
@@ -120,7 +119,7 @@ func (s *Store) export(ctx context.Context, tx db.Tx, by audit.By, most int, at 
 	for i, p := range taken {
 		nos[i] = p.No
 	}
-	id, q := "export_"+strings.ToLower(rand.Text())[:20], sqlgen.New(tx)
+	id, q := publicid.New("export"), sqlgen.New(tx)
 	if err := q.InsertExport(ctx, sqlgen.InsertExportParams{ExportID: id, CreatedBy: by.Actor, CreatedAt: at}); err != nil {
 		return "", fmt.Errorf("store an export: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
+	"lucid.internal/coordinator/internal/publicid"
 	"lucid.internal/shared/wire"
 )
 
@@ -77,7 +78,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Node, Enrolment
 		case again:
 			err = sqlgen.New(tx).DropTokens(ctx, &made.NodeNo)
 		default:
-			id = newID()
+			id = publicid.New("node")
 			made.NodeNo, err = s.createTx(ctx, tx, by, id, n, ref, now)
 		}
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
+	"lucid.internal/coordinator/internal/publicid"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -180,7 +181,7 @@ func (s *Store) enrolledNode(ctx context.Context, tx db.Tx, token *sqlgen.Enrolm
 	if err := freeBoard(ctx, q, inv.SerialHash, 0); err != nil {
 		return 0, "", err
 	}
-	id := newID()
+	id := publicid.New("node")
 	name, err := freeName(ctx, q, token.NodeName, inv.Hostname, id)
 	if err != nil {
 		return 0, "", err

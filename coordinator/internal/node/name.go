@@ -2,15 +2,12 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"strings"
 
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node/sqlgen"
 )
-
-func newID() string { return "node_" + strings.ToLower(rand.Text())[:20] }
 
 // freeName is the wanted name, else one from the host's name; a name that is
 // taken gets the end of the node id.

@@ -14,6 +14,7 @@ import (
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
+	"lucid.internal/coordinator/internal/publicid"
 )
 
 // Batch is what one call made.
@@ -95,7 +96,7 @@ func (s *Store) insertBatch(ctx context.Context, tx db.Tx, by audit.By, lines []
 	if err != nil {
 		return "", err
 	}
-	id := newID("batch")
+	id := publicid.New("batch")
 	err = sqlgen.New(tx).InsertBatch(ctx, sqlgen.InsertBatchParams{BatchID: id, CreatedBy: by.Actor, CreatedAt: at, Dropped: left})
 	if err != nil {
 		return "", fmt.Errorf("store a batch: %w", err)

@@ -2,15 +2,14 @@ package payout
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"strings"
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout/sqlgen"
+	"lucid.internal/coordinator/internal/publicid"
 )
 
 // Create makes one payout and sets its money aside. The same request of the
@@ -60,7 +59,7 @@ func (s *Store) insert(ctx context.Context, tx db.Tx, creator string, batchID *s
 		if l.ScheduledAt != nil {
 			scheduled = *l.ScheduledAt
 		}
-		rows.PayoutIds, rows.NodeNos = append(rows.PayoutIds, newID("payout")), append(rows.NodeNos, l.nodeNo)
+		rows.PayoutIds, rows.NodeNos = append(rows.PayoutIds, publicid.New("payout")), append(rows.NodeNos, l.nodeNo)
 		rows.Amounts, rows.Fees = append(rows.Amounts, int64(l.Amount)), append(rows.Fees, int64(l.Fee))
 		rows.WalletAddresses, rows.Priorities = append(rows.WalletAddresses, l.WalletAddress), append(rows.Priorities, l.Priority)
 		rows.ScheduledAts = append(rows.ScheduledAts, scheduled)
@@ -102,8 +101,6 @@ func (s *Store) needsApproval(ctx context.Context, q *sqlgen.Queries, creator st
 }
 
 const day = 24 * time.Hour
-
-func newID(kind string) string { return kind + "_" + strings.ToLower(rand.Text())[:20] }
 
 // attemptRef names a try of a payout in the ledger: every retry reserves anew.
 func attemptRef(payoutID string, retries int32) string {

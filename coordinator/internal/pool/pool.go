@@ -9,9 +9,7 @@ package pool
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"fmt"
-	"strings"
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
@@ -20,6 +18,7 @@ import (
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool/sqlgen"
+	"lucid.internal/coordinator/internal/publicid"
 	"lucid.internal/shared/proof"
 )
 
@@ -118,7 +117,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Pool, error) {
 	if err != nil {
 		return Pool{}, err
 	}
-	id := cmp.Or(n.ID, "pool_"+strings.ToLower(rand.Text())[:20])
+	id := cmp.Or(n.ID, publicid.New("pool"))
 	columns, err := settings.columns()
 	if err != nil {
 		return Pool{}, err

@@ -17,6 +17,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/publicid"
 	"lucid.internal/coordinator/internal/webhook/sqlgen"
 )
 
@@ -98,7 +99,7 @@ func (s *Store) enqueue(ctx context.Context, q *sqlgen.Queries, id, kind string,
 	if err != nil {
 		return err
 	}
-	err = q.InsertDelivery(ctx, sqlgen.InsertDeliveryParams{MessageID: "msg_" + randomHex(12), WebhookID: id, CreatedAt: now, Body: body})
+	err = q.InsertDelivery(ctx, sqlgen.InsertDeliveryParams{MessageID: publicid.New("msg"), WebhookID: id, CreatedAt: now, Body: body})
 	if err != nil {
 		return fmt.Errorf("store a delivery for %s: %w", id, err)
 	}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +25,7 @@ import (
 	"lucid.internal/coordinator/internal/audit"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
+	"lucid.internal/coordinator/internal/publicid"
 	"lucid.internal/coordinator/internal/seal"
 	"lucid.internal/coordinator/internal/webhook/sqlgen"
 )
@@ -137,7 +137,7 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (e Endpoint, sec
 	if bad := s.check(n); len(bad) > 0 {
 		return Endpoint{}, "", fault.New(fault.Validation, "the webhook cannot be made; see details").WithFields(bad...)
 	}
-	e = Endpoint{ID: "hook_" + randomHex(8), Type: n.Type, URL: n.URL, Kinds: n.Kinds, MinSeverity: n.MinSeverity, CreatedAt: s.now()}
+	e = Endpoint{ID: publicid.New("hook"), Type: n.Type, URL: n.URL, Kinds: n.Kinds, MinSeverity: n.MinSeverity, CreatedAt: s.now()}
 	var box []byte
 	if n.Type == Signed {
 		key := make([]byte, secretBytes)
@@ -253,10 +253,4 @@ func texts(kinds []alert.Kind) []string {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-func randomHex(bytes int) string {
-	b := make([]byte, bytes)
-	_, _ = rand.Read(b)
-	return hex.EncodeToString(b)
 }

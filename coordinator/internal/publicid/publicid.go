@@ -1,0 +1,14 @@
+// Package publicid owns how the names are drawn by which the outside knows a node, a
+// pool or a payout.
+//
+// It must never know what has that name: whoever stores it sees that it is unique.
+package publicid
+
+import (
+	"crypto/rand"
+	"strings"
+)
+
+// New draws a name that tells its kind and is unique without asking anybody, as in
+// node_mfrggzdfmztwq2lknnwg: 100 bits of chance, readable aloud.
+func New(kind string) string { return kind + "_" + strings.ToLower(rand.Text())[:20] }
