@@ -162,7 +162,8 @@ func (a *Agent) newLink() (err error) {
 // Run is the agent's life: it samples, publishes and reports at their
 // intervals, while link, delivery and prover do their work beside it. When
 // ctx ends it delivers what it has, says goodbye within drainTimeout, and
-// leaves the rest to the next run.
+// leaves the rest to the next run. It ends by itself when its identity is taken
+// away: ErrNotEnrolled when the node was given up, else the machine enrolled anew.
 func (a *Agent) Run(ctx context.Context) error {
 	unlock, err := lockFolder(a.config.StateDir)
 	if err != nil {
@@ -170,6 +171,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	defer unlock()
 	defer a.queue.Close()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var workers sync.WaitGroup
@@ -178,6 +181,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	workers.Go(func() { a.keep(work) })
 	workers.Go(func() { a.prove(work) })
 	workers.Go(func() { a.obey(work) })
+	var lost error
+	workers.Go(func() { lost = a.awaitLoss(work); end() })
 	if a.bridge != nil {
 		workers.Go(func() { a.bridge.Run(ctx) }) // its farewell needs no drain
 	}
@@ -228,7 +233,24 @@ func (a *Agent) Run(ctx context.Context) error {
 			workers.Wait()
 			a.leave()
 			a.report(true)
+			return lost
+		}
+	}
+}
+
+// awaitLoss waits until the identity is taken away; nil when ctx ends before. It
+// looks when the connection changes: the coordinator closes that of a node that is
+// given up, and then takes no login.
+func (a *Agent) awaitLoss(ctx context.Context) error {
+	for {
+		changed := a.link.Changed()
+		if err := a.keys.Lost(); err != nil {
+			return fmt.Errorf("%s is no longer this machine's node, its agent ends: %w", a.identity.NodeID, err)
+		}
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-changed:
 		}
 	}
 }

@@ -38,6 +38,7 @@ type network struct {
 	config    Config
 	prepare   func(*Agent) // called before it runs
 	ctx       context.Context
+	cancel    context.CancelFunc
 }
 
 func newNetwork(t *testing.T, refuse func(coordtest.Publication) bool) *network {
@@ -48,12 +49,12 @@ func newNetworkWith(t *testing.T, config coordtest.BrokerConfig) *network {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	authority := coordtest.NewAuthority(t)
-	n := &network{t: t, ctx: ctx}
+	n := &network{t: t, ctx: ctx, cancel: cancel}
 	config.TLS = authority.Server(t, "127.0.0.1")
 	n.broker = coordtest.NewBroker(t, config)
 	n.settings = config
 	n.settings.Addr = n.broker.Addr
-	n.enrolment = coordtest.NewEnrolment(t, authority, false, []string{n.broker.Addr}, "token")
+	n.enrolment = coordtest.NewEnrolment(t, authority, false, []string{n.broker.Addr}, "token", "another")
 
 	root := t.TempDir()
 	machinetest.Plant(t, root, "pi4")

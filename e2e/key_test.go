@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ type agentProcess struct {
 	t   *testing.T
 	dir string
 	cmd *exec.Cmd
+	log bytes.Buffer // read it once the process has ended
 }
 
 // agent is enrolled into this pool; "" for none.
@@ -53,7 +55,7 @@ func (a *agentProcess) start() {
 	a.t.Helper()
 	a.cmd = exec.Command(binaries.Agent, "run", "--state-dir", a.dir+"/state", "--status-file", a.dir+"/status.json",
 		"--sample-interval", "1s", "--publish-interval", "1s")
-	a.cmd.Env = harness.Environ()
+	a.cmd.Env, a.cmd.Stderr = harness.Environ(), &a.log
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}

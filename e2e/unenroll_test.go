@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"lucid.internal/e2e/harness"
 )
@@ -39,9 +40,23 @@ func (a *agentProcess) wantEnrolled(want bool) {
 	}
 }
 
+// wantEnded is an agent that ends by itself, with the code at which systemd does
+// not start it again, and says once why and what to do.
+func (a *agentProcess) wantEnded() {
+	a.t.Helper()
+	giveUp := time.AfterFunc(patience, func() { _ = a.cmd.Process.Kill() })
+	defer giveUp.Stop()
+	_ = a.cmd.Wait() // its exit code is looked at
+	said := a.log.String()
+	if code := a.cmd.ProcessState.ExitCode(); code != 4 || strings.Count(said, "is no longer this machine's node, its agent ends") != 1 ||
+		!strings.Contains(said, "run: lucid-agent enroll --file enroll.toml") {
+		a.t.Fatalf("the agent ends with %d, want 4, and says:\n%s", code, said)
+	}
+}
+
 // TestMachineGivesItsNodeUp tells a coordinator that is down, one that is up
 // while the agent runs, with the process killed between its answer and the
-// removal, and enrols the machine again.
+// removal, sees the agent end by itself, and enrols the machine again.
 func TestMachineGivesItsNodeUp(t *testing.T) {
 	l := start(t, harness.Options{Data: dataDir(t), Args: []string{"--poot-interval", "2s"}})
 	ctx := within(t, patience)
@@ -81,7 +96,7 @@ func TestMachineGivesItsNodeUp(t *testing.T) {
 		}
 	}
 
-	a.kill()
+	a.wantEnded()
 	a.enrol(ctx, l, "--pool", "pool_default")
 	a.start()
 	l.awaitProof(ctx, 1)

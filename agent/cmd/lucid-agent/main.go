@@ -28,7 +28,9 @@ const (
 	exitUsage   = 2 // wrong flags, configuration or enrolment file: trying again will not help
 	exitOffline = 1 // status: the agent runs but is not connected
 	exitDown    = 3 // status: no agent is running
-	exitRefused = 4 // enroll: the coordinator refused; systemd's unit knows the number, and 2
+	// The systemd units know these two, and exitUsage of enroll.
+	exitRefused     = 4 // enroll: the coordinator refused
+	exitNotEnrolled = 4 // run: this machine is not enrolled, or no longer
 )
 
 const usage = `lucid-agent reports what this machine does to a Lucid coordinator.

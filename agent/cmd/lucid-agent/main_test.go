@@ -45,8 +45,8 @@ func TestCommandLine(t *testing.T) {
 		{"run --config " + bad, 2, "", bad + ":1: sample_interval: 0s is below 1s"},
 		{"run --config " + dir, 2, "", bad + ":2: colour: no such setting"}, // a folder
 		{"run --config " + dir + "/none.toml", 2, "", "no such file"},
-		{"run --state-dir " + dir + "/none", 1, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
-		{"run --state-dir " + dir + "/none", 1, "", "or name the folder of an earlier enrolment with --state-dir"},
+		{"run --state-dir " + dir + "/none", 4, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
+		{"run --state-dir " + dir + "/none", 4, "", "or name the folder of an earlier enrolment with --state-dir"},
 		{"enroll --file " + dir + "/none.toml --state-dir " + dir + "/none", 1, "", "none.toml: no such file"},
 		{"enroll --file " + bad + " --state-dir " + dir + "/none", 2, "", bad + ": token: missing"},
 		{"enroll --file " + bad + " --state-dir " + dir + "/none", 2, "", bad + ":2: colour: no such key"},

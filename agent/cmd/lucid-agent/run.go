@@ -54,13 +54,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	config.Watchdog, _ = daemon.SdWatchdogEnabled(false) // an error means that none is wanted from this process
 	a, err := agent.New(config)
-	if errors.Is(err, agent.ErrNotEnrolled) {
-		fmt.Fprintf(stderr, "lucid-agent run: %v: no identity in %s\n"+
-			"run: lucid-agent enroll --file enroll.toml --state-dir %s\n"+
-			"or name the folder of an earlier enrolment with --state-dir\n",
-			err, config.StateDir, config.StateDir)
-		return exitFailed
-	}
 	if err == nil {
 		defer onHangup(func() {
 			again := agent.Default()
@@ -76,7 +69,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		})()
 		err = a.Run(ctx)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, agent.ErrNotEnrolled):
+		fmt.Fprintf(stderr, "lucid-agent run: %v: no identity in %s\n"+
+			"run: lucid-agent enroll --file enroll.toml --state-dir %s\n"+
+			"or name the folder of an earlier enrolment with --state-dir\n",
+			err, config.StateDir, config.StateDir)
+		return exitNotEnrolled
+	case err != nil:
 		return failed("run", err, stderr)
 	}
 	return exitOK

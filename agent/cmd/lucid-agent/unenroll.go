@@ -40,10 +40,11 @@ func unenroll(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		return code
 	case gone.Untold != nil:
 		fmt.Fprintf(stderr, "lucid-agent unenroll: the coordinator does not know: %v\n"+
-			"the identity is removed from this machine; ask the coordinator's admin to say: lucidctl nodes delete %s\n",
+			"the identity is removed from this machine; end an agent that still runs here: sudo systemctl stop lucid-agent\n"+
+			"ask the coordinator's admin to say: lucidctl nodes delete %s\n",
 			gone.Untold, cmp.Or(gone.NodeID, "NODE_ID"))
 	default:
-		fmt.Fprintf(stdout, "%s is given up\nan agent that still runs here is refused from now on: sudo systemctl stop lucid-agent\n", gone.NodeID)
+		fmt.Fprintf(stdout, "%s is given up\nan agent that still runs here ends by itself\n", gone.NodeID)
 	}
 	return exitOK
 }

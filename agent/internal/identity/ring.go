@@ -19,6 +19,9 @@ import (
 // challenge under them may be on its way for no longer.
 const previousFor = 15 * time.Minute
 
+// ErrReplaced is an identity that is no longer the one of the running agent.
+var ErrReplaced = errors.New("this machine enrolled anew: restart the agent")
+
 var errNoEnrolmentKey = errors.New("this machine enrolled before keys could be rotated and does not know the coordinator's signature: enrol it again")
 
 // Ring are the keys of an enrolled node that runs (keyset), and where the
@@ -113,14 +116,33 @@ func (r *Ring) become(k keyset) error {
 
 // keep writes the identity, unless an enrolment replaced it meanwhile.
 func (r *Ring) keep(s *stored) error {
-	current, err := r.folder.identity()
-	if err != nil {
+	if err := r.folder.holds(s.TokenHash); err != nil {
 		return err
 	}
-	if !bytes.Equal(current.TokenHash, s.TokenHash) {
-		return errors.New("this machine enrolled anew: restart the agent")
-	}
 	return r.folder.writeIdentity(s)
+}
+
+// Lost tells what took the identity away while its keys were in use: ErrNotEnrolled
+// when it was given up, ErrReplaced. nil: it is still there, or nobody can tell,
+// since a disk that cannot be read is no end of a node.
+func (r *Ring) Lost() error {
+	r.mu.Lock()
+	token := r.stored.TokenHash
+	r.mu.Unlock()
+	err := r.folder.holds(token)
+	if errors.Is(err, ErrNotEnrolled) || errors.Is(err, ErrReplaced) {
+		return err
+	}
+	return nil
+}
+
+// holds says whether the identity there is the one that this token brought.
+func (f folder) holds(tokenHash []byte) error {
+	current, err := f.identity()
+	if err == nil && !bytes.Equal(current.TokenHash, tokenHash) {
+		err = ErrReplaced
+	}
+	return err
 }
 
 // Rotate makes the next keys of the coordinator's offer and gives this side's
