@@ -220,7 +220,7 @@ func (c Config) payoutTerms() payout.Terms {
 
 func (f *Foundation) openFraud() (err error) {
 	f.Fraud, err = fraud.NewStore(fraud.Config{
-		Pool: f.DB, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
+		Pool: f.DB, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: f.payouts.CancelPending,
 		Vetted: func(ctx context.Context, tx db.Tx, nodeNo int32, at time.Time) (bool, error) {
 			s, err := f.scores.AsOf(ctx, tx, []int32{nodeNo}, at)
 			return s[nodeNo].Vetted, err

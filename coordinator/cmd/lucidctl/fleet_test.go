@@ -68,7 +68,7 @@ func newFleet(t *testing.T) *fleet {
 		t.Fatal(err)
 	}
 	flags, err := fraud.NewStore(fraud.Config{
-		Pool: database, Now: time.Now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
+		Pool: database, Now: time.Now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payouts.CancelPending,
 		Vetted: func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },
 	})
 	if err != nil {

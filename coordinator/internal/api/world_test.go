@@ -117,7 +117,7 @@ func (w *world) config() Config {
 	}
 	payouts := w.payoutStore(payout.Terms{})
 	flags, err := fraud.NewStore(fraud.Config{
-		Pool: w.db, Now: w.now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payout.CancelPending,
+		Pool: w.db, Now: w.now, Fastest: challenge.FastestOf, CohortTime: challenge.CohortTime, CancelPayouts: payouts.CancelPending,
 		Vetted: func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },
 	})
 	if err != nil {

@@ -15,17 +15,13 @@ func TestConfirmedFraudReturnsWhatWaitsWithTheRest(t *testing.T) {
 	no := w.addNode(1, "pool_a")
 	w.earn(no, "pool_a", ledger.USDT(60), false)
 	w.earn(no, "pool_b", ledger.USDT(60), false)
-	store, err := payout.NewStore(payout.Config{Pool: w.pool, Now: func() time.Time { return w.clock }, Held: Held, TakeBack: TakeBack})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := store.Create(t.Context(), byTest, "k", payout.Request{NodeID: "node_1", Amount: ledger.USDT(100)})
+	p, err := w.payouts.Create(t.Context(), byTest, "k", payout.Request{NodeID: "node_1", Amount: ledger.USDT(100)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.found(found(frozenMetrics, no, "1", w.clock, nil)) // it holds nothing by itself
 	w.decide(w.newest("node_1")[0], Confirmed)
-	if p, err = store.Get(t.Context(), p.ID); err != nil || p.Status != payout.Cancelled {
+	if p, err = w.payouts.Get(t.Context(), p.ID); err != nil || p.Status != payout.Cancelled {
 		t.Errorf("%s, %v", p.Status, err)
 	}
 	w.wantBalance(ledger.KindUnallocated, "pool_a", ledger.USDT(60))

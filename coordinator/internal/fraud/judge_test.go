@@ -163,14 +163,10 @@ func TestTwoLayersHoldAndCancelPayouts(t *testing.T) {
 	w := newWorld(t)
 	no := w.addNode(1, "pool_a")
 	w.earn(no, "pool_a", ledger.USDT(20), false)
-	store, err := payout.NewStore(payout.Config{Pool: w.pool, Now: func() time.Time { return w.clock }, Held: Held, TakeBack: TakeBack})
-	if err != nil {
+	if _, err := w.payouts.SetBudget(t.Context(), payout.Person{By: byTest, Human: true}, ledger.USDT(100)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.SetBudget(t.Context(), payout.Person{By: byTest, Human: true}, ledger.USDT(100)); err != nil {
-		t.Fatal(err)
-	}
-	round := payout.NewRound(store, nil)
+	round := payout.NewRound(w.payouts, nil)
 	pay := func() int {
 		if err := round.RunOnce(t.Context()); err != nil {
 			t.Fatal(err)

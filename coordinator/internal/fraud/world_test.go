@@ -28,19 +28,25 @@ var byTest = audit.By{Actor: "user_test"}
 // world is a fleet in a database of its own, with a clock that the test sets.
 type world struct {
 	*Store
-	t      testing.TB
-	pool   *db.Pool
-	clock  time.Time
-	judge  *Judge
-	vetted bool
-	key    ed25519.PrivateKey
+	t       testing.TB
+	pool    *db.Pool
+	clock   time.Time
+	judge   *Judge
+	payouts *payout.Store
+	vetted  bool
+	key     ed25519.PrivateKey
 }
 
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, pool: dbtest.New(t), clock: noon, vetted: true}
 	_, w.key, _ = ed25519.GenerateKey(nil)
+	var err error
+	w.payouts, err = payout.NewStore(payout.Config{Pool: w.pool, Now: func() time.Time { return w.clock }, Held: Held, TakeBack: TakeBack})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := NewStore(Config{
-		Pool: w.pool, Now: func() time.Time { return w.clock }, CancelPayouts: payout.CancelPending,
+		Pool: w.pool, Now: func() time.Time { return w.clock }, CancelPayouts: w.payouts.CancelPending,
 		CohortTime: func(string, int, int) time.Duration { return 2 * time.Second },
 		Fastest:    func(model string) (float64, bool) { return 330_000, model == "Raspberry Pi 4" },
 		Vetted:     func(context.Context, db.Tx, int32, time.Time) (bool, error) { return w.vetted, nil },

@@ -13,9 +13,10 @@ import (
 	"lucid.internal/coordinator/internal/payout/sqlgen"
 )
 
-// While payouts are halted for what is MaybePaid, no pending payout is cancelled:
-// its amount would be paid a second time, and that it was paid could not be
-// recorded any more. It waits for the lift; the gate keeps it until then.
+// While payouts are halted for what is MaybePaid, or will be as soon as somebody looks,
+// no pending payout is cancelled: its amount would be paid a second time, and that it
+// was paid could not be recorded any more. It waits for the lift; the gate keeps it
+// until then.
 
 // Cancel gives the money of a pending payout back to its node, or to the node's
 // pools where its fraud was confirmed meanwhile.
@@ -28,7 +29,7 @@ func (s *Store) cancel(ctx context.Context, by audit.By, payoutID, reason string
 		return Payout{}, err
 	}
 	return s.alone(ctx, func(tx db.Tx, at time.Time) (Payout, error) {
-		if may, err := forgot(ctx, tx); err != nil {
+		if may, err := s.mayBePaid(ctx, tx); err != nil {
 			return Payout{}, err
 		} else if may {
 			return Payout{}, fault.New(fault.NotCancellable, "payout %s may have been paid before the database forgot it: record that it was, or cancel it once "+
@@ -54,11 +55,11 @@ func (s *Store) CancelForfeited(ctx context.Context) error {
 
 // CancelPending cancels what a node has pending within the caller's
 // transaction; what is processing goes on. What it gives back is the node's.
-func CancelPending(ctx context.Context, tx db.Tx, by audit.By, nodeNo int32, reason string, at time.Time) error {
+func (s *Store) CancelPending(ctx context.Context, tx db.Tx, by audit.By, nodeNo int32, reason string, at time.Time) error {
 	if err := ledger.Lock(ctx, tx); err != nil {
 		return err
 	}
-	if may, err := forgot(ctx, tx); err != nil || may {
+	if may, err := s.mayBePaid(ctx, tx); err != nil || may {
 		return err
 	}
 	ids, err := sqlgen.New(tx).PendingOf(ctx, nodeNo)

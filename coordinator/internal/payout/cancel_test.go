@@ -57,6 +57,38 @@ func TestWhatMayHaveBeenPaidIsNotGivenBack(t *testing.T) {
 	}
 }
 
+// Neither is it before anybody has noted that the database lacks what was known of it.
+func TestWhatMayHaveBeenPaidIsNotGivenBackBeforeTheHalt(t *testing.T) {
+	for name, judge := range map[string]func(*suspicious, int32){
+		"held":      func(w *suspicious, no int32) { w.suspect(no) },
+		"confirmed": (*suspicious).confirm,
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "known-head.json")
+			w := newSuspicious(t, knownIn(file))
+			no, id := w.member("node_a")
+			if err := os.WriteFile(file, []byte(`{"audit_entry_no":1000,"audit_hash":"AAAA"}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			judge(w, no)
+			w.judged()
+			w.wantStatus(id, payout.Pending)
+			if list := w.halts(); len(list) != 0 {
+				t.Errorf("halted by %+v", list)
+			}
+			if err := w.CancelForfeited(t.Context()); err != nil { // it looks by itself, and halts
+				t.Error(err)
+			}
+			w.remember(file)
+			w.wantStatus(id, payout.Pending)
+			w.wantBalance(ledger.KindInFlight, "node_a", ledger.USDT(99))
+			if list := w.halts(); len(list) != 1 || list[0].Reason != payout.HaltRestored {
+				t.Errorf("halted by %+v", list)
+			}
+		})
+	}
+}
+
 // What was approved after the backup is to be approved again before it is recorded
 // as paid.
 func TestForgottenApprovalIsAskedForBeforeAPaymentIsRecorded(t *testing.T) {

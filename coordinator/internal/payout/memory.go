@@ -51,13 +51,24 @@ func (s *Store) RememberThat(ctx context.Context, what string, stands func(conte
 	return lockedFolder(ctx, filepath.Dir(s.cfg.KnownHead), func(ctx context.Context) error { return s.remember(ctx, what, stands) })
 }
 
-// Forgot remembers, and reports whether payouts are halted because the database
-// may have forgotten what was paid.
-func (s *Store) Forgot(ctx context.Context) (bool, error) {
-	if err := s.Remember(ctx); err != nil {
+// Forgot reports whether payouts are halted because the database may have forgotten
+// what was paid. Who asks has remembered just before.
+func (s *Store) Forgot(ctx context.Context) (bool, error) { return forgot(ctx, s.cfg.Pool) }
+
+// mayBePaid reports whether what is pending may have been paid by the database that
+// answers within the caller's transaction: payouts are halted for that, or it lacks
+// what is known of it, and will be halted as soon as somebody remembers. No halt is
+// written here: it takes the audit log, which comes after every payout.
+func (s *Store) mayBePaid(ctx context.Context, tx db.Tx) (bool, error) {
+	if may, err := forgot(ctx, tx); err != nil || may {
 		return true, err
 	}
-	return forgot(ctx, s.cfg.Pool)
+	last, known := s.known()
+	if !known {
+		return false, nil
+	}
+	sound, err := has(ctx, tx, last)
+	return !sound, err
 }
 
 func forgot(ctx context.Context, on sqlgen.DBTX) (bool, error) {
@@ -147,24 +158,36 @@ func (s *Store) recall(ctx context.Context, tx db.Tx) (last head, unknown, err e
 // compare halts payouts within the caller's transaction when the database lacks
 // what is known of it.
 func (s *Store) compare(ctx context.Context, tx db.Tx, last head) error {
-	sound, err := sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
+	sound, err := has(ctx, tx, last)
 	if err == nil && !sound {
 		err = s.haltRestored(ctx, tx)
 	}
 	return err
 }
 
-// look halts payouts when the database certainly lacks what is known of it. It
-// keeps nothing, so it needs no lock of the folder; and a program that knows nothing,
-// as a command with a data folder of its own, halts nothing. It is a transaction
-// of its own: a halt takes the audit log, which comes after every payout.
-func (s *Store) look(ctx context.Context) error {
+// has reports whether the database holds what was known of it.
+func has(ctx context.Context, tx db.Tx, last head) (bool, error) {
+	return sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
+}
+
+// known is what the file beside the database says of it. A program that knows
+// nothing, as a command with a data folder of its own, judges by halts alone: the
+// coordinator whose folder it is finds the same, and halts.
+func (s *Store) known() (last head, known bool) {
 	if s.cfg.KnownHead == "" {
-		return nil
+		return head{}, false
 	}
 	last, unknown := readHead(s.cfg.KnownHead)
-	if unknown != nil {
-		return nil // the coordinator whose folder it is finds the same, and halts
+	return last, unknown == nil
+}
+
+// look halts payouts when the database certainly lacks what is known of it. It
+// keeps nothing, so it needs no lock of the folder. It is a transaction of its own:
+// a halt takes the audit log, which comes after every payout.
+func (s *Store) look(ctx context.Context) error {
+	last, known := s.known()
+	if !known {
+		return nil
 	}
 	return db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error { return s.compare(ctx, tx, last) })
 }
@@ -181,7 +204,7 @@ func headOf(ctx context.Context, tx db.Tx) (head, error) {
 // takeForgotten makes a pending payout processing that may have been paid
 // before the database forgot it. The caller holds the ledger's lock.
 func (s *Store) takeForgotten(ctx context.Context, tx db.Tx, by audit.By, payoutID string) error {
-	if may, err := forgot(ctx, tx); err != nil || !may {
+	if may, err := s.mayBePaid(ctx, tx); err != nil || !may {
 		return err
 	}
 	row, err := sqlgen.New(tx).Payout(ctx, payoutID)

@@ -239,7 +239,7 @@ func TestCancelPendingOfANode(t *testing.T) {
 	cancel := func(no int32) {
 		t.Helper()
 		err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
-			return payout.CancelPending(t.Context(), tx, byTest, no, "held for fraud", w.now)
+			return w.store().CancelPending(t.Context(), tx, byTest, no, "held for fraud", w.now)
 		})
 		if err != nil {
 			t.Fatal(err)

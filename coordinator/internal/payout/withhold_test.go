@@ -23,10 +23,13 @@ type suspicious struct {
 	*payout.Store
 }
 
-func newSuspicious(t *testing.T) *suspicious {
+func newSuspicious(t *testing.T, change ...func(*payout.Config)) *suspicious {
 	w := newWorld(t)
+	payouts := w.store(append(change, func(c *payout.Config) {
+		c.Held, c.TakeBack, c.ApprovalFrom = fraud.Held, fraud.TakeBack, ledger.USDT(100)
+	})...)
 	decisions, err := fraud.NewStore(fraud.Config{
-		Pool: w.pool, Now: func() time.Time { return w.now }, CancelPayouts: payout.CancelPending,
+		Pool: w.pool, Now: func() time.Time { return w.now }, CancelPayouts: payouts.CancelPending,
 		Fastest:    func(string) (float64, bool) { return 0, false },
 		CohortTime: func(string, int, int) time.Duration { return time.Second },
 		Vetted:     func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },
@@ -34,9 +37,7 @@ func newSuspicious(t *testing.T) *suspicious {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &suspicious{w, decisions, w.store(func(c *payout.Config) {
-		c.Held, c.TakeBack, c.ApprovalFrom = fraud.Held, fraud.TakeBack, ledger.USDT(100)
-	})}
+	return &suspicious{w, decisions, payouts}
 }
 
 // member is a node that earned 200 USDT in pool_gift, and its payout of 100.

@@ -116,12 +116,19 @@ func parseAll(texts ...string) ([]tron.Address, error) {
 
 // send hands the stored bytes to every full node, and again after a while:
 // no answer tells for certain that a transaction will or will not be in a block.
-// That they were signed is remembered outside the database before they leave; a
-// database that forgot something may have forgotten another transaction of the
-// same payout, and sends nothing.
+// That they were signed is remembered outside the database before they leave, and
+// the database is asked once more whether it knows: one that forgot it would sign
+// again. One that forgot anything may have forgotten another transaction of the same
+// payout, and sends nothing.
 func (r *Runner) send(ctx context.Context, a attempt) error {
 	if now := r.cfg.Now(); now.Sub(r.sent[a.AttemptNo]) < resend {
 		return nil
+	}
+	err := r.cfg.Payouts.RememberThat(ctx, "transaction "+a.id.String()+" of "+a.payoutID, func(ctx context.Context, tx db.Tx) (bool, error) {
+		return sqlgen.New(tx).HasAttempt(ctx, a.TxID)
+	})
+	if err != nil {
+		return err
 	}
 	if forgot, err := r.cfg.Payouts.Forgot(ctx); err != nil || forgot {
 		return err

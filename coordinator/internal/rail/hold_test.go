@@ -24,7 +24,7 @@ func (w *world) addJudge() {
 	w.t.Helper()
 	var err error
 	w.fraud, err = fraud.NewStore(fraud.Config{
-		Pool: w.pool, Now: w.chain.Now, CancelPayouts: payout.CancelPending,
+		Pool: w.pool, Now: w.chain.Now, CancelPayouts: w.payouts.CancelPending,
 		CohortTime: func(string, int, int) time.Duration { return time.Second },
 		Fastest:    func(string) (float64, bool) { return 0, false },
 		Vetted:     func(context.Context, db.Tx, int32, time.Time) (bool, error) { return true, nil },

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -179,6 +180,40 @@ func TestWhatIsSignedInAForgetfulDatabaseNeverLeaves(t *testing.T) {
 			t.Error("the first one left")
 		}
 	}
+	w.wantSound()
+}
+
+// A standby may hold all that was known before a transaction was signed, and not the
+// transaction: it would sign another one.
+func TestASignatureThatTheDatabaseForgotNeverLeaves(t *testing.T) {
+	w := newFunded(t)
+	id := w.owe(1, ledger.USDT(100))
+	beside, err := pgxpool.New(t.Context(), w.owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(beside.Close)
+	forgotten := int64(0)
+	w.runner.cfg.Now = func() time.Time { // it is asked after the commit, too
+		if forgotten == 0 {
+			done, err := beside.Exec(t.Context(), `SET session_replication_role = replica; DELETE FROM audit_entry WHERE action = 'rail.sign'; DELETE FROM rail_attempt`)
+			if forgotten = done.RowsAffected(); err != nil {
+				t.Error(err)
+			}
+		}
+		return w.clock()
+	}
+	if err := w.run(1, 0); err == nil || !strings.Contains(err.Error(), "do not pay it") || forgotten != 1 {
+		t.Errorf("%d attempts forgotten, %v", forgotten, err)
+	}
+	w.run(3, 3)
+	if n := len(w.chain.Sent()); n != 0 {
+		t.Errorf("%d sent", n)
+	}
+	w.lift()
+	w.run(20, 3)
+	w.wantStatus(id, payout.Completed)
+	w.wantReceived(1, ledger.USDT(100))
 	w.wantSound()
 }
 

@@ -11,6 +11,9 @@ VALUES (@payout_no, @tx_id, @raw, @signature, @ref_block, @wallet, @contract, @p
 ON CONFLICT DO NOTHING
 RETURNING attempt_no;
 
+-- name: HasAttempt :one
+SELECT EXISTS (SELECT FROM rail_attempt WHERE tx_id = @tx_id);
+
 -- name: DecideAttempt :exec
 UPDATE rail_attempt SET state = @state, decided_at = @decided_at, block_no = @block_no, result = @result, fee_sun = @fee_sun, energy = @energy
 WHERE attempt_no = @attempt_no;

@@ -106,7 +106,10 @@ func (r *Runner) RunOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	forgot, err := r.cfg.Payouts.Forgot(ctx)
+	forgot, err := true, r.cfg.Payouts.Remember(ctx)
+	if err == nil {
+		forgot, err = r.cfg.Payouts.Forgot(ctx)
+	}
 	followed := errors.Join(err, r.followAll(ctx, heads, sound && !forgot), r.cfg.Forecast.refresh(ctx, r.cfg.Full[0]))
 	if !sound {
 		return errors.Join(followed, r.search(ctx, heads))

@@ -123,6 +123,17 @@ func (q *Queries) Deferrals(ctx context.Context, most int32) ([]DeferralsRow, er
 	return items, nil
 }
 
+const hasAttempt = `-- name: HasAttempt :one
+SELECT EXISTS (SELECT FROM rail_attempt WHERE tx_id = $1)
+`
+
+func (q *Queries) HasAttempt(ctx context.Context, txID []byte) (bool, error) {
+	row := q.db.QueryRow(ctx, hasAttempt, txID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const hasTransaction = `-- name: HasTransaction :one
 SELECT EXISTS (SELECT 1 FROM rail_attempt WHERE payout_no = $1 AND state IN ('live', 'paid'))
 `
