@@ -89,7 +89,7 @@ func New(config Config) (*Agent, error) {
 	if config.Notify == nil {
 		config.Notify = func(string) {}
 	}
-	keys, err := identity.OpenRing(config.StateDir, config.Now) // first: it wants the folder to be this user's own
+	keys, err := identity.OpenRing(config.StateDir, config.Now, config.Logger) // first: it wants the folder to be this user's own
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +53,7 @@ func TestRootLooksIntoAnotherUsersFolder(t *testing.T) {
 		t.Errorf("Load = %+v, %v", id, err)
 	}
 	want := "belongs to user 12345, this process is user 0"
-	if _, err := OpenRing(n.dir, time.Now); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := OpenRing(n.dir, time.Now, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("OpenRing = %v, want %q", err, want)
 	}
 	if _, err := makeFolder(n.dir); err == nil || !strings.Contains(err.Error(), want) {

@@ -49,6 +49,7 @@ func (r *Ring) LoggedIn() error {
 	case k.Next != nil && k.Next.same(used):
 		return r.used(used)
 	case !k.same(used):
+		r.log.Warn("another key of this node is in use: the coordinator takes none of those tried before it", "key_epoch", used.KeyEpoch, "before", k.KeyEpoch)
 		return r.become(k.wentTo(used, now))
 	}
 	if kept, same := k.aged(now); !same {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type Ring struct {
 	folder folder
 	device ed25519.PrivateKey
 	now    func() time.Time
+	log    *slog.Logger // of every change of the keys, by their numbers alone
 
 	mu       sync.Mutex
 	stored   stored
@@ -42,12 +44,12 @@ type Ring struct {
 }
 
 // OpenRing reads the keys of an enrolled node; ErrNotEnrolled without one.
-func OpenRing(dir string, now func() time.Time) (*Ring, error) {
+func OpenRing(dir string, now func() time.Time, log *slog.Logger) (*Ring, error) {
 	f, s, device, err := load(dir, openFolder)
 	if err != nil {
 		return nil, err
 	}
-	return &Ring{folder: f, device: device, now: now, stored: *s}, nil
+	return &Ring{folder: f, device: device, now: now, log: log, stored: *s}, nil
 }
 
 // Epochs are the keys under which the coordinator may speak now: those in use
@@ -100,6 +102,7 @@ func (r *Ring) used(s rootSecret) error {
 	if !ok {
 		return nil
 	}
+	r.log.Info("new key is proven: the coordinator uses it", "key_epoch", k.KeyEpoch, "before", r.stored.KeyEpoch)
 	r.previous, r.dropAt, r.shown = r.stored.epoch(), r.now().Add(previousFor), proof.Epoch{}
 	return r.become(k)
 }
@@ -150,6 +153,14 @@ func (f folder) holds(tokenHash []byte) error {
 func (r *Ring) Rotate(offer *wire.KeyOffer) (*wire.KeyAnswer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	answer, err := r.answer(offer)
+	if err != nil {
+		r.log.Warn("offer of a new key refused", "in_use", r.stored.KeyEpoch, "error", err)
+	}
+	return answer, err
+}
+
+func (r *Ring) answer(offer *wire.KeyOffer) (*wire.KeyAnswer, error) {
 	if offer == nil {
 		return nil, errors.New("it offers no key")
 	}
@@ -184,6 +195,7 @@ func (r *Ring) Rotate(offer *wire.KeyOffer) (*wire.KeyAnswer, error) {
 		return nil, fmt.Errorf("keep the next key: %w", err)
 	}
 	r.stored = changed
+	r.log.Info("new key taken: it is in use once the coordinator uses it", "key_epoch", next.KeyEpoch, "in_use", r.stored.KeyEpoch)
 	return &next.Answer, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func wantKeys(t *testing.T, dir string, root proof.Key, epoch uint32) {
 
 func openRing(t *testing.T, dir string, now func() time.Time) *Ring {
 	t.Helper()
-	r, err := OpenRing(dir, now)
+	r, err := OpenRing(dir, now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
