@@ -18,7 +18,7 @@ func examine(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	file := flags.String("config", "", "configuration `file` (TOML) of run, or a folder of them; flags win over it")
 	asJSON := flags.Bool("json", false, "print the findings as JSON")
 	flags.Var(new(list), "server", "`host:port` to try instead of the enrolment's addresses; may be repeated, or a list with commas")
-	flags.String("state-dir", config.StateDir, "`folder` with keys and identity")
+	flags.String("state-dir", config.StateDir, "state `folder`, with keys and identity")
 	flags.String("status-file", config.StatusFile, "status `file` of the running agent")
 	about := "look this machine over and say what to do; exit code 0: no problem, 1: at least one"
 	if code, done := parse(flags, args, about, stdout, stderr); done {

@@ -16,7 +16,7 @@ func enroll(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	file := flags.String("file", "enroll.toml", "enrolment `file` from the operator: coordinator, ca_sha256, enrolment_key, token, payout_address")
 	boot := flags.String("boot", "", "boot partition's `folder`: takes lucid/enroll.toml there, writes lucid/enroll.status beside it, and removes the file when it has served")
 	result := flags.String("result", "", "`file` that is to say in one line how it went")
-	stateDir := flags.String("state-dir", agent.Default().StateDir, "`folder` for keys and identity; made with mode 0700")
+	stateDir := flags.String("state-dir", agent.Default().StateDir, "state `folder`, for keys and identity; made with mode 0700")
 	about := "get an identity from a coordinator; may be repeated after any failure with the same file; " +
 		"exit code 2: the file is wrong, correct it; 4: refused for good, get a new file"
 	if code, done := parse(flags, args, about, stdout, stderr); done {

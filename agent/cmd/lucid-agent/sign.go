@@ -16,7 +16,7 @@ import (
 func sign(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("sign", flag.ContinueOnError)
 	address := flags.String("payout-address", "", "TRON `address` that this node's earnings shall be paid to")
-	stateDir := flags.String("state-dir", agent.Default().StateDir, "`folder` with keys and identity")
+	stateDir := flags.String("state-dir", agent.Default().StateDir, "state `folder`, with keys and identity")
 	about := "sign a new payout address with this machine's device key, as JSON; the coordinator takes it within 15 minutes"
 	if code, done := parse(flags, args, about, stdout, stderr); done {
 		return code

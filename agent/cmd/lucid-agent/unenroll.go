@@ -18,7 +18,7 @@ import (
 func unenroll(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("unenroll", flag.ContinueOnError)
 	config := agent.UnenrolConfig{Now: time.Now}
-	flags.StringVar(&config.StateDir, "state-dir", agent.Default().StateDir, "`folder` with keys and identity")
+	flags.StringVar(&config.StateDir, "state-dir", agent.Default().StateDir, "state `folder`, with keys and identity")
 	flags.StringVar(&config.Coordinator, "coordinator", "", "`address` of the coordinator's API, https://host:port, instead of the enrolment's")
 	flags.BoolVar(&config.Force, "force", false, "remove the identity from this machine even if the coordinator cannot be told, which then lists the node until an admin deletes it")
 	about := "give this machine's node up, for good: the coordinator retires its keys and deletes it, then the identity is removed here. " +

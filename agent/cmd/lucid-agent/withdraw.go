@@ -14,7 +14,7 @@ func withdraw(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	config := agent.Default()
 	flags := flag.NewFlagSet("withdraw", flag.ContinueOnError)
 	file := flags.String("config", "", "configuration `file` (TOML) of run, or a folder of them; flags win over it")
-	flags.String("state-dir", config.StateDir, "`folder` with keys and identity")
+	flags.String("state-dir", config.StateDir, "state `folder`, with keys and identity")
 	about := "take this machine out of Home Assistant, once the agent has ended"
 	if code, done := parse(flags, args, about, stdout, stderr); done {
 		return code
