@@ -9,10 +9,6 @@ import (
 	"lucid.internal/agent/internal/doctor"
 )
 
-// clockSet is a time before which the machine's clock cannot be right: a
-// Raspberry Pi without a battery starts in 1970, or at its image's date.
-var clockSet = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // clockPatience is how long samples wait for a clock that has no battery to be
 // synchronised. After it the time is taken as it is: there may be no time
 // server at all.
@@ -41,7 +37,7 @@ func newClock(root string, now func() time.Time) *clock {
 func (c *clock) set() bool {
 	now := c.now()
 	switch {
-	case now.Before(clockSet):
+	case !doctor.ClockPossible(now):
 		return false
 	case c.battery || now.Sub(c.started) >= clockPatience:
 		return true

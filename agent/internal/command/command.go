@@ -17,10 +17,6 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// clockSet is a time before which the machine's clock cannot be right; until it
-// is, an old command is told by its version alone.
-var clockSet = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // Config of a Control. Every field is required.
 type Config struct {
 	Dir     string // the state folder
@@ -146,7 +142,8 @@ type newness struct {
 	expiresMs int64
 }
 
-// fresh says why a message is not to be taken after the newest one before it.
+// fresh says why a message is not to be taken after the newest one before it. To a
+// clock that is behind, as before it is set, nothing is expired: the version tells.
 func (c *Control) fresh(m, newest newness) error {
 	if m.version == newest.version && m.id == newest.id {
 		return errAgain
@@ -154,7 +151,7 @@ func (c *Control) fresh(m, newest newness) error {
 	if m.version <= newest.version {
 		return fmt.Errorf("repeated: version %d is not above %d", m.version, newest.version)
 	}
-	if now := c.config.Now(); now.After(clockSet) && now.UnixMilli() >= m.expiresMs {
+	if now := c.config.Now(); now.UnixMilli() >= m.expiresMs {
 		return fmt.Errorf("expired %s ago by this machine's clock", (time.Duration(now.UnixMilli()-m.expiresMs) * time.Millisecond).String())
 	}
 	return nil

@@ -19,15 +19,19 @@ import (
 // machine is what the checks look at.
 type machine struct{ Config }
 
-// builtAround is before any agent that has a doctor.
-var builtAround = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+// ClockPossible says whether a machine's clock may be right: it is not before there
+// was an agent, as that of a Raspberry Pi without a battery, which starts in 1970
+// or at its image's date.
+func ClockPossible(now time.Time) bool {
+	return !now.Before(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+}
 
 const timeRemedy = "sudo timedatectl set-ntp true; a Raspberry Pi before model 5 has no battery for its clock and needs the network for it"
 
 // clock looks at the machine's time.
 func (m machine) clock(context.Context) Finding {
 	now := m.Now().UTC()
-	if now.Before(builtAround) {
+	if !ClockPossible(now) {
 		return problem("it says "+now.Format(time.DateOnly)+", which is in the past", timeRemedy)
 	}
 	synchronised, err := m.Clock()
