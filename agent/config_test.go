@@ -146,6 +146,16 @@ func TestFaultOfRangeNamesItsPlace(t *testing.T) {
 	}
 }
 
+// A value that cannot be read is one fault: the setting stays as it was.
+func TestUnreadableValueIsNoMissingOne(t *testing.T) {
+	c := Default()
+	err := c.Load("agent.toml", "state_dir = 5\nservers = [\"a:1\", 2]\ncolour = 7\n")
+	want := "agent.toml:1: state_dir: 5 is not a text in quotes\nagent.toml:2: servers: item 2 is 2, want a text in quotes\nagent.toml:3: colour: no such setting"
+	if got := errors.Join(err, c.Validate()); got == nil || got.Error() != want {
+		t.Errorf("error:\n%v\nwant:\n%s", got, want)
+	}
+}
+
 // In several files the later one wins, and is where the fault lies.
 func TestFaultOfRangeNamesTheLaterFile(t *testing.T) {
 	c := Default()

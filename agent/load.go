@@ -33,7 +33,11 @@ func (c *Config) Load(file, text string) error {
 // take gives a setting as a file has it.
 func (c *Config) take(e tomlfile.Entry) error {
 	text, err := settingText(e)
-	if setErr := c.set(e.Key, text); err == nil || errors.Is(setErr, errNoSetting) {
+	set := c
+	if err != nil { // it stays as it was; that nobody knows the key says more
+		set = new(*c)
+	}
+	if setErr := set.set(e.Key, text); err == nil || errors.Is(setErr, errNoSetting) {
 		err = setErr
 	}
 	c.place(e.Key, e.Place)
