@@ -175,17 +175,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer end()
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	var workers sync.WaitGroup
-	workers.Go(func() { a.link.Run(work) })
-	workers.Go(func() { a.deliver(work) })
-	workers.Go(func() { a.keep(work) })
-	workers.Go(func() { a.prove(work) })
-	workers.Go(func() { a.obey(work) })
 	var lost error
+	workers := a.startWorkers(ctx, work)
 	workers.Go(func() { lost = a.awaitLoss(work); end() })
-	if a.bridge != nil {
-		workers.Go(func() { a.bridge.Run(ctx) }) // its farewell needs no drain
-	}
 
 	a.intervals = a.wantedIntervals()
 	resting := true // the next sample is what rates are measured from; not recorded
@@ -236,6 +228,19 @@ func (a *Agent) Run(ctx context.Context) error {
 			return lost
 		}
 	}
+}
+
+// startWorkers starts what works beside the loop until work ends, which outlives ctx
+// by the farewell.
+func (a *Agent) startWorkers(ctx, work context.Context) *sync.WaitGroup {
+	workers := new(sync.WaitGroup)
+	for _, worker := range []func(context.Context){a.link.Run, a.deliver, a.keep, a.prove, a.obey} {
+		workers.Go(func() { worker(work) })
+	}
+	if a.bridge != nil {
+		workers.Go(func() { a.bridge.Run(ctx) }) // its farewell needs no drain
+	}
+	return workers
 }
 
 // awaitLoss waits until the identity is taken away; nil when ctx ends before. It

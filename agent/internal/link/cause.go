@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -85,4 +87,14 @@ func greeted(server, host string, err error) error {
 		return &failure{CauseStranger, "the connection ends before the coordinator has shown itself: perhaps a captive portal, a proxy or a firewall", wrapped}
 	}
 	return wrapped
+}
+
+// names that a certificate is valid for, each once.
+func names(c *x509.Certificate) string {
+	list := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		list = append(list, ip.String())
+	}
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
 }

@@ -3,13 +3,10 @@ package link
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
-	"strings"
 	"sync"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -124,16 +121,6 @@ func (l *Link) open(ctx context.Context, server string) (*tls.Conn, error) {
 		return nil, greeted(server, host, err)
 	}
 	return conn, nil
-}
-
-// names that a certificate is valid for, each once.
-func names(c *x509.Certificate) string {
-	list := slices.Clone(c.DNSNames)
-	for _, ip := range c.IPAddresses {
-		list = append(list, ip.String())
-	}
-	slices.Sort(list)
-	return strings.Join(slices.Compact(list), ", ")
 }
 
 func (s *Session) subscribe(ctx context.Context) error {
