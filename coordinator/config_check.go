@@ -98,7 +98,7 @@ func (l *loader) checkAPI() {
 	case TLSOff:
 		l.withoutFiles()
 		l.require(hostname.Loopback(c.Host) || len(c.TrustedProxies) > 0, "api.tls",
-			"%q needs a loopback address in api.host (it is %q) or a proxy in api.trusted_proxies", TLSOff, c.Host)
+			"%q needs a loopback address, as 127.0.0.1, in api.host (it is %q, %s) or a proxy in api.trusted_proxies", TLSOff, c.Host, l.origins.ByKey["api.host"])
 	default:
 		l.require(false, "api.tls", "%q is not own, files or off", c.TLS)
 	}

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"reflect"
 	"slices"
@@ -55,15 +56,15 @@ type Override struct {
 }
 
 // APIAddrOverrides are the overrides of a flag that takes host:port of the API.
-func APIAddrOverrides(flag, addr string) []Override {
-	host, port := "", addr // without a colon the port's check says what is wrong
-	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
-		host, port = strings.Trim(addr[:i], "[]"), addr[i+1:]
+func APIAddrOverrides(flag, addr string) ([]Override, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, Faults{{Key: "api.host", Origin: Origin{LayerFlag, flag}, Reason: fmt.Sprintf("%q is not host:port, as 127.0.0.1:8095", addr)}}
 	}
 	return []Override{
 		{Key: "api.host", Value: host, Flag: flag},
 		{Key: "api.port", Value: port, Flag: flag},
-	}
+	}, nil
 }
 
 // Fault is one thing wrong with the settings.

@@ -130,13 +130,27 @@ tls = "off"
 }
 
 func TestAPIAddrOverrides(t *testing.T) {
-	c, _ := mustLoad(t, ProfileDev, "", nil, APIAddrOverrides("--http", "[::1]:9000")...)
-	if c.API.Addr() != "[::1]:9000" {
-		t.Errorf("API at %s", c.API.Addr())
+	load := func(profile Profile, addr string) (Config, error) {
+		overrides, err := APIAddrOverrides("--http", addr)
+		if err != nil {
+			return Config{}, err
+		}
+		c, _, err := Load(profile, "", []string{"LUCID_DATABASE_URL=postgres://db/lucid"}, overrides)
+		return c, err
 	}
-	_, _, err := Load(ProfileDev, "", nil, APIAddrOverrides("--http", "nonsense"))
-	if err == nil || !strings.Contains(err.Error(), `api.port (flag --http): "nonsense" is not a whole number`) {
-		t.Errorf("a flag without a port: %v", err)
+	for addr, want := range map[string]string{
+		"[::1]:9000": "", "localhost:9000": "",
+		"localhost": `api.host (flag --http): "localhost" is not host:port, as 127.0.0.1:8095`, "9000": `"9000" is not host:port`,
+		":9000":            `api.tls (default): "off" needs a loopback address, as 127.0.0.1, in api.host (it is "", flag --http)`,
+		"localhost:eighty": `api.port (flag --http): "eighty" is not a whole number`,
+	} {
+		c, err := load(ProfileDev, addr)
+		if want == "" && (err != nil || c.API.Addr() != addr) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %s, %v; want %q", addr, c.API.Addr(), err, want)
+		}
+	}
+	if c, err := load(ProfileServe, ":9000"); err != nil || c.API.Addr() != ":9000" {
+		t.Errorf("over TLS on every address: %s, %v", c.API.Addr(), err)
 	}
 }
 

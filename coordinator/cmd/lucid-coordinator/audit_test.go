@@ -38,8 +38,9 @@ func newShell(t *testing.T) shell {
 	return shell{t, pool}
 }
 
-// run types a command that has to work, with a text at its standard input.
-func (s shell) run(input string, args ...string) {
+// run types a command that has to work, with a text at its standard input, and
+// is what it says on standard output.
+func (s shell) run(input string, args ...string) string {
 	s.Helper()
 	dir, in, out := s.TempDir(), os.Stdin, os.Stdout
 	defer func() { os.Stdin, os.Stdout = in, out }()
@@ -56,6 +57,11 @@ func (s shell) run(input string, args ...string) {
 	if code := run(args); code != 0 {
 		s.Fatalf("lucid-coordinator %s: exit code %d", strings.Join(args, " "), code)
 	}
+	said, err := os.ReadFile(os.Stdout.Name())
+	if err != nil {
+		s.Fatal(err)
+	}
+	return string(said)
 }
 
 // warned types a command that has to work, and is what it says on standard error.

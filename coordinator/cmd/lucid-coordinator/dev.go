@@ -52,7 +52,11 @@ func (c *devCmd) Run(ctx context.Context) (err error) {
 	if err := c.chooseData(); err != nil {
 		return err
 	}
-	config, origins, err := c.load(coordinator.ProfileDev, addressOverrides(c.HTTP, c.MQTT, c.Epoch, c.PootInterval)...)
+	overrides, err := addressOverrides(c.HTTP, c.MQTT, c.Epoch, c.PootInterval)
+	if err != nil {
+		return err
+	}
+	config, origins, err := c.load(coordinator.ProfileDev, overrides...)
 	if err != nil {
 		return err
 	}

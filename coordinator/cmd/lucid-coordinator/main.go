@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"lucid.internal/coordinator"
+	"lucid.internal/coordinator/cmd/internal/mistype"
 )
 
 // version is set by the build.
@@ -63,7 +64,7 @@ func run(args []string) int {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}))
 	selected, err := parser.Parse(args)
 	if err != nil {
-		parser.Errorf("%s", err)
+		parser.Errorf("%s", mistype.Explain(err))
 		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -14,7 +14,7 @@ type payoutCmd struct {
 	List     payoutListCmd     `cmd:"" help:"List payouts, newest first."`
 	Start    payoutStartCmd    `cmd:"" help:"Mark a pending payout as being paid; from then on it cannot be cancelled."`
 	Complete payoutCompleteCmd `cmd:"" help:"Record the transaction that paid a payout."`
-	Budget   payoutBudgetCmd   `cmd:"" help:"Approve what automatic payouts may spend in 24 hours; they pay nobody without it."`
+	Budget   payoutBudgetCmd   `cmd:"" help:"Show, or approve, what automatic payouts may spend in 24 hours; they pay nobody without it."`
 	Cancel   payoutCancelCmd   `cmd:"" help:"Cancel a pending payout; the money is the node's again."`
 }
 
@@ -103,16 +103,26 @@ func (c *payoutCancelCmd) Run(ctx context.Context) error {
 
 type payoutBudgetCmd struct {
 	settings
-	PerDay coordinator.USDT `arg:"" placeholder:"USDT" help:"Gross, in any 24 hours; 0 ends it."`
+	PerDay *coordinator.USDT `arg:"" optional:"" placeholder:"USDT" help:"Approve this much, gross, in any 24 hours; 0 ends it. Without it, show what is approved."`
 }
 
-// Run approves the budget, in the name of who has the shell.
+// Run shows the budget, or approves one in the name of who has the shell.
 func (c *payoutBudgetCmd) Run(ctx context.Context) error {
 	return c.withFoundation(ctx, func(f *coordinator.Foundation) error {
-		b, err := f.Payouts().SetBudget(ctx, coordinator.AtShell(), c.PerDay)
-		if err == nil {
-			fmt.Printf("automatic payouts may spend %s USDT in 24 hours, of which %s are left\n", b.PerDay, b.Left())
+		if c.PerDay != nil {
+			if _, err := f.Payouts().SetBudget(ctx, coordinator.AtShell(), *c.PerDay); err != nil {
+				return err
+			}
 		}
-		return err
+		b, err := f.Payouts().Budget(ctx)
+		switch {
+		case err != nil:
+			return err
+		case b.PerDay == 0:
+			fmt.Println("no budget is approved: automatic payouts pay nobody")
+		default:
+			fmt.Printf("automatic payouts may spend %s USDT in 24 hours, of which %s are left; approved by %s at %s\n", b.PerDay, b.Left(), b.ApprovedBy, stamp(b.ApprovedAt))
+		}
+		return nil
 	})
 }

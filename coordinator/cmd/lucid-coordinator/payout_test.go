@@ -35,3 +35,23 @@ func TestPayoutCommandsSeeARestoredDatabase(t *testing.T) {
 		t.Errorf("what was paid is %s", status)
 	}
 }
+
+// TestBudgetIsShownAndApproved: without an amount it is only shown.
+func TestBudgetIsShownAndApproved(t *testing.T) {
+	s := newShell(t)
+	const none = "no budget is approved: automatic payouts pay nobody\n"
+	if said := s.run("", "payout", "budget"); said != none {
+		t.Error(said)
+	}
+	for _, args := range [][]string{{"payout", "budget", "50"}, {"payout", "budget"}} {
+		if said := s.run("", args...); !strings.HasPrefix(said, "automatic payouts may spend 50 USDT in 24 hours, of which 50 are left; approved by cli:") {
+			t.Errorf("%v: %s", args, said)
+		}
+	}
+	if count := s.read("SELECT count(*)::text FROM audit_entry"); count != "1" {
+		t.Errorf("%s entries of the audit log, want that of the approval", count)
+	}
+	if said := s.run("", "payout", "budget", "0"); said != none {
+		t.Error(said)
+	}
+}

@@ -33,10 +33,11 @@ func (c *serveCmd) brokerOverrides() []coordinator.Override {
 }
 
 // addressOverrides turns the flags that serve and dev share into overrides.
-func addressOverrides(http, mqtt, epoch, poot string) []coordinator.Override {
-	var all []coordinator.Override
+func addressOverrides(http, mqtt, epoch, poot string) (all []coordinator.Override, err error) {
 	if http != "" {
-		all = coordinator.APIAddrOverrides("--http", http)
+		if all, err = coordinator.APIAddrOverrides("--http", http); err != nil {
+			return nil, err
+		}
 	}
 	for _, o := range []coordinator.Override{
 		{Key: "mqtt.addr", Value: mqtt, Flag: "--mqtt"},
@@ -47,13 +48,16 @@ func addressOverrides(http, mqtt, epoch, poot string) []coordinator.Override {
 			all = append(all, o)
 		}
 	}
-	return all
+	return all, nil
 }
 
 // Run serves until a signal comes.
 func (c *serveCmd) Run(ctx context.Context) error {
-	overrides := append(addressOverrides(c.HTTP, c.MQTT, c.Epoch, c.PootInterval), c.brokerOverrides()...)
-	config, origins, err := c.load(coordinator.ProfileServe, overrides...)
+	overrides, err := addressOverrides(c.HTTP, c.MQTT, c.Epoch, c.PootInterval)
+	if err != nil {
+		return err
+	}
+	config, origins, err := c.load(coordinator.ProfileServe, append(overrides, c.brokerOverrides()...)...)
 	if err != nil {
 		return err
 	}

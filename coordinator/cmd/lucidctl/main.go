@@ -18,6 +18,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/sys/unix"
+
+	"lucid.internal/coordinator/cmd/internal/mistype"
 )
 
 // version is set by the build.
@@ -129,7 +131,7 @@ func run(ctx context.Context, args []string, t terminal) (code int) {
 	}
 	selected, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(t.notes, "lucidctl: %v\n%s --help shows more\n", err, typed(err))
+		fmt.Fprintf(t.notes, "lucidctl: %s\n%s --help shows more\n", mistype.Explain(err), typed(err))
 		return exitUsage
 	}
 	c.fillIn(os.Getenv)

@@ -135,9 +135,13 @@ func (s *Store) Create(ctx context.Context, by audit.By, n New) (Pool, error) {
 		}
 		return audit.Write(ctx, tx, by.Record("pool.create", id, nil, settings).AtTime(s.now()))
 	})
-	if constraint := db.Constraint(err); constraint == uniqueName || constraint == "pool_pool_id_key" {
-		return Pool{}, fault.New(fault.NameTaken, "a pool with id %q or name %q exists already", id, settings.Name)
-	} else if err != nil {
+	switch db.Constraint(err) {
+	case uniqueName:
+		return Pool{}, nameTaken(settings.Name)
+	case "pool_pool_id_key":
+		return Pool{}, fault.New(fault.NameTaken, "a pool with id %q exists already", id)
+	}
+	if err != nil {
 		return Pool{}, fmt.Errorf("create pool %s: %w", settings.Name, err)
 	}
 	return s.Get(ctx, id)
@@ -159,3 +163,7 @@ func unknown(poolID string) error { return fault.New(fault.PoolNotFound, "no poo
 
 // uniqueName is the index that gives a name to one living pool only.
 const uniqueName = "pool_live_name"
+
+func nameTaken(name string) error {
+	return fault.New(fault.NameTaken, "a pool named %q exists already", name)
+}

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +91,7 @@ func TestJoinLeaveJoin(t *testing.T) {
 	if first, err := s.Get(t.Context(), pools[0].ID); err != nil || first.NodeCount != 0 {
 		t.Errorf("left pool counts %d, %v", first.NodeCount, err)
 	}
-	if _, err := s.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: "pool-0"}); !fault.Has(err, fault.NameTaken) {
+	if _, err := s.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: "pool-0"}); !fault.Has(err, fault.NameTaken) || !strings.HasSuffix(err.Error(), `a pool named "pool-0" exists already`) {
 		t.Errorf("name twice: %v", err)
 	}
 	_, err := s.Create(t.Context(), audit.By{Actor: audit.CLI}, pool.New{Name: "a b", MaxNodes: 101, RewardPerEpoch: -1})

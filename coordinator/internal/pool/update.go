@@ -56,7 +56,7 @@ func (s *Store) CheckPatch(p Patch) error {
 func (s *Store) Update(ctx context.Context, by audit.By, poolID string, versions []int64, patch Patch) (Pool, error) {
 	err := db.InTx(ctx, s.pool, func(tx db.Tx) error { return s.update(ctx, tx, by, poolID, versions, patch) })
 	if patch.Name != nil && db.Constraint(err) == uniqueName {
-		err = fault.New(fault.NameTaken, "a pool named %q exists already", *patch.Name)
+		err = nameTaken(*patch.Name)
 	}
 	if err != nil {
 		return Pool{}, about(err, "update pool %s", poolID)
