@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"time"
 
-	"lucid.internal/coordinator/internal/authority"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -29,7 +29,7 @@ func TestCAIsRotatedUnderAConnectedNode(t *testing.T) {
 	d.connect()
 	l.await("active", "proven")
 
-	l.must(l.RotateCA(t.Context(), authority.DefaultOverlap))
+	l.must(l.RotateCA(t.Context(), 14*24*time.Hour))
 	l.must(l.Nodes.RunOnceMove(t.Context()))
 	l.must(l.Nodes.RunOnce(t.Context()))
 	told := <-moves

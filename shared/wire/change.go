@@ -43,12 +43,3 @@ func (c *SignedChange) Check() error {
 	}
 	return cmp.Or(version(c.V), required("field", c.Field), text("value", c.Value), exactly("signature", c.Signature, signatureBytes))
 }
-
-// DecodeSignedChange parses and checks the form of a change.
-func DecodeSignedChange(body []byte) (*SignedChange, error) {
-	c := new(SignedChange)
-	if err := decode("a signed change", body, c); err != nil {
-		return nil, err
-	}
-	return c, c.Check()
-}

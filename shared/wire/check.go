@@ -66,6 +66,12 @@ func atMost(name string, n, most int) error {
 	return fmt.Errorf("%s has %d items, limit is %d", name, n, most)
 }
 
+// Lengths fixed by X25519 and Ed25519.
+const (
+	publicKeyBytes = 32
+	signatureBytes = 64
+)
+
 func exactly(name string, b []byte, want int) error {
 	if len(b) == want {
 		return nil

@@ -56,25 +56,6 @@ func FuzzDecodeInfo(f *testing.F) {
 	})
 }
 
-func FuzzDecodeEnrollRequest(f *testing.F) {
-	seed(f, goodRequest(f))
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		fuzzDecoder(t, payload, func(b []byte) (*EnrollRequest, error) {
-			r, err := DecodeEnrollRequest(b)
-			if err != nil {
-				return nil, err
-			}
-			i, err := DecodeInventory(r.Inventory) // raw bytes, which json.Marshal would write in another way
-			if err != nil {
-				t.Errorf("an inventory that cannot be read was accepted: %v", err)
-				return nil, err
-			}
-			r.Inventory, err = json.Marshal(i)
-			return r, err
-		})
-	})
-}
-
 func FuzzDecodeProof(f *testing.F) {
 	id := strings.Repeat("0a", 16)
 	seed(f, Challenge{V: 1, ChallengeID: id, IssuedMs: 1, DeadlineMs: 2, Difficulty: 3, Count: 4, Bytes: []byte{0, 0xff}})
@@ -83,11 +64,6 @@ func FuzzDecodeProof(f *testing.F) {
 		fuzzDecoder(t, payload, DecodeChallenge)
 		fuzzDecoder(t, payload, DecodeResponse)
 	})
-}
-
-func FuzzDecodeEnrollResponse(f *testing.F) {
-	seed(f, goodResponse())
-	f.Fuzz(func(t *testing.T, payload []byte) { fuzzDecoder(t, payload, DecodeEnrollResponse) })
 }
 
 func FuzzDecodeCommandResult(f *testing.F) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -73,6 +74,8 @@ type refusal struct {
 	value any
 	want  string
 }
+
+func base64Of(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
 
 // checkRefusals decodes good, which must pass, and every bad copy of it.
 func checkRefusals[T any](t *testing.T, good any, decode func([]byte) (T, error), refusals []refusal) {

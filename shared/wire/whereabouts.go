@@ -15,27 +15,25 @@ type Whereabouts struct {
 	Signature []byte   `json:"signature"`
 }
 
-func (w *Whereabouts) check() error {
-	if err := checkPlaces(w.MQTT, w.CAPEM); err != nil {
-		return err
-	}
-	return exactly("coordinator.signature", w.Signature, signatureBytes)
-}
+// Limits of the places that a coordinator names, beyond those of every message.
+const (
+	MaxBrokers    = 16
+	MaxCAPEMBytes = 16 << 10
+)
 
-// checkPlaces is what enrolment and a move have in common.
-func checkPlaces(mqtt []string, caPEM string) error {
+func (w *Whereabouts) check() error {
 	switch {
-	case len(mqtt) == 0 || len(mqtt) > MaxBrokers:
-		return fmt.Errorf("mqtt has %d addresses, want 1 to %d", len(mqtt), MaxBrokers)
-	case caPEM == "" || len(caPEM) > MaxCAPEMBytes:
-		return fmt.Errorf("ca_pem has %d bytes, want 1 to %d", len(caPEM), MaxCAPEMBytes)
-	case !utf8.ValidString(caPEM) || strings.ContainsRune(caPEM, 0):
+	case len(w.MQTT) == 0 || len(w.MQTT) > MaxBrokers:
+		return fmt.Errorf("mqtt has %d addresses, want 1 to %d", len(w.MQTT), MaxBrokers)
+	case w.CAPEM == "" || len(w.CAPEM) > MaxCAPEMBytes:
+		return fmt.Errorf("ca_pem has %d bytes, want 1 to %d", len(w.CAPEM), MaxCAPEMBytes)
+	case !utf8.ValidString(w.CAPEM) || strings.ContainsRune(w.CAPEM, 0):
 		return errors.New("ca_pem is not text")
 	}
-	for _, address := range mqtt {
+	for _, address := range w.MQTT {
 		if err := required("mqtt", address); err != nil {
 			return err
 		}
 	}
-	return nil
+	return exactly("coordinator.signature", w.Signature, signatureBytes)
 }

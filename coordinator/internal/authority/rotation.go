@@ -15,9 +15,8 @@ import (
 
 // Overlap of an old and a new CA.
 const (
-	DefaultOverlap = 14 * 24 * time.Hour // twice as long as an enrolment token lives
-	MinOverlap     = time.Hour           // running coordinators look once a minute
-	MaxOverlap     = 365 * 24 * time.Hour
+	MinOverlap = time.Hour // running coordinators look once a minute
+	MaxOverlap = 365 * 24 * time.Hour
 )
 
 // Plans reads which CAs follow the first one, oldest first.

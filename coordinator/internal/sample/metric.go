@@ -20,9 +20,6 @@ const (
 	Board    Subject = "board"
 )
 
-// Subjects lists them as samples do.
-func Subjects() []Subject { return []Subject{CPU, Memory, Disk, Network, GPU, Throttle, Board} }
-
 // metric is one figure of a sample as the rollups keep it.
 type metric struct {
 	subject Subject
