@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"lucid.internal/agent/internal/collect"
+	"lucid.internal/agent/internal/durable"
 	"lucid.internal/agent/internal/identity"
 )
 
@@ -72,7 +73,7 @@ func removeFile(file string) error {
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncFolder(filepath.Dir(file))
+	return durable.SyncFolder(filepath.Dir(file))
 }
 
 // replaceDurably replaces a file as a whole: after a power cut there is the old
@@ -93,15 +94,7 @@ func replaceDurably(file string, content []byte) error {
 	if err := os.Rename(temporary, file); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(file))
-}
-
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.SyncFolder(filepath.Dir(file))
 }
 
 func enrol(ctx context.Context, config EnrolConfig) (Enrolled, error) {

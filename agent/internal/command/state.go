@@ -2,21 +2,14 @@ package command
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 
+	"lucid.internal/agent/internal/durable"
 	"lucid.internal/shared/wire"
 )
 
-const (
-	stateFile     = "command.json"
-	maxStateBytes = 64 << 10 // far above what either file holds
-)
+const stateFile = "command.json"
 
 // state is what survives a restart.
 type state struct {
@@ -31,21 +24,11 @@ type state struct {
 }
 
 // read fills s with what a file of the state folder holds, and leaves it alone
-// when there is none. It follows no link: what lies there is the agent's own.
+// when there is none.
 func read(dir, file string, s any) error {
 	path := filepath.Join(dir, file)
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, syscall.ELOOP):
-		return fmt.Errorf("%s is a symbolic link, which the agent never makes: remove it", path)
-	case err != nil:
-		return err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxStateBytes))
-	if err != nil {
+	raw, err := durable.Read(path)
+	if raw == nil || err != nil {
 		return err
 	}
 	if err := json.Unmarshal(raw, s); err != nil {
@@ -54,35 +37,11 @@ func read(dir, file string, s any) error {
 	return nil
 }
 
-// write replaces the stored state as a whole: after a power cut there is the
-// old one or the new one, never a part.
-func write(dir, file string, s any) (err error) {
+// write replaces a file of the state folder as a whole.
+func write(dir, file string, s any) error {
 	raw, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "."+file+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(raw)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), filepath.Join(dir, file)); err != nil {
-		return err
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.Replace(filepath.Join(dir, file), raw)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"lucid.internal/agent/internal/durable"
 )
 
 // folder is the state folder. Every write goes through write, which a test
@@ -77,36 +79,19 @@ func (f folder) before(step string) error {
 
 // write replaces a file as a whole: after a power cut there is the old one
 // or the new one, never a part.
-func (f folder) write(name string, content []byte) (err error) {
+func (f folder) write(name string, content []byte) error {
 	if err := f.before("write " + name); err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(f.dir, "."+name+".*") // mode 0600
+	staged, err := durable.Stage(f.path(name), content)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			temporary.Close()
-			os.Remove(temporary.Name())
-		}
-	}()
-	if _, err := temporary.Write(content); err != nil {
-		return err
-	}
-	if err := temporary.Sync(); err != nil {
-		return err
-	}
-	if err := temporary.Close(); err != nil {
-		return err
-	}
 	if err := f.before("rename " + name); err != nil {
+		staged.Discard()
 		return err
 	}
-	if err := os.Rename(temporary.Name(), f.path(name)); err != nil {
-		return err
-	}
-	return f.sync()
+	return staged.Commit()
 }
 
 // remove deletes a file if it is there.
@@ -117,15 +102,5 @@ func (f folder) remove(name string) error {
 	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return f.sync()
-}
-
-// sync makes renames and removals in the folder durable.
-func (f folder) sync() error {
-	d, err := os.Open(f.dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return durable.SyncFolder(f.dir)
 }

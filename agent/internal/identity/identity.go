@@ -15,12 +15,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
-	"syscall"
 
+	"lucid.internal/agent/internal/durable"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -184,18 +182,5 @@ func (f folder) writeKey(name string, key any) error {
 	return f.write(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// read gives a file's content; nil when it does not exist. It follows no link:
-// what lies there is the agent's own.
-func (f folder) read(name string) ([]byte, error) {
-	file, err := os.OpenFile(f.path(name), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case errors.Is(err, syscall.ELOOP):
-		return nil, fmt.Errorf("%s is a symbolic link, which the agent never makes: remove it and enrol again", f.path(name))
-	case err != nil:
-		return nil, err
-	}
-	defer file.Close()
-	return io.ReadAll(file)
-}
+// read gives a file's content; nil when it does not exist.
+func (f folder) read(name string) ([]byte, error) { return durable.Read(f.path(name)) }
