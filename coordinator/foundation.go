@@ -38,6 +38,7 @@ type Foundation struct {
 	Log    *slog.Logger
 
 	DB        *db.Pool
+	reserved  []*db.Pool // further ones, each for one purpose
 	Authority *authority.Authority
 	Access    *access.Store
 	Nodes     *node.Store
@@ -136,6 +137,16 @@ func (f *Foundation) checkRole(ctx context.Context) error {
 	return err
 }
 
+// reserve gives connections of their own to whoever must not queue for those of
+// all. Close ends them.
+func (f *Foundation) reserve(conns int32) (*db.Pool, error) {
+	pool, err := db.Reserve(context.Background(), f.DB, conns)
+	if err == nil {
+		f.reserved = append(f.reserved, pool)
+	}
+	return pool, err
+}
+
 // closeTime is how long connections may take to close: one that a statement
 // waits on does so for as long as the server hangs.
 const closeTime = time.Second
@@ -146,6 +157,9 @@ func (f *Foundation) Close() {
 	go func() {
 		defer close(closed)
 		f.closeRing()
+		for _, pool := range f.reserved {
+			pool.Close()
+		}
 		f.DB.Close()
 	}()
 	select {

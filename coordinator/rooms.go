@@ -38,8 +38,12 @@ func (c *Coordinator) buildRooms() (err error) {
 		return err
 	}
 	c.samples = sample.NewStore(sample.Config{Pool: c.DB, Now: c.now, Retention: sample.Retention(c.Config.Retention)})
+	own, err := c.reserve(ingestConns)
+	if err != nil {
+		return err
+	}
 	c.ingest, err = sample.NewIngest(sample.IngestConfig{
-		Store: c.samples, OnStored: c.onStored, OnFailed: c.notTaken, Logger: c.Log, Registerer: c.metrics,
+		Store: c.samples, Pool: own, OnStored: c.onStored, OnFailed: c.notTaken, Logger: c.Log, Registerer: c.metrics,
 	})
 	if err != nil {
 		return err
@@ -59,6 +63,11 @@ func (c *Coordinator) buildRooms() (err error) {
 	c.proofs = challenge.NewDesk(challenge.DeskConfig{Pool: c.DB, Nodes: c.Nodes, PuzzleKey: c.puzzleKey, Now: c.now})
 	return nil
 }
+
+// ingestConns are ingest's alone. When a fleet comes back, its logins queue for
+// all the others for longer than samples may wait, and whose sample is late is
+// cut again. Two are used; one that a hanging database holds is replaced.
+const ingestConns = 4
 
 // longestProofWait leaves a demanded proof's answer time to be written before the
 // server's own limit.

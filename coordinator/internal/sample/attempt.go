@@ -67,7 +67,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamp
 WHERE r.run_no = u.run_no AND r.last_seq = u.expected`
 
 func (a *attempt) run(ctx context.Context) error {
-	return pgx.BeginFunc(ctx, a.writer.in.store.cfg.Pool, func(tx db.Tx) error {
+	return pgx.BeginFunc(ctx, a.writer.in.cfg.Pool, func(tx db.Tx) error {
 		if err := a.findHeads(ctx, tx); err != nil {
 			return fmt.Errorf("reading watermarks: %w", err)
 		}

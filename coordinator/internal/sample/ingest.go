@@ -11,12 +11,16 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/shared/wire"
 )
 
 // IngestConfig of an Ingest. Only Store is required.
 type IngestConfig struct {
 	Store *Store
+	// Pool is where groups are committed. Default: the Store's. Who else uses it
+	// can make samples wait for a connection until they are late.
+	Pool *db.Pool
 	// OnStored is told of each sample after its commit, on a writer's
 	// goroutine: it must be quick. The sample must not be changed.
 	OnStored func(nodeID string, s *wire.Sample)
@@ -56,6 +60,9 @@ type Ingest struct {
 func NewIngest(cfg IngestConfig) (*Ingest, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("sample: IngestConfig.Store is required")
+	}
+	if cfg.Pool == nil {
+		cfg.Pool = cfg.Store.cfg.Pool
 	}
 	if cfg.OnFailed == nil {
 		cfg.OnFailed = func(error) {}
