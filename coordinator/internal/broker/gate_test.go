@@ -15,9 +15,6 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	answers "github.com/eclipse/paho.mqtt.golang/packets"
-
-	"lucid.internal/coordinator/internal/fault"
-	"lucid.internal/coordinator/internal/limit"
 )
 
 // gateRig has limits, a clock of its own, and counts what is checked.
@@ -62,7 +59,9 @@ const here, elsewhere = "127.0.0.1", "127.0.0.2"
 func TestConnectionsAreLimitedByNetwork(t *testing.T) {
 	g := gated(t, 3, 0)
 	for range 3 {
-		want(t, "within the limit", g.from(here, "node_a", "secret"), nil)
+		if err := g.from(here, "node_a", "guess"); !errors.Is(err, answers.ErrorRefusedNotAuthorised) {
+			t.Fatalf("within the limit: CONNACK says %v, want not authorized", err)
+		}
 	}
 	if err := g.from(here, "node_b", "secret"); err == nil {
 		t.Error("a fourth connection logged in")
@@ -182,8 +181,8 @@ func (t *turns) users() (n int) {
 }
 
 func TestTurnsAreTakenOneByOne(t *testing.T) {
-	turns := turns{of: make(map[netip.Addr]*turn)}
-	network, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	turns := turns{of: make(map[caller]*turn)}
+	network, other := caller{network: netip.MustParseAddr("192.0.2.1")}, caller{network: netip.MustParseAddr("192.0.2.2")}
 	first, err := turns.take(t.Context(), network)
 	want(t, "the first", err, nil)
 	impatient, cancel := context.WithCancel(t.Context())
@@ -198,40 +197,4 @@ func TestTurnsAreTakenOneByOne(t *testing.T) {
 	want(t, "the third", err, nil)
 	third()
 	want(t, "networks remembered", len(turns.of), 0)
-}
-
-// Who holds a whole IPv6 site neither connects nor guesses as often as its 65,536
-// networks might; a node that logged in from there before still comes in.
-func TestNetworksOfOneSiteShareALargerAllowance(t *testing.T) {
-	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	g := newGate(&Config{ConnectRate: 1, FailedLoginRate: 1, Now: func() time.Time { return now }})
-	network := func(n int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("2001:db8:0:%x::", n)) }
-	wrong := fault.New(fault.BadCredentials, "wrong")
-	login := func(n int, nodeID string, result error) error {
-		return g.login(t.Context(), caller{network(n), nodeID}, func() error { return result })
-	}
-	want(t, "a node at home", login(0xffff, "node_k", nil), nil)
-	for n := range limit.SiteNetworks {
-		want(t, "a connection of another network", g.mayConnect(network(n)), true)
-		want(t, "a guess from another network", login(n, "node_b", wrong), error(wrong))
-	}
-	want(t, "one connection more", g.mayConnect(network(0xffff)), false)
-	want(t, "one guess more", login(0xffff, "node_b", wrong), errFailedBefore)
-	want(t, "the node at home", login(0xffff, "node_k", nil), nil)
-	elsewhere := netip.MustParseAddr("2001:db8:1::")
-	want(t, "a connection of another site", g.mayConnect(elsewhere), true)
-	now = now.Add(time.Minute)
-	want(t, "a minute later", g.mayConnect(network(0xffff)), true)
-}
-
-func TestKnownNodesAreBounded(t *testing.T) {
-	k := known{most: 10, newer: make(map[caller]struct{})}
-	for i := range 100 {
-		k.add(caller{nodeID: fmt.Sprint(i)})
-		if n := len(k.newer) + len(k.older); n > 20 {
-			t.Fatalf("%d remembered", n)
-		}
-	}
-	want(t, "the tenth last", k.has(caller{nodeID: "90"}), true)
-	want(t, "the first", k.has(caller{nodeID: "0"}), false)
 }

@@ -21,21 +21,31 @@ func NewOrigins(keys int) *Origins {
 // Take counts one request from an address, of which perMinute are allowed to its
 // Network. The result tells of the Network, unless it is its Site that is refused.
 func (o *Origins) Take(a netip.Addr, perMinute int, now time.Time) Result {
-	if r := o.Look(a, perMinute, now); !r.Allowed {
+	return o.TakeMore(a, perMinute, 0, now)
+}
+
+// TakeMore is Take where so many more a minute are allowed: to the Network, and
+// to all those of its Site together.
+func (o *Origins) TakeMore(a netip.Addr, perMinute, more int, now time.Time) Result {
+	if r := o.look(a, perMinute, more, now); !r.Allowed {
 		return r
 	}
 	if site, ok := Site(a); ok {
-		o.sites.Take(site, SiteNetworks*perMinute, now)
+		o.sites.Take(site, SiteNetworks*perMinute+more, now)
 	}
-	return o.networks.Take(Network(a), perMinute, now)
+	return o.networks.Take(Network(a), perMinute+more, now)
 }
 
 // Look tells what Take would find, and counts nothing.
 func (o *Origins) Look(a netip.Addr, perMinute int, now time.Time) Result {
+	return o.look(a, perMinute, 0, now)
+}
+
+func (o *Origins) look(a netip.Addr, perMinute, more int, now time.Time) Result {
 	if site, ok := Site(a); ok {
-		if r := o.sites.Look(site, SiteNetworks*perMinute, now); !r.Allowed {
+		if r := o.sites.Look(site, SiteNetworks*perMinute+more, now); !r.Allowed {
 			return r
 		}
 	}
-	return o.networks.Look(Network(a), perMinute, now)
+	return o.networks.Look(Network(a), perMinute+more, now)
 }
