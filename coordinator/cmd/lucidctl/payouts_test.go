@@ -63,7 +63,7 @@ func TestPayoutsFromTheShell(t *testing.T) {
 	}
 	f.refused("LUCID_ERR_1002", "payouts", "create", b, "1e1")
 	export := f.must("payouts", "export")
-	if want := fmt.Sprintf("payout_id,node_id,wallet_address,amount,currency\n%s,%s,%s,10.395,USDT\n", id, a, payoutAddress); export != want {
+	if want := fmt.Sprintf("payout_id,node_id,wallet_address,amount,currency,gross_amount,fee\n%s,%s,%s,10.395,USDT,10.5,0.105\n", id, a, payoutAddress); export != want {
 		t.Errorf("exported %q, want %q", export, want)
 	}
 	exportID := f.cell("SELECT export_id FROM payout_export")

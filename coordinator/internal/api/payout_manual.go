@@ -98,11 +98,11 @@ func shapeExportLine(l manual.Line) exportLineBody {
 
 func exampleExportLine() manual.Line {
 	p := examplePayoutRow()
-	return manual.Line{PayoutID: p.ID, NodeID: p.NodeID, WalletAddress: p.WalletAddress, NetAmount: p.NetAmount}
+	return manual.Line{PayoutID: p.ID, NodeID: p.NodeID, WalletAddress: p.WalletAddress, NetAmount: p.NetAmount, Amount: p.Amount, Fee: p.Fee}
 }
 
 func exampleExport() exportBody {
-	return shapeExport(manual.Export{ID: "export_5a2b", CreatedBy: "user_1b2c", CreatedAt: exampleTime(), Lines: []manual.Line{exampleExportLine()}})
+	return shapeExport(manual.Export{ID: "export_5a2b", CreatedBy: "user_1b2c", CreatedAt: exampleTime(), Version: 2, Lines: []manual.Line{exampleExportLine()}})
 }
 
 type completeBody struct {

@@ -314,7 +314,7 @@ func TestPaidByHand(t *testing.T) {
 	id := w.payoutOf(w.earning("attic-pi", 30).ID)
 	var made, again, report object
 	w.want(w.send(http.MethodPost, payoutsPath+"exports", `{}`, w.once("k")), http.StatusCreated, &made)
-	csv := "payout_id,node_id,wallet_address,amount,currency\n" + id + "," + w.first("node_id FROM node") + "," + payoutAddress + ",9.9,USDT\n"
+	csv := "payout_id,node_id,wallet_address,amount,currency,gross_amount,fee\n" + id + "," + w.first("node_id FROM node") + "," + payoutAddress + ",9.9,USDT,10,0.1\n"
 	if made["csv"] != csv || made["amount"] != json.Number("9.9") || made["total"] != json.Number("1") {
 		t.Errorf("%v", made)
 	}

@@ -25,25 +25,39 @@ type Export struct {
 	ID        string
 	CreatedBy string
 	CreatedAt time.Time
+	Version   int    // of its file
 	Lines     []Line // in the order of the payouts' creation
 }
+
+// withGross is the version of files, the newest, from which on gross_amount and fee
+// stand behind the columns of the first.
+const withGross = 2
 
 // Line is one payment to be made.
 type Line struct {
 	PayoutID      string
 	NodeID        string
 	WalletAddress string
-	NetAmount     ledger.Amount
+	NetAmount     ledger.Amount // what is paid
+	Amount        ledger.Amount // gross: what it costs the node
+	Fee           ledger.Amount
 }
 
 // CSV is the export as a file, of the same bytes each time: payout_id, node_id,
-// wallet_address, amount and currency under a line of these names.
+// wallet_address, amount (net), currency, gross_amount and fee under a line of these
+// names; without the last two where it was made before they were known.
 func (e Export) CSV() []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b) // into memory: it cannot fail
-	_ = w.Write([]string{"payout_id", "node_id", "wallet_address", "amount", "currency"})
+	write := func(first []string, grossAndFee ...string) {
+		if e.Version >= withGross {
+			first = append(first, grossAndFee...)
+		}
+		_ = w.Write(first)
+	}
+	write([]string{"payout_id", "node_id", "wallet_address", "amount", "currency"}, "gross_amount", "fee")
 	for _, l := range e.Lines {
-		_ = w.Write([]string{l.PayoutID, l.NodeID, l.WalletAddress, l.NetAmount.String(), ledger.Asset})
+		write([]string{l.PayoutID, l.NodeID, l.WalletAddress, l.NetAmount.String(), ledger.Asset}, l.Amount.String(), l.Fee.String())
 	}
 	w.Flush()
 	return b.Bytes()
@@ -120,7 +134,7 @@ func (s *Store) export(ctx context.Context, tx db.Tx, by audit.By, most int, at 
 		nos[i] = p.No
 	}
 	id, q := publicid.New("export"), sqlgen.New(tx)
-	if err := q.InsertExport(ctx, sqlgen.InsertExportParams{ExportID: id, CreatedBy: by.Actor, CreatedAt: at}); err != nil {
+	if err := q.InsertExport(ctx, sqlgen.InsertExportParams{ExportID: id, CreatedBy: by.Actor, CreatedAt: at, FileVersion: withGross}); err != nil {
 		return "", fmt.Errorf("store an export: %w", err)
 	}
 	if err := q.InsertLines(ctx, sqlgen.InsertLinesParams{ExportID: id, PayoutNos: nos}); err != nil {
@@ -150,9 +164,9 @@ func read(ctx context.Context, on sqlgen.DBTX, exportID string) (Export, error) 
 	if err != nil {
 		return Export{}, fmt.Errorf("read the lines of %s: %w", exportID, err)
 	}
-	e := Export{ID: row.ExportID, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt}
+	e := Export{ID: row.ExportID, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, Version: int(row.FileVersion)}
 	for _, l := range lines {
-		e.Lines = append(e.Lines, Line{l.PayoutID, l.NodeID, l.WalletAddress, ledger.Amount(l.NetAmount)})
+		e.Lines = append(e.Lines, Line{l.PayoutID, l.NodeID, l.WalletAddress, ledger.Amount(l.NetAmount), ledger.Amount(l.Amount), ledger.Amount(l.Fee)})
 	}
 	return e, nil
 }

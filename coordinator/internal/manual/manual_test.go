@@ -93,8 +93,8 @@ func TestExportGivesTheSameBytesAgain(t *testing.T) {
 	w := newWorld(t)
 	first, second := w.pending("node_a", address, 10), w.pending("node_b", otherAddress, 20)
 	e := w.export("k")
-	want := "payout_id,node_id,wallet_address,amount,currency\n" +
-		first + ",node_a," + address + ",9.9,USDT\n" + second + ",node_b," + otherAddress + ",19.8,USDT\n"
+	want := "payout_id,node_id,wallet_address,amount,currency,gross_amount,fee\n" +
+		first + ",node_a," + address + ",9.9,USDT,10,0.1\n" + second + ",node_b," + otherAddress + ",19.8,USDT,20,0.2\n"
 	if string(e.CSV()) != want {
 		t.Errorf("%s\nwant\n%s", e.CSV(), want)
 	}
@@ -133,6 +133,21 @@ func TestExportGivesTheSameBytesAgain(t *testing.T) {
 	}
 	if _, err := w.Read(t.Context(), "export_none"); !fault.Has(err, fault.OtherNotFound) {
 		t.Errorf("no export: %v", err)
+	}
+}
+
+// An export of a program from before, which knew no gross, has its bytes still.
+func TestExportFromBeforeGivesItsOwnBytes(t *testing.T) {
+	w := newWorld(t)
+	id := w.pending("node_a", address, 10)
+	w.export("k")
+	if _, err := w.pool.Exec(t.Context(), `WITH old AS (INSERT INTO payout_export (export_id, created_by, created_at) VALUES ('export_old', 'user_ada', now()))
+		INSERT INTO payout_export_line (export_id, payout_no, retry_count, wallet_address, net_amount) SELECT 'export_old', payout_no, 1, wallet_address, net_amount FROM payout`); err != nil {
+		t.Fatal(err)
+	}
+	e, err := w.Read(t.Context(), "export_old")
+	if want := "payout_id,node_id,wallet_address,amount,currency\n" + id + ",node_a," + address + ",9.9,USDT\n"; err != nil || string(e.CSV()) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, e.CSV(), want)
 	}
 }
 

@@ -1,5 +1,5 @@
 -- name: InsertExport :exec
-INSERT INTO payout_export (export_id, created_by, created_at) VALUES (@export_id, @created_by, @created_at);
+INSERT INTO payout_export (export_id, created_by, created_at, file_version) VALUES (@export_id, @created_by, @created_at, @file_version);
 
 -- name: InsertLines :exec
 INSERT INTO payout_export_line (export_id, payout_no, retry_count, wallet_address, net_amount)
@@ -9,7 +9,7 @@ SELECT @export_id::text, payout_no, retry_count, wallet_address, net_amount FROM
 SELECT * FROM payout_export WHERE export_id = @export_id;
 
 -- name: Lines :many
-SELECT p.payout_id, n.node_id, l.wallet_address, l.net_amount
+SELECT p.payout_id, n.node_id, l.wallet_address, l.net_amount, p.amount, p.fee
 FROM payout_export_line l JOIN payout p USING (payout_no) JOIN node n USING (node_no)
 WHERE l.export_id = @export_id ORDER BY l.payout_no;
 

@@ -39,7 +39,7 @@ func (s *Store) Reconcile(ctx context.Context, by audit.By, transfers []Transfer
 	}
 	open := make([]Line, len(rows))
 	for i, r := range rows {
-		open[i] = Line{r.PayoutID, r.NodeID, r.WalletAddress, ledger.Amount(r.NetAmount)}
+		open[i] = Line{PayoutID: r.PayoutID, NodeID: r.NodeID, WalletAddress: r.WalletAddress, NetAmount: ledger.Amount(r.NetAmount)}
 	}
 	hashes := make([]string, len(transfers))
 	for i, t := range transfers {

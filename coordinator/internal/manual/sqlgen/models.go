@@ -9,9 +9,10 @@ import (
 )
 
 type PayoutExport struct {
-	ExportID  string
-	CreatedBy string
-	CreatedAt time.Time
+	ExportID    string
+	CreatedBy   string
+	CreatedAt   time.Time
+	FileVersion int16
 }
 
 type PayoutFailure struct {

@@ -32,13 +32,18 @@ func (q *Queries) Confirm(ctx context.Context, arg ConfirmParams) error {
 }
 
 const export = `-- name: Export :one
-SELECT export_id, created_by, created_at FROM payout_export WHERE export_id = $1
+SELECT export_id, created_by, created_at, file_version FROM payout_export WHERE export_id = $1
 `
 
 func (q *Queries) Export(ctx context.Context, exportID string) (PayoutExport, error) {
 	row := q.db.QueryRow(ctx, export, exportID)
 	var i PayoutExport
-	err := row.Scan(&i.ExportID, &i.CreatedBy, &i.CreatedAt)
+	err := row.Scan(
+		&i.ExportID,
+		&i.CreatedBy,
+		&i.CreatedAt,
+		&i.FileVersion,
+	)
 	return i, err
 }
 
@@ -63,17 +68,23 @@ func (q *Queries) Failure(ctx context.Context, payoutID string) (PayoutFailure, 
 }
 
 const insertExport = `-- name: InsertExport :exec
-INSERT INTO payout_export (export_id, created_by, created_at) VALUES ($1, $2, $3)
+INSERT INTO payout_export (export_id, created_by, created_at, file_version) VALUES ($1, $2, $3, $4)
 `
 
 type InsertExportParams struct {
-	ExportID  string
-	CreatedBy string
-	CreatedAt time.Time
+	ExportID    string
+	CreatedBy   string
+	CreatedAt   time.Time
+	FileVersion int16
 }
 
 func (q *Queries) InsertExport(ctx context.Context, arg InsertExportParams) error {
-	_, err := q.db.Exec(ctx, insertExport, arg.ExportID, arg.CreatedBy, arg.CreatedAt)
+	_, err := q.db.Exec(ctx, insertExport,
+		arg.ExportID,
+		arg.CreatedBy,
+		arg.CreatedAt,
+		arg.FileVersion,
+	)
 	return err
 }
 
@@ -93,7 +104,7 @@ func (q *Queries) InsertLines(ctx context.Context, arg InsertLinesParams) error 
 }
 
 const lines = `-- name: Lines :many
-SELECT p.payout_id, n.node_id, l.wallet_address, l.net_amount
+SELECT p.payout_id, n.node_id, l.wallet_address, l.net_amount, p.amount, p.fee
 FROM payout_export_line l JOIN payout p USING (payout_no) JOIN node n USING (node_no)
 WHERE l.export_id = $1 ORDER BY l.payout_no
 `
@@ -103,6 +114,8 @@ type LinesRow struct {
 	NodeID        string
 	WalletAddress string
 	NetAmount     int64
+	Amount        int64
+	Fee           int64
 }
 
 func (q *Queries) Lines(ctx context.Context, exportID string) ([]LinesRow, error) {
@@ -119,6 +132,8 @@ func (q *Queries) Lines(ctx context.Context, exportID string) ([]LinesRow, error
 			&i.NodeID,
 			&i.WalletAddress,
 			&i.NetAmount,
+			&i.Amount,
+			&i.Fee,
 		); err != nil {
 			return nil, err
 		}
