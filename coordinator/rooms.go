@@ -210,11 +210,9 @@ func (c *Coordinator) brokerReady() error {
 	}
 }
 
-// maxPulseAge is how old the heartbeat may be before work that needs it waits.
-const maxPulseAge = 6 * time.Second
-
+// leads refuses work that needs the heartbeat once a fault window may be missing.
 func (c *Coordinator) leads() error {
-	if last := c.lastPulse.Load(); last == nil || c.now().Sub(*last) > maxPulseAge {
+	if last := c.lastPulse.Load(); last == nil || c.now().Sub(*last) > outage.DefaultThreshold {
 		return errors.New("this coordinator does not hold the lease, or cannot write its heartbeat")
 	}
 	return nil

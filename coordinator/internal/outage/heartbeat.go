@@ -17,8 +17,9 @@ import (
 	"lucid.internal/coordinator/internal/outage/sqlgen"
 )
 
-// DefaultInterval is the time between two beats.
-const DefaultInterval = 2 * time.Second
+// DefaultThreshold is how far two beats of a process may be apart: a longer gap is a
+// fault window. Until the last beat is that old, it is known that none is missing.
+const DefaultThreshold = 6 * time.Second
 
 // A clock that goes back by less than this is waited for; by more, it is
 // believed, since else a clock that once stood in the future would hide every
@@ -32,8 +33,7 @@ var ErrSuperseded = errors.New("another coordinator has taken over")
 // Config of a Heartbeat. Only Pool is required.
 type Config struct {
 	Pool      *db.Pool
-	Interval  time.Duration // between beats; default 2 s
-	Threshold time.Duration // a longer gap between beats of a process is a fault window; default three intervals
+	Threshold time.Duration // default DefaultThreshold; RunOnce must be called much more often
 	// OnStart is called in the transaction of this process's first beat, with
 	// the last beat of its predecessor (zero: there was none). What was live
 	// then, above all every connection, ended with that beat.
@@ -67,10 +67,9 @@ func NewHeartbeat(cfg Config) (*Heartbeat, error) {
 	if cfg.Pool == nil {
 		return nil, errors.New("outage: Config.Pool is required")
 	}
-	cfg.Interval = cmp.Or(cfg.Interval, DefaultInterval)
-	cfg.Threshold = cmp.Or(cfg.Threshold, 3*cfg.Interval)
-	if cfg.Interval < 0 || cfg.Threshold < cfg.Interval {
-		return nil, fmt.Errorf("outage: threshold %v is below the interval %v: every beat would be a gap", cfg.Threshold, cfg.Interval)
+	cfg.Threshold = cmp.Or(cfg.Threshold, DefaultThreshold)
+	if cfg.Threshold < 0 {
+		return nil, fmt.Errorf("outage: threshold %v is negative: every beat would be a gap", cfg.Threshold)
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -86,9 +85,6 @@ func NewHeartbeat(cfg Config) (*Heartbeat, error) {
 // The time between the two beats around it becomes a fault window, and the time
 // to the next beat too: the connection ends, and the node comes back, after it.
 func (h *Heartbeat) Disturb() { h.disturbed.Store(true) }
-
-// Interval is how often RunOnce wants to be called.
-func (h *Heartbeat) Interval() time.Duration { return h.cfg.Interval }
 
 // RunOnce writes one beat. When the beat before is further away than the
 // threshold, the time between becomes a fault window in the same transaction.

@@ -27,7 +27,7 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, pool: dbtest.New(t), now: noon}
 }
 
-// process starts a coordinator's heartbeat: interval 2 s, threshold 6 s.
+// process starts a coordinator's heartbeat with a threshold of 6 s.
 func (w *world) process() *outage.Heartbeat {
 	w.t.Helper()
 	h, err := outage.NewHeartbeat(outage.Config{
@@ -234,7 +234,7 @@ func TestFailingCallbackUndoesBeatAndWindow(t *testing.T) {
 
 func TestHangingDatabaseDoesNotHangTheHeart(t *testing.T) {
 	pool := dbtest.New(t)
-	h, err := outage.NewHeartbeat(outage.Config{Pool: pool, Interval: 10 * time.Millisecond, Threshold: 100 * time.Millisecond})
+	h, err := outage.NewHeartbeat(outage.Config{Pool: pool, Threshold: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,12 +256,11 @@ func TestHeartbeatConfig(t *testing.T) {
 		t.Error("no pool was accepted")
 	}
 	pool := dbtest.New(t)
-	if _, err := outage.NewHeartbeat(outage.Config{Pool: pool, Interval: time.Minute, Threshold: time.Second}); err == nil {
-		t.Error("a threshold below the interval was accepted")
+	if _, err := outage.NewHeartbeat(outage.Config{Pool: pool, Threshold: -time.Second}); err == nil {
+		t.Error("a threshold below 0 was accepted")
 	}
-	h, err := outage.NewHeartbeat(outage.Config{Pool: pool})
-	if err != nil || h.Interval() != outage.DefaultInterval {
-		t.Errorf("zero config: %v, %v", h, err)
+	if _, err := outage.NewHeartbeat(outage.Config{Pool: pool}); err != nil {
+		t.Errorf("zero config: %v", err)
 	}
 }
 
