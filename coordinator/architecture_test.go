@@ -49,7 +49,8 @@ var only = []struct {
 	{"github.com/ethereum/go-ethereum", nil, "the EVM is in the tests of the module evm, and in no program"},
 	{internalPath + "tron/chain/chaintest", nil, "the chain of tests is for tests"},
 	{internalPath + "db/dbtest", nil, "databases of tests are for tests"},
-	{"testing", []string{"internal/db/dbtest"}, "test code stays out of the program"},
+	{internalPath + "ledger/ledgertest", nil, "what tests ask of the ledger is for tests"},
+	{"testing", []string{"internal/db/dbtest", "internal/ledger/ledgertest"}, "test code stays out of the program"},
 }
 
 // never says what a folder must not import.

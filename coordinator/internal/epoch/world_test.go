@@ -13,6 +13,7 @@ import (
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/epoch"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/ledger/ledgertest"
 	"lucid.internal/coordinator/internal/span"
 )
 
@@ -151,20 +152,14 @@ func (w *world) score(nodeNo int32, score epoch.ScoreAt) {
 
 func (w *world) wantBalance(kind ledger.Kind, owner string, want ledger.Amount) {
 	w.t.Helper()
-	got, err := ledger.Balance(w.t.Context(), w.pool, ledger.Account{Kind: kind, Owner: owner})
-	if err != nil || got != want {
-		w.t.Errorf("%s of %s is %s, %v; want %s", kind, owner, got, err, want)
-	}
+	ledgertest.WantBalance(w.t, w.pool, kind, owner, want)
 }
 
 // wantSound checks what must hold whatever happened: the ledger is sound, and
 // each epoch's reward is in the one entry that it names.
 func (w *world) wantSound() {
 	w.t.Helper()
-	audit, err := ledger.Verify(w.t.Context(), w.pool)
-	if err != nil || audit.Difference != "" {
-		w.t.Errorf("the ledger: %q, %v", audit.Difference, err)
-	}
+	ledgertest.WantSound(w.t, w.pool)
 	const wrong = `SELECT count(*) FROM epoch e WHERE reward <> coalesce((SELECT -amount FROM posting JOIN account USING (account_no)
 		WHERE entry_id = e.entry_id AND kind = 'pool_expense'), 0)`
 	if n := query[int](w, wrong); n != 0 {

@@ -16,6 +16,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/ledger/ledgertest"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
@@ -220,19 +221,13 @@ func (w *world) post(e ledger.Entry) {
 
 func (w *world) wantBalance(kind ledger.Kind, owner string, want ledger.Amount) {
 	w.t.Helper()
-	got, err := ledger.Balance(w.t.Context(), w.pool, ledger.Account{Kind: kind, Owner: owner})
-	if err != nil || got != want {
-		w.t.Errorf("%s of %s is %s, %v; want %s", kind, owner, got, err, want)
-	}
+	ledgertest.WantBalance(w.t, w.pool, kind, owner, want)
 }
 
 // wantSound checks the ledger, whatever happened.
 func (w *world) wantSound() {
 	w.t.Helper()
-	audit, err := ledger.Verify(w.t.Context(), w.pool)
-	if err != nil || audit.Difference != "" {
-		w.t.Errorf("the ledger: %q, %v", audit.Difference, err)
-	}
+	ledgertest.WantSound(w.t, w.pool)
 }
 
 // cheat stores the answers of a key that two machines hold.

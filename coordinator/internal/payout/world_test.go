@@ -10,6 +10,7 @@ import (
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/ledger/ledgertest"
 	"lucid.internal/coordinator/internal/payout"
 )
 
@@ -115,19 +116,13 @@ func (w *world) listed(nodeNo int32, f payout.Filter) []payout.Payout {
 
 func (w *world) wantBalance(kind ledger.Kind, owner string, want ledger.Amount) {
 	w.t.Helper()
-	got, err := ledger.Balance(w.t.Context(), w.pool, ledger.Account{Kind: kind, Owner: owner})
-	if err != nil || got != want {
-		w.t.Errorf("%s of %s is %s, %v; want %s", kind, owner, got, err, want)
-	}
+	ledgertest.WantBalance(w.t, w.pool, kind, owner, want)
 }
 
 // wantSound checks what must hold whatever happened.
 func (w *world) wantSound() {
 	w.t.Helper()
-	audit, err := ledger.Verify(w.t.Context(), w.pool)
-	if err != nil || audit.Difference != "" {
-		w.t.Errorf("the ledger: %q, %v", audit.Difference, err)
-	}
+	ledgertest.WantSound(w.t, w.pool)
 }
 
 func (w *world) count(table string) int {

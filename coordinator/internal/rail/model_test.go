@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/ledger"
+	"lucid.internal/coordinator/internal/ledger/ledgertest"
 	"lucid.internal/coordinator/internal/payout"
 	"lucid.internal/coordinator/internal/tron"
 )
@@ -70,10 +71,7 @@ func (w *world) wantSound() {
 			w.t.Errorf("%s is completed and was paid %d times", payoutID, moved[payoutID])
 		}
 	}
-	audit, err := ledger.Verify(w.t.Context(), w.pool)
-	if err != nil || audit.Difference != "" {
-		w.t.Errorf("the ledger: %q, %v", audit.Difference, err)
-	}
+	ledgertest.WantSound(w.t, w.pool)
 	negative := query[int](w, `SELECT count(*) FROM account WHERE balance < 0 AND kind NOT IN ('pool_expense', 'received', 'trx_received')`)
 	owed := query[int64](w, `SELECT coalesce(sum(balance), 0) FROM account WHERE kind IN ('payable', 'held', 'in_flight', 'paid_out', 'fee_pending', 'fee_income', 'unallocated')`)
 	spent := query[int64](w, `SELECT coalesce(-sum(balance), 0) FROM account WHERE kind = 'pool_expense'`)
