@@ -41,7 +41,7 @@ func TestEveryCommand(t *testing.T) {
 	others := []string{ // tested one by one below
 		"payouts get", "payouts create", "payouts batch", "payouts execute", "payouts cancel", "payouts retry", "payouts approve", "payouts approve-batch",
 		"payouts halt", "payouts lift", "payouts export", "payouts complete", "payouts fail", "payouts failure", "payouts confirm-failure", "payouts reconcile",
-		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "pools create", "pools update", "pools delete",
+		"nodes create", "nodes update", "nodes delete", "nodes start", "nodes stop", "nodes payout-address", "pools create", "pools update", "pools delete",
 		"pools add", "pools remove", "pools scale", "events follow", "apikeys create", "apikeys revoke", "tokens create", "tokens revoke",
 		"users add", "users disable", "users enable", "users passwd", "login", "logout", "fraud appeal", "fraud decide", "thresholds set", "thresholds remove",
 		"silences create", "silences end", "webhooks create", "webhooks delete", "webhooks test", "grants add", "grants revoke", "completion", "version",

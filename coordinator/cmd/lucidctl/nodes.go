@@ -20,6 +20,8 @@ type nodesCmd struct {
 	Start  nodesStartCmd  `cmd:"" help:"Let a node work again."`
 	Stop   nodesStopCmd   `cmd:"" help:"Let a node stay connected, but not work."`
 
+	PayoutAddress nodesPayoutAddressCmd `cmd:"" help:"Hand in a new payout address that a node's machine signed."`
+
 	Resources nodesResourcesCmd `cmd:"" help:"Show how full and busy a node is."`
 	Metrics   nodesMetricsCmd   `cmd:"" help:"List a node's figures over time."`
 }
