@@ -46,6 +46,7 @@ func (c *Coordinator) brokerConfig() (broker.Config, error) {
 	return broker.Config{
 		Addr: c.Config.MQTT.Addr, TLS: tls, PlainAddr: c.Config.MQTT.PlainAddr,
 		ConnectRate: c.Config.MQTT.RateConnect, FailedLoginRate: c.Config.MQTT.RateFailedLogin,
+		Calls:              max(1, int(c.DB.Config().MaxConns)*3/4), // the others are for the API and for jobs
 		Authenticate:       c.Nodes.Authenticate,
 		AuthenticateReader: c.Access.AuthenticateReader,
 		OnConnect:          c.onConnect,

@@ -45,6 +45,10 @@ broker() { # two coordinators behind a Mosquitto for three minutes, one of them 
 	e2e TestExternalBroker -relay-nodes 300 -relay-duration 3m
 }
 
+hang() { # the database hangs for a minute under 3,000 nodes, and is twelve times slower while all of them come back
+	e2e TestDatabaseHangs -hang-nodes 3000 -hang-time 1m -hang-slow 12
+}
+
 boot() { # enrolment from a boot partition, cut at each of its steps
 	e2e TestEnrolmentFromABootPartition
 }

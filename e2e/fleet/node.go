@@ -13,7 +13,7 @@ import (
 	"lucid.internal/shared/wire"
 )
 
-// node is one simulated agent. Its goroutine owns every field.
+// node is one simulated agent. Its goroutine owns every field but pulse.
 type node struct {
 	fleet *Fleet
 	*machine
@@ -40,6 +40,8 @@ type node struct {
 	longest     time.Duration // that it ever had to answer
 	answered    int
 	answers     chan answer
+
+	pulse pulse
 }
 
 const (
@@ -80,6 +82,7 @@ func (n *node) live(ctx context.Context, begin time.Time) {
 			}
 			if ctx.Err() == nil {
 				n.fleet.counts.failed.Add(1)
+				n.pulse.failed.Add(1)
 			}
 			// Full jitter: a fleet that lost its coordinator does not come back as a wave.
 			pause = time.Duration(n.dice.Float64() * float64(min(minBackoff<<min(failures, 10), maxBackoff)))
@@ -175,6 +178,7 @@ func (n *node) accept(sent, acked time.Time) {
 	m := &n.queue[0]
 	n.run.acknowledge(m, sent, acked)
 	n.fleet.counts.acked.Add(m.last - m.first + 1)
+	n.pulse.acked.Store(acked.UnixNano())
 	n.acked = m.last
 	n.chain = proof.ChainNext(n.chain, n.claimed(m.payload))
 	n.queue[0] = message{} // its bytes are free

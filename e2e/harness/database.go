@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -110,4 +111,30 @@ func (d Database) Exec(ctx context.Context, query string, args ...any) error {
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, query, args...)
 	return err
+}
+
+// Halt stops every process of a server by its PID: it answers nothing and
+// refuses nothing, until Resume.
+func Halt(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil { // first, so that it begets no more
+		return err
+	}
+	return signalFamily(pid, syscall.SIGSTOP)
+}
+
+// Resume has a halted server go on where it was.
+func Resume(pid int) error { return signalFamily(pid, syscall.SIGCONT) }
+
+// signalFamily passes over children that have ended meanwhile.
+func signalFamily(pid int, signal syscall.Signal) error {
+	family, err := Family(pid)
+	if err != nil {
+		return err
+	}
+	for _, p := range family {
+		if err := syscall.Kill(p, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ type Broker struct {
 	listeners []*listener
 	count     *counters
 	gate      *gate
+	desk      *desk
 	refusals  *limit.Limiter[struct{}] // that the log told of
 	ctx       context.Context          // of every given function; ends when Close gives up waiting
 	cancel    context.CancelFunc
@@ -43,7 +44,7 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	b := &Broker{cfg: cfg, count: count, gate: newGate(&cfg), refusals: limit.New[struct{}](1), server: mqtt.New(options())}
+	b := &Broker{cfg: cfg, count: count, gate: newGate(&cfg), desk: newDesk(cfg.Calls), refusals: limit.New[struct{}](1), server: mqtt.New(options())}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.sessions.current = make(map[string]*session)
 	b.readers.all = make(map[*session]struct{})

@@ -49,6 +49,11 @@ type Config struct {
 	ConnectRate     int // connections a minute
 	FailedLoginRate int // wrong passwords a minute; then only nodes known from there are checked
 
+	// Calls bounds how many of the functions below are called at once, but
+	// OnMetrics, OnResponse and OnDisconnect; 0: any number. Of those that wait,
+	// nodes that are logged in go before logins.
+	Calls int
+
 	// Authenticate checks a login and changes nothing. Required. A fault of kind
 	// Unauthorized or Denied refuses the login; any other error tells the node
 	// that the server is unavailable, so it tries again.
@@ -88,7 +93,7 @@ type Config struct {
 
 	ConnectTimeout time.Duration // accept to CONNECT, TLS handshake included; default 10 s
 	WriteTimeout   time.Duration // one write to a client; default 5 s
-	CallTimeout    time.Duration // ctx of every function but OnMetrics; default 10 s
+	CallTimeout    time.Duration // ctx of every function but OnMetrics, and waiting for its turn; default 10 s
 }
 
 const (

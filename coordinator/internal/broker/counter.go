@@ -27,6 +27,7 @@ const (
 	tooManyConnects   = "connect_rate"
 	badPassword       = "connect_password"
 	loginUnchecked    = "connect_unavailable"
+	tooBusy           = "connect_busy"
 	notOnline         = "connect_not_online"
 	tooManyTries      = "connect_too_many_tries"
 	tooManyReaders    = "connect_too_many_readers"
@@ -35,7 +36,7 @@ const (
 	badSubscribeTopic = "subscribe_topic"
 )
 
-var reasons = [...]string{badClientID, badUserName, badWill, tooManyConnects, badPassword, loginUnchecked, notOnline, tooManyTries, tooManyReaders,
+var reasons = [...]string{badClientID, badUserName, badWill, tooManyConnects, badPassword, loginUnchecked, tooBusy, notOnline, tooManyTries, tooManyReaders,
 	badPublishTopic, badPublishQoS, badSubscribeTopic}
 
 type outcomes struct{ accepted, ignored, failed prometheus.Counter }

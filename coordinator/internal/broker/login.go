@@ -54,14 +54,18 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
 	defer cancel()
 	client := Client{NodeID: c.ClientIdentifier, Address: networkOfClient(cl)}
-	err := b.gate.login(ctx, caller{client.Address, client.NodeID}, func() (err error) {
-		client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
-		return err
+	err := b.gate.login(ctx, caller{client.Address, client.NodeID}, func() error {
+		return b.call(loggingIn, func(ctx context.Context) (err error) {
+			client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
+			return err
+		})
 	})
 	switch {
 	case err == nil:
 	case errors.Is(err, errFailedBefore):
 		return nil, &refusal{packets.ErrServerUnavailable, tooManyTries}
+	case errors.Is(err, errNoTurn):
+		return nil, &refusal{packets.ErrServerUnavailable, tooBusy}
 	case wrongLogin(err):
 		if b.refusals.Take(struct{}{}, refusalsTold, b.cfg.Now()).Allowed {
 			b.cfg.Logger.Warn("MQTT login refused: no such node, or not its keys", "node", client.NodeID, "remote", cl.Net.Remote)

@@ -76,16 +76,19 @@ func routed(c wire.Channel) bool {
 
 // take hands a message that is no metrics to whom it concerns.
 func (b *Broker) take(s *session, channel wire.Channel, payload []byte, arrived Arrival) error {
-	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
-	defer cancel()
-	switch channel {
-	case wire.ChannelResponse:
+	if channel == wire.ChannelResponse {
+		ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
+		defer cancel()
 		b.cfg.OnResponse(ctx, s.client, payload, arrived)
 		return nil
-	case wire.ChannelStatus:
-		return b.cfg.OnStatus(ctx, s.client, payload)
-	case wire.ChannelInfo:
-		return b.cfg.OnInfo(ctx, s.client, payload)
 	}
-	return b.cfg.OnCommandResult(ctx, s.client, payload)
+	return b.call(loggedIn, func(ctx context.Context) error {
+		switch channel {
+		case wire.ChannelStatus:
+			return b.cfg.OnStatus(ctx, s.client, payload)
+		case wire.ChannelInfo:
+			return b.cfg.OnInfo(ctx, s.client, payload)
+		}
+		return b.cfg.OnCommandResult(ctx, s.client, payload)
+	})
 }

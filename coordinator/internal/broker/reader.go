@@ -98,13 +98,17 @@ func (b *Broker) loginReader(cl *mqtt.Client, c *packets.ConnectParams) (*sessio
 	case c.WillFlag:
 		return nil, &refusal{packets.ErrBadUsernameOrPassword, badWill}
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
-	defer cancel()
 	keyID := string(c.Username)
 	from, _ := netip.ParseAddrPort(cl.Net.Remote) // an address that cannot be read counts as one
-	filters, err := b.cfg.AuthenticateReader(ctx, keyID, c.Password, from.Addr())
+	var filters []string
+	err := b.call(loggingIn, func(ctx context.Context) (err error) {
+		filters, err = b.cfg.AuthenticateReader(ctx, keyID, c.Password, from.Addr())
+		return err
+	})
 	switch {
 	case err == nil:
+	case errors.Is(err, errNoTurn):
+		return nil, &refusal{packets.ErrServerUnavailable, tooBusy}
 	case wrongLogin(err):
 		return nil, &refusal{packets.ErrBadUsernameOrPassword, badPassword}
 	case fault.As(err).Code.Kind == fault.Limited:

@@ -82,9 +82,11 @@ func (b *Broker) supersede(s *session) (before *session, refused *refusal) {
 // establish calls OnConnect of a node's session; that of the older one has
 // returned.
 func (b *Broker) establish(s *session) {
-	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
-	defer cancel()
-	number, err := b.cfg.OnConnect(ctx, s.client)
+	var number uint64
+	err := b.call(loggedIn, func(ctx context.Context) (err error) {
+		number, err = b.cfg.OnConnect(ctx, s.client)
+		return err
+	})
 	if err != nil {
 		b.cfg.Logger.Warn("node could not be made online; its connection is closed", "node", s.client.NodeID, "error", err)
 		b.count.refused[notOnline].Inc()

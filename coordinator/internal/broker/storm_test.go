@@ -79,8 +79,10 @@ func greet(c net.Conn, nodeID, password string) (err error) {
 }
 
 // publish sends a metrics message at QoS 1 and waits for its acknowledgement.
-func publish(c net.Conn, nodeID string) error {
-	body := fmt.Appendf([]byte{0, byte(len(topic(nodeID, wire.ChannelMetrics)))}, "%s\x00\x01{}", topic(nodeID, wire.ChannelMetrics))
+func publish(c net.Conn, nodeID string) error { return publishOn(c, nodeID, wire.ChannelMetrics) }
+
+func publishOn(c net.Conn, nodeID string, channel wire.Channel) error {
+	body := fmt.Appendf([]byte{0, byte(len(topic(nodeID, channel)))}, "%s\x00\x01{}", topic(nodeID, channel))
 	if _, err := c.Write(append([]byte{0x32, byte(len(body))}, body...)); err != nil {
 		return err
 	}

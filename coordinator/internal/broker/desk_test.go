@@ -1,0 +1,134 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lucid.internal/shared/wire"
+)
+
+func TestWhoIsLoggedInGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(1)
+		want(t, "the first", d.enter(t.Context(), loggingIn, time.Minute), true)
+		var served []string
+		var all sync.WaitGroup
+		for i, at := range []stage{loggingIn, loggedIn, loggingIn, loggedIn} {
+			all.Go(func() {
+				if d.enter(t.Context(), at, time.Minute) {
+					served = append(served, fmt.Sprint(at, i))
+					d.leave()
+				}
+			})
+			synctest.Wait()
+		}
+		d.leave()
+		all.Wait()
+		if !slices.Equal(served, []string{"0 1", "0 3", "1 0", "1 2"}) {
+			t.Errorf("served in the order %q", served)
+		}
+		want(t, "free at last", d.free, 1)
+	})
+}
+
+func TestWhoWaitsTooLongLosesNobodyATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(2)
+		for range 2 {
+			want(t, "free", d.enter(t.Context(), loggingIn, time.Minute), true)
+		}
+		want(t, "beyond its patience", d.enter(t.Context(), loggedIn, time.Second), false)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		want(t, "when the broker closes", d.enter(ended, loggedIn, time.Minute), false)
+		last := make(chan bool)
+		go func() { last <- d.enter(t.Context(), loggingIn, time.Minute) }()
+		synctest.Wait()
+		d.leave()
+		want(t, "who still waits", <-last, true)
+		d.leave()
+		d.leave()
+		want(t, "free at last", d.free, 2)
+	})
+}
+
+// However many log in and send at once, no more calls are made than may be, and
+// all of them are.
+func TestCallsAreBounded(t *testing.T) {
+	const most, nodes = 3, 60
+	var now, peak, made atomic.Int64
+	work := func() {
+		n := now.Add(1)
+		for old := peak.Load(); n > old && !peak.CompareAndSwap(old, n); old = peak.Load() {
+		}
+		made.Add(1)
+		time.Sleep(time.Millisecond) // so that they would meet
+		now.Add(-1)
+	}
+	r := plainRig(t, func(c *Config) {
+		c.Calls = most
+		c.Authenticate = func(context.Context, string, []byte) (int32, uint32, error) { work(); return 1, 1, nil }
+		c.OnConnect = func(context.Context, Client) (uint64, error) { work(); return 1, nil }
+		c.OnInfo = func(context.Context, Client, []byte) error { work(); return nil }
+	})
+	var all sync.WaitGroup
+	for i := range nodes {
+		all.Go(func() {
+			nodeID := fmt.Sprintf("node_%d", i)
+			c, err := logIn(r.PlainAddr(), nodeID)
+			if err == nil {
+				err = publishOn(c, nodeID, wire.ChannelInfo)
+				_ = c.Close()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if peak.Load() > most || made.Load() != 3*nodes {
+		t.Errorf("%d calls, up to %d at once; want %d, and up to %d", made.Load(), peak.Load(), 3*nodes, most)
+	}
+}
+
+// While another login takes the only turn for too long, whoever logs in is told to
+// come again, and whoever is logged in is heard all the same.
+func TestOnlyLoginsAreTurnedAway(t *testing.T) {
+	held, release := make(chan struct{}, 1), make(chan struct{})
+	r := plainRig(t, func(c *Config) {
+		c.Calls, c.CallTimeout = 1, 50*time.Millisecond
+		c.Authenticate = func(_ context.Context, nodeID string, _ []byte) (int32, uint32, error) {
+			if nodeID == "node_slow" {
+				held <- struct{}{}
+				<-release
+			}
+			return 1, 1, nil
+		}
+	})
+	before, err := logIn(r.PlainAddr(), "node_a")
+	want(t, "before", err, nil)
+	slow := make(chan error)
+	go func() {
+		c, err := logIn(r.PlainAddr(), "node_slow")
+		_ = c.Close()
+		slow <- err
+	}()
+	<-held
+	if _, err := logIn(r.PlainAddr(), "node_b"); err == nil || err.Error() != "CONNECT was answered with 20 02 00 03" {
+		t.Errorf("another login: %v, want server unavailable", err)
+	}
+	want(t, "refused", r.refused(tooBusy), 1)
+	want(t, "a message of who is logged in", publishOn(before, "node_a", wire.ChannelInfo), nil)
+	close(release)
+	want(t, "the slow one", <-slow, nil)
+	after, err := logIn(r.PlainAddr(), "node_b")
+	want(t, "afterwards", err, nil)
+	_ = after.Close()
+	_ = before.Close()
+}
