@@ -90,15 +90,3 @@ func settingsOf(t reflect.Type, section string, index []int) []setting {
 	}
 	return all
 }
-
-// sectionTitles gives the help line of each section's table.
-func sectionTitles() map[string]string {
-	titles := map[string]string{"": "General"}
-	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		if tag := t.Field(i).Tag; tag.Get("env") == "" {
-			titles[tag.Get("toml")] = tag.Get("help")
-		}
-	}
-	return titles
-}

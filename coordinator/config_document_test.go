@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -78,4 +79,16 @@ func referenceEnv() string {
 		fmt.Fprintf(&b, "#%s=%s\n", s.env, s.serve)
 	}
 	return b.String()
+}
+
+// sectionTitles gives the help line of each section's table.
+func sectionTitles() map[string]string {
+	titles := map[string]string{"": "General"}
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag; tag.Get("env") == "" {
+			titles[tag.Get("toml")] = tag.Get("help")
+		}
+	}
+	return titles
 }
