@@ -228,10 +228,7 @@ func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserCh
 		}
 		name := watchedName(after.Name)
 		if c.Password != nil {
-			if err := q.ForgetFailures(ctx, name[:]); err != nil {
-				return err
-			}
-			if err := q.ForgetPlaces(ctx, id); err != nil {
+			if err := forgetLogins(ctx, q, id, name); err != nil {
 				return err
 			}
 		}
@@ -250,6 +247,15 @@ func (s *Store) ChangeUser(ctx context.Context, by audit.By, id string, c UserCh
 		s.accounts.forgive(watchedName(after.Name))
 	}
 	return after, nil
+}
+
+// forgetLogins forgives a user's failed logins, and knows no place any more that the
+// user logged in from.
+func forgetLogins(ctx context.Context, q *sqlgen.Queries, id string, name [32]byte) error {
+	if err := q.ForgetFailures(ctx, name[:]); err != nil {
+		return err
+	}
+	return q.ForgetPlaces(ctx, id)
 }
 
 // apply puts the change into the row.

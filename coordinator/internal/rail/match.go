@@ -156,16 +156,8 @@ func (r *Runner) Accept(ctx context.Context, by audit.By, reason string) (tokens
 			return err
 		}
 		tokens, sun = max(0, booked[ledger.KindWallet]-held), max(0, booked[ledger.KindTRXWallet]-heldSun)
-		ref := fmt.Sprintf("accepted/%s/%d", wallet, at.UnixMicro())
-		if tokens > 0 {
-			if _, err := ledger.Post(ctx, tx, ledger.Transfer(ref, at, wallet, tokens)); err != nil {
-				return err
-			}
-		}
-		if sun > 0 {
-			if _, err := ledger.Post(ctx, tx, ledger.NetworkFee(ref, at, wallet, sun)); err != nil {
-				return err
-			}
+		if err := spend(ctx, tx, fmt.Sprintf("accepted/%s/%d", wallet, at.UnixMicro()), at, wallet, tokens, sun); err != nil {
+			return err
 		}
 		what := map[string]string{"reason": reason, "usdt": tokens.String(), "trx": sun.String()}
 		return audit.Write(ctx, tx, by.Record("rail.accept", wallet, nil, what).AtTime(at))
@@ -174,4 +166,19 @@ func (r *Runner) Accept(ctx context.Context, by audit.By, reason string) (tokens
 		return 0, 0, err
 	}
 	return tokens, sun, r.lift(ctx, haltShort)
+}
+
+// spend books what left a wallet and was no payout.
+func spend(ctx context.Context, tx db.Tx, ref string, at time.Time, wallet string, tokens, sun ledger.Amount) error {
+	if tokens > 0 {
+		if _, err := ledger.Post(ctx, tx, ledger.Transfer(ref, at, wallet, tokens)); err != nil {
+			return err
+		}
+	}
+	if sun > 0 {
+		if _, err := ledger.Post(ctx, tx, ledger.NetworkFee(ref, at, wallet, sun)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
