@@ -70,6 +70,20 @@ func answer[T any](response *http.Response, err error) (T, error) {
 	return value, nil
 }
 
+// showAnswer makes one call, with the caller's credential, and prints what it
+// answers with.
+func showAnswer[T any](a *app, call func(*client.Client) (*http.Response, error), columns []column[T]) error {
+	api, err := a.api()
+	if err != nil {
+		return err
+	}
+	value, err := answer[T](call(api))
+	if err != nil {
+		return err
+	}
+	return show(a.printer, value, columns)
+}
+
 // done is answer for what answers with nothing.
 func done(response *http.Response, err error) error {
 	if err != nil {

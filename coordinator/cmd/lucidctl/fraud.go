@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"lucid.internal/coordinator/client"
 )
@@ -77,15 +78,9 @@ type fraudAppealCmd struct {
 
 // Run stores an appeal.
 func (c *fraudAppealCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	f, err := answer[client.Flag](api.AppealFlag(ctx, c.Node, c.Flag, client.Appeal{Text: c.Text}))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, f, flagColumns())
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.AppealFlag(ctx, c.Node, c.Flag, client.Appeal{Text: c.Text})
+	}, flagColumns())
 }
 
 type fraudDecideCmd struct {

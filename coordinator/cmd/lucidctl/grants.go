@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"lucid.internal/coordinator/client"
 )
@@ -53,15 +54,9 @@ type grantsAddCmd struct {
 
 // Run makes a grant.
 func (c *grantsAddCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	g, err := answer[client.TopicGrant](api.GrantTopics(ctx, c.KeyID, client.GrantTopics{Filter: c.Filter}))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, g, grantColumns())
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GrantTopics(ctx, c.KeyID, client.GrantTopics{Filter: c.Filter})
+	}, grantColumns())
 }
 
 type grantsRevokeCmd struct {

@@ -96,30 +96,18 @@ type nodesGetCmd struct{ oneNode }
 
 // Run shows a node.
 func (c *nodesGetCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	n, err := answer[client.Node](api.GetNode(ctx, c.ID))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, n, nodeColumns())
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetNode(ctx, c.ID)
+	}, nodeColumns())
 }
 
 type nodesStatusCmd struct{ oneNode }
 
 // Run shows a node's status.
 func (c *nodesStatusCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	s, err := answer[client.NodeStatus](api.GetNodeStatus(ctx, c.ID))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, s, []column[client.NodeStatus]{
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetNodeStatus(ctx, c.ID)
+	}, []column[client.NodeStatus]{
 		{"node_id", false, func(s client.NodeStatus) any { return s.NodeId }},
 		{"status", false, func(s client.NodeStatus) any { return s.Status }},
 		{"status_reason", false, func(s client.NodeStatus) any { return s.StatusReason }},

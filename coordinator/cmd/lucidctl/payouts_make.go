@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -36,16 +37,10 @@ type payoutsCreateCmd struct {
 
 // Run makes a payout.
 func (c *payoutsCreateCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
 	body := client.PayoutRequest{Amount: json.Number(c.Amount), Currency: "USDT", Priority: &c.Priority, ScheduledAt: c.At}
-	p, err := answer[client.Payout](api.CreatePayout(ctx, c.ID, &client.CreatePayoutParams{IdempotencyKey: c.key()}, body))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, p, payoutColumns())
+	return showPayout(a, func(api *client.Client) (*http.Response, error) {
+		return api.CreatePayout(ctx, c.ID, &client.CreatePayoutParams{IdempotencyKey: c.key()}, body)
+	})
 }
 
 // rows reads a CSV file whose first line names its columns, in any order.

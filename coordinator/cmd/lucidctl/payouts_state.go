@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 
 	"lucid.internal/coordinator/client"
 )
@@ -11,15 +12,9 @@ type payoutsQueueCmd struct{}
 
 // Run shows what waits to be paid.
 func (c *payoutsQueueCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	q, err := answer[client.PayoutQueue](api.GetPayoutQueue(ctx))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, q, []column[client.PayoutQueue]{
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetPayoutQueue(ctx)
+	}, []column[client.PayoutQueue]{
 		{"queue_length", false, func(q client.PayoutQueue) any { return q.QueueLength }},
 		{"total_amount", false, func(q client.PayoutQueue) any { return amount(q.TotalAmount) }},
 		{"wait_for_turn", false, func(q client.PayoutQueue) any { return q.WaitingDistribution["turn"] }},
@@ -37,15 +32,9 @@ type payoutsStatsCmd struct {
 
 // Run sums up payouts.
 func (c *payoutsStatsCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	s, err := answer[client.PayoutStats](api.GetPayoutStats(ctx, &client.GetPayoutStatsParams{TimeRange: given(c.TimeRange)}))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, s, []column[client.PayoutStats]{
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetPayoutStats(ctx, &client.GetPayoutStatsParams{TimeRange: given(c.TimeRange)})
+	}, []column[client.PayoutStats]{
 		{"total_payouts", false, func(s client.PayoutStats) any { return s.TotalPayouts }},
 		{"total_amount", false, func(s client.PayoutStats) any { return amount(s.TotalAmount) }},
 		{"total_fees", false, func(s client.PayoutStats) any { return amount(s.TotalFees) }},

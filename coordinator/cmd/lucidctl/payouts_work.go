@@ -16,15 +16,7 @@ type onePayout struct {
 
 // showPayout prints the payout that a call answers with.
 func showPayout(a *app, send func(*client.Client) (*http.Response, error)) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	p, err := answer[client.Payout](send(api))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, p, payoutColumns())
+	return showAnswer(a, send, payoutColumns())
 }
 
 type payoutsGetCmd struct{ onePayout }
@@ -99,15 +91,9 @@ type payoutsFailureCmd struct{ onePayout }
 
 // Run shows what was told of a failed payout.
 func (c *payoutsFailureCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	f, err := answer[client.Reported](api.GetPayoutFailure(ctx, c.ID))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, f, []column[client.Reported]{
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetPayoutFailure(ctx, c.ID)
+	}, []column[client.Reported]{
 		{"payout_id", false, func(f client.Reported) any { return f.PayoutId }},
 		{"reason", false, func(f client.Reported) any { return f.Reason }},
 		{"proof", false, func(f client.Reported) any { return f.Proof }},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"lucid.internal/coordinator/client"
 )
@@ -90,15 +91,9 @@ type poolsScaleCmd struct {
 
 // Run scales a pool.
 func (c *poolsScaleCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	s, err := answer[client.Scaled](api.ScalePool(ctx, c.ID, client.Scale{TargetNodes: c.Nodes, Reason: c.Reason}))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, s, []column[client.Scaled]{
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.ScalePool(ctx, c.ID, client.Scale{TargetNodes: c.Nodes, Reason: c.Reason})
+	}, []column[client.Scaled]{
 		{"pool_id", false, func(s client.Scaled) any { return s.PoolId }},
 		{"target_nodes", false, func(s client.Scaled) any { return s.TargetNodes }},
 		{"working_before", false, func(s client.Scaled) any { return s.WorkingBefore }},
@@ -196,15 +191,9 @@ type fleetCmd struct{}
 
 // Run shows the fleet in numbers.
 func (fleetCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	f, err := answer[client.Fleet](api.GetFleetSummary(ctx))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, f, []column[client.Fleet]{
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetFleetSummary(ctx)
+	}, []column[client.Fleet]{
 		{"nodes", false, func(f client.Fleet) any { return f.Nodes.Total }},
 		{"online", false, func(f client.Fleet) any { return f.Nodes.Online }},
 		{"active", false, func(f client.Fleet) any { return f.Nodes.ByStatus.Active }},

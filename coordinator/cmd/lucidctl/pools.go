@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"lucid.internal/coordinator/client"
 )
@@ -88,15 +89,9 @@ type poolsGetCmd struct{ onePool }
 
 // Run shows a pool.
 func (c *poolsGetCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	p, err := answer[client.Pool](api.GetPool(ctx, c.ID))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, p, poolColumns())
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetPool(ctx, c.ID)
+	}, poolColumns())
 }
 
 type poolsCreateCmd struct {

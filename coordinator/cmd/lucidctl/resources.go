@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -14,15 +15,9 @@ type nodesResourcesCmd struct{ oneNode }
 
 // Run shows how full and busy a node is.
 func (c *nodesResourcesCmd) Run(ctx context.Context, a *app) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	s, err := answer[client.ResourceSummary](api.GetResourceSummary(ctx, c.ID))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, s, []column[client.ResourceSummary]{
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.GetResourceSummary(ctx, c.ID)
+	}, []column[client.ResourceSummary]{
 		{"node_id", false, func(s client.ResourceSummary) any { return s.NodeId }},
 		{"timestamp", false, func(s client.ResourceSummary) any { return s.Timestamp }},
 		{"cpu_usage_percent", false, func(s client.ResourceSummary) any { return s.CpuUsagePercent }},

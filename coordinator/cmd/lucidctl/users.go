@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 
 	"lucid.internal/coordinator/client"
 )
@@ -77,15 +78,9 @@ type oneUser struct {
 }
 
 func (c oneUser) change(ctx context.Context, a *app, to client.UserChange) error {
-	api, err := a.api()
-	if err != nil {
-		return err
-	}
-	u, err := answer[client.User](api.UpdateUser(ctx, c.ID, to))
-	if err != nil {
-		return err
-	}
-	return show(a.printer, u, userColumns())
+	return showAnswer(a, func(api *client.Client) (*http.Response, error) {
+		return api.UpdateUser(ctx, c.ID, to)
+	}, userColumns())
 }
 
 type usersDisableCmd struct{ oneUser }
