@@ -140,7 +140,8 @@ func (w *watch) tell(when string) {
 func (w *watch) awaitEach(since time.Time) {
 	w.t.Helper()
 	served := make(map[int]time.Duration)
-	w.await(within(w.t, patience), "everybody to be acknowledged", func(context.Context) error {
+	limit := patience * time.Duration(1+*hangNodes/1000)
+	w.await(within(w.t, limit), "everybody to be acknowledged", func(context.Context) error {
 		if w.fleet.Progress().Acked == 0 { // it may not be populated yet
 			return errors.New("nothing is acknowledged")
 		}
