@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lucid.internal/coordinator/client"
+	"lucid.internal/coordinator/internal/atomicfile"
 )
 
 // session is what login leaves for later commands, readable by its user only.
@@ -57,7 +58,8 @@ func (a *app) readSession() (s session, err error) {
 	return s, nil
 }
 
-// writeSession replaces the file whole, so that no reader sees half of one.
+// writeSession replaces the file. Who calls it holds the lock, so what lies there of
+// another write was left by a lucidctl that was killed.
 func (a *app) writeSession(s session) error {
 	name, err := a.sessionFile()
 	if err != nil {
@@ -70,10 +72,10 @@ func (a *app) writeSession(s session) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(name+".new", append(content, '\n'), 0o600); err != nil {
+	if err := atomicfile.RemoveUnfinished(name); err != nil {
 		return err
 	}
-	return os.Rename(name+".new", name)
+	return atomicfile.Replace(name, append(content, '\n'))
 }
 
 // locked runs do while no other lucidctl of this user does: a refresh token is

@@ -1,8 +1,8 @@
 // Package atomicfile owns how a file gets its content as a whole: whenever the
 // power fails, there is what was there before or what is new, never a part, and
-// what was reported as written stays. What is written so are keys, passwords and
-// what is known of the database, so files are readable by their owner only, and are
-// written under a name that nobody can foresee, not through a link that lies there.
+// what was reported as written stays. What is written so are keys, passwords, sessions
+// and what is known of the database, so files are readable by their owner only, and
+// are written under a name that nobody can foresee, not through a link that lies there.
 //
 // It must never know what a file is for.
 package atomicfile

@@ -10,12 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"lucid.internal/coordinator/internal/atomicfile"
 	"lucid.internal/coordinator/internal/tron"
 )
 
@@ -103,21 +103,12 @@ func (k *Key) write(path, passphrase string) error {
 }
 
 // writeNew writes a file that does not exist yet, whole or not at all.
-func writeNew(path string, text []byte) (err error) {
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
+func writeNew(path string, text []byte) error {
+	err := atomicfile.Create(path, text)
+	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists: a wallet is never overwritten, its key may hold money", path)
 	}
 	if err != nil {
-		return fmt.Errorf("write the wallet: %w", err)
-	}
-	_, err = out.Write(text)
-	err = errors.Join(err, out.Sync(), out.Close())
-	if folder, openErr := os.Open(filepath.Dir(path)); openErr == nil {
-		err = errors.Join(err, folder.Sync(), folder.Close())
-	}
-	if err != nil {
-		os.Remove(path)
 		return fmt.Errorf("write the wallet: %w", err)
 	}
 	return nil
