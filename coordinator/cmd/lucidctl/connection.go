@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/client"
+	"lucid.internal/coordinator/internal/hostname"
 )
 
 const (
@@ -150,7 +150,7 @@ func (a *app) address() (string, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return "", usage("%s %q: want http://host:port or https://host:port", from, text)
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if u.Scheme == "http" && !hostname.Loopback(u.Hostname()) {
 		return "", usage("%s %s: over http others can read the credential; use https, with --ca-sha256 for the project's own CA", from, text)
 	}
 	return strings.TrimSuffix(text, "/"), nil
