@@ -15,6 +15,13 @@ import (
 	"lucid.internal/agent/internal/identity"
 )
 
+// ErrRefused is an enrolment that the coordinator refused for good: to try
+// again with the same file does not help.
+var ErrRefused = identity.ErrRefused
+
+// ErrTicket is an enroll.toml with faults, which is refused here already.
+var ErrTicket = identity.ErrTicket
+
 // EnrolConfig says how to enrol.
 type EnrolConfig struct {
 	File     string // the enroll.toml
