@@ -83,8 +83,8 @@ func removeFile(file string) error {
 	return durable.SyncFolder(filepath.Dir(file))
 }
 
-// replaceDurably replaces a file as a whole: after a power cut there is the old
-// one or the new one. FAT knows no owners or modes.
+// replaceDurably is durable.Replace for a file that others read, and that may lie on
+// a card: the name beside it is always the same, so that power cuts do not fill it.
 func replaceDurably(file string, content []byte) error {
 	temporary := file + ".new"
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)

@@ -33,12 +33,10 @@ func (c *Config) Load(file, text string) error {
 // take gives a setting as a file has it.
 func (c *Config) take(e tomlfile.Entry) error {
 	text, err := settingText(e)
-	set := c
-	if err != nil { // it stays as it was; that nobody knows the key says more
-		set = new(*c)
-	}
-	if setErr := set.set(e.Key, text); err == nil || errors.Is(setErr, errNoSetting) {
-		err = setErr
+	if err == nil {
+		err = c.set(e.Key, text)
+	} else if tried := new(*c).set(e.Key, ""); errors.Is(tried, errNoSetting) { // a copy: the setting stays as it was
+		err = tried // says more
 	}
 	c.place(e.Key, e.Place)
 	if err != nil {

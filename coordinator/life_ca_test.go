@@ -5,9 +5,9 @@ import (
 	"crypto/x509"
 	"strings"
 	"testing"
+	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
-	"time"
 
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"

@@ -7,6 +7,7 @@
 package identity
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -107,6 +108,15 @@ func (f folder) identity() (*stored, error) {
 		return nil, fmt.Errorf("%s is damaged: enrol again", f.path(identityFile))
 	}
 	return s, nil
+}
+
+// holds is nil when the identity there is the one that this token brought.
+func (f folder) holds(tokenHash []byte) error {
+	current, err := f.identity()
+	if err == nil && !bytes.Equal(current.TokenHash, tokenHash) {
+		err = ErrReplaced
+	}
+	return err
 }
 
 // deviceKey reads the device's key; nil without one.

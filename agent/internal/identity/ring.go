@@ -139,15 +139,6 @@ func (r *Ring) Lost() error {
 	return nil
 }
 
-// holds says whether the identity there is the one that this token brought.
-func (f folder) holds(tokenHash []byte) error {
-	current, err := f.identity()
-	if err == nil && !bytes.Equal(current.TokenHash, tokenHash) {
-		err = ErrReplaced
-	}
-	return err
-}
-
 // Rotate makes the next keys of the coordinator's offer and gives this side's
 // half, once they are on the disk. The same offer gets the same answer again.
 func (r *Ring) Rotate(offer *wire.KeyOffer) (*wire.KeyAnswer, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 
@@ -43,8 +44,12 @@ func (c *nodesPayoutAddressCmd) read(in io.Reader) (change client.SignedAddress,
 		defer file.Close()
 		in = file
 	}
-	if err := json.NewDecoder(in).Decode(&change); err != nil || change.NodeId == "" {
-		return change, usage("%s is not what lucid-agent sign --payout-address prints (%v)", c.File, err)
+	err = json.NewDecoder(in).Decode(&change)
+	if err == nil && change.NodeId == "" {
+		err = errors.New("it names no node")
+	}
+	if err != nil {
+		return change, usage("%s is not what lucid-agent sign --payout-address prints: %w", c.File, err)
 	}
 	return change, nil
 }

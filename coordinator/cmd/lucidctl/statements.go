@@ -34,7 +34,7 @@ func (c *statementsCmd) Run(ctx context.Context, a *app) error {
 		p.EndTime = new(a.now())
 	}
 	if a.printer.format == "csv" {
-		return c.table(ctx, a, api, p)
+		return c.showCSV(ctx, a, api, p)
 	}
 	var head client.LedgerHead
 	lines, err := gather(a, c.paging, func(at place) ([]client.StatementLine, *string, bool, error) {
@@ -71,9 +71,9 @@ func (a *app) noteHead(head client.LedgerHead) {
 	a.note("the ledger ends with entry %d, %s; keep it: a ledger that is written anew ends otherwise", head.EntryNo, head.Hash)
 }
 
-// table prints the API's own CSV, its pages under one heading: who compares it
+// showCSV prints the API's own CSV, its pages under one heading: who compares it
 // with what the API or `lucid-coordinator statement` gave finds the same bytes.
-func (c *statementsCmd) table(ctx context.Context, a *app, api *client.Client, p client.GetStatementParams) error {
+func (c *statementsCmd) showCSV(ctx context.Context, a *app, api *client.Client, p client.GetStatementParams) error {
 	var heading string
 	rows, err := gather(a, c.paging, func(at place) ([]string, *string, bool, error) {
 		p.Cursor, p.Limit, p.Format = at.cursor, at.limit, new("csv")

@@ -21,10 +21,10 @@ import (
 // Cancel gives the money of a pending payout back to its node, or to the node's
 // pools where its fraud was confirmed meanwhile.
 func (s *Store) Cancel(ctx context.Context, by audit.By, payoutID string) (Payout, error) {
-	return s.cancel(ctx, by, payoutID, "")
+	return s.cancelFor(ctx, by, payoutID, "")
 }
 
-func (s *Store) cancel(ctx context.Context, by audit.By, payoutID, reason string) (Payout, error) {
+func (s *Store) cancelFor(ctx context.Context, by audit.By, payoutID, reason string) (Payout, error) {
 	if err := s.look(ctx); err != nil {
 		return Payout{}, err
 	}
@@ -46,7 +46,7 @@ func (s *Store) cancel(ctx context.Context, by audit.By, payoutID, reason string
 func (s *Store) CancelForfeited(ctx context.Context) error {
 	ids, failed := sqlgen.New(s.cfg.Pool).ForfeitedPending(ctx)
 	for _, id := range ids {
-		if _, err := s.cancel(ctx, audit.By{Actor: audit.System}, id, "fraud was confirmed after it was made"); err != nil && !fault.Has(err, fault.NotCancellable) {
+		if _, err := s.cancelFor(ctx, audit.By{Actor: audit.System}, id, "fraud was confirmed after it was made"); err != nil && !fault.Has(err, fault.NotCancellable) {
 			failed = errors.Join(failed, fmt.Errorf("cancel %s, made before fraud was confirmed: %w", id, err))
 		}
 	}

@@ -67,7 +67,7 @@ func (s *Store) mayBePaid(ctx context.Context, tx db.Tx) (bool, error) {
 	if !known {
 		return false, nil
 	}
-	sound, err := has(ctx, tx, last)
+	sound, err := last.standsIn(ctx, tx)
 	return !sound, err
 }
 
@@ -158,16 +158,16 @@ func (s *Store) recall(ctx context.Context, tx db.Tx) (last head, unknown, err e
 // compare halts payouts within the caller's transaction when the database lacks
 // what is known of it.
 func (s *Store) compare(ctx context.Context, tx db.Tx, last head) error {
-	sound, err := has(ctx, tx, last)
+	sound, err := last.standsIn(ctx, tx)
 	if err == nil && !sound {
 		err = s.haltRestored(ctx, tx)
 	}
 	return err
 }
 
-// has reports whether the database holds what was known of it.
-func has(ctx context.Context, tx db.Tx, last head) (bool, error) {
-	return sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: last.EntryNo, Entry: last.Entry, AuditNo: last.AuditNo, Audit: last.Audit})
+// standsIn reports whether the database holds what was known of it.
+func (h head) standsIn(ctx context.Context, tx db.Tx) (bool, error) {
+	return sqlgen.New(tx).HasChains(ctx, sqlgen.HasChainsParams{EntryNo: h.EntryNo, Entry: h.Entry, AuditNo: h.AuditNo, Audit: h.Audit})
 }
 
 // known is what the file beside the database says of it. A program that knows

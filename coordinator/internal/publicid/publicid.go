@@ -1,7 +1,7 @@
-// Package publicid owns how the names are drawn by which the outside knows a node, a
+// Package publicid owns how the ids are drawn by which the outside knows a node, a
 // pool or a payout.
 //
-// It must never know what has that name: whoever stores it sees that it is unique.
+// It must never know what has that id: whoever stores it sees that it is unique.
 package publicid
 
 import (
@@ -9,6 +9,6 @@ import (
 	"strings"
 )
 
-// New draws a name that tells its kind and is unique without asking anybody, as in
+// New draws an id that tells its kind and is unique without asking anybody, as in
 // node_mfrggzdfmztwq2lknnwg: 100 bits of chance, readable aloud.
 func New(kind string) string { return kind + "_" + strings.ToLower(rand.Text())[:20] }

@@ -7,7 +7,7 @@ import (
 	"lucid.internal/coordinator/internal/publicid"
 )
 
-func TestNamesTellTheirKindAndDiffer(t *testing.T) {
+func TestIDsTellTheirKindAndDiffer(t *testing.T) {
 	form, drawn := regexp.MustCompile(`^node_[a-z2-7]{20}$`), map[string]bool{}
 	for range 1000 {
 		id := publicid.New("node")

@@ -106,10 +106,7 @@ func (r *Runner) RunOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	forgot, err := true, r.cfg.Payouts.Remember(ctx)
-	if err == nil {
-		forgot, err = r.cfg.Payouts.Forgot(ctx)
-	}
+	forgot, err := r.forgot(ctx)
 	followed := errors.Join(err, r.followAll(ctx, heads, sound && !forgot), r.cfg.Forecast.refresh(ctx, r.cfg.Full[0]))
 	if !sound {
 		return errors.Join(followed, r.search(ctx, heads))
@@ -122,6 +119,15 @@ func (r *Runner) RunOnce(ctx context.Context) error {
 		return errors.Join(followed, err)
 	}
 	return errors.Join(followed, r.begin(ctx, heads, free))
+}
+
+// forgot reports whether the database may have forgotten what was paid, or that
+// cannot be told; what it holds now is remembered before.
+func (r *Runner) forgot(ctx context.Context) (bool, error) {
+	if err := r.cfg.Payouts.Remember(ctx); err != nil {
+		return true, err
+	}
+	return r.cfg.Payouts.Forgot(ctx)
 }
 
 // heads are the newest final blocks of the two nodes.

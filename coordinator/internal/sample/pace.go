@@ -9,18 +9,18 @@ import "time"
 // sample instead of 6. So a transaction takes as many rows of sample_due as it
 // has time for: one may be a minute of six samples or a day of thousands.
 const (
-	firstTaken = 16
-	maxTaken   = 512
-	longTaken  = 250 * time.Millisecond
+	firstTaken    = 16 // rows
+	maxTaken      = 512
+	longestTaking = 250 * time.Millisecond
 )
 
 // pace is how many rows the next transaction takes, after one that took so
 // many at most in that time.
 func pace(most int, took time.Duration) int {
 	switch {
-	case took > longTaken:
+	case took > longestTaking:
 		return max(most/2, 1)
-	case took < longTaken/4:
+	case took < longestTaking/4:
 		return min(2*most, maxTaken)
 	}
 	return most

@@ -14,7 +14,7 @@ func TestPaceFindsHowMuchATransactionMayTake(t *testing.T) {
 			most = pace(most, time.Duration(most)*each)
 		}
 		took := time.Duration(most) * each
-		if most < 1 || most > maxTaken || took > longTaken && most > 1 || took < longTaken/4 && most < maxTaken {
+		if most < 1 || most > maxTaken || took > longestTaking && most > 1 || took < longestTaking/4 && most < maxTaken {
 			t.Errorf("rows of %s each: %d at once, %s", each, most, took)
 		}
 	}

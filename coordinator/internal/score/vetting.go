@@ -3,7 +3,8 @@ package score
 import "time"
 
 // Vetting is what a new node must show before its earnings are released: so
-// many counted verdicts, and so much time since its first verdict. The zero Vetting asks for nothing.
+// many counted verdicts, and so much time since its first verdict. The zero Vetting
+// asks for nothing.
 type Vetting struct {
 	Verdicts int64
 	Age      time.Duration
