@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/fault"
@@ -149,6 +150,15 @@ func TestWhatWaitedForTheLiftEndsAsItsNodeStands(t *testing.T) {
 		"confirmed and started again": {
 			judge: func(w *suspicious, no int32) { w.confirm(no); w.startAgain(no) },
 			then:  cancelled, want: payout.Cancelled, pool: ledger.USDT(200),
+		},
+		"confirmed by another clock, which is behind, and started again": {
+			judge: func(w *suspicious, no int32) {
+				w.now = w.now.Add(-2 * time.Second)
+				w.confirm(no)
+				w.now = w.now.Add(2 * time.Second)
+				w.startAgain(no)
+			},
+			then: cancelled, want: payout.Cancelled, pool: ledger.USDT(200),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
