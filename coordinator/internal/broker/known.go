@@ -31,6 +31,8 @@ type resident struct {
 	nodeID string
 }
 
+func (c caller) resident() resident { return resident{homeOf(c.network), c.nodeID} }
+
 func newGeneration() generation {
 	return generation{nodes: make(map[resident]struct{}), at: make(map[netip.Addr]int)}
 }
@@ -51,7 +53,7 @@ func homeOf(network netip.Addr) netip.Addr {
 func (k *known) has(c caller) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	r := resident{homeOf(c.network), c.nodeID}
+	r := c.resident()
 	_, newer := k.newer.nodes[r]
 	_, older := k.older.nodes[r]
 	return newer || older
@@ -68,7 +70,7 @@ func (k *known) at(network netip.Addr) int {
 func (k *known) add(c caller) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	r := resident{homeOf(c.network), c.nodeID}
+	r := c.resident()
 	if _, there := k.newer.nodes[r]; there {
 		return
 	}
@@ -84,7 +86,7 @@ func (k *known) add(c caller) {
 func (k *known) remove(c caller) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	r := resident{homeOf(c.network), c.nodeID}
+	r := c.resident()
 	k.newer.remove(r)
 	k.older.remove(r)
 }
