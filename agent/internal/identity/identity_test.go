@@ -197,6 +197,27 @@ enroll.toml: enrolment_key: want an Ed25519 public key, 32 bytes in base64`
 	}
 }
 
+// Who writes keys in capitals is understood; two that differ by case alone are told
+// of, for nobody knows which of them was meant.
+func TestKeysOfATicketInAnyCase(t *testing.T) {
+	text := `Coordinator = "https://coordinator.example:8095"
+CA_SHA256 = "` + strings.Repeat("ab", 32) + `"
+Enrolment_Key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+TOKEN = "t"
+`
+	ticket, err := ParseTicket("enroll.toml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ticket.Coordinator.Host != "coordinator.example:8095" || ticket.CAPin[31] != 0xab || len(ticket.EnrolmentKey) != 32 || ticket.Token != "t" {
+		t.Errorf("the ticket is %+v", ticket)
+	}
+	const want = "enroll.toml:5: token: given already at enroll.toml:4"
+	if _, err := ParseTicket("enroll.toml", text+"token = \"u\"\n"); err == nil || err.Error() != want {
+		t.Errorf("error = %v, want %s", err, want)
+	}
+}
+
 func FuzzParseTicket(f *testing.F) {
 	f.Add("coordinator = \"https://a:1\"\ntoken = \"t\"\n")
 	f.Fuzz(func(t *testing.T, text string) {

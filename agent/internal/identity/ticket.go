@@ -56,15 +56,23 @@ func ParseTicket(file, text string) (*Ticket, error) {
 	}
 	t := new(Ticket)
 	var wrong []error
-	keys := t.keys()
+	keys, places := t.keys(), make(map[string]string, len(entries))
 	for _, e := range entries {
-		if err := take(e, keys[e.Key]); err != nil {
+		key := strings.ToLower(e.Key) // Token is understood as token is; TOML tells the two apart
+		if place, twice := places[key]; twice {
+			wrong = append(wrong, e.Fault(fmt.Errorf("given already at %s", place)))
+			continue
+		}
+		places[key] = e.Place
+		if err := take(e, keys[key]); err != nil {
 			wrong = append(wrong, e.Fault(err))
 		}
-		delete(keys, e.Key)
 	}
-	for _, key := range slices.Sorted(maps.Keys(keys)) { // what is left out says nothing
-		if err := keys[key](""); err != nil {
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if _, given := places[key]; given {
+			continue
+		}
+		if err := keys[key](""); err != nil { // what is left out says nothing
 			wrong = append(wrong, tomlfile.Entry{Key: key, Place: file}.Fault(err))
 		}
 	}
@@ -74,7 +82,8 @@ func ParseTicket(file, text string) (*Ticket, error) {
 	return t, nil
 }
 
-// keys are all that an enroll.toml may hold, each with what takes its text.
+// keys are all that an enroll.toml may hold, in small letters, each with what takes
+// its text.
 func (t *Ticket) keys() map[string]func(text string) error {
 	return map[string]func(string) error{
 		"coordinator":    func(text string) (err error) { t.Coordinator, err = parseCoordinator(text); return err },
