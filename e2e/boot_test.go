@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +70,42 @@ func TestEnrolmentFromABootPartition(t *testing.T) {
 	}
 	if err := l.GetJSON(t.Context(), "/api/v1/nodes/?limit=100", &list); err != nil || len(list.Nodes) != enrolled {
 		t.Errorf("%d nodes for %d devices: %v", len(list.Nodes), enrolled, err)
+	}
+}
+
+// TestEnrolmentFromABootPartitionIsTriedAgain holds lucid-enroll to what the program
+// ends with: systemd tries again after a crash of it, for a Pi without a screen
+// has nobody else to do that, and not with a file that is wrong.
+func TestEnrolmentFromABootPartitionIsTriedAgain(t *testing.T) {
+	unit, err := os.ReadFile("../systemd/lucid-enroll.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(unit), "\nRestartPreventExitStatus=")
+	list, _, _ = strings.Cut(list, "\n")
+	boot := t.TempDir()
+	if err := os.Mkdir(filepath.Join(boot, "lucid"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(boot, "lucid", "enroll.toml"), []byte("token = \"t\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		shell, says string
+		again       bool
+	}{
+		{`exec "$@"`, "wrong enrolment file: ", false},
+		{`ulimit -v 100000; exec "$@"`, "fatal error: ", true}, // memory runs out
+	} {
+		args := append([]string{"-c", c.shell, "sh"}, (&card{t: t, state: t.TempDir()}).arguments(boot)...)
+		out, err := exec.CommandContext(within(t, patience), "sh", args...).CombinedOutput()
+		ended, failed := errors.AsType[*exec.ExitError](err)
+		if !failed || !strings.Contains(string(out), c.says) {
+			t.Fatalf("%s: %v, want %s\n%s", c.shell, err, c.says, out)
+		}
+		if again := !slices.Contains(strings.Fields(list), fmt.Sprint(ended.ExitCode())); again != c.again {
+			t.Errorf("%s: exit status %d, tried again: %t", c.says, ended.ExitCode(), again)
+		}
 	}
 }
 

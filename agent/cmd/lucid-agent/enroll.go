@@ -18,7 +18,7 @@ func enroll(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	result := flags.String("result", "", "`file` that is to say in one line how it went")
 	stateDir := flags.String("state-dir", agent.Default().StateDir, "state `folder`, for keys and identity; made with mode 0700")
 	about := "get an identity from a coordinator; may be repeated after any failure with the same file; " +
-		"exit code 2: the file is wrong, correct it; 4: refused for good, get a new file"
+		"exit code 4: refused for good, get a new file; 5: the file is wrong, correct it"
 	if code, done := parse(flags, args, about, stdout, stderr); done {
 		return code
 	}
@@ -30,7 +30,7 @@ func enroll(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case errors.Is(err, agent.ErrTicket):
 		fmt.Fprintf(stderr, "lucid-agent enroll: %v\n", err)
-		return exitUsage
+		return exitTicket
 	case errors.Is(err, agent.ErrRefused):
 		fmt.Fprintf(stderr, "lucid-agent enroll: %v\n", err)
 		return exitRefused

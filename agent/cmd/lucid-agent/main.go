@@ -25,12 +25,13 @@ var version = "dev"
 const (
 	exitOK      = 0
 	exitFailed  = 1
-	exitUsage   = 2 // wrong flags, configuration or enrolment file: trying again will not help
+	exitUsage   = 2 // wrong flags or configuration; a crash of any Go program too, so no unit ends at it
 	exitOffline = 1 // status: the agent runs but is not connected
 	exitDown    = 3 // status: no agent is running
-	// The systemd units know these two, and exitUsage of enroll.
+	// Trying again will not help: the systemd units end at these.
 	exitRefused     = 4 // enroll: the coordinator refused
 	exitNotEnrolled = 4 // run: this machine is not enrolled, or no longer
+	exitTicket      = 5 // enroll: the enrolment file is wrong
 )
 
 const usage = `lucid-agent reports what this machine does to a Lucid coordinator.

@@ -34,6 +34,8 @@ func TestCommandLine(t *testing.T) {
 		{"version", 0, "lucid-agent dev linux/", ""},
 		{"run -h", 0, "-sample-interval", ""},
 		{"enroll --help", 0, "-state-dir folder", ""},
+		{"enroll --help", 0, "exit code 4: refused for good, get a new file; 5: the file is wrong, correct it", ""},
+		{"enroll --colour red", 2, "", "flag provided but not defined: -colour"},
 		{"status -h", 0, "exit code 0: connected, 1: not connected, 3: no agent running", ""},
 		{"run --colour red", 2, "", "flag provided but not defined: -colour"},
 		{"run extra", 2, "", `unexpected "extra"`},
@@ -48,8 +50,8 @@ func TestCommandLine(t *testing.T) {
 		{"run --state-dir " + dir + "/none", 4, "", "run: lucid-agent enroll --file enroll.toml --state-dir " + dir + "/none"},
 		{"run --state-dir " + dir + "/none", 4, "", "or name the folder of an earlier enrolment with --state-dir"},
 		{"enroll --file " + dir + "/none.toml --state-dir " + dir + "/none", 1, "", "none.toml: no such file"},
-		{"enroll --file " + bad + " --state-dir " + dir + "/none", 2, "", bad + ": token: missing"},
-		{"enroll --file " + bad + " --state-dir " + dir + "/none", 2, "", bad + ":2: colour: no such key"},
+		{"enroll --file " + bad + " --state-dir " + dir + "/none", 5, "", bad + ": token: missing"},
+		{"enroll --file " + bad + " --state-dir " + dir + "/none", 5, "", bad + ":2: colour: no such key"},
 		{"doctor --state-dir " + dir + "/none", 1, "is not there", ""},
 		{"doctor --json --state-dir " + dir + "/none", 1, `"check": "clock"`, ""},
 		{"doctor --server here", 2, "", `servers: "here" is not host:port`},
@@ -102,8 +104,8 @@ func TestEnrollWithAMistypedAddress(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := command(t.Context(), []string{"enroll", "--file", file, "--result", result, "--state-dir", dir + "/state"}, &stdout, &stderr)
 	const fault = "enroll.toml:5: payout_address: address TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLz has a wrong checksum: check it for typing errors"
-	if code != 2 || stderr.String() != "lucid-agent enroll: wrong enrolment file: "+dir+"/"+fault+"\n" {
-		t.Errorf("code %d, want 2\n%s", code, &stderr)
+	if code != 5 || stderr.String() != "lucid-agent enroll: wrong enrolment file: "+dir+"/"+fault+"\n" {
+		t.Errorf("code %d, want 5\n%s", code, &stderr)
 	}
 	told, err := os.ReadFile(result)
 	if want := "wrong enrolment file: " + fault + ". It is not tried again before the next start: correct it\n"; err != nil || string(told) != want {
