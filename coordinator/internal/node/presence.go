@@ -24,9 +24,13 @@ type Presence struct {
 
 	mu      sync.Mutex
 	pending map[int32]departure
-	// turn keeps the end of an unknown session and the begin of the next apart.
-	turn sync.Mutex
+	// turn keeps the end of an unknown session and the begin of the next apart. It
+	// holds one, and whoever waits for it waits no longer than its context.
+	turn chan struct{}
 }
+
+// flushPatience bounds one write of Flush: nodes that come back wait for it.
+const flushPatience = 5 * time.Second
 
 // departure is a disconnection that is not written yet.
 type departure struct {
@@ -43,7 +47,7 @@ func NewPresence(pool *db.Pool, now func() time.Time) *Presence {
 	if now == nil {
 		now = time.Now
 	}
-	return &Presence{pool: pool, now: now, pending: make(map[int32]departure)}
+	return &Presence{pool: pool, now: now, pending: make(map[int32]departure), turn: make(chan struct{}, 1)}
 }
 
 // AnyKey is the key epoch of a connection at a broker that does not tell it.
@@ -56,8 +60,11 @@ func (p *Presence) Connected(ctx context.Context, nodeNo int32, keyEpoch uint32)
 	now := p.now()
 	left, waiting := p.waitingFor(nodeNo)
 	if waiting && left.session == unknownSession {
-		p.turn.Lock()
-		defer p.turn.Unlock()
+		done, err := p.takeTurn(ctx)
+		if err != nil { // nothing was begun: what waits stands as it is
+			return 0, "", fmt.Errorf("mark node %d online: its last departure is being written: %w", nodeNo, err)
+		}
+		defer done()
 	}
 	var row sqlgen.ConnectRow
 	err := db.InTx(ctx, p.pool, func(tx db.Tx) error {
@@ -143,16 +150,31 @@ func (p *Presence) Flush(ctx context.Context) error {
 }
 
 func (p *Presence) flush(ctx context.Context, nodeNo int32, d departure) error {
-	p.turn.Lock()
-	defer p.turn.Unlock()
+	done, err := p.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if now, waiting := p.waitingFor(nodeNo); !waiting || now != d {
 		return nil // the node is back, and its departure was written first
 	}
-	_, err := p.write(ctx, nodeNo, d)
-	if err == nil {
-		p.forget(nodeNo, d)
+	ctx, cancel := context.WithTimeout(ctx, flushPatience)
+	defer cancel()
+	if _, err = p.write(ctx, nodeNo, d); err != nil {
+		return fmt.Errorf("mark node %d offline: %w", nodeNo, err)
 	}
-	return err
+	p.forget(nodeNo, d)
+	return nil
+}
+
+// takeTurn waits for the turn until ctx ends; done gives it on.
+func (p *Presence) takeTurn(ctx context.Context) (done func(), err error) {
+	select {
+	case p.turn <- struct{}{}:
+		return func() { <-p.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (p *Presence) waitingFor(nodeNo int32) (departure, bool) {

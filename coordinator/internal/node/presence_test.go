@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -306,4 +307,58 @@ func TestHeartbeatsOfTheFutureAreLowered(t *testing.T) {
 	w.clock = w.clock.Add(time.Minute)
 	w.connect(t, stays)
 	heard("later", map[string]time.Time{asleepID: began, goneID: found, staysID: w.clock})
+}
+
+// The database hangs while Flush writes a departure: a node that waits for that
+// waits no longer than its own context, and Flush ends by itself.
+func TestPresenceDoesNotWaitForAHangingFlush(t *testing.T) {
+	w := newWorld(t)
+	p := node.NewPresence(w.pool, func() time.Time { return w.clock })
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	hanging, _ := w.enrolled(t, "hanging")
+	back, _ := w.enrolled(t, "back")
+	unknown := func(no int32) {
+		if _, _, err := p.Connected(cancelled, no, 1); err == nil {
+			t.Fatal("connected without a database")
+		}
+	}
+	w.connect(t, hanging)
+	unknown(hanging)
+	flushed, connected := make(chan error, 1), make(chan error, 1)
+	err := db.InTx(t.Context(), w.pool, func(tx db.Tx) error {
+		_, err := tx.Exec(t.Context(), `UPDATE node SET updated_at = updated_at WHERE node_no = $1`, hanging)
+		go func() { flushed <- p.Flush(context.WithoutCancel(t.Context())) }()
+		for waiting := false; err == nil && !waiting; {
+			err = w.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`).Scan(&waiting)
+		}
+		unknown(back)
+		go func() {
+			_, _, err := p.Connected(cancelled, back, 1) // now its own departure waits, and it for its turn
+			connected <- err
+		}()
+		for name, ended := range map[string]chan error{"the node's login": connected, "the flush": flushed} {
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%s ended with %v", name, err)
+				}
+			case <-time.After(8 * time.Second):
+				t.Errorf("%s waits for a database that hangs", name)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Waiting() != 2 {
+		t.Errorf("%d departures wait, want both", p.Waiting())
+	}
+	if _, _, err := p.Connected(t.Context(), back, 1); err != nil {
+		t.Errorf("once the database answers: %v", err)
+	}
+	if err := p.Flush(t.Context()); err != nil || p.Waiting() != 0 {
+		t.Errorf("%d departures wait, %v", p.Waiting(), err)
+	}
 }
