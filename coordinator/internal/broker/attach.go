@@ -44,6 +44,7 @@ func (b *Broker) welcome(s *session) error {
 	if before != nil { // also when nobody hears it: who comes next waits for this one only
 		select {
 		case <-before.ready:
+			s.owed = before.lastWill()
 		case <-b.ctx.Done():
 		}
 	}

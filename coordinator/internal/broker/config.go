@@ -63,7 +63,7 @@ type Config struct {
 	// those of Authenticate. Nil: none may log in.
 	AuthenticateReader func(ctx context.Context, keyID string, password []byte, from netip.Addr) (filters []string, err error)
 	// OnConnect makes the node online and gives its session number; an error
-	// closes the connection. It must refuse a key that was replaced since the
+	// closes the connection. It is not called for one that is closed already. It must refuse a key that was replaced since the
 	// login was checked: whoever replaced it may have found no connection to close.
 	OnConnect func(ctx context.Context, c Client) (session uint64, err error)
 	// OnDisconnect is called once for each OnConnect that succeeded.
@@ -93,7 +93,7 @@ type Config struct {
 
 	ConnectTimeout time.Duration // accept to CONNECT, TLS handshake included; default 10 s
 	WriteTimeout   time.Duration // one write to a client; default 5 s
-	CallTimeout    time.Duration // ctx of every function but OnMetrics, and waiting for its turn; default 10 s
+	CallTimeout    time.Duration // ctx of every function but OnMetrics, and waiting for its turn; a login's both together; default 10 s
 }
 
 const (

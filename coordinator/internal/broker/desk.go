@@ -86,17 +86,18 @@ func (d *desk) leave() {
 }
 
 // call makes one of the calls that Config.Calls is about, when it has its turn.
-// Waiting for that and the call itself may each take CallTimeout. Whoever is
-// logged in is not turned away: then the call is made without a turn.
-func (b *Broker) call(at stage, f func(context.Context) error) error {
+// Waiting for that and the call itself may each take CallTimeout, and no longer
+// than ctx both together. Whoever is logged in is not turned away: then the call
+// is made without a turn.
+func (b *Broker) call(ctx context.Context, at stage, f func(context.Context) error) error {
 	if b.desk != nil {
-		if b.desk.enter(b.ctx, at, b.cfg.CallTimeout) {
+		if b.desk.enter(ctx, at, b.cfg.CallTimeout) {
 			defer b.desk.leave()
 		} else if at == loggingIn {
 			return errNoTurn
 		}
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.CallTimeout)
 	defer cancel()
 	return f(ctx)
 }

@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"fmt"
+	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -131,4 +133,49 @@ func TestOnlyLoginsAreTurnedAway(t *testing.T) {
 	want(t, "afterwards", err, nil)
 	_ = after.Close()
 	_ = before.Close()
+}
+
+// A login that waited for its turn has only the rest of its time for the call: a
+// client that has given up is not worth a turn.
+func TestWaitingCountsAsTimeOfTheLogin(t *testing.T) {
+	var until time.Time
+	check := func(ctx context.Context) { until, _ = ctx.Deadline() }
+	r := plainRig(t, func(c *Config) {
+		c.Calls = 1
+		c.Authenticate = func(ctx context.Context, _ string, _ []byte) (int32, uint32, error) { check(ctx); return 1, 1, nil }
+		c.AuthenticateReader = func(ctx context.Context, _ string, _ []byte, _ netip.Addr) ([]string, error) {
+			check(ctx)
+			return []string{"#"}, nil
+		}
+	})
+	for _, who := range []string{"node_a", "key_a"} {
+		want(t, "the only turn", r.desk.enter(t.Context(), loggingIn, patience), true)
+		answered := make(chan error)
+		go func() {
+			c, err := logIn(r.PlainAddr(), who)
+			if err == nil {
+				err = c.Close()
+			}
+			answered <- err
+		}()
+		r.awaitQueue(loggingIn)
+		waited := time.Now()
+		r.desk.leave()
+		want(t, who, <-answered, nil)
+		if most := waited.Add(r.cfg.CallTimeout); until.IsZero() || until.After(most) {
+			t.Errorf("%s may be checked until %v, %v later than CallTimeout after it came", who, until, until.Sub(most))
+		}
+	}
+}
+
+// awaitQueue waits until somebody waits for a turn.
+func (r *rig) awaitQueue(at stage) {
+	for queued := 0; queued == 0; runtime.Gosched() {
+		r.desk.mu.Lock()
+		queued = len(r.desk.waiting[at])
+		r.desk.mu.Unlock()
+		if r.t.Context().Err() != nil {
+			return
+		}
+	}
 }

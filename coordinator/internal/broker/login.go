@@ -43,19 +43,20 @@ func checkConnect(c *packets.ConnectParams) *refusal {
 	return nil
 }
 
-// login checks a CONNECT and gives the connection its session.
+// login checks a CONNECT and gives the connection its session. All of it, waiting
+// too, takes no longer than CallTimeout: the client would not wait for the answer.
 func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
+	defer cancel()
 	if isReader(c) {
-		return b.loginReader(cl, c)
+		return b.loginReader(ctx, cl, c)
 	}
 	if r := checkConnect(c); r != nil {
 		return nil, r
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.CallTimeout)
-	defer cancel()
 	client := Client{NodeID: c.ClientIdentifier, Address: networkOfClient(cl)}
 	err := b.gate.login(ctx, caller{client.Address, client.NodeID}, func() error {
-		return b.call(loggingIn, func(ctx context.Context) (err error) {
+		return b.call(ctx, loggingIn, func(ctx context.Context) (err error) {
 			client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
 			return err
 		})

@@ -170,6 +170,67 @@ func TestTakeoverWaitsForTheOlderOnConnect(t *testing.T) {
 	want(t, "end of the older", next(t, r.disconnected), "node_a/1: connected anew")
 }
 
+// The second connection was closed while it waited for the first to be made
+// online: the coordinator is told of the first and the third only.
+func TestWhoLeftBeforeItsTurnIsNotMadeOnline(t *testing.T) {
+	entered, release := make(chan struct{}, 3), make(chan struct{})
+	r := start(t, func(c *Config) {
+		given := c.OnConnect
+		c.OnConnect = func(ctx context.Context, client Client) (uint64, error) {
+			entered <- struct{}{}
+			<-release
+			return given(ctx, client)
+		}
+	})
+	r.node("node_a")
+	next(t, entered)
+	r.node("node_a")
+	r.node("node_a")
+	close(release)
+	want(t, "first", next(t, r.connected).Session, 1)
+	want(t, "third", next(t, r.connected).Session, 2)
+	want(t, "end of the first", next(t, r.disconnected), "node_a/1: connected anew")
+	r.Disconnect("node_a", "suspended")
+	want(t, "end of the third", next(t, r.disconnected), "node_a/2: suspended")
+	want(t, "further calls of OnConnect", len(r.connected), 0)
+	want(t, "counted as refused", r.refused(notOnline), 0)
+}
+
+// A connection that took over and never came online owes the will of the one
+// before: else the node would be on record as online for ever.
+func TestWillOfWhoWasTakenOver(t *testing.T) {
+	status := topic("node_a", wire.ChannelStatus)
+	broken := make(chan struct{})
+	r := start(t, func(c *Config) {
+		given := c.OnConnect
+		c.OnConnect = func(ctx context.Context, client Client) (uint64, error) {
+			select {
+			case <-broken:
+				return 0, errors.New("database is down")
+			default:
+				return given(ctx, client)
+			}
+		}
+	})
+	first, err := r.dial(r.options("node_a").SetWill(status, "offline", 1, true))
+	want(t, "connect", err, nil)
+	want(t, "publish", r.wait(first.Publish(status, 1, true, "online")), nil)
+	close(broken)
+	for range 2 {
+		lost := make(chan error, 1)
+		_, err = r.dial(r.options("node_a").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }))
+		want(t, "connect anew", err, nil)
+		next(t, lost)
+	}
+	next(t, r.disconnected)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	want(t, "close", r.Close(ctx), nil) // until every session is finished
+	if kept := r.server.Topics.Messages(status); len(kept) != 1 || string(kept[0].Payload) != "offline" {
+		t.Errorf("retained %v, want offline", kept)
+	}
+}
+
 func TestWill(t *testing.T) {
 	status := topic("node_a", wire.ChannelStatus)
 	for _, c := range []struct {

@@ -82,7 +82,7 @@ func (b *Broker) take(s *session, channel wire.Channel, payload []byte, arrived 
 		b.cfg.OnResponse(ctx, s.client, payload, arrived)
 		return nil
 	}
-	return b.call(loggedIn, func(ctx context.Context) error {
+	return b.call(b.ctx, loggedIn, func(ctx context.Context) error {
 		switch channel {
 		case wire.ChannelStatus:
 			return b.cfg.OnStatus(ctx, s.client, payload)

@@ -91,7 +91,7 @@ func isReader(c *packets.ConnectParams) bool {
 }
 
 // loginReader checks the CONNECT of an integration.
-func (b *Broker) loginReader(cl *mqtt.Client, c *packets.ConnectParams) (*session, error) {
+func (b *Broker) loginReader(ctx context.Context, cl *mqtt.Client, c *packets.ConnectParams) (*session, error) {
 	switch {
 	case b.cfg.AuthenticateReader == nil:
 		return nil, &refusal{packets.ErrBadUsernameOrPassword, badUserName}
@@ -101,7 +101,7 @@ func (b *Broker) loginReader(cl *mqtt.Client, c *packets.ConnectParams) (*sessio
 	keyID := string(c.Username)
 	from, _ := netip.ParseAddrPort(cl.Net.Remote) // an address that cannot be read counts as one
 	var filters []string
-	err := b.call(loggingIn, func(ctx context.Context) (err error) {
+	err := b.call(ctx, loggingIn, func(ctx context.Context) (err error) {
 		filters, err = b.cfg.AuthenticateReader(ctx, keyID, c.Password, from.Addr())
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 var (
 	errPanic   = errors.New("internal error")
 	errOffline = errors.New("node could not be made online")
+	errLeft    = errors.New("its connection was closed before its turn")
 )
 
 // session is one connection of a node, or of an integration, after its login.
@@ -23,6 +24,7 @@ type session struct {
 	mqtt   *mqtt.Client
 	reader *reader       // of an integration; nil of a node
 	will   []byte        // its own offline status; nil without one
+	owed   []byte        // the will that one which was taken over did not send
 	ready  chan struct{} // closed when OnConnect returned, or never will be called
 	online bool          // OnConnect succeeded; only the connection's goroutine uses it
 	once   sync.Once
@@ -79,14 +81,30 @@ func (b *Broker) supersede(s *session) (before *session, refused *refusal) {
 	return before, nil
 }
 
-// establish calls OnConnect of a node's session; that of the older one has
-// returned.
+// lastWill is what is to be sent when nobody takes a session over. One that never
+// came online owes only that of the one before, whose node may be on record as
+// online.
+func (s *session) lastWill() []byte {
+	if s.online {
+		return s.will
+	}
+	return s.owed
+}
+
+// establish calls OnConnect of a node's session, unless it was closed meanwhile;
+// that of the older one has returned.
 func (b *Broker) establish(s *session) {
 	var number uint64
-	err := b.call(loggedIn, func(ctx context.Context) (err error) {
+	err := b.call(b.ctx, loggedIn, func(ctx context.Context) (err error) {
+		if s.mqtt.Closed() {
+			return errLeft
+		}
 		number, err = b.cfg.OnConnect(ctx, s.client)
 		return err
 	})
+	if errors.Is(err, errLeft) {
+		return
+	}
 	if err != nil {
 		b.cfg.Logger.Warn("node could not be made online; its connection is closed", "node", s.client.NodeID, "error", err)
 		b.count.refused[notOnline].Inc()
@@ -97,8 +115,8 @@ func (b *Broker) establish(s *session) {
 	s.online = true
 }
 
-// finish ends a session, once: the will leaves unless the node said goodbye or
-// is connected anew, then OnDisconnect is called.
+// finish ends a session, once: the last will leaves unless the node said goodbye or
+// is connected anew, then OnDisconnect is called if OnConnect was.
 func (b *Broker) finish(s *session, cause error) {
 	s.once.Do(func() {
 		if s.receipts != nil {
@@ -112,13 +130,13 @@ func (b *Broker) finish(s *session, cause error) {
 			return
 		}
 		newest := b.sessions.remove(s)
-		if !s.online {
-			return
-		}
-		if newest && s.will != nil && !errors.Is(cause, packets.CodeDisconnect) {
-			if err := b.publish(statusTopic(s.client.NodeID), s.will, 1, true); err != nil {
+		if will := s.lastWill(); newest && will != nil && !errors.Is(cause, packets.CodeDisconnect) {
+			if err := b.publish(statusTopic(s.client.NodeID), will, 1, true); err != nil {
 				b.cfg.Logger.Error("will of a node was not published", "node", s.client.NodeID, "error", err)
 			}
+		}
+		if !s.online {
+			return
 		}
 		b.cfg.OnDisconnect(s.client, b.reason(cause))
 	})
