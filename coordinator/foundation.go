@@ -135,8 +135,8 @@ func (f *Foundation) checkRole(ctx context.Context) error {
 
 // reserve gives connections of their own to whoever must not queue for those of
 // all. Close ends them.
-func (f *Foundation) reserve(conns int32) (*db.Pool, error) {
-	pool, err := db.Reserve(context.Background(), f.DB, conns)
+func (f *Foundation) reserve(standing, most int32) (*db.Pool, error) {
+	pool, err := db.Reserve(context.Background(), f.DB, standing, most)
 	if err == nil {
 		f.reserved = append(f.reserved, pool)
 	}

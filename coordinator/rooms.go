@@ -38,7 +38,7 @@ func (c *Coordinator) buildRooms() (err error) {
 		return err
 	}
 	c.samples = sample.NewStore(sample.Config{Pool: c.DB, Now: c.now, Retention: sample.Retention(c.Config.Retention)})
-	own, err := c.reserve(ingestConns)
+	own, err := c.reserve(sample.DefaultWriters, ingestConns)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,8 @@ func (c *Coordinator) buildRooms() (err error) {
 
 // ingestConns are ingest's alone. When a fleet comes back, its logins queue for
 // all the others for longer than samples may wait, and whose sample is late is
-// cut again. Two are used; one that a hanging database holds is replaced.
+// cut again. One stands for each writer; one that a hanging database holds is
+// replaced by a further one.
 const ingestConns = 4
 
 // longestProofWait leaves a demanded proof's answer time to be written before the

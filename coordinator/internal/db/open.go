@@ -74,12 +74,12 @@ func checkServer(version string) error {
 	return nil // a name that says no number is somebody's own build
 }
 
-// Reserve opens a further pool to the database of another, of so many
-// connections at most: whoever has it never queues behind all the others. None
-// is made before it is needed.
-func Reserve(ctx context.Context, of *Pool, conns int32) (*Pool, error) {
+// Reserve opens a further pool to the database of another: whoever has it never
+// queues behind all the others. So many connections stand from the start, also
+// when the server soon has none left to give; up to most are made when needed.
+func Reserve(ctx context.Context, of *Pool, standing, most int32) (*Pool, error) {
 	config := of.Config()
-	config.MaxConns, config.MinConns, config.MinIdleConns = conns, 0, 0
+	config.MinConns, config.MaxConns, config.MinIdleConns = standing, most, 0
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("reserved connections to %s: %w", place(config.ConnConfig), err)

@@ -15,6 +15,9 @@ import (
 	"lucid.internal/shared/wire"
 )
 
+// DefaultWriters is how many transactions, each on a connection, there are at once.
+const DefaultWriters = 2
+
 // IngestConfig of an Ingest. Only Store is required.
 type IngestConfig struct {
 	Store *Store
@@ -28,7 +31,7 @@ type IngestConfig struct {
 	OnFailed   func(error)
 	Logger     *slog.Logger          // default: silent
 	Registerer prometheus.Registerer // default: a registry of its own
-	Writers    int                   // concurrent transactions; default 2
+	Writers    int                   // concurrent transactions; default DefaultWriters
 	// Wait is how long a message may wait for its commit. Default 5 s.
 	Wait time.Duration
 	// WaitingBytes bounds the memory of all messages that wait. Default 128 MiB.
@@ -74,7 +77,7 @@ func NewIngest(cfg IngestConfig) (*Ingest, error) {
 		cfg.Registerer = prometheus.NewRegistry()
 	}
 	if cfg.Writers <= 0 {
-		cfg.Writers = 2
+		cfg.Writers = DefaultWriters
 	}
 	if cfg.Wait <= 0 {
 		cfg.Wait = 5 * time.Second

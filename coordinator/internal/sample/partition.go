@@ -28,7 +28,7 @@ func (s *Store) RunOnceMaintain(ctx context.Context) error {
 	errs := []error{}
 	for _, table := range s.cfg.Retention.all() {
 		for ahead := -1; ahead <= daysAhead; ahead++ {
-			errs = append(errs, s.makePartitionOf(ctx, table, s.cfg.Now().UTC().AddDate(0, 0, ahead)))
+			errs = append(errs, s.makePartitionOf(ctx, s.cfg.Pool, table, s.cfg.Now().UTC().AddDate(0, 0, ahead)))
 		}
 	}
 	errs = append(errs, s.forget(ctx))
@@ -57,17 +57,18 @@ func (s *Store) forget(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// makePartition makes the partition for samples of that time.
-func (s *Store) makePartition(ctx context.Context, at time.Time) error {
-	return s.makePartitionOf(ctx, s.cfg.Retention.raw(), at)
+// makePartition makes the partition for samples of that time, on a connection of
+// whoever needs it.
+func (s *Store) makePartition(ctx context.Context, pool *db.Pool, at time.Time) error {
+	return s.makePartitionOf(ctx, pool, s.cfg.Retention.raw(), at)
 }
 
 // makePartitionOf makes the table's partition that holds a time, unless it
 // exists. Functions of the database do so, since we need not own the table.
-func (s *Store) makePartitionOf(ctx context.Context, table series, at time.Time) error {
+func (s *Store) makePartitionOf(ctx context.Context, pool *db.Pool, table series, at time.Time) error {
 	begin := table.begin(at)
 	name := table.partition(begin)
-	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+	err := db.InTx(ctx, pool, func(tx db.Tx) error {
 		exists, err := lockPartition(ctx, tx, table.table, name)
 		if err != nil || exists {
 			return err

@@ -100,7 +100,7 @@ func TestMakingAPartitionDoesNotWaitForWriters(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "INSERT INTO sample (at, seq, run_no, node_no) VALUES ($1, 1, 1, 1)", noon); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.makePartition(t.Context(), noon.AddDate(0, 0, 9)); err != nil {
+	if err := store.makePartition(t.Context(), store.cfg.Pool, noon.AddDate(0, 0, 9)); err != nil {
 		t.Error(err)
 	}
 }

@@ -177,7 +177,7 @@ func (s *Store) makePartitionsFor(ctx context.Context, g Granularity, compute bu
 			if made[begin] {
 				continue
 			}
-			if err := s.makePartitionOf(ctx, table, begin); err != nil {
+			if err := s.makePartitionOf(ctx, s.cfg.Pool, table, begin); err != nil {
 				return err
 			}
 			made[begin] = true

@@ -328,7 +328,7 @@ func (s *script) olderVersion() {
 	}
 	r.seq++
 	at := s.clock().Add(-time.Duration(s.random.Int64N(int64(2 * day))))
-	s.must(s.stores[0].makePartition(s.t.Context(), at))
+	s.must(s.stores[0].makePartition(s.t.Context(), s.stores[0].cfg.Pool, at))
 	_, err := s.pool.Exec(s.t.Context(), `WITH r AS (
 			UPDATE node_run SET last_seq = $3, last_at = greatest(last_at, $4) WHERE node_no = $1 AND run_id = $2 RETURNING run_no)
 		INSERT INTO sample (node_no, at, run_no, seq, cpu_usage_percent) SELECT $1, $4, run_no, $3, 5.25 FROM r`,

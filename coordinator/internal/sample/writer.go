@@ -176,7 +176,7 @@ func (w *writer) makePartitions(ctx context.Context, group []batch) error {
 		}
 	}
 	for d := range days {
-		if err := w.in.store.makePartition(ctx, d); err != nil {
+		if err := w.in.store.makePartition(ctx, w.in.cfg.Pool, d); err != nil {
 			return err
 		}
 	}
