@@ -110,13 +110,25 @@ func (b *Bridge) Run(ctx context.Context) {
 }
 
 // serve holds one connection until it is lost. It says whether it showed
-// anything.
+// anything. Wherever ctx ends it, it says goodbye: the broker tells of nobody who
+// leaves in order.
 func (b *Bridge) serve(ctx context.Context) (served bool, err error) {
 	c, err := connect(ctx, &b.config, true)
 	if err != nil {
 		return false, err
 	}
 	defer c.client.Disconnect(farewellMs)
+	served, err = b.show(ctx, c)
+	if ctx.Err() == nil {
+		return served, err
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	return served, c.publish(last, b.config.topic("availability"), 1, true, []byte("offline"))
+}
+
+// show sends each sample until the connection is lost or ctx ends.
+func (b *Bridge) show(ctx context.Context, c *connection) (served bool, err error) {
 	if err := c.publish(ctx, b.config.topic("availability"), 1, true, []byte("online")); err != nil {
 		return false, err
 	}
@@ -124,9 +136,7 @@ func (b *Bridge) serve(ctx context.Context) (served bool, err error) {
 	for announced := false; ; {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
-			defer cancel()
-			return served, c.publish(last, b.config.topic("availability"), 1, true, []byte("offline"))
+			return served, ctx.Err()
 		case <-c.lost:
 			return served, errors.New("connection lost")
 		case s := <-b.samples:
