@@ -42,6 +42,7 @@ run: setup build ## this machine as a proven, scored and paid node; Ctrl-C stops
 test: setup ## every test of every module, and the systemd units (TEST_FLAGS="-race -run ...")
 	$(call each,go test $(TEST_FLAGS) ./...)
 	@sh scripts/units.sh
+	@sh scripts/setup.sh --untried
 
 test-long: ## races, faults in full, large fleets, fuzzing and packages (STEPS="crash fuzz"; scripts/test-long.sh --list)
 	@bash scripts/test-long.sh $(STEPS)

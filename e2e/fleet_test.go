@@ -130,6 +130,9 @@ func (l *lab) disturb(f *fleet.Fleet) {
 	l.Kill()
 	l.restart()
 	l.awaitAcks(f)
+	if sum := l.count(ledgerSum); sum != 0 {
+		l.t.Errorf("the ledger's sum is %d micro-USDT, want 0", sum)
+	}
 }
 
 // command has an operator stop a node.
@@ -181,7 +184,9 @@ func (l *lab) tamper(f *fleet.Fleet, before fleet.Findings) {
 }
 
 // TestChurnLeavesNothing has nodes come and go as they would in hours: neither
-// goroutines nor memory of theirs stay behind.
+// goroutines nor memory of theirs stay behind. Two rounds of two minutes, with
+// some 7,500 connections that end a minute, are an hour of 500 nodes whose
+// connections break each minute.
 func TestChurnLeavesNothing(t *testing.T) {
 	// Little garbage, else it would hide in the heap what a connection leaves behind.
 	l := start(t, harness.Options{Args: []string{"--poot-interval", "1h"}, Env: []string{"LUCID_POOT_DIFFICULTY=4", "GOGC=10"}})

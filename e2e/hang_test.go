@@ -45,6 +45,7 @@ func TestDatabaseHangs(t *testing.T) {
 	t.Cleanup(func() { _ = harness.Resume(server) }) // also after a failure, or it could not be stopped
 	before := f.Pulses()
 	w.tell("before")
+	quiet := w.looked.RSS
 	if err := harness.Halt(server); err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +60,9 @@ func TestDatabaseHangs(t *testing.T) {
 	recover := crawl(t, server, *hangSlow)
 	w.awaitEach(time.Now())
 	w.tell("served again")
+	if w.looked.RSS > quiet+mostHeld {
+		t.Errorf("%s resident when all were served again, %s before the database hung", harness.MiB(w.looked.RSS), harness.MiB(quiet))
+	}
 	t.Logf("%d of %d nodes were refused or cut at least once more before all were served", failed(halted, f.Pulses()), *hangNodes)
 	recover()
 
@@ -110,6 +114,10 @@ func crawl(t *testing.T, server, slow int) (free func()) {
 		}
 	}
 }
+
+// mostHeld is how much memory the wait for a database may leave behind: what may
+// wait for it, and as much garbage.
+const mostHeld = 256 << 20
 
 // watch tells how a fleet fares, and what that costs the coordinator.
 type watch struct {

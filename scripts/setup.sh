@@ -4,7 +4,10 @@
 #
 #   setup.sh            Go is checked, PostgreSQL installed
 #   setup.sh --race     and a C compiler, which go test -race needs
+#   setup.sh --services and the services of others that some tests talk to: not by
+#                       default, since Debian starts them where they are installed
 #   setup.sh --long     and all that make test-long needs besides
+#   setup.sh --untried  installs nothing: says what the tests leave out here
 #   setup.sh --go-only  Go is checked, nothing else
 set -eu
 cd "$(dirname "$0")/.."
@@ -83,13 +86,26 @@ let_clusters_be() {
 	if [ -e "$drop_in" ]; then as_root rm -f "$drop_in"; fi
 }
 
+# told PROGRAM TEXT
+told() { if lacks "$1"; then say "NOT TESTED: $2; sh scripts/setup.sh --services installs $1"; fi; }
+
+if [ "${1-}" = --untried ]; then
+	told mosquitto "two coordinators behind a Mosquitto"
+	told prometheus-alertmanager "alerts pushed to a real Alertmanager"
+	[ "$(id -u)" -eq 0 ] || say "NOT TESTED: ingest on a full disk; only root can mount a small one"
+	exit 0
+fi
 check_go
 [ "${1-}" = --go-only ] && exit 0
 missing=""
 has_postgres || missing="$missing postgresql"
 case "${1-}" in --race | --long) has_compiler || missing="$missing gcc libc6-dev" ;; esac
-if [ "${1-}" = --long ]; then
+case "${1-}" in --services | --long)
 	need mosquitto mosquitto # behind it run two coordinators
+	need prometheus-alertmanager prometheus-alertmanager
+	;;
+esac
+if [ "${1-}" = --long ]; then
 	need mcopy mtools        # a boot partition, and
 	need strace strace       # a power cut at each step of an enrolment from it
 	need qemu-aarch64-static qemu-user-static

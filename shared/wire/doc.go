@@ -5,6 +5,9 @@
 // only ever added: a reader ignores what it does not know, so an old agent and
 // a new coordinator (or the reverse) keep talking. In metrics names match
 // letter by letter, and a field that comes twice is refused.
+//
+// A run of an agent lies within one boot of its machine: samples name the run,
+// and the status of that run names the boot.
 package wire
 
 // ProtocolVersion is the "v" of every message.

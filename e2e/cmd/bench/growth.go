@@ -6,8 +6,6 @@ import (
 	"log"
 	"strings"
 	"time"
-
-	"lucid.internal/e2e/packet"
 )
 
 // maxGrowth is how much more a sample may cost with the most nodes than with
@@ -17,7 +15,7 @@ const maxGrowth = 1.25
 
 // growthFigure is durable ingest with more and more nodes, each beside the
 // broker alone with as many.
-func growthFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
+func growthFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
 	var measured, references []string
 	var first, last growth
 	for _, nodes := range []int{1000, 5000, manyNodes} {

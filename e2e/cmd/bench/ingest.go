@@ -13,6 +13,7 @@ import (
 
 	"lucid.internal/e2e/harness"
 	"lucid.internal/e2e/packet"
+	"lucid.internal/shared/wire"
 )
 
 // measureIngest is the figure of durable ingest: samples acknowledged after
@@ -89,10 +90,16 @@ func ingestFigure(ctx context.Context, o options, c *harness.Coordinator, l load
 	return f, nil
 }
 
+// node is who enrolled, and what it says of its machine.
+type node struct {
+	packet.Login
+	inventory wire.Inventory
+}
+
 // enrolMany enrols nodes over the API, each with a token of its own. The
 // tokens are written into the table directly: one command each would take
 // longer than everything that is measured.
-func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]packet.Login, error) {
+func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]node, error) {
 	file, err := c.NewToken(ctx, "")
 	if err != nil {
 		return nil, err
@@ -116,8 +123,8 @@ func enrolMany(ctx context.Context, c *harness.Coordinator, count int) ([]packet
 	return redeem(ctx, c, file, tokens)
 }
 
-func redeem(ctx context.Context, c *harness.Coordinator, file harness.EnrollFile, tokens []string) ([]packet.Login, error) {
-	credentials := make([]packet.Login, len(tokens))
+func redeem(ctx context.Context, c *harness.Coordinator, file harness.EnrollFile, tokens []string) ([]node, error) {
+	credentials := make([]node, len(tokens))
 	errs := make(chan error, len(tokens))
 	slots := make(chan struct{}, 4)
 	var running sync.WaitGroup
@@ -137,7 +144,7 @@ func redeem(ctx context.Context, c *harness.Coordinator, file harness.EnrollFile
 				errs <- err
 				return
 			}
-			credentials[i] = packet.Login{ID: n.ID, Password: n.Keys.MQTTPassword}
+			credentials[i] = node{packet.Login{ID: n.ID, Password: n.Keys.MQTTPassword}, device.Inventory}
 		})
 	}
 	running.Wait()

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"lucid.internal/e2e/packet"
 	"lucid.internal/shared/wire"
 )
 
@@ -22,7 +21,7 @@ const (
 // latencyFigure is how long an acknowledgement takes at 10,000 samples/s. It is
 // counted from the moment at which the message was due, so that waiting behind
 // a slow one counts too.
-func latencyFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
+func latencyFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
 	log.Print("latency at 10,000 samples/s ...")
 	l := load{addr: s.plain, credentials: who[:latencyNodes], samples: 1}
 	took, err := l.runPaced(ctx, latencyEvery, o.duration, func() error { return nil })

@@ -21,9 +21,10 @@ import (
 type load struct {
 	addr        string
 	tls         *tls.Config // nil: without
-	credentials []packet.Login
-	samples     int // in a message
-	window      int // messages on their way, per connection
+	credentials []node
+	greets      bool // as agents do: see greet
+	samples     int  // in a message
+	window      int  // messages on their way, per connection
 }
 
 const (
@@ -110,7 +111,7 @@ func (l *load) connect(ctx context.Context) ([]*client, error) {
 		running.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			c, err := dial(ctx, l.addr, l.tls, who)
+			c, err := l.open(ctx, who)
 			if err != nil {
 				errs <- fmt.Errorf("%s: %w", who.ID, err)
 				return
@@ -123,6 +124,13 @@ func (l *load) connect(ctx context.Context) ([]*client, error) {
 	return clients, <-errs // the first, nil when there is none
 }
 
+func (l *load) open(ctx context.Context, who node) (*client, error) {
+	if l.greets {
+		return dialAsAgent(ctx, l.addr, l.tls, who)
+	}
+	return dial(ctx, l.addr, l.tls, who)
+}
+
 // client is one connection.
 type client struct {
 	conn  net.Conn
@@ -132,8 +140,8 @@ type client struct {
 	answers []byte
 }
 
-func dial(ctx context.Context, addr string, config *tls.Config, who packet.Login) (*client, error) {
-	conn, err := packet.DialTLS(ctx, addr, config, who)
+func dial(ctx context.Context, addr string, config *tls.Config, who node) (*client, error) {
+	conn, err := packet.DialTLS(ctx, addr, config, who.Login)
 	return &client{conn: conn, topic: wire.Topic(who.ID, wire.ChannelMetrics)}, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"lucid.internal/e2e/harness"
-	"lucid.internal/e2e/packet"
 )
 
 // Shape of the figures that depend on how many nodes there are.
@@ -59,7 +58,7 @@ func measureScale(ctx context.Context, o options, binaries harness.Binaries, dir
 	if err != nil {
 		return nil, err
 	}
-	for _, measure := range []func(context.Context, options, *stage, []packet.Login) (figure, error){
+	for _, measure := range []func(context.Context, options, *stage, []node) (figure, error){
 		idlePlainFigure, idleTLSFigure, latencyFigure, growthFigure, startupFigure,
 	} {
 		if err := s.restart(ctx); err != nil {
@@ -83,7 +82,7 @@ func trusting() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
 // baselineFigure is a small fleet that does what agents do: a message of six
 // samples a minute, each at its own moment, over TLS.
-func baselineFigure(ctx context.Context, s *stage, who []packet.Login) (figure, error) {
+func baselineFigure(ctx context.Context, s *stage, who []node) (figure, error) {
 	log.Printf("baseline with %d nodes ...", len(who))
 	l := load{addr: s.MQTT, tls: trusting(), credentials: who, samples: 6}
 	var before, after harness.Footprint
@@ -106,12 +105,12 @@ func baselineFigure(ctx context.Context, s *stage, who []packet.Login) (figure, 
 	}, nil
 }
 
-func idlePlainFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
-	return idleFigure(ctx, o, s, load{addr: s.plain, credentials: who}, "without TLS", maxIdlePlain)
+func idlePlainFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
+	return idleFigure(ctx, o, s, load{addr: s.plain, credentials: who, greets: true}, "without TLS", maxIdlePlain)
 }
 
-func idleTLSFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
-	return idleFigure(ctx, o, s, load{addr: s.MQTT, tls: trusting(), credentials: who}, "over TLS", maxIdleTLS)
+func idleTLSFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
+	return idleFigure(ctx, o, s, load{addr: s.MQTT, tls: trusting(), credentials: who, greets: true}, "over TLS", maxIdleTLS)
 }
 
 // idleFigure connects everybody, and compares the process with itself before.
@@ -135,7 +134,7 @@ func idleFigure(ctx context.Context, o options, s *stage, l load, how string, mo
 	}
 	each := (after.RSS - min(before.RSS, after.RSS)) / uint64(len(clients))
 	return figure{
-		Name:      fmt.Sprintf("%d connected nodes, %s, idle for %s", len(clients), how, idleFor),
+		Name:      fmt.Sprintf("%d connected nodes, each with its will, subscriptions, status and inventory, %s, idle for %s", len(clients), how, idleFor),
 		Measured:  fmt.Sprintf("%.1f KiB resident a connection (%s in all, %s at most)", float64(each)/1024, harness.MiB(after.RSS), harness.MiB(after.Peak)),
 		Reference: fmt.Sprintf("the same process with none: %s", harness.MiB(before.RSS)),
 		Target:    fmt.Sprintf("<= %d KiB a connection", most>>10),

@@ -7,8 +7,6 @@ import (
 	"net"
 	"slices"
 	"time"
-
-	"lucid.internal/e2e/packet"
 )
 
 // Shape and target of the start-up figure.
@@ -19,7 +17,7 @@ const (
 
 // startupFigure is how long a coordinator takes from its start, on a database
 // that a fleet filled, until it accepts connections of nodes and of the API.
-func startupFigure(ctx context.Context, o options, s *stage, who []packet.Login) (figure, error) {
+func startupFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
 	log.Print("start-up ...")
 	var took []time.Duration
 	for range startups {
