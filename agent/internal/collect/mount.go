@@ -81,8 +81,11 @@ func parseMount(line string) (mount, error) {
 		// service that systemd protects, though the disk is well.
 		readOnly: slices.Contains(strings.Split(after[2], ","), "ro"),
 	}
-	if m.device == "/dev/root" { // not a name that anything else uses
-		m.device += " (" + before[2] + ")"
+	switch m.device { // not a name that anything else uses
+	case "":
+		m.device = "unnamed (" + m.number + ")"
+	case "/dev/root":
+		m.device += " (" + m.number + ")"
 	}
 	return m, nil
 }

@@ -129,6 +129,7 @@ func TestInventory(t *testing.T) {
 
 func FuzzParsers(f *testing.F) {
 	f.Add("27 1 179:2 / / ro,noatime shared:1 - ext4 /dev/mmcblk0p2 rw\n")
+	f.Add("28 1 8:1 / /mnt rw - ext4  rw\n") // its source is empty
 	f.Add("queue\ttimestamp\tjobs\truntime\nbin\t1\t2\t3\n")
 	f.Add("cpu MHz\t: 1800.0\n")
 	f.Add("PRETTY_NAME=\"x\"\n")
