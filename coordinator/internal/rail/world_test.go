@@ -302,10 +302,20 @@ func (w *world) wantStatus(payoutID string, want payout.Status) {
 	}
 }
 
-// received is what the chain gave to the address of a number.
+// wantReceived compares what the chain gave to the address of a number.
 func (w *world) wantReceived(number byte, want ledger.Amount) {
 	w.t.Helper()
 	if got := ledger.Amount(w.chain.Tokens(addressOf(number))); got != want {
 		w.t.Errorf("address %d received %s USDT, want %s", number, got, want)
 	}
+}
+
+// wantPaidInTheEnd runs on, and wants a payout of 100 USDT to have come to address 1,
+// once.
+func (w *world) wantPaidInTheEnd(payoutID string) {
+	w.t.Helper()
+	w.run(20, 3)
+	w.wantStatus(payoutID, payout.Completed)
+	w.wantReceived(1, ledger.USDT(100))
+	w.wantSound()
 }
