@@ -55,7 +55,7 @@ func (s *Store) Appeal(ctx context.Context, by audit.By, nodeID, flagID, text st
 // who looked at this one has read it. The hold ends when no other flag supports it,
 // and its money is released unless the node is still being vetted. Confirmed, the
 // node's money goes back to the pools that it came from (forfeit.go), the node is
-// suspended, and its other open flags are settled with it.
+// suspended unless it is deleted, and its other open flags are settled with it.
 func (s *Store) Decide(ctx context.Context, by audit.By, flagID string, d Decision, reason string) (Flag, error) {
 	return s.change(ctx, flagID, func(tx db.Tx, f Flag, now time.Time) error {
 		if f.State == State(Dismissed) || f.State == State(Confirmed) {

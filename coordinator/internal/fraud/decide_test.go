@@ -201,6 +201,21 @@ func TestConfirmedFraudReturnsTheMoneyToItsPools(t *testing.T) {
 	}
 }
 
+// What a node had earned stays on record when it is deleted, and so does what it did.
+func TestConfirmedFraudOfADeletedNodeTakesTheMoneyAndLeavesTheNodeDeleted(t *testing.T) {
+	w := newWorld(t)
+	no := w.addNode(1, "pool_a")
+	w.earn(no, "pool_a", ledger.USDT(20), false)
+	w.cheat(no)
+	w.run()
+	w.exec(`UPDATE node SET status = 'inactive', status_reason = 'deleted', pool_no = NULL, deleted_at = $2 WHERE node_no = $1`, no, w.clock)
+	w.decide(w.newest("node_1")[0], Confirmed)
+	w.wantBalance(ledger.KindUnallocated, "pool_a", ledger.USDT(20))
+	if status := query[string](w, `SELECT status || ', ' || status_reason FROM node WHERE node_no = $1`, no); status != "inactive, deleted" {
+		t.Errorf("the node is %s; want it inactive, deleted", status)
+	}
+}
+
 func TestOrigins(t *testing.T) {
 	r := func(pool string, n int64) ledger.Returned {
 		return ledger.Returned{PoolID: pool, Amount: ledger.Amount(n)}

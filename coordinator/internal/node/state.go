@@ -10,10 +10,12 @@ import (
 )
 
 // SetStatus moves a node to a status and opens its interval, within the
-// caller's transaction. The same status for the same reason changes nothing.
+// caller's transaction. The same status for the same reason changes nothing, nor
+// does any for a deleted node: it stays as it was deleted, whatever is found out
+// of it later.
 func SetStatus(ctx context.Context, tx db.Tx, nodeNo int32, status Status, reason string, at time.Time) error {
 	before, err := sqlgen.New(tx).LockStatus(ctx, nodeNo)
-	if err != nil || before.Status == string(status) && before.StatusReason == reason {
+	if err != nil || before.DeletedAt != nil || before.Status == string(status) && before.StatusReason == reason {
 		return err
 	}
 	return enter(ctx, tx, nodeNo, before, standing{status, reason, nil}, at)
