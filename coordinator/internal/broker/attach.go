@@ -13,7 +13,6 @@ import (
 // is 16 KiB for each connection that is silent.
 func (b *Broker) attach(listener string, c *conn) error {
 	cl := b.server.NewClient(c, listener, "", false)
-	go cl.WriteLoop()
 	defer cl.Stop(nil)
 	s, err := b.greet(cl)
 	if err != nil {
@@ -23,7 +22,6 @@ func (b *Broker) attach(listener string, c *conn) error {
 	defer func() { b.leave(s, err) }()
 	c.session.Store(s)
 	c.input.held = &s.held
-	b.server.Clients.Add(cl)
 	if err = b.welcome(s); err == nil {
 		err = b.read(s, c)
 	}
@@ -110,7 +108,7 @@ func (b *Broker) read(s *session, c *conn) error {
 			return err
 		}
 		if c.input.servers > 0 {
-			if err := b.pass(s.mqtt); err != nil {
+			if err := b.handle(s); err != nil {
 				return err
 			}
 		}
@@ -118,15 +116,24 @@ func (b *Broker) read(s *session, c *conn) error {
 	return nil
 }
 
-// pass has the server do what a packet asks for.
-func (b *Broker) pass(cl *mqtt.Client) error {
-	pk, err := readPacket(cl)
+// handle does what a packet asks for.
+func (b *Broker) handle(s *session) error {
+	pk, err := readPacket(s.mqtt)
 	if err != nil {
 		return err
 	}
-	err = b.server.InjectPacket(cl, pk)
-	if code, ok := errors.AsType[packets.Code](err); ok && cl.Properties.ProtocolVersion == 5 && code.Code >= packets.ErrUnspecifiedError.Code {
-		_ = b.server.DisconnectClient(cl, code)
+	switch pk.FixedHeader.Type {
+	case packets.Subscribe:
+		err = b.subscribe(s, &pk)
+	case packets.Unsubscribe:
+		err = b.unsubscribe(s, &pk)
+	case packets.Puback:
+		s.outbox.acknowledged(pk.PacketID)
+	default:
+		err = b.server.InjectPacket(s.mqtt, pk)
+	}
+	if code, ok := errors.AsType[packets.Code](err); ok && s.mqtt.Properties.ProtocolVersion == 5 && code.Code >= packets.ErrUnspecifiedError.Code {
+		_ = b.server.DisconnectClient(s.mqtt, code)
 	}
 	return err
 }
@@ -139,11 +146,8 @@ func readPacket(cl *mqtt.Client) (packets.Packet, error) {
 	return cl.ReadPacket(&header)
 }
 
-// leave ends a session, and what the server holds of it.
+// leave ends a session.
 func (b *Broker) leave(s *session, cause error) {
 	s.mqtt.Stop(cause)
 	b.finish(s, cause)
-	s.mqtt.ClearInflights()
-	b.server.UnsubscribeClient(s.mqtt)
-	b.server.Clients.Delete(s.mqtt.ID)
 }

@@ -22,6 +22,7 @@ type Broker struct {
 	server    *mqtt.Server
 	sessions  registry
 	readers   readerRegistry
+	retained  retained
 	listeners []*listener
 	count     *counters
 	gate      *gate
@@ -48,17 +49,20 @@ func New(cfg Config) (*Broker, error) {
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.sessions.current = make(map[string]*session)
 	b.readers.all = make(map[*session]struct{})
+	b.retained.of = make(map[string]*message)
 	if err := b.server.AddHook(&hook{broker: b}, nil); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
 	return b, nil
 }
 
-// options are the server's limits. Its own log is silenced: it prints whole
-// packets of strangers; what matters is counted and logged here.
+// options are the server's limits. It is never started: it reads and checks
+// packets and answers some; accepting, subscriptions and what is retained are
+// ours. Its own log is silenced: it prints whole packets of strangers; what
+// matters is counted and logged here.
 func options() *mqtt.Options {
 	limits := mqtt.NewDefaultServerCapabilities()
-	limits.MaximumClientWritesPending = maxWritesPending
+	limits.MaximumClientWritesPending = 1 // none: outbox.go
 	limits.MaximumPacketSize = maxPacketBytes
 	limits.MaximumQos = 1
 	limits.MaximumInflight = 1024
@@ -68,13 +72,11 @@ func options() *mqtt.Options {
 	limits.MaximumSessionExpiryInterval = 0 // clean sessions only
 	limits.MaximumMessageExpiryInterval = 0 // it would delete retained messages too
 	return &mqtt.Options{
-		Capabilities:           limits,
-		Logger:                 slog.New(slog.DiscardHandler),
-		SysTopicResendInterval: sysTopicSeconds,
+		Capabilities: limits,
+		Logger:       slog.New(slog.DiscardHandler),
 		// A connection reads ahead itself (input.go): more would only be memory
 		// that each holds.
 		ClientNetReadBufferSize: 64,
-		InlineClient:            true, // Publish
 	}
 }
 
@@ -89,17 +91,7 @@ func (b *Broker) Start() error {
 		return err
 	}
 	for _, l := range b.listeners {
-		if err := b.server.AddListener(l); err != nil {
-			b.closeListeners()
-			return fmt.Errorf("broker: %w", err)
-		}
-	}
-	if err := b.server.Serve(); err != nil {
-		b.closeListeners()
-		return fmt.Errorf("broker: %w", err)
-	}
-	for _, l := range b.listeners {
-		<-l.serving // from here on Close waits for it
+		l.serve()
 	}
 	b.started.Store(true)
 	b.warnOfFewFiles()
@@ -123,7 +115,7 @@ func (b *Broker) listen(id, address string, config *tls.Config) error {
 
 func (b *Broker) closeListeners() {
 	for _, l := range b.listeners {
-		l.Close(nil)
+		l.close()
 	}
 }
 
@@ -163,23 +155,29 @@ func (b *Broker) Ready() error {
 }
 
 // Publish sends a message to whoever subscribed and, with retain, keeps it for
-// those who will. The payload must not change afterwards. With QoS 0 it never
-// waits: a subscriber with too many messages pending loses it (use it for
-// challenges). With QoS 1 a subscriber that stopped reading can hold it up for
-// at most WriteTimeout, after which that subscriber is closed. Nil does not
-// mean that anybody was there.
+// those who will. The payload must not change afterwards; qos is 0 or 1. It never
+// waits: a subscriber with too many messages pending loses it, and one that
+// stopped reading is closed after WriteTimeout. Nil does not mean that anybody
+// was there.
 func (b *Broker) Publish(topic string, payload []byte, qos byte, retain bool) error {
 	if err := b.Ready(); err != nil {
 		return fmt.Errorf("publish to %s: %w", topic, err)
 	}
-	return b.publish(topic, payload, qos, retain)
+	b.publish(&message{topic, payload, qos, retain})
+	return nil
 }
 
-func (b *Broker) publish(topic string, payload []byte, qos byte, retain bool) error {
-	if err := b.server.Publish(topic, payload, retain, qos); err != nil {
-		return fmt.Errorf("publish to %s: %w", topic, err)
+// publish: what is for a node nobody else may read.
+func (b *Broker) publish(m *message) {
+	if m.retain {
+		b.retained.keep(m)
 	}
-	return nil
+	nodeID, channel, ok := wire.ParseTopic(m.topic)
+	if !ok || !channel.ToNode() {
+		b.readers.send(m)
+	} else if s := b.sessions.get(nodeID); s != nil {
+		s.outbox.send(m)
+	}
 }
 
 // Disconnect closes the node's connection, if it has one. The node may come
@@ -198,14 +196,13 @@ func (b *Broker) Close(ctx context.Context) error {
 		return nil
 	}
 	defer b.cancel()
+	b.closeListeners()
 	if !b.started.Load() {
-		b.closeListeners()
 		return nil
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = b.server.Close() // it always returns nil, and can wait for ever
 		for _, l := range b.listeners {
 			l.wait()
 		}

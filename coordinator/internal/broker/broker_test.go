@@ -154,6 +154,14 @@ func (r *rig) node(nodeID string) paho.Client {
 	return c
 }
 
+// kept is what is retained of a topic.
+func (r *rig) kept(topic string) string {
+	if m := r.retained.get(topic); m != nil {
+		return string(m.payload)
+	}
+	return ""
+}
+
 func (r *rig) refused(reason string) float64 {
 	return testutil.ToFloat64(r.count.refused[reason])
 }
@@ -246,18 +254,13 @@ func TestCloseWithClients(t *testing.T) {
 	want(t, "publish after close", r.Publish("x", nil, 0, false) == nil, false)
 }
 
-// Close waits for what serves a listener, however soon it follows Start: so
-// that has begun when Start returns.
+// Close ends what serves a listener, however soon it follows Start: goleak sees
+// what would be left.
 func TestCloseRightAfterStart(t *testing.T) {
 	for range 100 {
 		b, err := New(Config{PlainAddr: "127.0.0.1:0", Authenticate: nobody, OnMetrics: nothing})
 		want(t, "new", err, nil)
 		want(t, "start", b.Start(), nil)
-		select {
-		case <-b.listeners[0].serving:
-		default:
-			t.Error("Close would not wait for the listener")
-		}
 		want(t, "close", b.Close(t.Context()), nil)
 	}
 }

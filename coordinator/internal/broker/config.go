@@ -97,10 +97,8 @@ type Config struct {
 }
 
 const (
-	maxPacketBytes   = 160 << 10 // wire.MaxMessageBytes and room for topic and properties
-	maxWritesPending = 64
-	sysTopicSeconds  = 60
-	maxKeepAlive     = uint16(wire.MaxKeepAliveSeconds)
+	maxPacketBytes = 160 << 10 // wire.MaxMessageBytes and room for topic and properties
+	maxKeepAlive   = uint16(wire.MaxKeepAliveSeconds)
 )
 
 func (c *Config) setDefaults() {

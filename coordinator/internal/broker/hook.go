@@ -22,7 +22,7 @@ func (h *hook) ID() string { return "lucid" }
 // Provides says which methods below the server shall call.
 func (h *hook) Provides(b byte) bool {
 	switch b {
-	case mqtt.OnPacketRead, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnPublishDropped:
+	case mqtt.OnPacketRead, mqtt.OnACLCheck, mqtt.OnPublish:
 		return true
 	}
 	return false
@@ -31,7 +31,7 @@ func (h *hook) Provides(b byte) bool {
 func sessionOf(cl *mqtt.Client) *session {
 	c, ok := cl.Net.Conn.(*conn)
 	if !ok {
-		return nil // the server's own inline client
+		return nil
 	}
 	return c.session.Load()
 }
@@ -53,34 +53,15 @@ func (h *hook) OnPacketRead(cl *mqtt.Client, pk packets.Packet) (packets.Packet,
 	default:
 		return pk, nil
 	}
-	h.refuse(cl, reason, pk.TopicName)
+	h.broker.refuse(cl, reason, pk.TopicName)
 	return pk, packets.ErrRejectPacket
 }
 
-// OnACLCheck is asked for every publication, subscription and delivery, so it
-// allocates nothing.
+// OnACLCheck is asked for every publication, so it allocates nothing. What is
+// read does not come to the server (subscribe.go).
 func (h *hook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 	s := sessionOf(cl)
-	if s == nil {
-		return false
-	}
-	if write {
-		return s.reader == nil && mayPublish(s.client.NodeID, topic)
-	}
-	if s.reader != nil {
-		if s.reader.mayRead(topic) {
-			return true
-		}
-		h.refuse(cl, badSubscribeTopic, topic)
-		return false
-	}
-	if maySubscribe(s.client.NodeID, topic) {
-		return true
-	}
-	if !asksForAcks(s.client.NodeID, topic) {
-		h.refuse(cl, badSubscribeTopic, topic)
-	}
-	return false
+	return s != nil && write && s.reader == nil && mayPublish(s.client.NodeID, topic)
 }
 
 // mayPublish: a node publishes on its own five channels only.
@@ -103,12 +84,9 @@ func asksForAcks(nodeID, filter string) bool {
 	return ok && owner == nodeID && channel == wire.ChannelMetricsAck
 }
 
-// OnPublishDropped counts what a slow subscriber lost.
-func (h *hook) OnPublishDropped(*mqtt.Client, packets.Packet) { h.broker.count.dropped.Inc() }
-
-func (h *hook) refuse(cl *mqtt.Client, reason, topic string) {
-	h.broker.count.refused[reason].Inc()
-	if log := h.broker.cfg.Logger; log.Enabled(h.broker.ctx, slog.LevelDebug) {
+func (b *Broker) refuse(cl *mqtt.Client, reason, topic string) {
+	b.count.refused[reason].Inc()
+	if log := b.cfg.Logger; log.Enabled(b.ctx, slog.LevelDebug) {
 		log.Debug("MQTT topic refused", "client", cl.ID, "reason", reason, "topic", topic)
 	}
 }

@@ -3,14 +3,11 @@ package broker
 import (
 	"crypto/tls"
 	"errors"
-	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/mochi-mqtt/server/v2/listeners"
 )
 
 // Back-off between attempts to accept, when the machine is out of descriptors
@@ -20,9 +17,9 @@ const (
 	lastAcceptDelay  = time.Second
 )
 
-// listener accepts connections for the server. Unlike the server's own it goes
-// on after an error, cuts a client that does not CONNECT in time, survives a
-// panic while a connection is served, and closes without asking each client.
+// listener accepts connections. It goes on after an error, cuts a client that
+// does not CONNECT in time, survives a panic while a connection is served, and
+// closes without asking each client.
 type listener struct {
 	id      string
 	inner   net.Listener
@@ -30,10 +27,9 @@ type listener struct {
 	broker  *Broker
 	attach  func(listener string, c *conn) error // serves one until it ends
 	failure atomic.Pointer[error]                // last accept error, until one succeeds
-	serving chan struct{}                        // closed when Serve began
 	closed  chan struct{}
 	once    sync.Once
-	wg      sync.WaitGroup // connections, and Serve itself
+	wg      sync.WaitGroup // connections, and accept itself
 
 	mu    sync.Mutex
 	conns map[*conn]struct{} // nil once closed
@@ -42,22 +38,14 @@ type listener struct {
 func newListener(id string, inner net.Listener, config *tls.Config, b *Broker) *listener {
 	return &listener{
 		id: id, inner: inner, tls: config, broker: b, attach: b.attach,
-		serving: make(chan struct{}), closed: make(chan struct{}),
-		conns: make(map[*conn]struct{}),
+		closed: make(chan struct{}), conns: make(map[*conn]struct{}),
 	}
 }
 
-func (l *listener) ID() string              { return l.id }
-func (l *listener) Address() string         { return l.inner.Addr().String() }
-func (l *listener) Protocol() string        { return l.inner.Addr().Network() }
-func (l *listener) Init(*slog.Logger) error { return nil }
+// serve accepts until the listener is closed. It is called once.
+func (l *listener) serve() { l.wg.Go(l.accept) }
 
-// Serve accepts until the listener is closed. It is called once. What the
-// server would do with a connection, Broker.attach does.
-func (l *listener) Serve(listeners.EstablishFn) {
-	l.wg.Add(1)
-	defer l.wg.Done()
-	close(l.serving)
+func (l *listener) accept() {
 	delay := firstAcceptDelay
 	for {
 		raw, err := l.inner.Accept()
@@ -119,10 +107,10 @@ func (l *listener) start(raw net.Conn) {
 		return
 	}
 	l.conns[c] = struct{}{}
-	l.wg.Go(func() { l.serve(c) })
+	l.wg.Go(func() { l.attend(c) })
 }
 
-func (l *listener) serve(c *conn) {
+func (l *listener) attend(c *conn) {
 	defer l.forget(c)
 	defer func() {
 		if p := recover(); p != nil {
@@ -143,9 +131,8 @@ func (l *listener) forget(c *conn) {
 	delete(l.conns, c)
 }
 
-// Close stops accepting and closes every connection. The server's own way of
-// closing them is not used: it writes to each in turn, and can deadlock.
-func (l *listener) Close(listeners.CloseFn) {
+// close stops accepting and closes every connection.
+func (l *listener) close() {
 	l.once.Do(func() {
 		close(l.closed)
 		_ = l.inner.Close()

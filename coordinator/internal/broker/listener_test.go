@@ -62,7 +62,7 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 	l.attach = func(_ string, c *conn) error { served <- c; return nil }
 	go func() {
 		defer close(ended)
-		l.Serve(nil)
+		l.accept()
 	}()
 	noFiles := &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
 	for range 2 {
@@ -80,7 +80,7 @@ func TestAcceptGoesOnAfterErrors(t *testing.T) {
 	}
 	want(t, "errors counted", counterValue(t, b.count.acceptErrors), 6)
 	shaky.give(t, nil, errors.New("unheard of")) // no error ends it but closing
-	l.Close(nil)
+	l.close()
 	next(t, ended)
 	l.wait()
 	late, client := net.Pipe()
@@ -102,7 +102,7 @@ func TestPanicWhileServingIsSurvived(t *testing.T) {
 	l.attach = func(string, *conn) error { panic("decoder") }
 	l.start(server)
 	wantClosed(t, client)
-	l.Close(nil)
+	l.close()
 	l.wait()
 	want(t, "panics counted", counterValue(t, b.count.panics), 1)
 	want(t, "connections", counterValue(t, b.count.connections), 0)

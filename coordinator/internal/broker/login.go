@@ -1,10 +1,12 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -54,7 +56,7 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 	if r := checkConnect(c); r != nil {
 		return nil, r
 	}
-	client := Client{NodeID: c.ClientIdentifier, Address: networkOfClient(cl)}
+	client := Client{NodeID: strings.Clone(c.ClientIdentifier), Address: networkOfClient(cl)}
 	err := b.gate.login(ctx, caller{client.Address, client.NodeID}, func() error {
 		return b.call(ctx, loggingIn, func(ctx context.Context) (err error) {
 			client.NodeNo, client.KeyEpoch, err = b.cfg.Authenticate(ctx, client.NodeID, c.Password)
@@ -76,15 +78,11 @@ func (b *Broker) login(cl *mqtt.Client, c *packets.ConnectParams) (*session, err
 		b.cfg.Logger.Error("MQTT login could not be checked", "node", c.ClientIdentifier, "error", err)
 		return nil, &refusal{packets.ErrServerUnavailable, loginUnchecked}
 	}
-	s := &session{
-		client: client,
-		mqtt:   cl,
-		ready:  make(chan struct{}),
-	}
+	s := b.newSession(client, cl)
 	s.metrics = wire.Topic(client.NodeID, wire.ChannelMetrics)
 	s.receipts = newReceipts(b, s)
 	if c.WillFlag {
-		s.will = c.WillPayload
+		s.will = bytes.Clone(c.WillPayload)
 	}
 	return s, nil
 }
@@ -108,6 +106,7 @@ func (b *Broker) fit(cl *mqtt.Client, s *session) {
 	cl.ID = fmt.Sprintf("%s#%d", s.client.NodeID, b.connNo.Add(1))
 	cl.Properties.Clean = true
 	cl.Properties.Will = mqtt.Will{}
+	cl.Properties.Username = nil // with it the whole CONNECT would stay, and the password
 	if k := cl.State.Keepalive; k == 0 || k > maxKeepAlive {
 		cl.State.Keepalive = maxKeepAlive
 		cl.State.ServerKeepalive = true // told to an MQTT 5 client

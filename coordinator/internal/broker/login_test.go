@@ -135,7 +135,7 @@ func TestTakeover(t *testing.T) {
 	want(t, "second", next(t, r.connected).Session, 2)
 	next(t, lost)
 	want(t, "end of the first", next(t, r.disconnected), "node_a/1: connected anew")
-	want(t, "wills sent", len(r.server.Topics.Messages(topic("node_a", wire.ChannelStatus))), 0)
+	want(t, "will sent", r.kept(topic("node_a", wire.ChannelStatus)), "")
 	// The second is whole: it is heard and it hears.
 	want(t, "publish", r.wait(second.Publish(topic("node_a", wire.ChannelMetrics), 1, false, "m")), nil)
 	heard := make(chan string, 1)
@@ -226,9 +226,7 @@ func TestWillOfWhoWasTakenOver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	want(t, "close", r.Close(ctx), nil) // until every session is finished
-	if kept := r.server.Topics.Messages(status); len(kept) != 1 || string(kept[0].Payload) != "offline" {
-		t.Errorf("retained %v, want offline", kept)
-	}
+	want(t, "retained", r.kept(status), "offline")
 }
 
 func TestWill(t *testing.T) {
@@ -251,10 +249,7 @@ func TestWill(t *testing.T) {
 			want(t, "publish", r.wait(client.Publish(status, 1, true, "online")), nil)
 			c.end(r, client)
 			next(t, r.disconnected)
-			kept := r.server.Topics.Messages(status)
-			if len(kept) != 1 || string(kept[0].Payload) != c.left {
-				t.Errorf("retained %v, want %s", kept, c.left)
-			}
+			want(t, "retained", r.kept(status), c.left)
 		})
 	}
 }

@@ -1,8 +1,10 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
@@ -17,13 +19,10 @@ import (
 var errNotTaken = errors.New("a message could not be taken")
 
 // OnPublish runs on the connection's goroutine; the acknowledgement leaves
-// after it returned, but for metrics (receipt.go). Only three returns are safe towards an MQTT 3.1.1 client:
-// nil routes the message, CodeSuccessIgnore acknowledges it, ErrRejectPacket
-// does neither. Any other error would acknowledge and route it.
+// after it returned, but for metrics (receipt.go). Only two returns are safe towards an MQTT 3.1.1 client:
+// CodeSuccessIgnore acknowledges the message, ErrRejectPacket does not. Nil, and
+// any other error, would have the server route it too.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet, err error) {
-	if cl.Net.Inline {
-		return pk, nil // our own Publish
-	}
 	defer func() {
 		if p := recover(); p != nil {
 			h.broker.panicked("message", p)
@@ -49,14 +48,13 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 	s.held.add(waited)
 	h.broker.count.messages(channel, 1, err)
 	switch {
-	case err == nil && routed(channel):
-		pk.FixedHeader.Retain = channel != wire.ChannelCommandResult
-		return pk, nil
-	case err == nil, errors.Is(err, ErrIgnore):
-		return pk, packets.CodeSuccessIgnore
+	case err == nil && retains(channel):
+		h.broker.publish(&message{strings.Clone(pk.TopicName), bytes.Clone(pk.Payload), 1, true}) // not the packet's bytes, which are more
+	case err != nil && !errors.Is(err, ErrIgnore):
+		h.broker.notTaken(s, channel, err)
+		return h.reject(cl, pk, errNotTaken)
 	}
-	h.broker.notTaken(s, channel, err)
-	return h.reject(cl, pk, errNotTaken)
+	return pk, packets.CodeSuccessIgnore
 }
 
 func (b *Broker) notTaken(s *session, channel wire.Channel, err error) {
@@ -69,10 +67,9 @@ func (h *hook) reject(cl *mqtt.Client, pk packets.Packet, cause error) (packets.
 	return pk, packets.ErrRejectPacket
 }
 
-// routed: answers are the coordinator's alone, as samples are.
-func routed(c wire.Channel) bool {
-	return c == wire.ChannelStatus || c == wire.ChannelInfo || c == wire.ChannelCommandResult
-}
+// retains: integrations may read these, whenever they ask; the others are the
+// coordinator's alone.
+func retains(c wire.Channel) bool { return c == wire.ChannelStatus || c == wire.ChannelInfo }
 
 // take hands a message that is no metrics to whom it concerns.
 func (b *Broker) take(s *session, channel wire.Channel, payload []byte, arrived Arrival) error {

@@ -79,6 +79,15 @@ func (r *readerRegistry) remove(s *session) {
 	delete(r.all, s)
 }
 
+// send has a message sent to who subscribed to it.
+func (r *readerRegistry) send(m *message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.all {
+		s.outbox.send(m)
+	}
+}
+
 func (r *readerRegistry) list() []*session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,10 +126,9 @@ func (b *Broker) loginReader(ctx context.Context, cl *mqtt.Client, c *packets.Co
 		b.cfg.Logger.Error("MQTT login could not be checked", "key", keyID, "error", err)
 		return nil, &refusal{packets.ErrServerUnavailable, loginUnchecked}
 	}
-	return &session{
-		client: Client{NodeID: keyID}, mqtt: cl, ready: make(chan struct{}),
-		reader: &reader{keyID: keyID, clientID: c.ClientIdentifier, filters: filters},
-	}, nil
+	s := b.newSession(Client{NodeID: keyID}, cl)
+	s.reader = &reader{keyID: keyID, clientID: c.ClientIdentifier, filters: filters}
+	return s, nil
 }
 
 // CheckReaders closes the connections of integrations whose key has ended, or

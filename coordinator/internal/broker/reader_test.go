@@ -37,6 +37,7 @@ func (g *grants) current(context.Context, []string) (map[string][]string, error)
 func startReaders(t *testing.T) (*rig, *grants) {
 	g := &grants{of: map[string][]string{"key_a": {"lucid/v1/events/+", "lucid/v1/nodes/node_a/status", "lucid/v1/pools/+/summary"}}}
 	r := start(t, func(c *Config) {
+		c.PlainAddr = "127.0.0.1:0"
 		c.AuthenticateReader = func(_ context.Context, keyID string, password []byte, from netip.Addr) ([]string, error) {
 			switch {
 			case !from.IsLoopback():

@@ -32,6 +32,11 @@ type session struct {
 	metrics  string // the topic of a node's metrics
 	held     held
 	receipts *Receipts // of a node; nil of an integration
+	outbox   outbox
+}
+
+func (b *Broker) newSession(c Client, cl *mqtt.Client) *session {
+	return &session{client: c, mqtt: cl, ready: make(chan struct{}), outbox: outbox{broker: b, client: cl}}
 }
 
 // registry knows the newest session of each node.
@@ -131,9 +136,7 @@ func (b *Broker) finish(s *session, cause error) {
 		}
 		newest := b.sessions.remove(s)
 		if will := s.lastWill(); newest && will != nil && !errors.Is(cause, packets.CodeDisconnect) {
-			if err := b.publish(statusTopic(s.client.NodeID), will, 1, true); err != nil {
-				b.cfg.Logger.Error("will of a node was not published", "node", s.client.NodeID, "error", err)
-			}
+			b.publish(&message{statusTopic(s.client.NodeID), will, 1, true})
 		}
 		if !s.online {
 			return
