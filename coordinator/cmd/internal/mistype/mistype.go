@@ -13,11 +13,22 @@ import (
 // its value. It proposes to take that for the value, which nobody meant.
 var swallowed = regexp.MustCompile(`^(-[^:]+): expected .* value but got "(-[^"]*)" \((?:long|short) flag\)`)
 
+// unread is what it says of a time or a duration in another form, in the words
+// of the library that reads them.
+var unread = regexp.MustCompile(`^(.+): (?:parsing (time)|expected (duration) but got) ("[^"]*")`)
+
+// forms are how the two are written.
+var forms = map[string]string{"time": "2026-05-04T10:00:00Z", "duration": "90s, 10m or 1h30m"}
+
 // negative is a number below zero, which begins as a flag does.
 var negative = regexp.MustCompile(`^-[0-9.]+$`)
 
 // Explain is the parser's error in words of ours, or else in its own.
 func Explain(err error) string {
+	if said := unread.FindStringSubmatch(err.Error()); said != nil {
+		what := said[2] + said[3]
+		return fmt.Sprintf("%s: %s is no %s; write it like %s", said[1], said[4], what, forms[what])
+	}
 	said := swallowed.FindStringSubmatch(err.Error())
 	switch {
 	case said == nil:

@@ -2,6 +2,7 @@ package mistype_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -21,6 +22,26 @@ func TestFlagInPlaceOfAValue(t *testing.T) {
 			Node   []string
 			All    bool `short:"a"`
 			Reward float64
+		}
+		_, err := kong.Must(&c).Parse(args)
+		if err == nil {
+			t.Errorf("%v is understood", args)
+		} else if said := mistype.Explain(err); said != want {
+			t.Errorf("%v: %s, want %s", args, said, want)
+		}
+	}
+}
+
+func TestTimeInAnotherForm(t *testing.T) {
+	for want, args := range map[string][]string{
+		`--start: "yesterday" is no time; write it like 2026-05-04T10:00:00Z`:  {"--start", "yesterday"},
+		`--start: "2026-05-04" is no time; write it like 2026-05-04T10:00:00Z`: {"--start=2026-05-04"},
+		`--life: "5" is no duration; write it like 90s, 10m or 1h30m`:          {"--life", "5"},
+		`--life: "soon" is no duration; write it like 90s, 10m or 1h30m`:       {"--life", "soon"},
+	} {
+		var c struct {
+			Start time.Time
+			Life  *time.Duration
 		}
 		_, err := kong.Must(&c).Parse(args)
 		if err == nil {
