@@ -94,7 +94,7 @@ func (t Threshold) check(k Kind) (bad []fault.Field) {
 		case l.For < 0 || l.For > maxFor:
 			field(name+"_for_seconds", "must be from 0 to %d", int(maxFor/time.Second))
 		case t.Hysteresis >= l.Value:
-			field("hysteresis", "must be below %s, or the alert would never end", name)
+			field("hysteresis", "is %g, but must be below %s (%g), or the alert would never end", t.Hysteresis, name, l.Value)
 		}
 	}
 	if w, c := t.Warning, t.Critical; w != nil && c != nil && c.Value < w.Value {
