@@ -121,8 +121,8 @@ type NodeConfig struct {
 // PoolConfig says what holds for all pools.
 type PoolConfig struct {
 	MaxNodes       int           `toml:"max_nodes" env:"LUCID_MAX_NODES_PER_POOL" default:"100" help:"Places that a pool may have; never more than 100."`
-	MinNodes       int           `toml:"min_nodes" env:"LUCID_MIN_NODES_PER_POOL" default:"3" help:"Online nodes that make a healthy pool; moves leave no fewer."`
-	HealthInterval time.Duration `toml:"health_check_interval" env:"LUCID_POOL_HEALTH_CHECK_INTERVAL" default:"60s" help:"Gap between two checks of the pools' health."`
+	MinNodes       int           `toml:"min_nodes" env:"LUCID_MIN_NODES_PER_POOL" default:"3" dev:"1" help:"Online nodes that make a healthy pool; moves leave no fewer."`
+	HealthInterval time.Duration `toml:"health_check_interval" env:"LUCID_POOL_HEALTH_CHECK_INTERVAL" default:"60s" dev:"10s" help:"Gap between two checks of the pools' health."`
 	AutoAssign     bool          `toml:"auto_assign" env:"LUCID_POOL_AUTO_ASSIGN" default:"true" help:"Puts a new node whose token names no pool into the one with most room that fits its type and region."`
 	AutoBalance    bool          `toml:"auto_balance" env:"LUCID_POOL_AUTO_BALANCE" default:"false" help:"Applies the proposed moves between pools after each health check, ten at most; else an operator does."`
 }

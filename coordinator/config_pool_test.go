@@ -8,7 +8,7 @@ import (
 func TestPoolSettings(t *testing.T) {
 	file := writeFile(t, "lucid.toml", "[pool]\nauto_balance = true\nauto_assign = \"false\"\nmax_nodes = 40\n")
 	c, _ := mustLoad(t, ProfileDev, file, []string{"LUCID_POOL_HEALTH_CHECK_INTERVAL=90"})
-	if p := c.Pool; !p.AutoBalance || p.AutoAssign || p.MaxNodes != 40 || p.MinNodes != 3 || p.HealthInterval.Seconds() != 90 {
+	if p := c.Pool; !p.AutoBalance || p.AutoAssign || p.MaxNodes != 40 || p.MinNodes != 1 || p.HealthInterval.Seconds() != 90 {
 		t.Errorf("read %+v", p)
 	}
 	_, _, err := Load(ProfileDev, "", []string{
