@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator"
+	"lucid.internal/coordinator/cmd/internal/bytesize"
 )
 
 func (l *lines) observer() coordinator.Observer {
@@ -51,27 +52,13 @@ func sampleLine(s *coordinator.Sample) string {
 		}
 	}
 	if m := s.Memory; m != nil {
-		add("memory %s of %s", bytesText(m.UsedBytes), bytesText(m.TotalBytes))
+		add("memory %s of %s", bytesize.Text(float64(m.UsedBytes)), bytesize.Text(float64(m.TotalBytes)))
 	}
 	if d := s.Disk; d != nil {
-		add("disk %s of %s", bytesText(d.UsedBytes), bytesText(d.TotalBytes))
+		add("disk %s of %s", bytesize.Text(float64(d.UsedBytes)), bytesize.Text(float64(d.TotalBytes)))
 	}
 	if n := s.Network; n != nil {
-		add("network in %s, out %s", bytesText(n.TotalBytesIn), bytesText(n.TotalBytesOut))
+		add("network in %s, out %s", bytesize.Text(float64(n.TotalBytesIn)), bytesize.Text(float64(n.TotalBytesOut)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// bytesText is a size in the largest binary unit below it.
-func bytesText(n uint64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	v := float64(n)
-	i := 0
-	for ; v >= 1024 && i < len(units)-1; i++ {
-		v /= 1024
-	}
-	if v >= 100 || i == 0 {
-		return fmt.Sprintf("%.0f %s", v, units[i])
-	}
-	return fmt.Sprintf("%.1f %s", v, units[i])
 }

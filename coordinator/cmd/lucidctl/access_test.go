@@ -147,7 +147,7 @@ func (f *fleet) count(poolID string) int {
 // Who is refused is told which of the keys that may be set was tried.
 func TestRefusalsNameTheKeysSource(t *testing.T) {
 	f := newFleet(t)
-	stale, empty := f.file("stale.key", "lucid_gone"), f.file("empty.key", "\n")
+	stale, empty, two := f.file("stale.key", "lucid_gone"), f.file("empty.key", "\n"), f.file("two.key", "KEY ID  key_x\nAPI KEY  lucid_gone\n")
 	for _, c := range []struct {
 		key, keyFile string // of the environment
 		flags        []string
@@ -161,6 +161,7 @@ func TestRefusalsNameTheKeysSource(t *testing.T) {
 		{"other", "other", []string{"--key-file", stale}, exitNotAllowed, "the key is from --key-file " + stale + "\n"},
 		{"", "nope", nil, exitUsage, "lucidctl: LUCID_API_KEY_FILE: open nope: "},
 		{"", empty, nil, exitUsage, "lucidctl: LUCID_API_KEY_FILE " + empty + " is empty\n"},
+		{"", two, nil, exitUsage, "lucidctl: LUCID_API_KEY_FILE " + two + " holds more than an API key: "},
 		{"", "other", []string{"--key-file", "nope"}, exitUsage, "lucidctl: --key-file: open nope: "},
 	} {
 		t.Setenv("LUCID_API_KEY", c.key)

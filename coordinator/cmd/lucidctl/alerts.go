@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"lucid.internal/coordinator/client"
@@ -11,12 +13,15 @@ type alertsCmd struct {
 	List alertsListCmd `cmd:"" help:"List alerts, newest first."`
 }
 
+// alertKinds are the kinds of alert, as flags and arguments take them.
+const alertKinds = "cpu, memory, disk, temperature, throttled, under_voltage, offline, clock_skew, proof_failures, sd_errors"
+
 type alertsListCmd struct {
 	paging
 	Node     string `placeholder:"NODE_ID" help:"Only alerts of this node."`
 	Pool     string `placeholder:"POOL_ID" help:"Only alerts of this pool's nodes."`
-	Kind     string `help:"Only alerts of this kind: cpu, memory, disk, temperature, throttled, under_voltage, offline, clock_skew, proof_failures or sd_errors."`
-	Severity string `enum:",warning,critical" default:"" help:"Only alerts of this severity."`
+	Kind     string `enum:",${alert_kinds}" default:"" placeholder:"KIND" help:"Only alerts of this kind: ${alert_kinds}."`
+	Severity string `enum:",warning,critical" default:"" placeholder:"SEVERITY" help:"Only alerts of this severity: warning or critical."`
 	Active   bool   `help:"Leave out what has ended."`
 }
 
@@ -55,6 +60,22 @@ func (c *alertsListCmd) Run(ctx context.Context, a *app) error {
 		{"silenced", false, func(x client.Alert) any { return x.Silenced }},
 		{"silence_reason", true, func(x client.Alert) any { return x.SilenceReason }},
 	})
+}
+
+// alertsText is what is wrong with a node, in one line.
+func alertsText(alerts []client.NodeAlert) string {
+	var texts []string
+	for _, x := range alerts {
+		text := x.Severity
+		if x.State != "firing" {
+			text += ", " + x.State
+		}
+		if x.Silenced {
+			text += ", silenced"
+		}
+		texts = append(texts, fmt.Sprintf("%s (%s)", x.Summary, text))
+	}
+	return strings.Join(texts, "; ")
 }
 
 type silencesCmd struct {
@@ -102,7 +123,7 @@ type silencesCreateCmd struct {
 	Reason string        `arg:"" help:"Why."`
 	Node   string        `xor:"scope" placeholder:"NODE_ID" help:"Of this node only."`
 	Pool   string        `xor:"scope" placeholder:"POOL_ID" help:"Of this pool's nodes only."`
-	Kind   string        `help:"Of this kind only."`
+	Kind   string        `enum:",${alert_kinds}" default:"" placeholder:"KIND" help:"Of this kind only: ${alert_kinds}."`
 	Life   time.Duration `default:"1h" help:"How long, from now."`
 }
 

@@ -3,7 +3,34 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"lucid.internal/coordinator/client"
+	"lucid.internal/coordinator/internal/alert"
 )
+
+func TestAlertKindsAreThoseThatThereAre(t *testing.T) {
+	var there []string
+	for _, kind := range alert.Kinds() {
+		there = append(there, string(kind))
+	}
+	if want := strings.Join(there, ", "); alertKinds != want {
+		t.Errorf("flags take %s, want %s", alertKinds, want)
+	}
+}
+
+func TestStatusTellsWhatIsWrong(t *testing.T) {
+	for want, alerts := range map[string][]client.NodeAlert{
+		"":                                       nil,
+		"CPU at 99 %, threshold 98 % (critical)": {{Summary: "CPU at 99 %, threshold 98 %", Severity: "critical", State: "firing"}},
+		"a (warning, pending); b (critical, silenced)": {
+			{Summary: "a", Severity: "warning", State: "pending"}, {Summary: "b", Severity: "critical", State: "firing", Silenced: true},
+		},
+	} {
+		if got := alertsText(alerts); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
 
 func TestThresholdCommands(t *testing.T) {
 	f := newFleet(t)
@@ -23,6 +50,9 @@ func TestThresholdCommands(t *testing.T) {
 	}
 	if o := f.run("thresholds", "set", "cpu", "--warning", "101"); o.code != exitUsage || !strings.Contains(o.notes, "cpu.warning") {
 		t.Errorf("%+v", o)
+	}
+	if o := f.run("thresholds", "set", "heat", "--warning", "9"); o.code != exitUsage || !strings.Contains(o.notes, `"temperature"`) {
+		t.Errorf("the kinds are not named: %+v", o)
 	}
 	if o := f.run("thresholds", "remove", "cpu"); o.code != exitFailed {
 		t.Errorf("%+v", o)

@@ -171,6 +171,9 @@ func (a *app) credential() (func(context.Context) (string, error), error) {
 			return nil, usage("%s %s is empty", a.cli.keyFrom, a.cli.KeyFile)
 		}
 	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) { // no header would take it
+		return nil, usage("%s holds more than an API key: want the key alone, in one line", a.cli.whichKey())
+	}
 	if key != "" {
 		a.cli.keySent = true
 		return func(context.Context) (string, error) { return key, nil }, nil

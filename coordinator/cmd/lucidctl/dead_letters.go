@@ -12,9 +12,9 @@ type deadLettersCmd struct {
 
 type deadLettersListCmd struct {
 	paging
-	Node    string `help:"Only of this node."`
-	Channel string `help:"Only of this channel: status, info, metrics or command/result."`
-	Reason  string `help:"Only with this reason: malformed, time, conflict, overlap, runs, database or unknown."`
+	Node    string `placeholder:"NODE_ID" help:"Only of this node."`
+	Channel string `placeholder:"CHANNEL" help:"Only of this channel: status, info, metrics or command/result."`
+	Reason  string `placeholder:"REASON" help:"Only with this reason: malformed, time, conflict, overlap, runs, database or unknown."`
 }
 
 // Run lists dead letters.
@@ -39,7 +39,7 @@ func (c *deadLettersListCmd) Run(ctx context.Context, a *app) error {
 		{"channel", false, func(l client.DeadLetter) any { return l.Channel }},
 		{"reason", false, func(l client.DeadLetter) any { return l.Reason }},
 		{"detail", false, func(l client.DeadLetter) any { return l.Detail }},
-		{"size_bytes", true, func(l client.DeadLetter) any { return l.SizeBytes }},
+		{"size_bytes", true, func(l client.DeadLetter) any { return size(l.SizeBytes) }},
 		{"payload", true, func(l client.DeadLetter) any { return l.Payload }},
 	})
 }

@@ -38,9 +38,9 @@ func flagColumns() []column[client.Flag] {
 type fraudListCmd struct {
 	paging
 	Node     string `placeholder:"NODE_ID" help:"Only flags of this node; an owner names one of his."`
-	Rule     string `help:"Only flags of this rule."`
-	Severity string `enum:",notice,warning,critical" default:"" help:"Only flags of this severity."`
-	State    string `enum:",open,appealed,dismissed,confirmed" default:"" help:"Only flags in this state."`
+	Rule     string `placeholder:"RULE" help:"Only flags of this rule, such as altered_hash."`
+	Severity string `enum:",notice,warning,critical" default:"" placeholder:"SEVERITY" help:"Only flags of this severity: notice, warning or critical."`
+	State    string `enum:",open,appealed,dismissed,confirmed" default:"" placeholder:"STATE" help:"Only flags in this state: open, appealed, dismissed or confirmed."`
 }
 
 // Run lists flags.

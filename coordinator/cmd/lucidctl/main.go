@@ -108,7 +108,7 @@ func isTerminal(f *os.File) bool {
 type ended int
 
 func newParser(c *cli, t terminal) (*kong.Kong, error) {
-	return kong.New(c, kong.Name("lucidctl"), kong.Vars{"version": "lucidctl " + version}, kong.Writers(t.out, t.notes), kong.Exit(func(code int) { panic(ended(code)) }),
+	return kong.New(c, kong.Name("lucidctl"), kong.Vars{"version": "lucidctl " + version, "alert_kinds": alertKinds}, kong.Writers(t.out, t.notes), kong.Exit(func(code int) { panic(ended(code)) }),
 		kong.Description("A fleet of Lucid nodes from the shell. Exit codes: 0 done, 1 failed, 2 usage, 4 not allowed."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}))
 }

@@ -79,7 +79,7 @@ type payoutsCmd struct {
 type payoutsListCmd struct {
 	ID string `arg:"" optional:"" name:"node_id" help:"Of this node only."`
 	paging
-	Status string `enum:",pending,processing,completed,failed,cancelled" default:"" help:"Only payouts in this status."`
+	Status string `enum:",pending,processing,completed,failed,cancelled" default:"" placeholder:"STATUS" help:"Only payouts in this status: pending, processing, completed, failed or cancelled."`
 }
 
 // Run lists the payouts of a node, or of all.

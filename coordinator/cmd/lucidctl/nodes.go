@@ -52,14 +52,14 @@ func nodeColumns() []column[client.Node] {
 
 type nodesListCmd struct {
 	paging
-	Status  string `enum:",pending,starting,active,stopping,inactive,maintenance,suspended,error" default:"" help:"Only nodes in this status."`
-	Type    string `enum:",worker,validator,storage,compute" default:"" help:"Only nodes of this type."`
+	Status  string `enum:",pending,starting,active,stopping,inactive,maintenance,suspended,error" default:"" placeholder:"STATUS" help:"Only nodes in this status: pending, starting, active, stopping, inactive, maintenance, suspended or error."`
+	Type    string `enum:",worker,validator,storage,compute" default:"" placeholder:"TYPE" help:"Only nodes of this type: worker, validator, storage or compute."`
 	Pool    string `placeholder:"POOL_ID" help:"Only nodes in this pool."`
 	Online  bool   `xor:"online" help:"Only nodes that are connected."`
 	Offline bool   `xor:"online" help:"Only nodes that are not."`
 	Label   string `placeholder:"KEY:VALUE,..." help:"Only nodes with all of these labels."`
 	Query   string `short:"q" placeholder:"TEXT" help:"Part of the name, id, model or city."`
-	Sort    string `enum:"created_at,updated_at,name,poot_score,last_heartbeat" default:"created_at" help:"By what to sort."`
+	Sort    string `enum:"created_at,updated_at,name,poot_score,last_heartbeat" default:"created_at" help:"By what to sort: created_at, updated_at, name, poot_score or last_heartbeat."`
 	Order   string `enum:"asc,desc" default:"desc" help:"asc or desc."`
 }
 
@@ -112,6 +112,7 @@ func (c *nodesStatusCmd) Run(ctx context.Context, a *app) error {
 		{"status", false, func(s client.NodeStatus) any { return s.Status }},
 		{"status_reason", false, func(s client.NodeStatus) any { return s.StatusReason }},
 		{"online", false, func(s client.NodeStatus) any { return s.Online }},
+		{"alerts", false, func(s client.NodeStatus) any { return alertsText(s.Alerts) }},
 		{"uptime_seconds", false, func(s client.NodeStatus) any { return s.UptimeSeconds }},
 		{"last_heartbeat", false, func(s client.NodeStatus) any { return s.LastHeartbeat }},
 		{"poot_score", false, func(s client.NodeStatus) any { return points(s.PootScore) }},

@@ -202,11 +202,13 @@ func (fleetCmd) Run(ctx context.Context, a *app) error {
 		{"without_pool", false, func(f client.Fleet) any { return f.Nodes.WithoutPool }},
 		{"poot_score", false, func(f client.Fleet) any { return (*points)(f.PootScore) }},
 		{"cpu_usage_percent", false, func(f client.Fleet) any { return f.Usage.CpuUsagePercent }},
-		{"memory_used_bytes", false, func(f client.Fleet) any { return f.Usage.MemoryUsedBytes }},
-		{"memory_total_bytes", false, func(f client.Fleet) any { return f.Usage.MemoryTotalBytes }},
+		{"memory_used_bytes", false, func(f client.Fleet) any { return sizeOf(f.Usage.MemoryUsedBytes) }},
+		{"memory_total_bytes", false, func(f client.Fleet) any { return sizeOf(f.Usage.MemoryTotalBytes) }},
 		{"pools", false, func(f client.Fleet) any { return f.Pools.Total }},
 		{"pools_degraded", false, func(f client.Fleet) any { return f.Pools.Degraded }},
 		{"pools_critical", false, func(f client.Fleet) any { return f.Pools.Critical }},
+		{"alerts_warning", false, func(f client.Fleet) any { return f.Alerts.Warning }},
+		{"alerts_critical", false, func(f client.Fleet) any { return f.Alerts.Critical }},
 		{"free_places", false, func(f client.Fleet) any { return f.Pools.FreePlaces }},
 	})
 }

@@ -157,7 +157,10 @@ func (p *printer) bold(text string) string {
 	return "\x1b[1m" + text + "\x1b[0m"
 }
 
-func title(name string) string { return strings.ToUpper(strings.ReplaceAll(name, "_", " ")) }
+// title is a column's name for people, who read the unit beside each size.
+func title(name string) string {
+	return strings.ToUpper(strings.ReplaceAll(strings.TrimSuffix(name, "_bytes"), "_", " "))
+}
 
 // between is what stands before the i-th cell of a line.
 func between(i int) string {

@@ -43,7 +43,7 @@ func mean(over *client.TimeRange, subject, field string) *float64 {
 
 type nodesMetricsCmd struct {
 	oneNode
-	Of          string     `arg:"" enum:"cpu,memory,disk,network,gpu" help:"cpu, memory, disk, network or gpu."`
+	Subject     string     `arg:"" enum:"cpu,memory,disk,network,gpu" help:"cpu, memory, disk, network or gpu."`
 	Field       string     `help:"Only this figure, such as usage_percent (default: all)."`
 	Granularity *string    `placeholder:"1m|5m|15m|1h" help:"Length of the buckets (default: what suits the time)."`
 	Start       *time.Time `placeholder:"TIME" help:"Beginning, like 2026-05-04T10:00:00Z (default: an hour before the end)."`
@@ -61,6 +61,14 @@ type measured struct {
 	Last      *float64  `json:"last"`
 }
 
+// figure is one of m's, which knows by its name whether it is of bytes.
+func (m measured) figure(f *float64) any {
+	if m.Field != nil && strings.Contains(*m.Field, "bytes") {
+		return sizeOf(f)
+	}
+	return f
+}
+
 // Run lists a node's figures over time.
 func (c *nodesMetricsCmd) Run(ctx context.Context, a *app) error {
 	api, err := a.api()
@@ -68,7 +76,7 @@ func (c *nodesMetricsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	m, err := answer[client.ResourceMetrics](api.GetResourceMetrics(ctx, c.ID, &client.GetResourceMetricsParams{
-		MetricType: c.Of, Granularity: c.Granularity, StartTime: c.Start, EndTime: c.End,
+		MetricType: c.Subject, Granularity: c.Granularity, StartTime: c.Start, EndTime: c.End,
 	}))
 	if err != nil {
 		return err
@@ -89,10 +97,10 @@ func (c *nodesMetricsCmd) Run(ctx context.Context, a *app) error {
 		// Which minute it was says more here than how long ago.
 		{"timestamp", false, func(m measured) any { return m.Timestamp.UTC().Format(time.RFC3339) }},
 		{"field", false, func(m measured) any { return m.Field }},
-		{"min", false, func(m measured) any { return m.Min }},
-		{"avg", false, func(m measured) any { return m.Avg }},
-		{"max", false, func(m measured) any { return m.Max }},
-		{"last", false, func(m measured) any { return m.Last }},
+		{"min", false, func(m measured) any { return m.figure(m.Min) }},
+		{"avg", false, func(m measured) any { return m.figure(m.Avg) }},
+		{"max", false, func(m measured) any { return m.figure(m.Max) }},
+		{"last", false, func(m measured) any { return m.figure(m.Last) }},
 		{"samples", true, func(m measured) any { return m.Samples }},
 	})
 }
@@ -110,7 +118,7 @@ func (c *nodesMetricsCmd) checkField(buckets []client.DataPoint) error {
 	if c.Field == "" || len(there) == 0 || there[c.Field] {
 		return nil
 	}
-	return usage("--field %s: %s has no such figure in this time; there are %s", c.Field, c.Of, strings.Join(slices.Sorted(maps.Keys(there)), ", "))
+	return usage("--field %s: %s has no such figure in this time; there are %s", c.Field, c.Subject, strings.Join(slices.Sorted(maps.Keys(there)), ", "))
 }
 
 // rowsOf gives a row a figure, and one for a gap.

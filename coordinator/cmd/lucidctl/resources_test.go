@@ -61,7 +61,7 @@ func TestMetricsAreListedByBucket(t *testing.T) {
 	// A table begins with the first sample; of a time without any it shows the gaps.
 	table := f.must("nodes", "metrics", nodeID, "memory", "--field", "used_bytes", "--granularity", "1m",
 		"--start", at.Add(-time.Minute).Format(time.RFC3339), "--end", at.Add(2*time.Minute).Format(time.RFC3339))
-	if lines := strings.Split(table, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[1], at.Format(time.RFC3339)) {
+	if lines := strings.Split(table, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[1], at.Format(time.RFC3339)) || !strings.Contains(lines[1], "  1.0 GiB  ") {
 		t.Errorf("table:\n%s", table)
 	}
 	o := f.run("nodes", "metrics", nodeID, "memory", "--field", "bogus", "--granularity", "1m")

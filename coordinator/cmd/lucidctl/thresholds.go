@@ -71,13 +71,13 @@ func (c *thresholdsGetCmd) Run(ctx context.Context, a *app) error {
 }
 
 type thresholdsSetCmd struct {
-	Kind string `arg:"" help:"Kind of alert."`
+	Kind string `arg:"" enum:"${alert_kinds}" help:"Kind of alert: ${alert_kinds}."`
 	thresholdScope
-	Warning     *float64       `xor:"off" help:"Value that is worth a warning."`
-	WarningFor  *time.Duration `help:"How long it must last (default: the kind's own)."`
-	Critical    *float64       `help:"Value that is critical."`
-	CriticalFor *time.Duration `help:"How long it must last (default: the kind's own)."`
-	Hysteresis  *float64       `help:"How far below a level the value must fall to end an alert (default: the kind's own)."`
+	Warning     *float64       `xor:"off" placeholder:"VALUE" help:"Value that is worth a warning."`
+	WarningFor  *time.Duration `placeholder:"DURATION" help:"How long it must last, like 10m (default: the kind's own)."`
+	Critical    *float64       `placeholder:"VALUE" help:"Value that is critical."`
+	CriticalFor *time.Duration `placeholder:"DURATION" help:"How long it must last, like 10m (default: the kind's own)."`
+	Hysteresis  *float64       `placeholder:"VALUE" help:"How far below a level the value must fall to end an alert (default: the kind's own)."`
 	Off         bool           `xor:"off" help:"No alerts of this kind."`
 }
 
@@ -117,7 +117,7 @@ func (c *thresholdsSetCmd) Run(ctx context.Context, a *app) error {
 }
 
 type thresholdsRemoveCmd struct {
-	Kind string `arg:"" help:"Kind of alert."`
+	Kind string `arg:"" enum:"${alert_kinds}" help:"Kind of alert: ${alert_kinds}."`
 	thresholdScope
 }
 

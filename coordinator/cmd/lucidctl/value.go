@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"lucid.internal/coordinator/cmd/internal/bytesize"
 )
 
 // amount is money, exactly as the API wrote it.
@@ -17,6 +19,18 @@ type amount json.Number
 
 // points is a score of 0 to 100.
 type points json.Number
+
+// size is a number of bytes.
+type size float64
+
+// sizeOf is nil where nothing is known.
+func sizeOf[T int64 | float64](bytes *T) *size {
+	if bytes == nil {
+		return nil
+	}
+	s := size(*bytes)
+	return &s
+}
 
 // clock is a time of which the hour matters more than how long ago it was.
 type clock time.Time
@@ -88,6 +102,8 @@ func (p *printer) text(v any, exact bool) string {
 		return twoDecimals(string(v))
 	case float64:
 		return shortFigure(v)
+	case size:
+		return bytesize.Text(float64(v))
 	case clipped:
 		text := []rune(printable(string(v)))
 		if !exact && len(text) > clipAt {
@@ -119,8 +135,10 @@ func plain(v any) string {
 		return strings.Join(v, ",")
 	case json.RawMessage:
 		return string(v)
-	case float64: // bytes are not read in powers of ten
+	case float64: // no program wants powers of ten
 		return strconv.FormatFloat(v, 'f', -1, 64)
+	case size:
+		return strconv.FormatFloat(float64(v), 'f', -1, 64)
 	default:
 		return fmt.Sprint(v)
 	}

@@ -46,7 +46,7 @@ func (c *webhooksListCmd) Run(ctx context.Context, a *app) error {
 type webhooksCreateCmd struct {
 	URL         string   `arg:"" name:"url" help:"Where to, http:// or https://."`
 	Type        string   `enum:"webhook,alertmanager" default:"webhook" help:"webhook: signed messages; alertmanager: its API."`
-	Kind        []string `help:"Only alerts of this kind; may be given several times."`
+	Kind        []string `enum:"${alert_kinds}" placeholder:"KIND" help:"Only alerts of this kind: ${alert_kinds}; may be given several times (default: all)."`
 	MinSeverity string   `enum:"warning,critical" default:"warning" help:"critical: only what is or was critical."`
 }
 
