@@ -81,7 +81,7 @@ func (r *relay) configure() {
 func TestExternalBroker(t *testing.T) {
 	r := startRelay(t)
 	r.startBroker()
-	leader, other := r.leader()
+	leader, other := leads(r.coordinators)
 	if err := leader.MakeAdminKey(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
@@ -159,22 +159,6 @@ func (r *relay) startBroker() {
 			r.t.Error(err)
 		}
 	})
-}
-
-// leader waits until one of the two leads.
-func (r *relay) leader() (leader, other *lab) {
-	r.t.Helper()
-	a, b := r.coordinators[0], r.coordinators[1]
-	a.await(within(r.t, patience), "one of them to lead", func(ctx context.Context) error {
-		for _, pair := range [][2]*lab{{a, b}, {b, a}} {
-			if status, _, err := pair[0].Get(ctx, "/ready"); err == nil && status == 200 {
-				leader, other = pair[0], pair[1]
-				return nil
-			}
-		}
-		return errors.New("neither is ready")
-	})
-	return leader, other
 }
 
 // awaitShares waits until both have stored samples.

@@ -62,6 +62,24 @@ func TestKilledLeadersJobsAreDoneOnce(t *testing.T) {
 	}
 }
 
+// leads waits until one of two coordinators says that it leads, and the other does
+// not: who lost the lease may say so until it notices.
+func leads(both [2]*lab) (leader, other *lab) {
+	a, b := both[0], both[1]
+	a.t.Helper()
+	a.await(within(a.t, patience), "one of them to lead", func(ctx context.Context) error {
+		ready := func(l *lab) bool {
+			status, _, err := l.Get(ctx, "/ready")
+			return err == nil && status == http.StatusOK
+		}
+		if leader, other = a, b; !ready(a) {
+			leader, other = b, a
+		}
+		return unless(ready(leader) && !ready(other), "neither or both are ready")
+	})
+	return leader, other
+}
+
 // awaitEpoch waits until one more epoch is closed.
 func (l *lab) awaitEpoch() {
 	l.t.Helper()

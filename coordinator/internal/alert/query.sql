@@ -1,3 +1,11 @@
+-- name: TakeTurn :one
+-- Waits for what is being written in the turn before, and sees it.
+UPDATE alert_turn SET turn = turn + 1 RETURNING turn;
+
+-- name: HoldsTurn :one
+-- Until the transaction ends, nobody else takes the next.
+SELECT turn = $1 AS holds FROM alert_turn FOR SHARE;
+
 -- name: WatchedNodes :many
 -- Every node, and when one that is not connected left and was heard.
 SELECT n.node_no, n.node_id, n.name, n.pool_no, COALESCE(p.pool_id, '')::text AS pool_id, n.status, n.online, l.left_at, h.at AS heard_at
@@ -34,11 +42,9 @@ SELECT a.alert_no, a.node_no, n.node_id, n.name, a.kind, a.state, a.severity, a.
 FROM alert a JOIN node n USING (node_no) WHERE a.state <> 'resolved';
 
 -- name: InsertAlert :batchone
--- No row: another coordinator, which leads no more, was first.
 INSERT INTO alert (node_no, kind, state, severity, value, threshold, detail, warning_since, critical_since, started_at, fired_at,
     observed_at, untold, worst)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $3 = 'firing' THEN $4 ELSE 'warning' END)
-ON CONFLICT (node_no, kind) WHERE state <> 'resolved' DO NOTHING
 RETURNING alert_no;
 
 -- name: MoveAlert :batchexec

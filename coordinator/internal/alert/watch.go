@@ -32,6 +32,7 @@ const (
 // leader. What it remembers saves work only: a new one goes on from the tables.
 type Watch struct {
 	store      *Store
+	turn       int64     // of the newest look
 	samples    time.Time // newest receipt that was seen
 	verdicts   time.Time
 	thresholds thresholds
@@ -49,7 +50,7 @@ func (w *Watch) RunOnce(ctx context.Context) error {
 		return fmt.Errorf("look for alerts: %w", err)
 	}
 	for some := range slices.Chunk(steps, stepsAtOnce) {
-		if err := w.store.write(ctx, some); err != nil {
+		if err := w.write(ctx, some); err != nil {
 			w.samples, w.verdicts = time.Time{}, time.Time{} // what was seen must be seen again
 			return fmt.Errorf("write alerts: %w", err)
 		}
@@ -66,6 +67,11 @@ func (w *Watch) look(ctx context.Context) ([]step, error) {
 	var steps []step
 	err := db.InTx(ctx, w.store.cfg.Pool, func(tx db.Tx) error {
 		q, now := sqlgen.New(tx), w.store.now()
+		turn, err := q.TakeTurn(ctx) // first, so that what follows sees the turn before it whole
+		if err != nil {
+			return err
+		}
+		w.turn = turn
 		set, err := readThresholds(ctx, q)
 		if err != nil {
 			return err
@@ -114,7 +120,6 @@ func judgeAll(nodes map[int32]*watched, open map[int32]map[Kind]standing, set th
 			}
 		}
 	}
-	// In order, so that two coordinators that overlap wait for each other.
 	slices.SortFunc(steps, func(a, b step) int { return int(a.node.no) - int(b.node.no) })
 	return steps
 }

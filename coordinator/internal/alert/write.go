@@ -6,22 +6,32 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lucid.internal/coordinator/internal/alert/sqlgen"
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/event"
 )
 
-// write stores steps with their events in one transaction.
-func (s *Store) write(ctx context.Context, steps []step) error {
-	now := s.now()
-	return db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
+// errOvertaken says that another coordinator has looked since: it leads, and finds
+// by itself whatever there is.
+var errOvertaken = errors.New("another coordinator looks after the alerts")
+
+// write stores steps of the newest look with their events in one transaction.
+func (w *Watch) write(ctx context.Context, steps []step) error {
+	now := w.store.now()
+	return db.InTx(ctx, w.store.cfg.Pool, func(tx db.Tx) error {
+		q := sqlgen.New(tx)
+		holds, err := q.HoldsTurn(ctx, w.turn)
+		if err != nil {
+			return err
+		}
+		if !holds {
+			return errOvertaken
+		}
 		var b batch
 		for i := range steps {
 			b.add(&steps[i], now)
 		}
-		events, err := b.run(ctx, sqlgen.New(tx), now)
+		events, err := b.run(ctx, q, now)
 		if err != nil {
 			return err
 		}
@@ -94,15 +104,12 @@ func (b *batch) run(ctx context.Context, q *sqlgen.Queries, now time.Time) (even
 		events = append(events, a.event(s.change, now))
 	}
 	q.InsertAlert(ctx, b.inserts).QueryRow(func(i int, no int64, e error) {
-		switch {
-		case errors.Is(e, pgx.ErrNoRows):
-		case e != nil:
-			err = errors.Join(err, e)
-		default:
-			s := *b.inserted[i] // the transaction may run again
-			s.before.no, s.before.startedAt = no, now
-			tell(&s)
+		if collect(i, e); e != nil {
+			return
 		}
+		s := *b.inserted[i] // the transaction may run again
+		s.before.no, s.before.startedAt = no, now
+		tell(&s)
 	})
 	q.MoveAlert(ctx, b.moves).Exec(collect)
 	q.DropAlert(ctx, b.drops).Exec(collect)

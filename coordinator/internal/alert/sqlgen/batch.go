@@ -64,7 +64,6 @@ const insertAlert = `-- name: InsertAlert :batchone
 INSERT INTO alert (node_no, kind, state, severity, value, threshold, detail, warning_since, critical_since, started_at, fired_at,
     observed_at, untold, worst)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $3 = 'firing' THEN $4 ELSE 'warning' END)
-ON CONFLICT (node_no, kind) WHERE state <> 'resolved' DO NOTHING
 RETURNING alert_no
 `
 
@@ -90,7 +89,6 @@ type InsertAlertParams struct {
 	Untold        bool
 }
 
-// No row: another coordinator, which leads no more, was first.
 func (q *Queries) InsertAlert(ctx context.Context, arg []InsertAlertParams) *InsertAlertBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {

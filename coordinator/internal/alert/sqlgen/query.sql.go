@@ -90,6 +90,18 @@ func (q *Queries) ForgetAlerts(ctx context.Context, arg ForgetAlertsParams) (int
 	return result.RowsAffected(), nil
 }
 
+const holdsTurn = `-- name: HoldsTurn :one
+SELECT turn = $1 AS holds FROM alert_turn FOR SHARE
+`
+
+// Until the transaction ends, nobody else takes the next.
+func (q *Queries) HoldsTurn(ctx context.Context, turn int64) (bool, error) {
+	row := q.db.QueryRow(ctx, holdsTurn, turn)
+	var holds bool
+	err := row.Scan(&holds)
+	return holds, err
+}
+
 const insertSilence = `-- name: InsertSilence :one
 INSERT INTO alert_silence (pool_no, node_no, kind, starts_at, ends_at, reason, author, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING silence_no
@@ -484,6 +496,18 @@ func (q *Queries) Silences(ctx context.Context, arg SilencesParams) ([]SilencesR
 		return nil, err
 	}
 	return items, nil
+}
+
+const takeTurn = `-- name: TakeTurn :one
+UPDATE alert_turn SET turn = turn + 1 RETURNING turn
+`
+
+// Waits for what is being written in the turn before, and sees it.
+func (q *Queries) TakeTurn(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, takeTurn)
+	var turn int64
+	err := row.Scan(&turn)
+	return turn, err
 }
 
 const takeUntold = `-- name: TakeUntold :many
