@@ -189,7 +189,7 @@ func TestAgentAnswersAChallengeAndKeepsTheVerdict(t *testing.T) {
 	keys := n.enrolment.Root("token").Derive()
 	c := &proof.Challenge{ID: proof.ID{1}, NodeID: testNode, KeyEpoch: 1, IssuedMs: 1000, DeadlineMs: 31000, Difficulty: 6}
 	c.SetTargets(proof.Key{9}, 8)
-	n.broker.Send(wire.Topic(testNode, wire.ChannelChallenge), encode(wire.Challenge{V: 1, Bytes: c.Encode(keys.Challenge)}), 0, false)
+	n.broker.Send(wire.Topic(testNode, wire.ChannelChallenge), n.message(c), 0, false)
 
 	p := n.next(wire.ChannelResponse)
 	r, err := proof.ParseResponse(decode[wire.Response](t, p.Payload).Bytes)

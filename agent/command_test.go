@@ -65,8 +65,13 @@ func (n *network) wantState(state string) {
 func (n *network) challenge(id byte) []byte {
 	c := &proof.Challenge{ID: proof.ID{id}, NodeID: testNode, KeyEpoch: 1, IssuedMs: 1000, DeadlineMs: 31000, Difficulty: 4}
 	c.SetTargets(proof.Key{9}, 2)
-	id32 := hex.EncodeToString(c.ID[:])
-	return encode(wire.Challenge{V: 1, ChallengeID: id32, Bytes: c.Encode(n.enrolment.Root("token").Derive().Challenge)})
+	return n.message(c)
+}
+
+// message is a challenge as the coordinator publishes it.
+func (n *network) message(c *proof.Challenge) []byte {
+	keys := n.enrolment.Root("token").Derive()
+	return encode(wire.Challenge{V: 1, ChallengeID: hex.EncodeToString(c.ID[:]), Bytes: c.Encode(keys.Challenge)})
 }
 
 func TestStoppedAgentStaysConnectedAndSilentUntilStarted(t *testing.T) {

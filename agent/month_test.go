@@ -80,8 +80,7 @@ func (n *network) prove(a *Agent, hour uint16) {
 		now := n.config.Now().UnixMilli()
 		c := &proof.Challenge{ID: proof.ID{1, byte(hour >> 8), byte(hour), try}, NodeID: testNode, KeyEpoch: 1, IssuedMs: now, DeadlineMs: now + 30_000, Difficulty: 1}
 		c.SetTargets(proof.Key{9}, 1)
-		keys := n.enrolment.Root("token").Derive()
-		n.broker.Send(wire.Topic(testNode, wire.ChannelChallenge), encode(wire.Challenge{V: 1, Bytes: c.Encode(keys.Challenge)}), 0, false)
+		n.broker.Send(wire.Topic(testNode, wire.ChannelChallenge), n.message(c), 0, false)
 		again := time.After(10 * time.Second)
 		for heard := true; heard; {
 			select {

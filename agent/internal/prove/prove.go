@@ -140,12 +140,9 @@ func (p *Prover) defers() bool {
 // accept decides whether a challenge is the coordinator's, for this node and
 // new, and remembers it. It returns its canonical bytes and its epoch's keys too.
 func (p *Prover) accept(payload []byte) ([]byte, *proof.Challenge, *proof.Keys, error) {
-	var message wire.Challenge
-	if err := json.Unmarshal(payload, &message); err != nil {
-		return nil, nil, nil, fmt.Errorf("not a challenge message: %w", err)
-	}
-	if message.V != wire.ProtocolVersion {
-		return nil, nil, nil, fmt.Errorf("challenge of protocol version %d, want %d", message.V, wire.ProtocolVersion)
+	message, err := wire.DecodeChallenge(payload)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	c, epoch, err := p.open(message.Bytes)
 	if err != nil {

@@ -60,7 +60,7 @@ func newChallenge(id byte, change func(*proof.Challenge)) *proof.Challenge {
 
 func message(t *testing.T, c *proof.Challenge, key proof.Key) []byte {
 	t.Helper()
-	b, err := json.Marshal(wire.Challenge{V: wire.ProtocolVersion, Bytes: c.Encode(key), DeadlineMs: 1})
+	b, err := json.Marshal(wire.Challenge{V: wire.ProtocolVersion, ChallengeID: hex.EncodeToString(c.ID[:]), Bytes: c.Encode(key), DeadlineMs: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,9 +121,9 @@ func TestRefusedChallenges(t *testing.T) {
 		{"deadline before issue", valid(newChallenge(1, func(c *proof.Challenge) { c.DeadlineMs = c.IssuedMs })), "gives 0 ms to answer"},
 		{"days to answer", valid(newChallenge(1, func(c *proof.Challenge) { c.DeadlineMs += 86_400_000 })), "ms to answer, want 1 to 900000"},
 		{"unsolvable", valid(newChallenge(1, func(c *proof.Challenge) { c.Targets = [][16]byte{{1}} })), "no solution"},
-		{"not JSON", []byte("{"), "not a challenge message"},
+		{"no message", []byte("{"), "a challenge"},
 		{"other version", []byte(`{"v":9}`), "protocol version 9"},
-		{"empty bytes", []byte(`{"v":1}`), "ends too early"},
+		{"half of its bytes", []byte(`{"v":1,"challenge_id":"` + strings.Repeat("0a", 16) + `","bytes":"AAAA"}`), "ends too early"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, _, err := newProver(nil).Answer(context.Background(), c.payload, start)
@@ -195,9 +195,10 @@ func TestUptimeRises(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	keys := testRoot.Derive()
 	c := newChallenge(1, func(c *proof.Challenge) { c.Difficulty = 0 })
-	b, _ := json.Marshal(wire.Challenge{V: wire.ProtocolVersion, Bytes: c.Encode(keys.Challenge)})
+	id := hex.EncodeToString(c.ID[:])
+	b, _ := json.Marshal(wire.Challenge{V: wire.ProtocolVersion, ChallengeID: id, Bytes: c.Encode(keys.Challenge)})
 	f.Add(b)
-	f.Add([]byte(`{"v":1,"bytes":"AAAA"}`))
+	f.Add([]byte(`{"v":1,"challenge_id":"` + id + `","bytes":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		answer, _, err := newProver(nil).Answer(context.Background(), payload, start)
 		if (answer == nil) == (err == nil) {
