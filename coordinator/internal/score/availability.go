@@ -32,23 +32,6 @@ func (e Evidence) counted(at time.Time) (expected, online span.Set) {
 	return expected, e.Online.Or(served).And(expected)
 }
 
-// Availability is the part of a period's expected time in which the node was
-// online: One when it always was, or when none was expected. Rounded down. The
-// evidence reaches back to before the period, so that it is known what the first
-// fault of ours in it met.
-func Availability(e Evidence, period span.Interval) int64 {
-	expected, online := e.counted(period.To)
-	whole := span.Of(period)
-	return part(online.And(whole).Length(), expected.And(whole).Length())
-}
-
-func part(online, expected time.Duration) int64 {
-	if expected == 0 {
-		return One
-	}
-	return mulDiv(int64(online), One, int64(expected))
-}
-
 // Tally is what is counted up of a node's availability: all that was before an
 // instant.
 type Tally struct {
@@ -64,7 +47,7 @@ func NewTally(from time.Time) Tally { return Tally{Through: from, Days: make([]D
 
 // Until counts on, up to an instant. The evidence must hold what was since
 // Through, which no fault of ours may reach over (see span.Apart), and the last
-// intervals that began before it.
+// intervals that began before it: so it is known what the first fault met.
 func (t Tally) Until(e Evidence, at time.Time) Tally {
 	expected, online := e.counted(at)
 	days := append(make([]Day, 0, len(t.Days)+1), t.Days...)
@@ -81,12 +64,17 @@ func (t Tally) Until(e Evidence, at time.Time) Tally {
 	return Tally{Through: at, Days: days[max(0, len(days)-AvailabilityDays):]}
 }
 
-// Availability is that of the Period that ends at Through.
+// Availability is the part of the expected time of the Period that ends at Through in
+// which the node was online: One when it always was, or when none was expected.
+// Rounded down.
 func (t Tally) Availability() int64 {
 	var sum Day
 	for _, d := range t.Days {
 		sum.Expected += d.Expected
 		sum.Online += d.Online
 	}
-	return part(sum.Online, sum.Expected)
+	if sum.Expected == 0 {
+		return One
+	}
+	return mulDiv(int64(sum.Online), One, int64(sum.Expected))
 }

@@ -108,7 +108,7 @@ func replay(t testing.TB, l life, each func(i int, r score.Record)) {
 func (l life) availability(at time.Time) int64 {
 	e := score.Evidence{Online: began(l.online, at), Expected: began(l.expected, at)}
 	e.Faults = span.Of(slices.DeleteFunc(slices.Clone(l.faults), func(f span.Interval) bool { return !f.From.Before(at) })...)
-	return score.Availability(e, score.Period(at))
+	return availability(e, score.Period(at))
 }
 
 // began are intervals up to an instant.

@@ -38,7 +38,7 @@ func since(list []span.Interval, from time.Time) []span.Interval {
 }
 
 // What is counted up, however far and often it is moved on, is what the whole
-// record gives: of what was before its end only the last intervals are known.
+// record gives in one step: of what was before its end only the last intervals are known.
 func TestTallyGivesWhatTheWholeRecordGives(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		l := life{
