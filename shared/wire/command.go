@@ -18,11 +18,6 @@ const (
 	CommandMove        CommandKind = "move"         // the coordinator is, or is known by, what Command.Coordinator says
 )
 
-// Known reports whether the kind is one of the list.
-func (k CommandKind) Known() bool {
-	return k == CommandStart || k == CommandStop || k == CommandRefreshInfo || k == CommandRotateKey || k == CommandMove
-}
-
 // Command is published to one node. MAC is made by package proof under the
 // node's command key over every other field and the node's id.
 type Command struct {

@@ -96,7 +96,7 @@ func TestLogin(t *testing.T) {
 	if n := audited(t, pool, "user.login"); n != 1 {
 		t.Errorf("%d logins audited", n)
 	}
-	if u, err = s.User(t.Context(), u.ID); err != nil || u.LastLoginAt == nil || !u.LastLoginAt.Equal(c.now()) {
+	if u, err = s.UserNamed(t.Context(), u.Name); err != nil || u.LastLoginAt == nil || !u.LastLoginAt.Equal(c.now()) {
 		t.Errorf("last login %v, %v", u.LastLoginAt, err)
 	}
 }

@@ -103,15 +103,6 @@ func (s *Store) AddUser(ctx context.Context, by audit.By, n NewUser) (User, erro
 	return u, nil
 }
 
-// User reads one user.
-func (s *Store) User(ctx context.Context, id string) (User, error) {
-	row, err := s.query.UserByID(ctx, id)
-	if err != nil {
-		return User{}, userFault(err, "read user "+id)
-	}
-	return s.shown(ctx, row)
-}
-
 // UserNamed finds a user by name, in any case.
 func (s *Store) UserNamed(ctx context.Context, name string) (User, error) {
 	row, err := s.query.UserByName(ctx, name)

@@ -44,7 +44,7 @@ func TestNamesAndAddressesAreUnique(t *testing.T) {
 	if err != nil || total != 3 || len(users) != 2 {
 		t.Errorf("%d of %d users, %v", len(users), total, err)
 	}
-	if _, err := s.User(t.Context(), "user_none"); !fault.Has(err, fault.OtherNotFound) {
+	if _, err := s.UserNamed(t.Context(), "dan"); !fault.Has(err, fault.OtherNotFound) {
 		t.Errorf("an unknown user: %v", err)
 	}
 }

@@ -39,11 +39,11 @@ func cohortComes(passed, gap time.Duration, exponential float64) bool {
 	return exponential*float64(gap) < float64(passed)
 }
 
-// FastestOf bounds the rate of one core from above, where RateOf is cautious:
+// FastestOf bounds the rate of one core from above, where rateOf is cautious:
 // four times that covers the best code known for such a core and a raised clock,
 // with SHA-256 instructions it is sixteen. Nobody measured either on a board.
 func FastestOf(model string) (rate float64, known bool) {
-	rate, known = RateOf(model)
+	rate, known = rateOf(model)
 	if strings.HasPrefix(model, "Raspberry Pi 5") || strings.HasPrefix(model, "Raspberry Pi Compute Module 5") {
 		return 16 * rate, known
 	}
@@ -52,7 +52,7 @@ func FastestOf(model string) (rate float64, known bool) {
 
 // CohortTime is how long a node of a model has in a cohort for so many puzzles.
 func CohortTime(model string, count, difficulty int) time.Duration {
-	rate, _ := RateOf(model)
+	rate, _ := rateOf(model)
 	return cohortDeadline(solvingTime(rate, count, difficulty), math.MaxInt64)
 }
 
@@ -86,9 +86,9 @@ var hashRates = map[string]float64{
 // slowestRate is what any other machine is taken for where time is given.
 const slowestRate = 30_000
 
-// RateOf gives the hashes a second of a model; known is false for one that is
+// rateOf gives the hashes a second of a model; known is false for one that is
 // not in the table.
-func RateOf(model string) (rate float64, known bool) {
+func rateOf(model string) (rate float64, known bool) {
 	longest := ""
 	for name := range hashRates {
 		if strings.HasPrefix(model, name) && len(name) > len(longest) {

@@ -56,11 +56,11 @@ func TestModelsByTheirLongestName(t *testing.T) {
 		"Raspberry Pi Compute Module 4 Rev 1": 330_000,
 		"Raspberry Pi Model B Plus Rev 1.2":   30_000,
 	} {
-		if rate, known := RateOf(model); !known || rate != want {
+		if rate, known := rateOf(model); !known || rate != want {
 			t.Errorf("%s: %.0f (%v), want %.0f", model, rate, known, want)
 		}
 	}
-	if rate, known := RateOf("Standard PC (Q35)"); known || rate != slowestRate {
+	if rate, known := rateOf("Standard PC (Q35)"); known || rate != slowestRate {
 		t.Errorf("another machine: %.0f (%v), want the slowest", rate, known)
 	}
 }

@@ -43,7 +43,7 @@ func (t tuning) next(taken time.Duration, highest int) tuning {
 // leastBits is the floor of a model: what takes it at most solveTarget. Other
 // machines begin at unknownModel.
 func leastBits(model string, count int) int {
-	rate, known := RateOf(model)
+	rate, known := rateOf(model)
 	if !known {
 		return unknownModel
 	}
@@ -63,7 +63,7 @@ const fastestRate = 5_000_000
 // HighestDifficulty is the most bits that can be set for challenges of so many
 // puzzles: of a model, or of all nodes ("").
 func HighestDifficulty(model string, count int, deadline time.Duration) int {
-	rate, known := RateOf(model)
+	rate, known := rateOf(model)
 	if !known {
 		rate = fastestRate
 	}
@@ -100,7 +100,7 @@ func bitsFor(set int, model string, t tuning, count int, deadline time.Duration)
 // rateShown is the rate that a node must have to have been raised so far, or the
 // one that is assumed of its model.
 func rateShown(model string, t tuning, count int) float64 {
-	rate, _ := RateOf(model)
+	rate, _ := rateOf(model)
 	if t.bits == 0 {
 		return rate
 	}

@@ -38,7 +38,7 @@ func (c *Closer) release(ctx context.Context) error {
 		}
 		var amount ledger.Amount
 		err := db.InTx(ctx, c.cfg.Pool, func(tx db.Tx) (err error) {
-			amount, err = Release(ctx, tx, n.NodeID, c.cfg.Now())
+			amount, err = releaseAll(ctx, tx, n.NodeID, c.cfg.Now())
 			return err
 		})
 		if err != nil {
@@ -50,9 +50,9 @@ func (c *Closer) release(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Release makes all held earnings of a node payable, within the caller's
+// releaseAll makes all held earnings of a node payable, within the caller's
 // transaction, and gives their sum; 0 when there are none.
-func Release(ctx context.Context, tx db.Tx, nodeID string, at time.Time) (ledger.Amount, error) {
+func releaseAll(ctx context.Context, tx db.Tx, nodeID string, at time.Time) (ledger.Amount, error) {
 	if err := ledger.Lock(ctx, tx); err != nil {
 		return 0, err
 	}

@@ -116,7 +116,7 @@ func (s *Store) change(ctx context.Context, flagID string, run func(tx db.Tx, f 
 	if err != nil {
 		return Flag{}, err
 	}
-	return s.Get(ctx, flagID)
+	return flag(ctx, s.cfg.Pool, flagID)
 }
 
 // settle moves the money that a decision frees.

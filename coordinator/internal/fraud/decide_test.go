@@ -193,7 +193,7 @@ func TestConfirmedFraudReturnsTheMoneyToItsPools(t *testing.T) {
 	if status := query[string](w, `SELECT status FROM node WHERE node_no = $1`, no); status != string(node.Suspended) || w.held(no) {
 		t.Errorf("status %s, held %v", status, w.held(no))
 	}
-	if f, err := w.Get(t.Context(), flags[1]); err != nil || f.State != State(Confirmed) {
+	if f, err := flag(t.Context(), w.pool, flags[1]); err != nil || f.State != State(Confirmed) {
 		t.Errorf("the other open flag: %s, %v", f.State, err)
 	}
 	if n := query[int](w, `SELECT count(*) FROM audit_entry WHERE action = 'fraud.confirmed' AND actor = $1`, byTest.Actor); n != 1 {
@@ -266,7 +266,7 @@ func TestAppeal(t *testing.T) {
 		t.Errorf("%v of %d, %v", flags, n, err)
 	}
 	for _, unknown := range []string{"flag_99", "flag_", "flag_1x", "1"} {
-		if _, err := w.Get(t.Context(), unknown); !fault.Has(err, fault.OtherNotFound) {
+		if _, err := flag(t.Context(), w.pool, unknown); !fault.Has(err, fault.OtherNotFound) {
 			t.Errorf("%s: %v", unknown, err)
 		}
 	}

@@ -58,11 +58,6 @@ func idOf(no int64) string { return idPrefix + strconv.FormatInt(no, 10) }
 
 func notFound(flagID string) error { return fault.New(fault.OtherNotFound, "no flag %s", flagID) }
 
-// Get reads one flag.
-func (s *Store) Get(ctx context.Context, flagID string) (Flag, error) {
-	return flag(ctx, s.cfg.Pool, flagID)
-}
-
 func flag(ctx context.Context, q sqlgen.DBTX, flagID string) (Flag, error) {
 	no, err := strconv.ParseInt(strings.TrimPrefix(flagID, idPrefix), 10, 64)
 	if err != nil || idOf(no) != flagID {

@@ -33,18 +33,15 @@ type Hash = [sha256.Size]byte
 // domain separates our hashes from any other use of SHA-256.
 const domain = "lucid/ledger/v1/"
 
-// EntryID is the id of the entry of that kind and ref: a version 8 UUID made of
-// their hash, so that it is known before the entry is posted.
-func EntryID(kind, ref string) uuid.UUID {
-	sum := canonical(domain+"id", kind, ref).sum()
+// ID is the entry's id: a version 8 UUID made of the hash of kind and ref, so that
+// it is known before the entry is posted.
+func (e Entry) ID() uuid.UUID {
+	sum := canonical(domain+"id", e.Kind, e.Ref).sum()
 	id := uuid.UUID(sum[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
-
-// ID is the entry's id.
-func (e Entry) ID() uuid.UUID { return EntryID(e.Kind, e.Ref) }
 
 // check says what makes the entry impossible; it would be refused by the
 // database as well, with a less helpful message.

@@ -139,7 +139,7 @@ func beat(ctx context.Context, tx db.Tx, now time.Time) (last time.Time, err err
 // process began to. It may be called at any time, also without the lease.
 func (h *Heartbeat) Superseded(ctx context.Context) error {
 	before := h.beats()
-	last, found, err := LastBeat(ctx, h.cfg.Pool)
+	last, found, err := lastBeat(ctx, h.cfg.Pool)
 	if err != nil {
 		return err
 	}

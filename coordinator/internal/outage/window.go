@@ -50,9 +50,9 @@ func Windows(ctx context.Context, q Querier, from, to time.Time) ([]Window, erro
 	return windows, nil
 }
 
-// LastBeat is until when every fault is on record: one that came later is
+// lastBeat is until when every fault is on record: one that came later is
 // found by the next beat. found is false before the first beat of all.
-func LastBeat(ctx context.Context, q Querier) (at time.Time, found bool, err error) {
+func lastBeat(ctx context.Context, q Querier) (at time.Time, found bool, err error) {
 	at, err = sqlgen.New(q).LastBeat(ctx)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return time.Time{}, false, nil

@@ -14,9 +14,9 @@ import (
 	"lucid.internal/shared/proof"
 )
 
-// ParseMaster reads a master key as it stands in a file or variable: 32 bytes
+// parseMaster reads a master key as it stands in a file or variable: 32 bytes
 // in base64 or hex, with or without white space around.
-func ParseMaster(text []byte) (proof.Key, error) {
+func parseMaster(text []byte) (proof.Key, error) {
 	text = bytes.TrimSpace(text)
 	for _, decode := range []func(string) ([]byte, error){
 		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
@@ -32,14 +32,14 @@ func ParseMaster(text []byte) (proof.Key, error) {
 // more than one while they are rotated.
 func ParseMasters(text []byte) (masters []proof.Key, err error) {
 	for _, field := range bytes.Fields(text) {
-		key, err := ParseMaster(field)
+		key, err := parseMaster(field)
 		if err != nil {
 			return nil, err
 		}
 		masters = append(masters, key)
 	}
 	if len(masters) == 0 {
-		_, err = ParseMaster(nil)
+		_, err = parseMaster(nil)
 	}
 	return masters, err
 }

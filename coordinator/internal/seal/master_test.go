@@ -97,11 +97,11 @@ func TestParseMaster(t *testing.T) {
 		"hex":        hex.EncodeToString(want[:]),
 		"with space": "\n " + hex.EncodeToString(want[:]) + "\r\n",
 	} {
-		if got, err := ParseMaster([]byte(text)); err != nil || got != want {
+		if got, err := parseMaster([]byte(text)); err != nil || got != want {
 			t.Errorf("%s: %v, want the key", name, err)
 		}
 	}
-	if _, err := ParseMaster([]byte("secret-looking text")); err == nil || strings.Contains(err.Error(), "secret-looking") {
+	if _, err := parseMaster([]byte("secret-looking text")); err == nil || strings.Contains(err.Error(), "secret-looking") {
 		t.Errorf("error %v must exist and not show the text", err)
 	}
 }

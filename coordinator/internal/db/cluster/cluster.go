@@ -54,7 +54,7 @@ type Cluster struct {
 	lock   *os.File
 
 	stop context.CancelFunc // asks the supervisor to end
-	done chan struct{}      // the supervisor has ended
+	done chan struct{}      // the supervisor has ended, and no server runs any more
 	err  error              // how the last server ended; read after done
 
 	process  atomic.Pointer[os.Process] // of the running server
@@ -142,9 +142,6 @@ func (c *Cluster) url(name string) string {
 func (c *Cluster) ProgramURL() string {
 	return fmt.Sprintf("postgres://%s@/%s?host=%s", program, database, c.socket)
 }
-
-// Done is closed when the supervisor has ended and no server runs any more.
-func (c *Cluster) Done() <-chan struct{} { return c.done }
 
 // PID is the process id of the running server, 0 while there is none.
 func (c *Cluster) PID() int {

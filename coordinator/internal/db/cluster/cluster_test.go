@@ -97,7 +97,7 @@ func TestDataOutlivesAStop(t *testing.T) {
 	stop(t, first)
 
 	select {
-	case <-first.Done():
+	case <-first.done:
 	default:
 		t.Error("Done is open after Stop")
 	}
@@ -157,7 +157,7 @@ func awaitNewPID(t *testing.T, c *Cluster, old int) {
 	for now := old; now == old || now == 0; now = c.PID() {
 		select {
 		case <-tick.C:
-		case <-c.Done():
+		case <-c.done:
 			t.Fatal("the supervisor gave up")
 		}
 	}

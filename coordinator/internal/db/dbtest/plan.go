@@ -68,8 +68,8 @@ func withoutComments(sql string) string {
 	return strings.TrimSpace(sql)
 }
 
-// Plan is how Postgres would run a statement.
-func Plan(t testing.TB, p *db.Pool, s Statement) string {
+// planOf is how Postgres would run a statement.
+func planOf(t testing.TB, p *db.Pool, s Statement) string {
 	t.Helper()
 	rows, err := p.Query(t.Context(), "EXPLAIN (COSTS OFF) "+s.SQL, s.Args...)
 	if err != nil {
@@ -113,7 +113,7 @@ func WantIndexes(t testing.TB, p *db.Pool, what string, statements ...Statement)
 			continue
 		}
 		explained++
-		plan := Plan(t, p, s)
+		plan := planOf(t, p, s)
 		for _, found := range scanned.FindAllStringSubmatch(plan, -1) {
 			if slices.Contains(big, found[1]) {
 				t.Errorf("%s reads all of %s:\n%s %v\n%s", what, found[1], s.SQL, s.Args, plan)

@@ -123,22 +123,6 @@ func (n *Node) Receipt(ctx context.Context, id tron.ID) (r Receipt, found bool, 
 	}, true, nil
 }
 
-// Transaction gives the bytes of a transaction that stands in a final block.
-func (n *Node) Transaction(ctx context.Context, id tron.ID) ([]byte, error) {
-	const path = "/walletsolidity/gettransactionbyid"
-	var answer struct {
-		RawDataHex string `json:"raw_data_hex"`
-	}
-	if err := n.ask(ctx, path, map[string]string{"value": id.String()}, &answer); err != nil {
-		return nil, err
-	}
-	raw, err := hex.DecodeString(answer.RawDataHex)
-	if err != nil || tron.IDOf(raw) != id {
-		return nil, fmt.Errorf("%s%s: the answer is not transaction %s", n.host, path, id)
-	}
-	return raw, nil
-}
-
 // TokenBalance is what an address holds of a token, in its smallest unit.
 func (n *Node) TokenBalance(ctx context.Context, contract, of tron.Address) (int64, error) {
 	const path = "/walletsolidity/triggerconstantcontract"

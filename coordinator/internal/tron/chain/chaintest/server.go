@@ -114,8 +114,6 @@ func (v view) answer(path string, asked question) any {
 		return v.blockByNumber(asked.Num)
 	case "/walletsolidity/gettransactioninfobyid":
 		return v.receipt(asked.Value)
-	case "/walletsolidity/gettransactionbyid":
-		return v.transaction(asked.Value)
 	case "/walletsolidity/getaccount":
 		return v.account(asked.Address)
 	}
@@ -211,13 +209,6 @@ func (v view) receipt(id string) any {
 		answer["result"] = "FAILED"
 	}
 	return answer
-}
-
-func (v view) transaction(id string) any {
-	if found := v.mined(id); found != nil {
-		return m{"txID": id, "raw_data_hex": hex.EncodeToString(found.Raw)}
-	}
-	return m{}
 }
 
 // call runs balanceOf and transfer.
