@@ -68,6 +68,12 @@ func defaultTo[T time.Duration | int | float64](value, otherwise T) T {
 	return value
 }
 
+// Check tells what is wrong with the fleet itself, before there is a coordinator.
+func (c Config) Check() error {
+	c.setDefaults()
+	return c.validate()
+}
+
 func (c *Config) validate() error {
 	switch {
 	case c.Nodes < 1:
@@ -83,7 +89,7 @@ func (c *Config) validate() error {
 	cheats := 0
 	for kind, count := range c.Cheats {
 		if !kind.known() || kind == Honest {
-			return fmt.Errorf("no cheat is called %q; there are %s", kind, Kinds())
+			return fmt.Errorf("no cheat is called %q; there are\n%s", kind, Kinds())
 		}
 		if count < 0 {
 			return fmt.Errorf("%d nodes cannot cheat", count)

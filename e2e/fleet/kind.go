@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -56,13 +57,13 @@ func allKinds() []Kind {
 	return all
 }
 
-// Kinds names the cheats and what they do.
+// Kinds names the cheats and what they do, one a line.
 func Kinds() string {
 	var all []string
 	for _, c := range cheats {
-		all = append(all, string(c.kind)+" ("+c.text+")")
+		all = append(all, fmt.Sprintf("  %-8s %s", c.kind, c.text))
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(all, "\n")
 }
 
 // assign says how each node behaves: cheats are spread evenly, so that they

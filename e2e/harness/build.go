@@ -113,7 +113,7 @@ func Repository() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("go.work found in no folder above the working folder")
+			return "", errors.New("the programs are built from this project's source, and neither this folder nor one above it holds its go.work: run it inside the project")
 		}
 		dir = filepath.Dir(dir)
 	}

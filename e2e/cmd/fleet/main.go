@@ -39,7 +39,7 @@ type options struct {
 
 func main() {
 	log.SetFlags(0)
-	o, err := parse(os.Args[1:], os.Stderr)
+	o, err := parse(os.Args[1:], os.Stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -59,23 +59,23 @@ const usage = `lucid-fleet simulates Raspberry Pis against a coordinator.
 
   lucid-fleet --self --nodes 1000 --duration 1m
   lucid-fleet --record NODE_ID --database postgres://... > FILE
-  lucid-fleet --api https://host:8095 --token KEY --database postgres://... --nodes 1000 --duration 10m \
-        --churn 0.2 --cuts 1 --duplicates 0.05 --delays 0.05 --clock-skew 0.1 --cheat clone=5 --cheat sybil=20
+  lucid-fleet --api https://host:8095 --token KEY --enrolment-key BASE64 --database postgres://... \
+        --nodes 1000 --duration 10m --churn 0.2 --cuts 1 --duplicates 0.05 --delays 0.05 --clock-skew 0.1 \
+        --cheat clone=5 --cheat sybil=20
 
 Rates are those of one node, a minute: --cuts 1 breaks each connection about once a minute. Shares lie
-between 0 and 1. Kinds of --cheat KIND=N: %s.
+between 0 and 1. Kinds of --cheat KIND=N:
+
+%s
 
 `
 
+// parse reads the flags; what --help tells goes to out.
 func parse(args []string, out io.Writer) (*options, error) {
 	o := &options{fleet: fleet.Config{Cheats: map[fleet.Kind]int{}}}
 	c, f := &o.fleet, &o.fleet.Faults
 	flags := flag.NewFlagSet("lucid-fleet", flag.ContinueOnError)
-	flags.SetOutput(out)
-	flags.Usage = func() {
-		fmt.Fprintf(out, usage, fleet.Kinds())
-		flags.PrintDefaults()
-	}
+	flags.SetOutput(io.Discard) // of a mistyped flag it would print all of the help
 	flags.IntVar(&c.Nodes, "nodes", 100, "how many `machines` enrol; a cloned one connects twice")
 	flags.DurationVar(&c.Duration, "duration", time.Minute, "how long they live, from the last connection on")
 	flags.StringVar(&c.API.URL, "api", "", "`URL` of the coordinator's API, like https://host:8095")
@@ -111,8 +111,15 @@ func parse(args []string, out io.Writer) (*options, error) {
 	flags.DurationVar(&f.MaxSkew, "max-skew", 30*time.Minute, "farthest a wrong clock is off; beyond 10m ahead samples are refused")
 	flags.Func("cheat", "`KIND=N`: that many of the nodes cheat; may be repeated", o.cheat)
 	flags.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
-	if err := flags.Parse(args); err != nil {
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(out, usage, fleet.Kinds())
+		flags.SetOutput(out)
+		flags.PrintDefaults()
 		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; lucid-fleet --help shows more", err)
 	}
 	return o, o.check(flags.Args())
 }
@@ -141,6 +148,9 @@ func (o *options) check(rest []string) error {
 		return errors.New("--api, --token and --database say which coordinator; --self starts one")
 	case !o.self && o.fleet.File.EnrolmentKey == "":
 		return errors.New("--enrolment-key is needed to tell the coordinator from another; `lucid-coordinator token create` prints it")
+	}
+	if err := o.fleet.Check(); err != nil {
+		return err
 	}
 	return o.readRecording()
 }

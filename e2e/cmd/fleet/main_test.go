@@ -21,17 +21,20 @@ func TestParse(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "--self --api http://a", "--api http://a --token k", "--api http://a --token k --database d",
-		"--self extra", "--record node_a", "--self --cheat clone", "--self --replay /nonexistent",
+		"--self extra", "--record node_a", "--self --cheat clone", "--self --cheat heat=2", "--self --nodes 0", "--self --cuts -1", "--self --nodess 7", "--self --replay /nonexistent",
 	} {
-		if _, err := parse(strings.Fields(bad), io.Discard); err == nil {
+		var out strings.Builder
+		if _, err := parse(strings.Fields(bad), &out); err == nil {
 			t.Errorf("%q was taken", bad)
+		} else if out.Len() > 0 {
+			t.Errorf("%q: beside %v the help was printed", bad, err)
 		}
 	}
 }
 
 func TestHelpNamesTheCheats(t *testing.T) {
 	var help strings.Builder
-	if _, err := parse([]string{"--help"}, &help); err == nil || !strings.Contains(help.String(), "clone (two machines") {
+	if _, err := parse([]string{"--help"}, &help); err == nil || !strings.Contains(help.String(), "\n  clone    two machines with one key\n") || !strings.Contains(help.String(), "-nodes machines") {
 		t.Errorf("%v: %s", err, &help)
 	}
 }
