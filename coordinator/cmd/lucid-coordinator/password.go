@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"lucid.internal/coordinator/cmd/internal/tty"
 )
 
 // maxPasswordBytes is above any password that is taken.
@@ -44,20 +44,11 @@ func newPassword(ctx context.Context, what string, fromStdin bool) (string, erro
 // ask reads a line from the terminal with its echo switched off. The echo comes
 // back however that ends, also by a signal.
 func ask(ctx context.Context, terminal *os.File, prompt string) (string, error) {
-	fd := int(terminal.Fd())
-	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	restore, err := tty.Silence(terminal)
 	if err != nil {
-		return "", fmt.Errorf("terminal: %w", err)
+		return "", err
 	}
-	silent := *before
-	silent.Lflag &^= unix.ECHO
-	silent.Lflag |= unix.ICANON | unix.ISIG
-	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &silent); err != nil {
-		return "", fmt.Errorf("terminal: %w", err)
-	}
-	restore := func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }
 	defer restore()
-
 	fmt.Fprint(terminal, prompt)
 	defer fmt.Fprintln(terminal)
 	type typed struct {

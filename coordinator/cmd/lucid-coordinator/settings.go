@@ -8,9 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"lucid.internal/coordinator"
+	"lucid.internal/coordinator/cmd/internal/tty"
 )
 
 // settings are the flags that every command has.
@@ -69,7 +68,7 @@ func exists(path string) bool {
 func newLogger(c coordinator.LogConfig, origins coordinator.Origins) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.Level}
 	var handler slog.Handler = slog.NewJSONHandler(os.Stderr, options)
-	if c.Format == "text" || c.Format == "auto" && isTerminal(os.Stderr) {
+	if c.Format == "text" || c.Format == "auto" && tty.Is(os.Stderr) {
 		handler = slog.NewTextHandler(os.Stderr, options)
 	}
 	log := slog.New(handler)
@@ -77,13 +76,6 @@ func newLogger(c coordinator.LogConfig, origins coordinator.Origins) *slog.Logge
 		log.Warn(warning)
 	}
 	return log
-}
-
-// isTerminal asks for what only a terminal has: /dev/null, which cron gives, is
-// a character device too.
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 type configCmd struct {

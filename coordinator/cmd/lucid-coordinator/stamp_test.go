@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 	"time"
 )
@@ -13,16 +12,5 @@ func TestTimesAreShownInUTC(t *testing.T) {
 	}
 	if got := stampOrNone(nil); got != "-" {
 		t.Errorf("none is %q", got)
-	}
-}
-
-func TestDevNullIsNoTerminal(t *testing.T) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer null.Close()
-	if isTerminal(null) {
-		t.Error(os.DevNull + " is taken for a terminal")
 	}
 }

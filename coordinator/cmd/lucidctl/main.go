@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"golang.org/x/sys/unix"
 
 	"lucid.internal/coordinator/cmd/internal/mistype"
+	"lucid.internal/coordinator/cmd/internal/tty"
 )
 
 // version is set by the build.
@@ -90,18 +90,11 @@ func realTerminal() terminal {
 	if err != nil {
 		folder = "" // then there are no sessions, and login says so
 	}
-	out := isTerminal(os.Stdout)
+	out := tty.Is(os.Stdout)
 	return terminal{
-		in: os.Stdin, out: os.Stdout, notes: os.Stderr, outIsTerminal: out, inIsTerminal: isTerminal(os.Stdin),
+		in: os.Stdin, out: os.Stdout, notes: os.Stderr, outIsTerminal: out, inIsTerminal: tty.Is(os.Stdin),
 		color: out && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", configFolder: folder, now: time.Now,
 	}
-}
-
-// isTerminal asks for what only a terminal has: /dev/null, which cron gives, is
-// a character device too.
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 // ended is how kong's own end of the program, after --help, gets to run.

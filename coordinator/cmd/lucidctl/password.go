@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
+	"lucid.internal/coordinator/cmd/internal/tty"
 )
 
 // password reads a password from standard input, or asks for it.
@@ -45,16 +45,11 @@ func (a *app) newPassword(ctx context.Context, fromStdin bool) (string, error) {
 // askSilently asks without showing what is typed. The echo is off before the
 // prompt is there, and comes back however that ends, also by a signal.
 func (a *app) askSilently(ctx context.Context, in *os.File, what string) (string, error) {
-	before, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
+	restore, err := tty.Silence(in)
 	if err != nil {
-		return "", fmt.Errorf("terminal: %w", err)
+		return "", err
 	}
-	silent := *before
-	silent.Lflag &^= unix.ECHO
-	if err := unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, &silent); err != nil {
-		return "", fmt.Errorf("terminal: %w", err)
-	}
-	defer func() { _ = unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, before) }()
+	defer restore()
 	fmt.Fprintf(a.notes, "%s: ", what)
 	defer fmt.Fprintln(a.notes)
 	return typedLine(ctx, in)

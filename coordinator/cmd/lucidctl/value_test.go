@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -85,25 +84,6 @@ func TestValues(t *testing.T) {
 	}
 	if got := people.text(4.258644918574292, true); got != "4.259" {
 		t.Errorf("in detail %s", got)
-	}
-}
-
-func TestNobodyReadsDevNull(t *testing.T) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer null.Close()
-	if isTerminal(null) {
-		t.Error(os.DevNull + " is taken for a terminal")
-	}
-	other, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Skipf("no terminal to compare with: %v", err)
-	}
-	defer other.Close()
-	if !isTerminal(other) {
-		t.Error("a terminal is not taken for one")
 	}
 }
 
