@@ -76,7 +76,8 @@ type exception struct{ folder, what, reason string }
 
 var exceptions = []exception{
 	{"internal/tron/wallet", internalPath + "atomicfile", "a wallet is whole or not there: half of one may have lost its money"},
-	{"cmd/lucidctl", internalPath + "atomicfile", "a session is kept as keys are, and the root package is the whole coordinator"},
+	{"cmd/lucid-coordinator", internalPath + "atomicfile", "a device's token, which is told once, is kept as keys are"},
+	{"cmd/lucidctl", internalPath + "atomicfile", "a session or token is kept as keys are, and the root package is the whole coordinator"},
 	{"cmd/lucidctl", internalPath + "hostname", "what is this machine is decided once, and the root package is the whole coordinator"},
 }
 

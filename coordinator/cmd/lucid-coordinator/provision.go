@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator"
+	"lucid.internal/coordinator/internal/atomicfile"
 )
 
 type provisionCmd struct {
@@ -124,14 +125,16 @@ func removeFolders(out string, devices []coordinator.Device) {
 	}
 }
 
+// writeDevice fills a device's folder. Its token can be had once only, so it outlasts
+// a power cut.
 func writeDevice(folder, name, enrolment string, extra map[string]string) error {
 	for file, text := range extra {
-		if err := os.WriteFile(filepath.Join(folder, file), []byte(strings.ReplaceAll(text, "NODE_NAME", name)), 0o600); err != nil {
+		if err := atomicfile.Replace(filepath.Join(folder, file), []byte(strings.ReplaceAll(text, "NODE_NAME", name))); err != nil {
 			return err
 		}
 	}
 	if err := os.Mkdir(filepath.Join(folder, "lucid"), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "lucid", "enroll.toml"), []byte(enrolment), 0o600)
+	return atomicfile.Replace(filepath.Join(folder, "lucid", "enroll.toml"), []byte(enrolment))
 }

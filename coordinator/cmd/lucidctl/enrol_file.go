@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+
+	"lucid.internal/coordinator/internal/atomicfile"
 )
 
 // enrolFile is where the enroll.toml of a token goes, if anywhere.
@@ -11,7 +13,8 @@ type enrolFile struct {
 }
 
 // write asks make for the text, which can be had once only: so the file is
-// there before anybody is asked, and nothing that stands is overwritten.
+// there before anybody is asked, nothing that stands is overwritten, and the text
+// outlasts a power cut.
 func (f enrolFile) write(a *app, make func() (text string, err error)) error {
 	if f.File == "" {
 		_, err := make()
@@ -20,16 +23,14 @@ func (f enrolFile) write(a *app, make func() (text string, err error)) error {
 		}
 		return err
 	}
-	out, err := os.OpenFile(f.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	empty, err := os.OpenFile(f.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // also on a card's FAT, which has no links
 	if err != nil {
 		return fmt.Errorf("no token is made, since its file cannot be: %w", err)
 	}
+	empty.Close()
 	text, err := make()
 	if err == nil {
-		_, err = out.WriteString(text)
-	}
-	if closed := out.Close(); err == nil {
-		err = closed
+		err = atomicfile.Replace(f.File, []byte(text))
 	}
 	if err != nil {
 		os.Remove(f.File)
