@@ -24,7 +24,7 @@ func (b *Broker) subscribe(s *session, pk *packets.Packet) error {
 	if code := pk.SubscribeValidate(); code != packets.CodeSuccess {
 		return code
 	}
-	codes, topics := make([]byte, len(pk.Filters)), []string(nil)
+	codes, filters := make([]byte, len(pk.Filters)), []string(nil)
 	for i, f := range pk.Filters {
 		code, isNew := b.subscribeTo(s, f)
 		codes[i] = code.Code
@@ -35,12 +35,17 @@ func (b *Broker) subscribe(s *session, pk *packets.Packet) error {
 			continue
 		}
 		if f.RetainHandling == alwaysCatchUp || f.RetainHandling == catchUpIfNew && isNew {
-			topics = append(topics, b.retained.topics(f.Filter)...)
+			filters = append(filters, f.Filter)
 		}
 	}
 	err := s.mqtt.WritePacket(packets.Packet{
 		FixedHeader: packets.FixedHeader{Type: packets.Suback}, PacketID: pk.PacketID, ReasonCodes: codes,
 	})
+	var topics []string
+	slices.Sort(filters)
+	for _, f := range slices.Compact(filters) { // one packet may hold thousands of the same
+		topics = append(topics, b.retained.topics(f)...)
+	}
 	if err == nil && len(topics) > 0 {
 		s.outbox.bring(topics)
 	}
