@@ -63,8 +63,9 @@ type Config struct {
 	// those of Authenticate. Nil: none may log in.
 	AuthenticateReader func(ctx context.Context, keyID string, password []byte, from netip.Addr) (filters []string, err error)
 	// OnConnect makes the node online and gives its session number; an error
-	// closes the connection. It is not called for one that is closed already. It must refuse a key that was replaced since the
-	// login was checked: whoever replaced it may have found no connection to close.
+	// closes the connection. It is not called for one that is closed already. It
+	// must refuse a key that was replaced since the login was checked: whoever
+	// replaced it may have found no connection to close.
 	OnConnect func(ctx context.Context, c Client) (session uint64, err error)
 	// OnDisconnect is called once for each OnConnect that succeeded.
 	OnDisconnect func(c Client, reason string)

@@ -65,12 +65,17 @@ func TestWhoWaitsTooLongLosesNobodyATurn(t *testing.T) {
 func TestCallsAreBounded(t *testing.T) {
 	const most, nodes = 3, 60
 	var now, peak, made atomic.Int64
+	met := make(chan struct{})
+	meet := sync.OnceFunc(func() { close(met) })
 	work := func() {
 		n := now.Add(1)
 		for old := peak.Load(); n > old && !peak.CompareAndSwap(old, n); old = peak.Load() {
 		}
 		made.Add(1)
-		time.Sleep(time.Millisecond) // so that they would meet
+		if n == most {
+			meet()
+		}
+		<-met // the first wait for as many as may be
 		now.Add(-1)
 	}
 	r := plainRig(t, func(c *Config) {

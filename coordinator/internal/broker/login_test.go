@@ -145,18 +145,23 @@ func TestTakeover(t *testing.T) {
 	want(t, "heard", next(t, heard), "valid")
 }
 
-// The older connection is still in OnConnect when the newer comes: session
-// numbers must be given in the order of the connections.
-func TestTakeoverWaitsForTheOlderOnConnect(t *testing.T) {
-	entered, release := make(chan struct{}, 2), make(chan struct{})
-	r := start(t, func(c *Config) {
+// waitingToBeOnline has every OnConnect say that it began, and wait.
+func waitingToBeOnline(entered chan<- struct{}, release <-chan struct{}) func(*Config) {
+	return func(c *Config) {
 		given := c.OnConnect
 		c.OnConnect = func(ctx context.Context, client Client) (uint64, error) {
 			entered <- struct{}{}
 			<-release
 			return given(ctx, client)
 		}
-	})
+	}
+}
+
+// The older connection is still in OnConnect when the newer comes: session
+// numbers must be given in the order of the connections.
+func TestTakeoverWaitsForTheOlderOnConnect(t *testing.T) {
+	entered, release := make(chan struct{}, 2), make(chan struct{})
+	r := start(t, waitingToBeOnline(entered, release))
 	lost := make(chan error, 1)
 	_, err := r.dial(r.options("node_a").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err }))
 	want(t, "connect", err, nil)
@@ -174,14 +179,7 @@ func TestTakeoverWaitsForTheOlderOnConnect(t *testing.T) {
 // online: the coordinator is told of the first and the third only.
 func TestWhoLeftBeforeItsTurnIsNotMadeOnline(t *testing.T) {
 	entered, release := make(chan struct{}, 3), make(chan struct{})
-	r := start(t, func(c *Config) {
-		given := c.OnConnect
-		c.OnConnect = func(ctx context.Context, client Client) (uint64, error) {
-			entered <- struct{}{}
-			<-release
-			return given(ctx, client)
-		}
-	})
+	r := start(t, waitingToBeOnline(entered, release))
 	r.node("node_a")
 	next(t, entered)
 	r.node("node_a")

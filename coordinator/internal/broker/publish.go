@@ -19,9 +19,10 @@ import (
 var errNotTaken = errors.New("a message could not be taken")
 
 // OnPublish runs on the connection's goroutine; the acknowledgement leaves
-// after it returned, but for metrics (receipt.go). Only two returns are safe towards an MQTT 3.1.1 client:
-// CodeSuccessIgnore acknowledges the message, ErrRejectPacket does not. Nil, and
-// any other error, would have the server route it too.
+// after it returned, but for metrics (receipt.go). Only two returns are safe
+// towards an MQTT 3.1.1 client: CodeSuccessIgnore acknowledges the message,
+// ErrRejectPacket does not. Nil, and any other error, would have the server
+// route it too.
 func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet, err error) {
 	defer func() {
 		if p := recover(); p != nil {
