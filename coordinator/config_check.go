@@ -174,7 +174,7 @@ func (l *loader) checkDatabase() {
 	l.require(c.URL == "" || c.Name == "", "database.name", "is set, and so is database.url; keep one of the two")
 	if c.URL == "" {
 		l.require(c.Name != "" || l.profile != ProfileServe, "database.url",
-			"is needed: set LUCID_DATABASE_URL, or LUCID_DATABASE_NAME with libpq's variables; for the fleet of make run set LUCID_DATA_DIR=.lucid")
+			"is needed: set LUCID_DATABASE_URL, or LUCID_DATABASE_NAME with libpq's variables; all commands but serve find that of make run with LUCID_DATA_DIR=.lucid")
 		return
 	}
 	if !strings.Contains(string(c.URL), "://") {

@@ -40,7 +40,7 @@ func TestCheck(t *testing.T) {
 		{"plain MQTT without a port", ProfileDev, "LUCID_MQTT_PLAIN_ADDR=127.0.0.1", "mqtt.plain_addr", "is not host:port"},
 		{"two databases", ProfileServe, "LUCID_DATABASE_URL=postgres://a/b LUCID_DATABASE_NAME=c", "database.name", "keep one"},
 		{"database by name", ProfileServe, "LUCID_DATABASE_NAME=c", "", ""},
-		{"no database", ProfileServe, "", "database.url", "for the fleet of make run set LUCID_DATA_DIR=.lucid"},
+		{"no database", ProfileServe, "", "database.url", "all commands but serve find that of make run with LUCID_DATA_DIR=.lucid"},
 		{"database of another kind", ProfileServe, "LUCID_DATABASE_URL=mysql://a/b", "database.url", "begins with postgres"},
 		{"database word", ProfileServe, "LUCID_DATABASE_URL=lucid", "database.url", "key=value"},
 		{"database pairs", ProfileServe, "LUCID_DATABASE_URL=host=/run", "", ""},

@@ -226,7 +226,7 @@ prot = 1
 	want := []string{
 		`api.port (environment LUCID_NODE_API_PORT): 99999 is not in 0..65535`,
 		`api.prot (` + file + `:11): no such setting`,
-		`database.url (default): is needed: set LUCID_DATABASE_URL, or LUCID_DATABASE_NAME with libpq's variables; for the fleet of make run set LUCID_DATA_DIR=.lucid`,
+		`database.url (default): is needed: set LUCID_DATABASE_URL, or LUCID_DATABASE_NAME with libpq's variables; all commands but serve find that of make run with LUCID_DATA_DIR=.lucid`,
 		`epoch.grace (flag --grace): 2h0m0s is not from 0 up to epoch.length (1h0m0s)`,
 		`log.level (environment LUCID_LOG_LEVEL): "loud" is not DEBUG, INFO, WARN or ERROR`,
 		`nonsense (` + file + `:8): no such setting`,

@@ -87,7 +87,11 @@ func (c *nodesMetricsCmd) Run(ctx context.Context, a *app) error {
 	buckets := m.DataPoints
 	if f := a.cli.Output; f == "table" || f == "wide" { // people need no rows of the time before the first sample
 		first := slices.IndexFunc(buckets, func(p client.DataPoint) bool { return p.Figures != nil })
-		buckets = buckets[max(first, 0):]
+		if first < 0 {
+			a.note("no bucket that is over has a sample; `lucidctl nodes resources %s` shows the newest one", c.ID)
+			first = len(buckets)
+		}
+		buckets = buckets[first:]
 	}
 	rows := []measured{}
 	for _, p := range buckets {

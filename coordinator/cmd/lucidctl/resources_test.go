@@ -58,11 +58,14 @@ func TestMetricsAreListedByBucket(t *testing.T) {
 	if out != want {
 		t.Errorf("printed\n%swant\n%s", out, want)
 	}
-	// A table begins with the first sample; of a time without any it shows the gaps.
+	// A table begins with the first sample.
 	table := f.must("nodes", "metrics", nodeID, "memory", "--field", "used_bytes", "--granularity", "1m",
 		"--start", at.Add(-time.Minute).Format(time.RFC3339), "--end", at.Add(2*time.Minute).Format(time.RFC3339))
 	if lines := strings.Split(table, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[1], at.Format(time.RFC3339)) || !strings.Contains(lines[1], "  1.0 GiB  ") {
 		t.Errorf("table:\n%s", table)
+	}
+	if o := f.run("nodes", "metrics", nodeID, "memory", "--end", at.Format(time.RFC3339)); o.code != 0 || o.out != "" || !strings.Contains(o.notes, "nodes resources "+nodeID) {
+		t.Errorf("of a time without a sample: %+v", o)
 	}
 	o := f.run("nodes", "metrics", nodeID, "memory", "--field", "bogus", "--granularity", "1m")
 	if o.code != exitUsage || !strings.Contains(o.notes, "there are ") || !strings.Contains(o.notes, "used_bytes") {
