@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -63,15 +62,7 @@ func New(config Config) (*Agent, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	if config.Logger == nil {
-		config.Logger = slog.New(slog.DiscardHandler)
-	}
-	if config.Now == nil {
-		config.Now = time.Now
-	}
-	if config.Notify == nil {
-		config.Notify = func(string) {}
-	}
+	config.fill()
 	keys, err := identity.OpenRing(config.StateDir, config.Now, config.Logger) // first: it wants the folder to be this user's own
 	if err != nil {
 		return nil, err
@@ -80,19 +71,10 @@ func New(config Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, err := os.ReadFile(filepath.Join("/", config.Root, "proc/sys/kernel/random/boot_id"))
-	if err != nil {
-		return nil, fmt.Errorf("boot id: %w", err)
-	}
-	bootID, err := prove.ParseBootID(string(boot))
-	if err != nil {
-		return nil, err
-	}
 	a := &Agent{
 		config:     config,
 		identity:   id,
 		keys:       keys,
-		bootID:     strings.TrimSpace(string(boot)),
 		collector:  collect.New(collect.Config{Root: config.Root, Now: config.Now}),
 		challenges: make(chan link.Message, 4),
 		commands:   make(chan link.Message, 4),
@@ -101,27 +83,56 @@ func New(config Config) (*Agent, error) {
 		commits:    make(chan commit, 16),
 		delivered:  make(chan struct{}, 1),
 	}
-	if a.queue, err = spool.Open(spool.Config{
-		Dir: config.spoolDir(), DiskBytes: config.SpoolMax, NodeID: id.NodeID, Logger: config.Logger, Now: config.Now,
-	}); err != nil {
-		config.Logger.Warn("samples wait in memory only", "error", err)
-		a.journal.trouble(err)
-	}
+	a.openQueue()
 	a.recorder = newRecorder(a.queue, config.Now, newClock(config.Root, config.Now))
+	a.journal.progress.Run = a.recorder.run
 	a.takeInventory()
 	a.bridge = newBridge(&config, id.NodeID, a.inventory.Load())
-	a.journal.progress.Run = a.recorder.run
-	a.prover = prove.New(prove.Config{
-		NodeID: id.NodeID, Epochs: keys.Epochs, Used: a.keysUsed, Device: id.Device,
-		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Throttle: a.throttle.Load, Now: config.Now,
-	})
-	a.control, err = command.Open(command.Config{
-		Dir: config.StateDir, NodeID: id.NodeID, Epochs: keys.Epochs, Settled: keys.Settled, Used: a.keysUsed, Refresh: a.refreshInfo, Rotate: keys.Rotate, Move: a.move, Now: config.Now,
-	})
-	if err != nil {
+	if err := a.newProver(); err != nil {
+		return nil, err
+	}
+	if err := a.openControl(); err != nil {
 		return nil, err
 	}
 	return a, a.newLink()
+}
+
+// openQueue leaves a queue in memory where the disk cannot be used.
+func (a *Agent) openQueue() {
+	var err error
+	a.queue, err = spool.Open(spool.Config{
+		Dir: a.config.spoolDir(), DiskBytes: a.config.SpoolMax, NodeID: a.identity.NodeID,
+		Logger: a.config.Logger, Now: a.config.Now,
+	})
+	if err != nil {
+		a.config.Logger.Warn("samples wait in memory only", "error", err)
+		a.journal.trouble(err)
+	}
+}
+
+func (a *Agent) newProver() error {
+	boot, err := os.ReadFile(filepath.Join("/", a.config.Root, "proc/sys/kernel/random/boot_id"))
+	if err != nil {
+		return fmt.Errorf("boot id: %w", err)
+	}
+	bootID, err := prove.ParseBootID(string(boot))
+	if err != nil {
+		return err
+	}
+	a.bootID = strings.TrimSpace(string(boot))
+	a.prover = prove.New(prove.Config{
+		NodeID: a.identity.NodeID, Device: a.identity.Device, Epochs: a.keys.Epochs, Used: a.keysUsed,
+		BootID: bootID, Uptime: prove.Uptime, Progress: a.journal.acknowledged, Throttle: a.throttle.Load, Now: a.config.Now,
+	})
+	return nil
+}
+
+func (a *Agent) openControl() (err error) {
+	a.control, err = command.Open(command.Config{
+		Dir: a.config.StateDir, NodeID: a.identity.NodeID, Epochs: a.keys.Epochs, Settled: a.keys.Settled, Used: a.keysUsed,
+		Refresh: a.refreshInfo, Rotate: a.keys.Rotate, Move: a.move, Now: a.config.Now,
+	})
+	return err
 }
 
 func (a *Agent) newLink() (err error) {
@@ -142,11 +153,11 @@ func (a *Agent) newLink() (err error) {
 	return err
 }
 
-// Run is the agent's life: it samples, publishes and reports at their
-// intervals, while link, delivery and prover do their work beside it. When
-// ctx ends it delivers what it has, says goodbye within drainTimeout, and
-// leaves the rest to the next run. It ends by itself when its identity is taken
-// away: ErrNotEnrolled when the node was given up, else the machine enrolled anew.
+// Run is the agent's life: its loop, while link, delivery and prover do their
+// work beside it. When ctx ends it delivers what it has, says goodbye within
+// drainTimeout, and leaves the rest to the next run. It ends by itself when its
+// identity is taken away: ErrNotEnrolled when the node was given up, else the
+// machine enrolled anew.
 func (a *Agent) Run(ctx context.Context) error {
 	unlock, err := lockFolder(a.config.StateDir)
 	if err != nil {
@@ -161,7 +172,18 @@ func (a *Agent) Run(ctx context.Context) error {
 	var lost error
 	workers := a.startWorkers(ctx, work)
 	workers.Go(func() { lost = a.awaitLoss(work); end() })
+	a.loop(ctx)
+	a.config.Notify("STOPPING=1")
+	a.drain(work)
+	stop()
+	workers.Wait()
+	a.leave()
+	a.report(true)
+	return lost
+}
 
+// loop samples, publishes and reports at their intervals until ctx ends.
+func (a *Agent) loop(ctx context.Context) {
 	a.intervals = a.wantedIntervals()
 	resting := true // the next sample is what rates are measured from; not recorded
 	resting = a.sample(resting)
@@ -202,13 +224,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		case <-report.C: // a sign of life: the loop goes round
 			a.report(false)
 		case <-ctx.Done():
-			a.config.Notify("STOPPING=1")
-			a.drain(work)
-			stop()
-			workers.Wait()
-			a.leave()
-			a.report(true)
-			return lost
+			return
 		}
 	}
 }

@@ -68,6 +68,19 @@ func Default() Config {
 	}
 }
 
+// fill gives what the process left out.
+func (c *Config) fill() {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Notify == nil {
+		c.Notify = func(string) {}
+	}
+}
+
 // Set gives a setting by its key. A list has commas between its items.
 func (c *Config) Set(key, value string) error {
 	c.place(key, "")

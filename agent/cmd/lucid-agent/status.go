@@ -59,77 +59,103 @@ func within(window string) string {
 	return ", between " + strings.Replace(window, "-", " and ", 1)
 }
 
-// describe prints a report for people.
+// page is a report for people, a line for each thing that it tells.
+type page struct {
+	*agent.Report
+	w   io.Writer
+	now time.Time
+}
+
 func describe(w io.Writer, r *agent.Report, now time.Time) {
-	ago := func(t time.Time) string { return now.Sub(t).Round(time.Second).String() + " ago" }
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%-12s %s\n", name, fmt.Sprintf(format, args...))
-	}
-	line("node", "%s (agent %s, pid %d)", r.NodeID, r.Version, r.PID)
-	switch {
-	case r.Stopped:
-		line("agent", "stopped %s", ago(r.UpdatedAt))
-	case !r.Running(now):
-		line("agent", "NOT RUNNING or stuck: last sign of life %s", ago(r.UpdatedAt))
-	case r.Connected:
-		line("connection", "connected to %s since %s", r.Server, r.Since.Local().Format(time.DateTime))
-	default:
-		line("connection", "NOT CONNECTED to %s since %s", r.Server, r.Since.Local().Format(time.DateTime))
-		if r.LastError != "" {
-			line("", "%s", r.LastError)
-		}
-		if r.RetryAt != nil && r.RetryAt.After(now) {
-			line("", "next attempt in %s", r.RetryAt.Sub(now).Round(time.Second))
-		} else {
-			line("", "connecting now")
-		}
-	}
-	if r.State == agent.StateStopped {
-		line("work", "stopped by the coordinator: no samples, no proofs until it says start")
-	}
-	if r.LastAckAt != nil {
-		line("last ack", "%s, sample %d", ago(*r.LastAckAt), r.LastAckSeq)
-	} else {
-		line("last ack", "none yet")
-	}
-	line("samples", "%d taken, %d waiting in %d messages, %d dropped", r.SamplesTaken, r.SamplesWaiting, r.MessagesWaiting, r.SamplesDropped)
-	if r.ClockNotSet {
-		line("clock", "NOT SET: samples wait for the time (sudo timedatectl set-ntp true)")
-	}
-	if r.SpoolBytes > 0 {
-		line("on disk", "%d KiB of samples that wait for a connection", (r.SpoolBytes+1023)>>10)
-	}
-	if r.SpoolError != "" {
-		line("on disk", "NOTHING CAN BE KEPT: %s", r.SpoolError)
-	}
-	whose := "its own settings"
-	if r.Settings.Remote {
-		whose = fmt.Sprintf("configuration %d of the coordinator", r.Settings.ConfigVersion)
-	}
-	line("settings", "a sample every %s, published every %s (%s)", r.Settings.SampleInterval, r.Settings.PublishInterval, whose)
-	if u := r.Update; u != nil {
-		line("update", "%s is announced for ring %s%s; this is %s. It is yours to install: sudo apt-get install --only-upgrade lucid-agent",
-			u.Version, u.Ring, within(u.Window), r.Version)
-	}
-	if r.HomeAssistant != "" {
-		line("at home", "Home Assistant: %s", r.HomeAssistant)
-	}
-	if v := r.Verdict; v != nil {
-		verdict := v.Verdict
-		if v.Reason != "" {
-			verdict += " (" + v.Reason + ")"
-		}
-		line("last proof", "%s at %s", verdict, time.UnixMilli(v.AtMs).Local().Format(time.DateTime))
-		line("score", "%.2f of 100, confidence %.0f %%, %d failures from suspension",
-			float64(v.ScoreNano)/1e7, float64(v.ConfidenceNano)/1e7, v.FailuresLeft)
-		if f := v.Factors; f != nil {
-			line("", "= reputation %.2f %% x timeliness %.2f %% x availability %.2f %% x quality %.2f %%",
-				float64(f.ReputationNano)/1e7, float64(f.TimelinessNano)/1e7, float64(f.AvailabilityNano)/1e7, float64(f.QualityNano)/1e7)
-		}
-	} else {
-		line("last proof", "none yet")
-	}
+	p := page{r, w, now}
+	p.line("node", "%s (agent %s, pid %d)", r.NodeID, r.Version, r.PID)
+	p.connection()
+	p.samples()
+	p.settings()
+	p.proof()
 	for _, what := range slices.Sorted(maps.Keys(r.Absent)) {
-		line("no figure", "%s: %s", what, r.Absent[what])
+		p.line("no figure", "%s: %s", what, r.Absent[what])
+	}
+}
+
+func (p page) line(name, format string, args ...any) {
+	fmt.Fprintf(p.w, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+}
+
+func (p page) ago(t time.Time) string { return p.now.Sub(t).Round(time.Second).String() + " ago" }
+
+func (p page) connection() {
+	switch {
+	case p.Stopped:
+		p.line("agent", "stopped %s", p.ago(p.UpdatedAt))
+	case !p.Running(p.now):
+		p.line("agent", "NOT RUNNING or stuck: last sign of life %s", p.ago(p.UpdatedAt))
+	case p.Connected:
+		p.line("connection", "connected to %s since %s", p.Server, p.Since.Local().Format(time.DateTime))
+	default:
+		p.line("connection", "NOT CONNECTED to %s since %s", p.Server, p.Since.Local().Format(time.DateTime))
+		if p.LastError != "" {
+			p.line("", "%s", p.LastError)
+		}
+		if p.RetryAt != nil && p.RetryAt.After(p.now) {
+			p.line("", "next attempt in %s", p.RetryAt.Sub(p.now).Round(time.Second))
+		} else {
+			p.line("", "connecting now")
+		}
+	}
+	if p.State == agent.StateStopped {
+		p.line("work", "stopped by the coordinator: no samples, no proofs until it says start")
+	}
+}
+
+func (p page) samples() {
+	if p.LastAckAt != nil {
+		p.line("last ack", "%s, sample %d", p.ago(*p.LastAckAt), p.LastAckSeq)
+	} else {
+		p.line("last ack", "none yet")
+	}
+	p.line("samples", "%d taken, %d waiting in %d messages, %d dropped", p.SamplesTaken, p.SamplesWaiting, p.MessagesWaiting, p.SamplesDropped)
+	if p.ClockNotSet {
+		p.line("clock", "NOT SET: samples wait for the time (sudo timedatectl set-ntp true)")
+	}
+	if p.SpoolBytes > 0 {
+		p.line("on disk", "%d KiB of samples that wait for a connection", (p.SpoolBytes+1023)>>10)
+	}
+	if p.SpoolError != "" {
+		p.line("on disk", "NOTHING CAN BE KEPT: %s", p.SpoolError)
+	}
+}
+
+func (p page) settings() {
+	whose := "its own settings"
+	if p.Settings.Remote {
+		whose = fmt.Sprintf("configuration %d of the coordinator", p.Settings.ConfigVersion)
+	}
+	p.line("settings", "a sample every %s, published every %s (%s)", p.Settings.SampleInterval, p.Settings.PublishInterval, whose)
+	if u := p.Update; u != nil {
+		p.line("update", "%s is announced for ring %s%s; this is %s. It is yours to install: sudo apt-get install --only-upgrade lucid-agent",
+			u.Version, u.Ring, within(u.Window), p.Version)
+	}
+	if p.HomeAssistant != "" {
+		p.line("at home", "Home Assistant: %s", p.HomeAssistant)
+	}
+}
+
+func (p page) proof() {
+	v := p.Verdict
+	if v == nil {
+		p.line("last proof", "none yet")
+		return
+	}
+	verdict := v.Verdict
+	if v.Reason != "" {
+		verdict += " (" + v.Reason + ")"
+	}
+	p.line("last proof", "%s at %s", verdict, time.UnixMilli(v.AtMs).Local().Format(time.DateTime))
+	p.line("score", "%.2f of 100, confidence %.0f %%, %d failures from suspension",
+		float64(v.ScoreNano)/1e7, float64(v.ConfidenceNano)/1e7, v.FailuresLeft)
+	if f := v.Factors; f != nil {
+		p.line("", "= reputation %.2f %% x timeliness %.2f %% x availability %.2f %% x quality %.2f %%",
+			float64(f.ReputationNano)/1e7, float64(f.TimelinessNano)/1e7, float64(f.AvailabilityNano)/1e7, float64(f.QualityNano)/1e7)
 	}
 }
