@@ -2072,8 +2072,11 @@ type Scaling struct {
 	Automatic bool `json:"automatic"`
 
 	// CheckedAt When it was last found so.
-	CheckedAt time.Time     `json:"checked_at"`
-	Inputs    ScalingInputs `json:"inputs"`
+	CheckedAt time.Time `json:"checked_at"`
+
+	// CheckedInputs What a hold was made by when it was last found so; null: it was found once.
+	CheckedInputs *ScalingInputs `json:"checked_inputs"`
+	Inputs        ScalingInputs  `json:"inputs"`
 
 	// Note What the operator said who asked for it.
 	Note         *string  `json:"note"`
@@ -2101,6 +2104,9 @@ type ScalingInputs struct {
 
 	// StandbyCount Nodes that scaling had parked.
 	StandbyCount int64 `json:"standby_count"`
+
+	// WorkingCount Nodes starting or active.
+	WorkingCount int64 `json:"working_count"`
 }
 
 // ScalingList defines model for ScalingList.
@@ -4487,7 +4493,7 @@ type ClientInterface interface {
 
 	// ListPoolScaling List how a pool was scaled
 	//
-	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
+	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, made by inputs at first and by checked_inputs when it was last found so, at checked_at.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -6901,7 +6907,7 @@ func (c *Client) ScalePool(ctx context.Context, poolId string, body ScalePoolJSO
 
 // ListPoolScaling List how a pool was scaled
 //
-// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
+// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, made by inputs at first and by checked_inputs when it was last found so, at checked_at.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //
@@ -15169,7 +15175,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListPoolScalingWithResponse List how a pool was scaled
 	//
-	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
+	// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, made by inputs at first and by checked_inputs when it was last found so, at checked_at.
 	//
 	// Needs role viewer or higher, and a credential that is not bound to nodes.
 	//
@@ -30676,7 +30682,7 @@ func (c *ClientWithResponses) ScalePoolWithResponse(ctx context.Context, poolId 
 
 // ListPoolScalingWithResponse List how a pool was scaled
 //
-// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.
+// Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, made by inputs at first and by checked_inputs when it was last found so, at checked_at.
 //
 // Needs role viewer or higher, and a credential that is not bound to nodes.
 //

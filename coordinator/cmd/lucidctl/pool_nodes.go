@@ -134,7 +134,21 @@ func (c *poolsScalingCmd) Run(ctx context.Context, a *app) error {
 		{"activated", true, func(s client.Scaling) any { return s.Activated }},
 		{"parked", true, func(s client.Scaling) any { return s.Parked }},
 		{"checked_at", true, func(s client.Scaling) any { return s.CheckedAt }},
+		{"checked_working_count", true, checked(func(in client.ScalingInputs) any { return in.WorkingCount })},
+		{"checked_cpu_usage_percent", true, checked(func(in client.ScalingInputs) any { return in.CpuUsagePercent })},
+		{"checked_measured_count", true, checked(func(in client.ScalingInputs) any { return in.MeasuredCount })},
+		{"checked_standby_count", true, checked(func(in client.ScalingInputs) any { return in.StandbyCount })},
 	})
+}
+
+// checked shows one of the newest inputs of what was found more than once.
+func checked(of func(client.ScalingInputs) any) func(client.Scaling) any {
+	return func(s client.Scaling) any {
+		if s.CheckedInputs == nil {
+			return nil
+		}
+		return of(*s.CheckedInputs)
+	}
 }
 
 type poolsMovesCmd struct {

@@ -16,7 +16,8 @@ func (s *server) poolScalingOperations() {
 		id: "listPoolScaling", method: http.MethodGet, path: basePath + "/nodes/pools/{pool_id}/scaling", tag: "pools", role: access.Viewer,
 		summary: "List how a pool was scaled",
 		description: "Decisions of the last 90 days, newest first, each with all that it was made by: of the pool's policy, which decides about " +
-			"once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, seen last at checked_at.",
+			"once a minute, and of operators, as far as they changed something. What is held for the same reason as before is one decision, made by " +
+			"inputs at first and by checked_inputs when it was last found so, at checked_at.",
 		errors:  []fault.Code{fault.PoolNotFound},
 		example: scalingListBody{Decisions: []scalingBody{exampleScaling()}, Pagination: pagination{Limit: 20}},
 	}, s.listPoolScaling)
@@ -33,21 +34,23 @@ type scalingListBody struct {
 }
 
 type scalingBody struct {
-	At            time.Time         `json:"at"`
-	CheckedAt     time.Time         `json:"checked_at" doc:"When it was last found so."`
-	Action        string            `json:"action" enum:"up,down,hold"`
-	Reason        string            `json:"reason" enum:"requested,below_least,above_most,cpu_high,cpu_low,within_thresholds,cooldown,not_measured,no_standby,at_most,at_least"`
-	Note          *string           `json:"note" doc:"What the operator said who asked for it."`
-	Automatic     bool              `json:"automatic" doc:"By the policy, not by an operator."`
-	TargetNodes   int               `json:"target_nodes"`
-	WorkingBefore int               `json:"working_before" doc:"Nodes starting or active."`
-	WorkingAfter  int               `json:"working_after"`
-	Activated     []string          `json:"activated" nullable:"false" doc:"Ids of nodes."`
-	Parked        []string          `json:"parked" nullable:"false"`
-	Inputs        scalingInputsBody `json:"inputs" doc:"What it was made by."`
+	At            time.Time                 `json:"at"`
+	CheckedAt     time.Time                 `json:"checked_at" doc:"When it was last found so."`
+	Action        string                    `json:"action" enum:"up,down,hold"`
+	Reason        string                    `json:"reason" enum:"requested,below_least,above_most,cpu_high,cpu_low,within_thresholds,cooldown,not_measured,no_standby,at_most,at_least"`
+	Note          *string                   `json:"note" doc:"What the operator said who asked for it."`
+	Automatic     bool                      `json:"automatic" doc:"By the policy, not by an operator."`
+	TargetNodes   int                       `json:"target_nodes"`
+	WorkingBefore int                       `json:"working_before" doc:"Nodes starting or active."`
+	WorkingAfter  int                       `json:"working_after"`
+	Activated     []string                  `json:"activated" nullable:"false" doc:"Ids of nodes."`
+	Parked        []string                  `json:"parked" nullable:"false"`
+	Inputs        scalingInputsBody         `json:"inputs" doc:"What it was made by, at first."`
+	CheckedInputs orNull[scalingInputsBody] `json:"checked_inputs" doc:"What a hold was made by when it was last found so; null: it was found once."`
 }
 
 type scalingInputsBody struct {
+	WorkingCount    int             `json:"working_count" doc:"Nodes starting or active."`
 	StandbyCount    int             `json:"standby_count" doc:"Nodes that scaling had parked."`
 	MeasuredCount   int             `json:"measured_count" doc:"Working nodes whose CPU was known."`
 	CPUUsagePercent figure          `json:"cpu_usage_percent" doc:"Mean of those over five minutes."`
@@ -67,16 +70,23 @@ func shapeScaling(d pool.Scaling) scalingBody {
 	b := scalingBody{
 		At: d.At, CheckedAt: d.CheckedAt, Action: string(d.Decision.Action), Reason: string(d.Decision.Reason),
 		Automatic: d.Decision.Reason != pool.Requested, TargetNodes: d.Decision.Target, WorkingBefore: d.Before, WorkingAfter: d.After,
-		Activated: d.Activated, Parked: d.Parked,
-		Inputs: scalingInputsBody{
-			StandbyCount: d.Standby, MeasuredCount: d.Measured, CPUUsagePercent: orUnknown(d.CPUPercent),
-			AutoScaling: shapePoolScaling(d.Policy.AutoScaling), MaxNodes: d.Policy.Places,
-		},
+		Activated: d.Activated, Parked: d.Parked, Inputs: shapeScalingInputs(d.Inputs),
+	}
+	if d.CheckedInputs != nil {
+		checked := shapeScalingInputs(*d.CheckedInputs)
+		b.CheckedInputs.value = &checked
 	}
 	if !b.Automatic {
 		b.Note = orNil(d.Note)
 	}
 	return b
+}
+
+func shapeScalingInputs(in pool.Inputs) scalingInputsBody {
+	return scalingInputsBody{
+		WorkingCount: in.Working, StandbyCount: in.Standby, MeasuredCount: in.Measured, CPUUsagePercent: orUnknown(in.CPUPercent),
+		AutoScaling: shapePoolScaling(in.Policy.AutoScaling), MaxNodes: in.Policy.Places,
+	}
 }
 
 // orUnknown shows a mean with the digits of what it is of.
@@ -120,9 +130,11 @@ func exampleScaling() scalingBody {
 	cpu := 91.5
 	return shapeScaling(pool.Scaling{
 		No: 7, At: exampleTime(), CheckedAt: exampleTime(), Decision: pool.Decision{Action: pool.Up, Target: 3, Reason: pool.BusyCPU}, Actor: "system",
-		Before: 2, After: 3, Activated: []string{"node_4f1c2a"}, Parked: []string{}, Standby: 2, Measured: 2, CPUPercent: &cpu,
-		Policy: pool.Policy{Places: 100, AutoScaling: pool.AutoScaling{Enabled: true, TargetCPUPercent: 70, Policy: pool.ScalingPolicy{
-			ScaleUpThreshold: 80, ScaleDownThreshold: 30, MinNodes: 1, MaxNodes: 100, CooldownMinutes: 5,
-		}}},
+		Before: 2, After: 3, Activated: []string{"node_4f1c2a"}, Parked: []string{},
+		Inputs: pool.Inputs{Working: 2, Standby: 2, Measured: 2, CPUPercent: &cpu, Policy: pool.Policy{
+			Places: 100, AutoScaling: pool.AutoScaling{Enabled: true, TargetCPUPercent: 70, Policy: pool.ScalingPolicy{
+				ScaleUpThreshold: 80, ScaleDownThreshold: 30, MinNodes: 1, MaxNodes: 100, CooldownMinutes: 5,
+			}},
+		}},
 	})
 }

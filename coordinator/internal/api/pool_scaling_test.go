@@ -35,10 +35,14 @@ func TestPoolScalingIsListed(t *testing.T) {
 	if err := w.Samples.RunOnceRollup(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&pool.Keeper{Store: w.Pools}).RunOnce(t.Context()); err != nil {
-		t.Fatal(err)
+	check := func() {
+		t.Helper()
+		if err := (&pool.Keeper{Store: w.Pools}).RunOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.advance(time.Minute)
 	}
-	w.advance(time.Minute)
+	check()
 	w.change(http.MethodPost, pools+"pool_home/scale", `{"target_nodes":1,"reason":"a quiet night"}`, http.StatusOK)
 
 	var page struct {
@@ -51,7 +55,7 @@ func TestPoolScalingIsListed(t *testing.T) {
 	wantObject(t, byHand, object{
 		"at": "2026-05-04T12:01:00Z", "checked_at": "2026-05-04T12:01:00Z", "action": "down", "reason": "requested", "note": "a quiet night",
 		"automatic": false, "target_nodes": json.Number("1"), "working_before": json.Number("2"), "working_after": json.Number("1"),
-		"activated": []any{}, "parked": byHand["parked"],
+		"activated": []any{}, "parked": byHand["parked"], "checked_inputs": nil,
 	})
 	if !page.Pagination.HasNext || page.Pagination.NextCursor == nil {
 		t.Fatalf("page %+v", page.Pagination)
@@ -62,8 +66,9 @@ func TestPoolScalingIsListed(t *testing.T) {
 	wantObject(t, byPolicy, object{
 		"at": "2026-05-04T12:00:00Z", "checked_at": "2026-05-04T12:00:00Z", "action": "down", "reason": "above_most", "note": nil, "automatic": true,
 		"target_nodes": json.Number("2"), "working_before": json.Number("3"), "working_after": json.Number("2"), "activated": []any{}, "parked": parked,
+		"checked_inputs": nil,
 		"inputs": object{
-			"standby_count": json.Number("0"), "measured_count": json.Number("3"), "cpu_usage_percent": json.Number("12.5"), "max_nodes": json.Number("100"),
+			"working_count": json.Number("3"), "standby_count": json.Number("0"), "measured_count": json.Number("3"), "cpu_usage_percent": json.Number("12.5"), "max_nodes": json.Number("100"),
 			"auto_scaling": object{"enabled": true, "target_cpu_percent": json.Number("70"), "policy": object{
 				"scale_up_threshold": json.Number("80"), "scale_down_threshold": json.Number("30"), "min_nodes": json.Number("1"),
 				"max_nodes": json.Number("2"), "cooldown_minutes": json.Number("5"),
@@ -79,5 +84,16 @@ func TestPoolScalingIsListed(t *testing.T) {
 		"at": "2026-05-04T12:00:00Z", "measured_count": json.Number("3"), "cpu_usage_percent": json.Number("12.5"),
 		"memory_used_bytes": json.Number("300"), "memory_total_bytes": json.Number("1200"), "disk_used_bytes": nil, "disk_total_bytes": nil,
 	})
+	w.change(http.MethodPut, pools+"pool_home", `{"auto_scaling":{"enabled":true,"policy":{"min_nodes":1,"max_nodes":3}}}`, http.StatusOK)
+	check()
+	w.change(http.MethodPut, pools+"pool_home", `{"auto_scaling":{"enabled":true,"policy":{"min_nodes":1,"max_nodes":4}}}`, http.StatusOK)
+	check()
+	w.get(pools+"pool_home/scaling?limit=1", &page)
+	most := func(inputs string) any {
+		return page.Decisions[0][inputs].(object)["auto_scaling"].(object)["policy"].(object)["max_nodes"]
+	}
+	if hold := page.Decisions[0]; hold["action"] != "hold" || most("inputs") != json.Number("3") || most("checked_inputs") != json.Number("4") {
+		t.Errorf("what was held twice is %v", hold)
+	}
 	w.wantError(w.send(http.MethodGet, pools+"pool_none/scaling", "", as(w.keys[access.Viewer])), http.StatusNotFound, "LUCID_ERR_4101")
 }

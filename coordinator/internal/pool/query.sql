@@ -164,11 +164,11 @@ INSERT INTO pool_scaling (pool_no, at, checked_at, action, reason, note, actor, 
 VALUES ($1, sqlc.arg(at), sqlc.arg(at), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 
 -- name: ConfirmScaling :exec
-UPDATE pool_scaling SET checked_at = $2 WHERE scaling_no = $1;
+UPDATE pool_scaling SET checked_at = $2, checked_inputs = $3 WHERE scaling_no = $1;
 
 -- name: Scalings :many
 SELECT scaling_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
-    standby, measured, cpu_percent, policy
+    standby, measured, cpu_percent, policy, checked_inputs
 FROM pool_scaling WHERE pool_no = $1 AND (sqlc.arg(before)::bigint = 0 OR scaling_no < sqlc.arg(before)::bigint)
 ORDER BY scaling_no DESC LIMIT sqlc.arg(most);
 

@@ -70,24 +70,29 @@ func (s *Store) autoScale(ctx context.Context, tx db.Tx, poolID string) error {
 }
 
 // record keeps a decision with what it was made by. A hold for the same reason
-// as before is the same decision.
+// as before is the same decision, with what it was made by first and last.
 func (s *Store) record(ctx context.Context, tx db.Tx, by audit.By, l scalable, in Situation, d Decision, done Scaled) error {
 	q, now := sqlgen.New(tx), s.now()
 	last, err := q.LastScaling(ctx, l.row.PoolNo)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
+	inputs := in.inputs()
 	if d.Action == Hold && last.Action == string(Hold) && last.Reason == string(d.Reason) {
-		return q.ConfirmScaling(ctx, sqlgen.ConfirmScalingParams{ScalingNo: last.ScalingNo, CheckedAt: now})
+		checked, err := json.Marshal(inputs)
+		if err != nil {
+			return err
+		}
+		return q.ConfirmScaling(ctx, sqlgen.ConfirmScalingParams{ScalingNo: last.ScalingNo, CheckedAt: now, CheckedInputs: checked})
 	}
-	policy, err := json.Marshal(policyOf(in.Settings))
+	policy, err := json.Marshal(inputs.Policy)
 	if err != nil {
 		return err
 	}
 	return q.InsertScaling(ctx, sqlgen.InsertScalingParams{
 		PoolNo: l.row.PoolNo, At: now, Action: string(d.Action), Reason: string(d.Reason), Note: done.Reason, Actor: by.Actor,
 		Target: int32(d.Target), WorkingBefore: int32(done.Before), WorkingAfter: int32(done.After), Activated: done.Activated, Parked: done.Parked,
-		Standby: int32(in.Standby), Measured: int32(in.Measured), CpuPercent: in.CPUPercent, Policy: policy,
+		Standby: int32(inputs.Standby), Measured: int32(inputs.Measured), CpuPercent: inputs.CPUPercent, Policy: policy,
 	})
 }
 
@@ -97,24 +102,33 @@ type Policy struct {
 	Places int `json:"max_nodes_of_pool"`
 }
 
-func policyOf(s Settings) Policy { return Policy{s.AutoScaling, s.MaxNodes} }
+// Inputs are what a decision on record was made by.
+type Inputs struct {
+	Working    int      `json:"working"` // nodes, before it
+	Standby    int      `json:"standby"`
+	Measured   int      `json:"measured"`
+	CPUPercent *float64 `json:"cpu_percent"`
+	Policy     Policy   `json:"policy"`
+}
+
+func (s Situation) inputs() Inputs {
+	return Inputs{s.Working, s.Standby, s.Measured, s.CPUPercent, Policy{s.Settings.AutoScaling, s.Settings.MaxNodes}}
+}
 
 // Scaling is a decision on record.
 type Scaling struct {
-	No         int64
-	At         time.Time
-	CheckedAt  time.Time // a hold: until when it was so
-	Decision   Decision
-	Note       string // of who asked for it
-	Actor      string
-	Before     int // nodes at work
-	After      int
-	Activated  []string // node ids
-	Parked     []string
-	Standby    int // before it
-	Measured   int
-	CPUPercent *float64
-	Policy     Policy
+	No            int64
+	At            time.Time
+	CheckedAt     time.Time // a hold: until when it was so
+	Decision      Decision
+	Note          string // of who asked for it
+	Actor         string
+	Before        int // nodes at work
+	After         int
+	Activated     []string // node ids
+	Parked        []string
+	Inputs        Inputs  // at At
+	CheckedInputs *Inputs // at CheckedAt; nil: it was found once
 }
 
 // Scalings are a pool's decisions of the last 90 days, newest first. before is
@@ -138,14 +152,27 @@ func (s *Store) Scalings(ctx context.Context, poolID string, limit int, before i
 	}
 	list = make([]Scaling, len(rows))
 	for i, r := range rows {
-		list[i] = Scaling{
-			No: r.ScalingNo, At: r.At, CheckedAt: r.CheckedAt, Decision: Decision{Action(r.Action), int(r.Target), ScaleReason(r.Reason)},
-			Note: r.Note, Actor: r.Actor, Before: int(r.WorkingBefore), After: int(r.WorkingAfter), Activated: r.Activated, Parked: r.Parked,
-			Standby: int(r.Standby), Measured: int(r.Measured), CPUPercent: r.CpuPercent,
-		}
-		if err := json.Unmarshal(r.Policy, &list[i].Policy); err != nil {
-			return nil, 0, fmt.Errorf("policy of scaling %d: %w", r.ScalingNo, err)
+		if list[i], err = scalingOf(r); err != nil {
+			return nil, 0, fmt.Errorf("scaling %d: %w", r.ScalingNo, err)
 		}
 	}
 	return list, next, nil
+}
+
+func scalingOf(r sqlgen.ScalingsRow) (Scaling, error) {
+	s := Scaling{
+		No: r.ScalingNo, At: r.At, CheckedAt: r.CheckedAt, Decision: Decision{Action(r.Action), int(r.Target), ScaleReason(r.Reason)},
+		Note: r.Note, Actor: r.Actor, Before: int(r.WorkingBefore), After: int(r.WorkingAfter), Activated: r.Activated, Parked: r.Parked,
+		Inputs: Inputs{Working: int(r.WorkingBefore), Standby: int(r.Standby), Measured: int(r.Measured), CPUPercent: r.CpuPercent},
+	}
+	if err := json.Unmarshal(r.Policy, &s.Inputs.Policy); err != nil {
+		return s, fmt.Errorf("policy: %w", err)
+	}
+	if r.CheckedInputs == nil {
+		return s, nil
+	}
+	if err := json.Unmarshal(r.CheckedInputs, &s.CheckedInputs); err != nil {
+		return s, fmt.Errorf("inputs of the newest look: %w", err)
+	}
+	return s, nil
 }

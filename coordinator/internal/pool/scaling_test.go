@@ -43,14 +43,21 @@ func (s *stage) decided(id string) (list []string) {
 		s.t.Fatal(err)
 	}
 	for _, d := range all {
-		cpu := "?"
-		if d.CPUPercent != nil {
-			cpu = fmt.Sprint(math.Round(*d.CPUPercent))
+		text := fmt.Sprintf("%s %s %d to %d, %s", d.Decision.Action, d.Decision.Reason, d.Before, d.After, inputs(d.Inputs))
+		if d.CheckedInputs != nil {
+			text += fmt.Sprintf("; last by %d at work, %s", d.CheckedInputs.Working, inputs(*d.CheckedInputs))
 		}
-		list = append(list, fmt.Sprintf("%s %s %d to %d, %s %% of %d, %d on standby", d.Decision.Action, d.Decision.Reason,
-			d.Before, d.After, cpu, d.Measured, d.Standby))
+		list = append(list, text)
 	}
 	return list
+}
+
+func inputs(in pool.Inputs) string {
+	cpu := "?"
+	if in.CPUPercent != nil {
+		cpu = fmt.Sprint(math.Round(*in.CPUPercent))
+	}
+	return fmt.Sprintf("%s %% of %d, %d on standby", cpu, in.Measured, in.Standby)
 }
 
 func TestPolicyScalesAPool(t *testing.T) {
@@ -76,7 +83,7 @@ func TestPolicyScalesAPool(t *testing.T) {
 	step(96, "up cpu_high 2 to 3, 96 % of 2, 6 on standby")
 	s.now = s.now.Add(time.Minute)
 	step(100, "hold cooldown 3 to 3, 98 % of 3, 5 on standby")
-	step(100, "hold cooldown 3 to 3, 98 % of 3, 5 on standby", "up cpu_high 2 to 3, 96 % of 2, 6 on standby") // once on record
+	step(100, "hold cooldown 3 to 3, 98 % of 3, 5 on standby; last by 3 at work, 99 % of 3, 5 on standby", "up cpu_high 2 to 3, 96 % of 2, 6 on standby") // once on record
 	s.now = s.now.Add(time.Hour)
 	s.check(pool.Keeper{})
 	if got := s.decided("pool_a")[0]; got != "hold not_measured 3 to 3, ? % of 0, 5 on standby" {
@@ -88,7 +95,7 @@ func TestPolicyScalesAPool(t *testing.T) {
 		t.Fatalf("%v %v", all, err)
 	}
 	held := all[1]
-	if !held.CheckedAt.After(held.At) || held.Actor != "system" || held.Policy.Policy.CooldownMinutes != 5 || held.Policy.Places != 10 {
+	if !held.CheckedAt.After(held.At) || held.Actor != "system" || held.Inputs.Policy.Policy.CooldownMinutes != 5 || held.Inputs.Policy.Places != 10 {
 		t.Errorf("a hold is recorded as %+v", held)
 	}
 	older, _, err := s.Scalings(t.Context(), "pool_a", 1, held.No)
@@ -112,6 +119,35 @@ func TestPolicyScalesAPool(t *testing.T) {
 	s.check(pool.Keeper{})
 	if got := s.decided("pool_a"); len(got) != 0 {
 		t.Errorf("after 91 days still on record: %q", got)
+	}
+}
+
+// A hold is one decision for as long as its reason holds. What it was made by at
+// first stays, and what it was last made by stands beside it.
+func TestHoldKeepsItsFirstAndItsNewestInputs(t *testing.T) {
+	s := newStage(t)
+	s.filled("pool_a", 10, 1, 4)
+	s.scaling("pool_a")
+	look := func(cpu float64, want string) {
+		t.Helper()
+		s.busy(cpu)
+		s.check(pool.Keeper{})
+		if got := s.decided("pool_a"); !reflect.DeepEqual(got, []string{want}) {
+			t.Errorf("decided %q, want %q", got, want)
+		}
+		s.now = s.now.Add(10 * time.Minute) // the mean is over five
+	}
+	look(50, "hold within_thresholds 4 to 4, 50 % of 4, 0 on standby")
+	look(60, "hold within_thresholds 4 to 4, 50 % of 4, 0 on standby; last by 4 at work, 60 % of 4, 0 on standby")
+	s.exec("UPDATE node SET status = 'maintenance' WHERE node_id = 'node_4'")
+	look(70, "hold within_thresholds 4 to 4, 50 % of 4, 0 on standby; last by 3 at work, 70 % of 3, 0 on standby")
+	if _, err := s.Update(t.Context(), byCLI, "pool_a", nil, pool.Patch{MaxNodes: new(8)}); err != nil {
+		t.Fatal(err)
+	}
+	look(40, "hold within_thresholds 4 to 4, 50 % of 4, 0 on standby; last by 3 at work, 40 % of 3, 0 on standby")
+	d, _, err := s.Scalings(t.Context(), "pool_a", 1, 0)
+	if err != nil || d[0].Inputs.Policy.Places != 10 || d[0].CheckedInputs.Policy.Places != 8 {
+		t.Errorf("by the settings %+v, and last %+v, %v", d[0].Inputs.Policy, d[0].CheckedInputs.Policy, err)
 	}
 }
 

@@ -34,16 +34,17 @@ func (q *Queries) CloseMembership(ctx context.Context, arg CloseMembershipParams
 }
 
 const confirmScaling = `-- name: ConfirmScaling :exec
-UPDATE pool_scaling SET checked_at = $2 WHERE scaling_no = $1
+UPDATE pool_scaling SET checked_at = $2, checked_inputs = $3 WHERE scaling_no = $1
 `
 
 type ConfirmScalingParams struct {
-	ScalingNo int64
-	CheckedAt time.Time
+	ScalingNo     int64
+	CheckedAt     time.Time
+	CheckedInputs []byte
 }
 
 func (q *Queries) ConfirmScaling(ctx context.Context, arg ConfirmScalingParams) error {
-	_, err := q.db.Exec(ctx, confirmScaling, arg.ScalingNo, arg.CheckedAt)
+	_, err := q.db.Exec(ctx, confirmScaling, arg.ScalingNo, arg.CheckedAt, arg.CheckedInputs)
 	return err
 }
 
@@ -798,7 +799,7 @@ func (q *Queries) ScalingPools(ctx context.Context) ([]string, error) {
 
 const scalings = `-- name: Scalings :many
 SELECT scaling_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
-    standby, measured, cpu_percent, policy
+    standby, measured, cpu_percent, policy, checked_inputs
 FROM pool_scaling WHERE pool_no = $1 AND ($2::bigint = 0 OR scaling_no < $2::bigint)
 ORDER BY scaling_no DESC LIMIT $3
 `
@@ -826,6 +827,7 @@ type ScalingsRow struct {
 	Measured      int32
 	CpuPercent    *float64
 	Policy        []byte
+	CheckedInputs []byte
 }
 
 func (q *Queries) Scalings(ctx context.Context, arg ScalingsParams) ([]ScalingsRow, error) {
@@ -854,6 +856,7 @@ func (q *Queries) Scalings(ctx context.Context, arg ScalingsParams) ([]ScalingsR
 			&i.Measured,
 			&i.CpuPercent,
 			&i.Policy,
+			&i.CheckedInputs,
 		); err != nil {
 			return nil, err
 		}
