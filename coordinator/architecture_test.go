@@ -5,8 +5,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -290,8 +292,12 @@ func checkSelector(t *testing.T, s source, n *ast.SelectorExpr) {
 	}
 }
 
-// A newcomer finds what each package owns in one place.
+// A newcomer finds what each package owns in one place, and all of them on one page.
 func TestEveryPackageSaysWhatItOwns(t *testing.T) {
+	page, err := os.ReadFile("../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	docs := map[string][]string{}
 	for _, s := range sources(t) {
 		docs[s.folder] = append(docs[s.folder], nil...)
@@ -302,6 +308,9 @@ func TestEveryPackageSaysWhatItOwns(t *testing.T) {
 	for folder, files := range docs {
 		if len(files) != 1 {
 			t.Errorf("package in %q has %d package comments, want one: %v", folder, len(files), files)
+		}
+		if named := regexp.MustCompile("`([a-z0-9-]+/)*" + path.Base(folder) + "`"); folder != "." && !named.Match(page) {
+			t.Errorf("package %s has no row in ARCHITECTURE.md", folder)
 		}
 	}
 	vague := []string{"models", "utils", "util", "services", "common", "types", "helpers", "manager"}
