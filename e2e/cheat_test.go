@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,29 +20,6 @@ import (
 // sybils are as many as share a payout address before that is worth a notice.
 const sybils = 10
 
-// foundSoon is what docs/fraud.md calls found within the first minutes: how many
-// nodes of each kind which rule must flag. The first of them need answers only.
-var (
-	foundByAnswers = map[fleet.Kind]fleet.Flags{
-		fleet.Clone:  {"superseded_run": 1, "alternating_boot": 1},
-		fleet.Alter:  {"altered_hash": 1},
-		fleet.Clock:  {"boot_time_back": 1, "alternating_boot": 1},
-		fleet.Shared: {"same_boot": 3},
-	}
-	// foundAmongAll needs a look at all nodes, which a coordinator takes every ten
-	// minutes and when it begins.
-	foundAmongAll = map[fleet.Kind]fleet.Flags{
-		fleet.Copy:  {"copied_metrics": 1},
-		fleet.Sybil: {"same_payout": sybils},
-	}
-)
-
-// foundByMany is found by some thirty answers of each node.
-var foundByMany = map[fleet.Kind]fleet.Flags{
-	fleet.Relay: {"fast_answers": 1},
-	fleet.Pad:   {"fast_answers": 2},
-}
-
 // busyPatience is for what only time shows: the busier this machine is, the more
 // answers it takes to tell the time of a hash from the machine's own delays.
 const busyPatience = 2 * patience
@@ -54,9 +32,10 @@ func TestCheatsAreFlagged(t *testing.T) {
 		"LUCID_POOT_DIFFICULTY=8", "LUCID_POOT_CHALLENGE_DEADLINE=1s", "LUCID_POOT_CHALLENGE_VALIDITY=2s",
 	}})
 	f := l.newFleet(fleet.Config{
-		Nodes: 25, Duration: time.Hour, Seed: 5, Backlog: 40 * time.Minute, SampleInterval: 5 * time.Second, PublishInterval: 5 * time.Second,
+		Nodes: 32, Duration: time.Hour, Seed: 5, Backlog: 70 * time.Minute, SampleInterval: 5 * time.Second, PublishInterval: 5 * time.Second,
 		Cheats: map[fleet.Kind]int{
 			fleet.Clone: 1, fleet.Alter: 1, fleet.Clock: 1, fleet.Shared: 3, fleet.Replay: 1, fleet.Copy: 1, fleet.Sybil: sybils,
+			fleet.Second: 1, fleet.Fall: 1, fleet.Flood: 1, fleet.Freeze: 1, fleet.Twin: 1, fleet.Payee: 1, fleet.Restless: 1,
 		},
 	})
 	living, stop := context.WithCancel(context.Background())
@@ -65,13 +44,18 @@ func TestCheatsAreFlagged(t *testing.T) {
 	go func() { ended <- f.Run(living, nil) }()
 
 	l.awaitFlags(f, foundByAnswers, patience)
-	l.await(within(t, patience), "half an hour of telemetry in rollups", func(context.Context) error {
-		n := l.count("SELECT count(*) FROM (SELECT FROM sample_5m GROUP BY node_no HAVING count(*) >= 6) AS n")
-		return unless(n == 25, "of %d nodes", n)
+	// As if all had begun two minutes earlier: then the clone's first machine answers long after the second sent.
+	if err := l.Database().Exec(within(t, patience), "UPDATE node_run SET started_at = started_at - interval '2 minutes'"); err != nil {
+		t.Fatal(err)
+	}
+	l.await(within(t, patience), "an hour of telemetry in rollups", func(context.Context) error {
+		n := l.count("SELECT count(*) FROM (SELECT FROM sample_5m GROUP BY node_no HAVING count(*) > 12) AS n")
+		return unless(n >= 31, "of %d nodes", n)
 	})
+	among := l.amongAll(f)
 	l.Kill()
 	l.restart()
-	l.awaitFlags(f, foundAmongAll, patience)
+	l.awaitFlags(f, among, patience)
 	l.await(within(t, patience), "who replays an answer to be suspended by its score", func(context.Context) error {
 		n := l.count("SELECT count(*) FROM node WHERE node_id = $1 AND status = 'suspended'", f.NodeIDs(fleet.Replay)[0])
 		return unless(n == 1, "it is not")
@@ -81,6 +65,26 @@ func TestCheatsAreFlagged(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.judge(f)
+}
+
+// amongAll is what a look at all nodes must flag, once a restless node has left a
+// week's worth of times. A fault of ours voids what leaves around it, for a quarter
+// of an hour: then that node is not waited for.
+func (l *lab) amongAll(f *fleet.Fleet) map[fleet.Kind]fleet.Flags {
+	l.t.Helper()
+	const left = `SELECT count(*) FROM node_presence JOIN node USING (node_no) WHERE node_id = $1 AND to_at < now() - interval '15 seconds'`
+	var faults int64
+	l.await(within(l.t, patience), "a week's worth of departures", func(context.Context) error {
+		faults = l.count("SELECT count(*) FROM fault_window")
+		n := l.count(left, f.NodeIDs(fleet.Restless)[0])
+		return unless(n >= 1000 || faults > 0, "%d", n)
+	})
+	want := maps.Clone(foundAmongAll)
+	if faults > 0 {
+		l.t.Log("this machine is too busy to see who is restless: there was a fault window")
+		delete(want, fleet.Restless)
+	}
+	return want
 }
 
 // TestFastAnswersAreFlagged has challenges that take a Raspberry Pi up to seconds, so
@@ -103,7 +107,7 @@ func TestFastAnswersAreFlagged(t *testing.T) {
 	var asking sync.WaitGroup
 	for _, kind := range []fleet.Kind{fleet.Honest, fleet.Relay, fleet.Pad} {
 		for _, id := range f.NodeIDs(kind) {
-			asking.Go(func() { l.demandProofs(living, id) })
+			asking.Go(func() { l.demandProofs(living, id, math.MaxInt) })
 		}
 	}
 	l.awaitFlags(f, foundByMany, busyPatience)
@@ -131,12 +135,16 @@ func (l *lab) newPool(name string) string {
 	return made.PoolID
 }
 
-// demandProofs has a node prove itself again and again, also where an answer takes
-// longer than this client waits for it.
-func (l *lab) demandProofs(living context.Context, nodeID string) {
-	for living.Err() == nil {
+// demandProofs has a node prove itself so often, one time after the other, also where
+// an answer takes longer than this client waits for it.
+func (l *lab) demandProofs(living context.Context, nodeID string, times int) {
+	for proven := 0; proven < times && living.Err() == nil; {
 		status, body, err := l.Send(living, http.MethodPost, "/api/v1/nodes/"+nodeID+"/poot/calculate", "")
-		if err == nil && status != http.StatusOK && status != http.StatusConflict {
+		switch {
+		case err != nil || status == http.StatusConflict:
+		case status == http.StatusOK:
+			proven++
+		default:
 			l.t.Errorf("a proof of %s: status %d: %s", nodeID, status, body)
 			return
 		}
@@ -168,7 +176,7 @@ func judgeGroup(t *testing.T, g *fleet.Group) {
 		if g.Held > 0 || len(flags) > 0 || g.Verdicts["valid"] == 0 {
 			t.Errorf("honest nodes: %d held, flagged: %s, verdicts: %s", g.Held, g.Flags, g.Verdicts)
 		}
-	case fleet.Clone, fleet.Alter, fleet.Clock:
+	case fleet.Clone, fleet.Alter, fleet.Clock, fleet.Second:
 		if g.Held != g.Nodes {
 			t.Errorf("%s: %d of %d held, flagged: %s", g.Kind, g.Held, g.Nodes, g.Flags)
 		}

@@ -63,7 +63,8 @@ func TestFleet(t *testing.T) {
 	l := start(t, harness.Options{Args: []string{"--epoch", "10s", "--poot-interval", "2s"}, Env: []string{"LUCID_POOT_DIFFICULTY=8"}})
 	cheats := map[fleet.Kind]int{
 		fleet.Clone: 2, fleet.Relay: 2, fleet.Shared: 3, fleet.Spread: 3, fleet.Pad: 3, fleet.Skip: 3, fleet.Replay: 2, fleet.Alter: 2,
-		fleet.Copy: 2, fleet.Clock: 2, fleet.Sybil: 4,
+		fleet.Copy: 2, fleet.Clock: 2, fleet.Sybil: 4, fleet.Second: 1, fleet.Fall: 1, fleet.Flood: 1, fleet.Freeze: 1, fleet.Hide: 1,
+		fleet.Twin: 1, fleet.Swift: 1, fleet.Restless: 1, fleet.Payee: 1,
 	}
 	interval := time.Duration(float64(*fleetNodes) / *fleetRate * float64(time.Second))
 	f := l.newFleet(fleet.Config{

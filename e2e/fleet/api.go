@@ -39,11 +39,20 @@ func (a API) open(atOnce int) *caller {
 
 // post sends a body and reads the answer, which must be 200 or 201.
 func (c *caller) post(ctx context.Context, path string, body, answer any) error {
+	return c.send(ctx, http.MethodPost, path, body, answer)
+}
+
+// put is post for a change.
+func (c *caller) put(ctx context.Context, path string, body, answer any) error {
+	return c.send(ctx, http.MethodPut, path, body, answer)
+}
+
+func (c *caller) send(ctx context.Context, method, path string, body, answer any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	return c.call(ctx, http.MethodPost, path, text, answer)
+	return c.call(ctx, method, path, text, answer)
 }
 
 // get reads an answer, which must be 200.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"lucid.internal/e2e/harness"
@@ -19,6 +21,7 @@ type Config struct {
 
 	Nodes    int
 	Cheats   map[Kind]int // how many of Nodes cheat, and how
+	Model    string       // one of Models that all are who cheat about none; "" draws
 	Faults   Faults
 	Seed     uint64        // of series, faults and cheats: the same seed is the same fleet
 	Backlog  time.Duration // sampled before the first connection, as after an outage
@@ -85,6 +88,8 @@ func (c *Config) validate() error {
 	case c.PublishInterval < c.SampleInterval, c.PublishInterval/c.SampleInterval > wire.MaxSamplesPerMessage:
 		return fmt.Errorf("a message holds 1 to %d samples: publish interval %s does not fit sample interval %s",
 			wire.MaxSamplesPerMessage, c.PublishInterval, c.SampleInterval)
+	case c.Model != "" && !slices.Contains(Models(), c.Model):
+		return fmt.Errorf("no model is called %q; there are %s", c.Model, strings.Join(Models(), ", "))
 	}
 	cheats := 0
 	for kind, count := range c.Cheats {

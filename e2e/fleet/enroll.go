@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -27,6 +26,7 @@ type machine struct {
 	keys      proof.Keys
 	signing   ed25519.PrivateKey
 	server    string
+	from      net.Addr    // nil: any address of this machine
 	tls       *tls.Config // nil: plain
 	inventory *wire.Inventory
 	model     model
@@ -43,8 +43,13 @@ type Enrolment struct {
 	OwnMs float64 `json:"own_ms"`
 }
 
-// sybilAddress is where all Sybils want to be paid.
-const sybilAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
+// Where cheats want to be paid: all Sybils at one address; Payees, who enrol with
+// one, then at another. They are nobody's, or public knowledge.
+const (
+	sybilAddress = "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"
+	payeeBefore  = "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR"
+	payeeAfter   = "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb"
+)
 
 // enrolMany enrols every node, a bounded number at once.
 func (f *Fleet) enrolMany(ctx context.Context) error {
@@ -113,7 +118,30 @@ type enroller struct {
 // enrol makes a node by the API, as an operator does, and becomes it, as a
 // device does.
 func (e *enroller) enrol(ctx context.Context, index int, kind Kind) (*machine, error) {
-	config := &e.fleet.config
+	token, err := e.create(ctx, index)
+	if err != nil {
+		return nil, err
+	}
+	m := &machine{kind: kind, model: e.fleet.config.modelOf(index, kind)}
+	file := e.fleet.config.File
+	file.Token, file.PayoutAddress = token, ""
+	switch kind {
+	case Sybil:
+		file.PayoutAddress = sybilAddress
+	case Payee:
+		file.PayoutAddress = payeeBefore
+	}
+	if err := e.become(ctx, m, file, index); err != nil {
+		return nil, err
+	}
+	if kind == Payee {
+		return m, e.api.put(ctx, nodesPath+m.nodeID, map[string]any{"payout_address": payeeAfter}, new(struct{}))
+	}
+	return m, nil
+}
+
+// create makes a node, and gives its enrolment's token.
+func (e *enroller) create(ctx context.Context, index int) (token string, err error) {
 	var created struct {
 		Enrolment struct {
 			Token string `json:"token"`
@@ -124,43 +152,55 @@ func (e *enroller) enrol(ctx context.Context, index int, kind Kind) (*machine, e
 		wanted["initial_pool_id"] = e.pools[index]
 	}
 	if err := e.api.post(ctx, nodesPath, wanted, &created); err != nil {
-		return nil, err
+		return "", err
 	}
 	if created.Enrolment.Token == "" {
-		return nil, errors.New("the answer to a new node has no token")
+		return "", errors.New("the answer to a new node has no token")
 	}
-	m := &machine{kind: kind, model: models[rand.New(rand.NewPCG(config.Seed, uint64(index))).IntN(len(models))]}
-	if declared, other := kind.declared(); other {
-		m.model = declared
-	}
-	file := config.File
-	file.Token, file.PayoutAddress = created.Enrolment.Token, ""
-	if kind == Sybil {
-		file.PayoutAddress = sybilAddress
-	}
+	return created.Enrolment.Token, nil
+}
+
+// become redeems a file's token.
+func (e *enroller) become(ctx context.Context, m *machine, file harness.EnrollFile, index int) error {
 	began := time.Now()
 	device, err := harness.NewDevice()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	device.Inventory = m.model.inventory(index)
 	req, err := device.Request(file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e.own.Add(int64(time.Since(began)))
 	resp := new(wire.EnrollResponse)
 	if err := e.api.post(ctx, wire.EnrollPath, req, resp); err != nil {
-		return nil, err
+		return err
 	}
 	began = time.Now()
 	m.keys, err = device.Keys(file, req, resp)
 	e.own.Add(int64(time.Since(began)))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	m.nodeID, m.keyEpoch, m.signing, m.inventory = resp.NodeID, resp.KeyEpoch, device.Signing, &device.Inventory
-	return m, e.address(m, resp)
+	if err := e.address(m, resp); err != nil {
+		return err
+	}
+	if m.kind == Sybil {
+		m.from = networkOf(index, m.server)
+	}
+	return nil
+}
+
+// networkOf gives a node a /24 of its own, where the server is on this machine: all
+// of 127.0.0.0/8 is. nil where it is not.
+func networkOf(index int, server string) net.Addr {
+	host, _, err := net.SplitHostPort(server)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback() || ip.To4() == nil) {
+		return nil
+	}
+	return &net.TCPAddr{IP: net.IPv4(127, byte(1+index>>8), byte(index), 1)}
 }
 
 // address says where the machine connects.

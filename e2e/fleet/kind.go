@@ -9,8 +9,8 @@ import (
 // Kind is how a node behaves.
 type Kind string
 
-// Kinds of behaviour. The cheats are those of the design that can be acted out
-// by what goes over the wire.
+// Kinds of behaviour: of each rule about fraud a cheat that it is meant for, but
+// of the daily cap, which whoever earns enough comes to.
 const (
 	Honest Kind = "honest"
 	Clone  Kind = "clone"  // cloned key: two machines live with one identity
@@ -24,6 +24,16 @@ const (
 	Copy   Kind = "copy"   // metrics copied from an honest node
 	Clock  Kind = "clock"  // time since boot goes back, boot ids alternate, samples jump in time
 	Sybil  Kind = "sybil"  // many nodes of one owner: one payout address, offline in step
+
+	Second   Kind = "second"   // a challenge that is judged is answered once more, with other bytes
+	Fall     Kind = "fall"     // network counters run backwards
+	Flood    Kind = "flood"    // more bytes than any board's links carry
+	Freeze   Kind = "freeze"   // the first sample again and again
+	Hide     Kind = "hide"     // a message of the run is refused, so that nobody can check the running hash
+	Twin     Kind = "twin"     // names the serial number of an honest node's board
+	Swift    Kind = "swift"    // as relay, as a board of which there are honest ones
+	Restless Kind = "restless" // leaves so often that nobody can tell with whom
+	Payee    Kind = "payee"    // its payout address is changed once it is enrolled
 )
 
 // cheats with what they do, in the order of help and reports.
@@ -42,10 +52,23 @@ var cheats = []struct {
 	{Copy, "sends an honest node's metrics"},
 	{Clock, "time since boot goes back, boot ids alternate"},
 	{Sybil, "one payout address, offline in step"},
+	{Second, "gives a second, different answer to a challenge"},
+	{Fall, "its counters run backwards"},
+	{Flood, "counts more bytes than links carry"},
+	{Freeze, "sends its first sample again and again"},
+	{Hide, "its running hash cannot be checked"},
+	{Twin, "names an honest node's serial number"},
+	{Swift, "answers faster than the honest nodes of its model"},
+	{Restless, "goes offline all the time"},
+	{Payee, "its payout address is changed"},
 }
 
 // oneMachine reports whether all nodes of the kind are solved for by one machine.
 func (k Kind) oneMachine() bool { return k == Shared || k == Spread || k == Pad || k == Skip }
+
+// anotherMachine reports whether this machine answers as fast as it can, in place
+// of the board that the node declares.
+func (k Kind) anotherMachine() bool { return k == Relay || k == Pad || k == Swift }
 
 func (k Kind) known() bool { return slices.Contains(allKinds(), k) }
 

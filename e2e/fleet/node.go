@@ -37,6 +37,7 @@ type node struct {
 	stopped     bool          // by a command
 	version     uint64        // of the last command
 	firstAnswer []byte        // what Replay answers with
+	lastAnswer  *answer       // what Second answers once more
 	longest     time.Duration // that it ever had to answer
 	answered    int
 	answers     chan answer
@@ -72,9 +73,9 @@ func (n *node) live(ctx context.Context, begin time.Time) {
 		case errors.Is(err, errLeft):
 			return
 		case errors.Is(err, errCut):
-			pause = exponential(n.fleet.config.Faults.Away, n.fate)
+			pause = exponential(n.away(), n.fate)
 		case errors.Is(err, errRestart):
-			pause = exponential(n.fleet.config.Faults.Away, n.fate)
+			pause = exponential(n.away(), n.fate)
 			n.restart()
 		default:
 			if failures++; time.Since(began) > maxBackoff {
@@ -89,6 +90,14 @@ func (n *node) live(ctx context.Context, begin time.Time) {
 		}
 		_ = sleep(ctx, pause) // then the loop ends
 	}
+}
+
+// away is the mean time that it stays without a connection.
+func (n *node) away() time.Duration {
+	if n.kind == Restless {
+		return restlessAway
+	}
+	return n.fleet.config.Faults.Away
 }
 
 // restart is a new start of the agent, with what waited for an acknowledgement

@@ -213,6 +213,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"share above one":  func(c *Config) { c.Faults.Delays = 1.5 },
 		"negative rate":    func(c *Config) { c.Faults.Cuts = -1 },
 		"crowded message":  func(c *Config) { c.SampleInterval, c.PublishInterval = time.Second, time.Hour },
+		"unknown model":    func(c *Config) { c.Model = "Raspberry Pi 6" },
 		"negative backlog": func(c *Config) { c.Backlog = -time.Second },
 	} {
 		c := good

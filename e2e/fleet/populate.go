@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lucid.internal/shared/wire"
@@ -32,7 +33,7 @@ func (f *Fleet) populate() (all []*node) {
 			solver: make(chan struct{}, 1), boot: newBoot(f.series.Add(-time.Hour)), seed: f.config.Seed ^ 0x5ead, model: declared,
 		}
 	}
-	copied := f.honestSeed()
+	honest := f.firstHonest()
 	for i, m := range f.machines {
 		n := f.newNode(m, uint64(i))
 		n.group = groups[m.kind]
@@ -43,23 +44,24 @@ func (f *Fleet) populate() (all []*node) {
 			n.boot = n.group.boot
 			n.source = newWalk(n.group.model, n.group.seed, f.config.SampleInterval)
 		case Copy:
-			n.source = f.source(copied)
+			n.source = f.source(uint64(honest))
 		case Sybil:
 			n.fate = rand.New(rand.NewPCG(n.group.seed, 1))
+		case Twin:
+			told := *m.inventory
+			told.SerialHash = f.machines[honest].inventory.SerialHash
+			m.inventory = &told
 		}
+		n.source = m.kind.lie(n.source, f.config.SampleInterval)
 		all = append(all, n)
 	}
 	return all
 }
 
-// honestSeed is that of the first honest node, whose metrics are worth copying.
-func (f *Fleet) honestSeed() uint64 {
-	for i, m := range f.machines {
-		if m.kind == Honest {
-			return uint64(i)
-		}
-	}
-	return 0
+// firstHonest is the number of the first honest node, whose metrics and board are
+// worth copying.
+func (f *Fleet) firstHonest() int {
+	return max(slices.IndexFunc(f.machines, func(m *machine) bool { return m.kind == Honest }), 0)
 }
 
 func (f *Fleet) newNode(m *machine, number uint64) *node {
@@ -78,8 +80,11 @@ func (f *Fleet) newNode(m *machine, number uint64) *node {
 	phase := time.Duration(n.dice.Float64() * float64(f.config.PublishInterval))
 	n.agenda[taskPublish] = f.began.Add(phase)
 	rates := f.config.Faults
-	if m.kind == Sybil {
+	switch m.kind {
+	case Sybil:
 		rates.Cuts = max(rates.Cuts, sybilCuts)
+	case Restless:
+		rates.Cuts = max(rates.Cuts, restlessCuts)
 	}
 	n.churn, n.cuts = rates.Churn, rates.Cuts
 	n.agenda[taskCut] = following(f.began, n.cuts, n.fate)
@@ -100,6 +105,13 @@ func clearOfBorder(skew time.Duration) time.Duration {
 // sybilCuts is how often a minute Sybils go away together, when no other rate
 // is told.
 const sybilCuts = 1
+
+// restlessCuts is how often a minute a Restless node goes away, and restlessAway
+// for how long in the mean: a thousand departures, a week's worth, in minutes.
+const (
+	restlessCuts = 3000
+	restlessAway = 5 * time.Millisecond
+)
 
 // source is the metrics of one machine: for the same number always the same.
 func (f *Fleet) source(number uint64) source {

@@ -83,7 +83,7 @@ func (n *node) work(ctx context.Context, a *answer, begun time.Time) (done bool)
 	if a.solutions, err = n.fleet.search(ctx, a.challenge); err != nil {
 		return false
 	}
-	return n.kind == Relay || n.kind == Pad || sleep(ctx, time.Until(begun.Add(n.model.solving(a.solutions)))) == nil
+	return n.kind.anotherMachine() || sleep(ctx, time.Until(begun.Add(n.model.solving(a.solutions)))) == nil
 }
 
 // search is the real work.
@@ -134,8 +134,23 @@ func (s *session) respond(a answer) error {
 		}
 		text = n.firstAnswer
 	}
+	n.lastAnswer = &a
 	n.fleet.counts.answers.Add(1)
 	return s.publish(wire.ChannelResponse, text, false)
+}
+
+// judged has Second answer once more what was judged, while the challenge is still
+// valid.
+func (s *session) judged(payload []byte) error {
+	n := s.node
+	var verdict wire.Verdict
+	if n.kind != Second || n.lastAnswer == nil || json.Unmarshal(payload, &verdict) != nil ||
+		verdict.ChallengeID != hex.EncodeToString(n.lastAnswer.challenge.ID[:]) {
+		return nil
+	}
+	a := *n.lastAnswer
+	n.lastAnswer = nil
+	return s.publish(wire.ChannelResponse, n.responseTo(a), false)
 }
 
 func (n *node) responseTo(a answer) []byte {
@@ -155,7 +170,10 @@ func (n *node) responseTo(a answer) []byte {
 // toldBoot is the boot that an answer names, and the time since.
 func (n *node) toldBoot() (id [16]byte, since time.Duration) {
 	id, since = n.boot.id, time.Since(n.boot.at)
-	if n.kind == Clock {
+	switch n.kind {
+	case Second: // no two answers are alike, however soon one follows another
+		since += time.Duration(n.answered) * time.Millisecond
+	case Clock:
 		switch n.answered % 3 {
 		case 1:
 			since /= 2 // goes back within the boot

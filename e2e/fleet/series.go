@@ -29,8 +29,31 @@ var models = []model{
 // slowest is a board that nobody here is: it leaves most room to be faster than.
 var slowest = model{"Raspberry Pi Zero W Rev 1.1", 1, 1000, 512 << 20, 16e9, 30_000}
 
+// modelOf is the board that a node says to be: drawn, where the configuration names
+// none and the node does not cheat about it.
+func (c *Config) modelOf(index int, kind Kind) model {
+	if declared, other := kind.declared(); other {
+		return declared
+	}
+	for _, m := range models {
+		if m.name == c.Model {
+			return m
+		}
+	}
+	return models[rand.New(rand.NewPCG(c.Seed, uint64(index))).IntN(len(models))]
+}
+
+// Models names the boards that nodes can be.
+func Models() (names []string) {
+	for _, m := range models {
+		names = append(names, m.name)
+	}
+	return names
+}
+
 // declared is what those say to be who answer with another machine: boards whose
-// speed has a bound. Who solves as fast as this machine can poses as the slowest.
+// speed has a bound. Who solves as fast as this machine can poses as the slowest;
+// Swift as any, to be compared with others of its model.
 func (k Kind) declared() (m model, other bool) {
 	switch {
 	case k == Relay || k == Pad:

@@ -42,7 +42,7 @@ type session struct {
 func (n *node) connect(ctx context.Context) error {
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := packet.DialTLS(dialing, n.server, n.tls, packet.Login{
+	conn, err := packet.DialFrom(dialing, n.from, n.server, n.tls, packet.Login{
 		ID: n.nodeID, Password: n.keys.MQTTPassword,
 		Will: &packet.Will{Topic: wire.Topic(n.nodeID, wire.ChannelStatus), Payload: n.status(false)},
 	})
@@ -232,6 +232,9 @@ func (s *session) sendHead() error {
 		out = s.metrics(out, m.payload, s.nextID(), true)
 		n.fleet.counts.sentAgain.Add(1)
 	}
+	if n.kind == Hide {
+		out = s.metrics(out, []byte("{"), s.nextID(), false) // acknowledged, and a dead letter
+	}
 	return s.write(out)
 }
 
@@ -261,6 +264,8 @@ func (s *session) take(p packet.Packet) error {
 		switch wire.Channel(channel) {
 		case wire.ChannelChallenge:
 			s.challenged(p.Payload)
+		case wire.ChannelVerdict:
+			return s.judged(p.Payload)
 		case wire.ChannelCommand:
 			return s.obey(p.Payload)
 		case wire.ChannelMetricsAck:

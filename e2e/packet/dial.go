@@ -21,7 +21,12 @@ func Dial(ctx context.Context, addr string, who Login) (net.Conn, error) {
 // DialTLS is Dial over TLS, whose configuration names the server; nil is
 // without.
 func DialTLS(ctx context.Context, addr string, config *tls.Config, who Login) (net.Conn, error) {
-	var d net.Dialer
+	return DialFrom(ctx, nil, addr, config, who)
+}
+
+// DialFrom is DialTLS from an address of this machine's; nil is any.
+func DialFrom(ctx context.Context, from net.Addr, addr string, config *tls.Config, who Login) (net.Conn, error) {
+	d := net.Dialer{LocalAddr: from}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err

@@ -86,6 +86,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 		c.Pools = append(c.Pools, id)
 		return nil
 	})
+	flags.StringVar(&c.Model, "model", "", "`name` of the board that all nodes are who do not cheat about it: "+strings.Join(fleet.Models(), ", ")+"; none: they are drawn")
 	flags.StringVar(&c.PlainAddr, "plain", "", "MQTT `address` without TLS; none: TLS, where the enrolment says")
 	flags.StringVar(&o.database, "database", "", "connection `URL` of the coordinator's database, to compare with")
 	flags.BoolVar(&o.self, "self", false, "start a coordinator and a Postgres of its own, in a temporary folder")
