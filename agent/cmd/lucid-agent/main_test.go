@@ -187,6 +187,25 @@ func TestEnrollRunStatus(t *testing.T) {
 	}
 }
 
+func TestStatusOfAnAgentThatEndedClaimsNoConnection(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		report agent.Report
+		shown  bool
+	}{
+		"running": {agent.Report{UpdatedAt: now}, true},
+		"stopped": {agent.Report{UpdatedAt: now, Stopped: true}, false},
+		"killed":  {agent.Report{UpdatedAt: now.Add(-time.Minute)}, false},
+	} {
+		c.report.Connected, c.report.Server, c.report.HomeAssistant = true, "a:1", "connected to mqtt://home:1883"
+		var text bytes.Buffer
+		describe(&text, &c.report, now)
+		if strings.Contains(text.String(), "connected to a:1") != c.shown || strings.Contains(text.String(), "connected to mqtt") != c.shown {
+			t.Errorf("%s:\n%s", name, &text)
+		}
+	}
+}
+
 func TestStatusExitCodes(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {

@@ -136,7 +136,7 @@ func (p page) settings() {
 		p.line("update", "%s is announced for ring %s%s; this is %s. It is yours to install: sudo apt-get install --only-upgrade lucid-agent",
 			u.Version, u.Ring, within(u.Window), p.Version)
 	}
-	if p.HomeAssistant != "" {
+	if p.HomeAssistant != "" && p.Running(p.now) {
 		p.line("at home", "Home Assistant: %s", p.HomeAssistant)
 	}
 }
