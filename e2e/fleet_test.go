@@ -82,7 +82,7 @@ func TestFleet(t *testing.T) {
 	l.await(within(t, patience), "every fault to have happened", func(context.Context) error {
 		p := f.Progress()
 		lies := l.count("SELECT count(*) FROM verdict WHERE result = 'invalid'")
-		return unless(p.Cuts > 0 && p.Restarts > 0 && p.SentAgain > 0 && p.Commands > 0 && p.Answers > uint64(*fleetNodes) && lies > 0,
+		return unless(p.Cuts > 0 && p.Restarts > 0 && p.SentAgain > 0 && p.Delayed > 0 && p.Commands > 0 && p.Answers > uint64(*fleetNodes) && lies > 0,
 			"%+v, %d proofs judged invalid", p, lies)
 	})
 	stop()

@@ -35,7 +35,7 @@ type Fleet struct {
 // counts are read while the nodes work.
 type counts struct {
 	enrolled, connected, peak                     atomic.Int64
-	acked, sentAgain, dropped, givenUp            atomic.Uint64
+	acked, sentAgain, delayed, dropped, givenUp   atomic.Uint64
 	connections, cuts, restarts, commands, failed atomic.Uint64
 	challenges, answers                           atomic.Uint64
 	solvingNs, hashes                             atomic.Uint64
@@ -52,6 +52,7 @@ type Progress struct {
 	Cuts      uint64
 	Restarts  uint64
 	SentAgain uint64 // messages, as a fault
+	Delayed   uint64 // messages that were held back, as a fault, and acknowledged later
 	Commands  uint64 // obeyed
 }
 
@@ -157,7 +158,7 @@ func (f *Fleet) Progress() Progress {
 	c := &f.counts
 	return Progress{
 		Enrolled: int(c.enrolled.Load()), Connected: int(c.connected.Load()), Acked: c.acked.Load(), Answers: c.answers.Load(),
-		Cuts: c.cuts.Load(), Restarts: c.restarts.Load(), SentAgain: c.sentAgain.Load(), Commands: c.commands.Load(),
+		Cuts: c.cuts.Load(), Restarts: c.restarts.Load(), SentAgain: c.sentAgain.Load(), Delayed: c.delayed.Load(), Commands: c.commands.Load(),
 	}
 }
 

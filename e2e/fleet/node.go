@@ -187,6 +187,9 @@ func (n *node) accept(sent, acked time.Time) {
 	m := &n.queue[0]
 	n.run.acknowledge(m, sent, acked)
 	n.fleet.counts.acked.Add(m.last - m.first + 1)
+	if m.delayed {
+		n.fleet.counts.delayed.Add(1)
+	}
 	n.pulse.acked.Store(acked.UnixNano())
 	n.acked = m.last
 	n.chain = proof.ChainNext(n.chain, n.claimed(m.payload))

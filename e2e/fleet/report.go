@@ -23,6 +23,7 @@ type Report struct {
 	Cuts             uint64                  `json:"cuts"`
 	Restarts         uint64                  `json:"restarts"`
 	SentAgain        uint64                  `json:"sent_again"` // messages, as a fault
+	Delayed          uint64                  `json:"delayed"`    // messages that were held back, as a fault, and acknowledged later
 	GivenUp          uint64                  `json:"given_up"`   // samples that a restart lost before their acknowledgement
 	Dropped          uint64                  `json:"dropped"`    // samples that a full queue lost
 	Commands         uint64                  `json:"commands"`   // obeyed
@@ -48,7 +49,7 @@ func (f *Fleet) report() *Report {
 	r := &Report{
 		Seed: f.config.Seed, Enrolment: f.enrolment, PeakConnections: c.peak.Load(), Seconds: f.seconds,
 		Connections: c.connections.Load(), Failed: c.failed.Load(), Cuts: c.cuts.Load(), Restarts: c.restarts.Load(),
-		SentAgain: c.sentAgain.Load(), GivenUp: c.givenUp.Load(), Dropped: c.dropped.Load(), Commands: c.commands.Load(),
+		SentAgain: c.sentAgain.Load(), Delayed: c.delayed.Load(), GivenUp: c.givenUp.Load(), Dropped: c.dropped.Load(), Commands: c.commands.Load(),
 		Challenges: c.challenges.Load(), Answers: c.answers.Load(), Use: f.watched,
 	}
 	if f.seconds > 0 {
@@ -110,8 +111,8 @@ func (r *Report) Write(w io.Writer) error {
 		e.Nodes, e.Seconds, e.PerSecond, e.OwnMs)
 	fmt.Fprintf(w, "connections      %d at once; %d in all, %d ended by the other side\n", r.PeakConnections, r.Connections, r.Failed)
 	fmt.Fprintf(w, "throughput       %.0f samples/s acknowledged over %.1f s\n", r.SamplesPerSecond, r.Seconds)
-	fmt.Fprintf(w, "faults           %d cuts, %d restarts, %d messages sent twice; %d samples given up by restarts, %d by full queues\n",
-		r.Cuts, r.Restarts, r.SentAgain, r.GivenUp, r.Dropped)
+	fmt.Fprintf(w, "faults           %d cuts, %d restarts, %d messages sent twice, %d delayed; %d samples given up by restarts, %d by full queues\n",
+		r.Cuts, r.Restarts, r.SentAgain, r.Delayed, r.GivenUp, r.Dropped)
 	fmt.Fprintf(w, "proofs           %d challenges, %d answers, %.2f ms to solve each; %d commands obeyed\n",
 		r.Challenges, r.Answers, r.SolvingMs, r.Commands)
 	for _, name := range slices.Sorted(maps.Keys(r.Use)) {

@@ -24,6 +24,7 @@ type message struct {
 	first, last uint64 // sequence numbers
 	newest      time.Time
 	payload     []byte // never changed
+	delayed     bool   // it was held back, as a fault
 }
 
 // maxAhead is how far in the future a coordinator takes a sample; what is

@@ -197,7 +197,7 @@ func (s *session) due(leaving bool) error {
 			n.agenda[taskResend] = now.Add(time.Duration(n.dice.Float64() * float64(n.fleet.config.Faults.Delay)))
 		}
 	case taskResend:
-		n.agenda[taskResend] = time.Time{}
+		n.agenda[taskResend], n.queue[0].delayed = time.Time{}, true
 	case taskPing:
 		n.agenda[taskPing] = now.Add(pingEvery)
 		return s.write(packet.AppendPing(nil))
