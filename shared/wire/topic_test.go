@@ -37,7 +37,7 @@ func TestParseTopicRefuses(t *testing.T) {
 	}
 }
 
-// The broker's access check parses a topic for each delivery.
+// The broker parses the topic of each publication.
 func TestParseTopicDoesNotAllocate(t *testing.T) {
 	good, bad := Topic("node_kitchen", ChannelMetrics), "lucid/v1/nodes/node_kitchen/unknown"
 	if n := testing.AllocsPerRun(100, func() { ParseTopic(good); ParseTopic(bad) }); n != 0 {

@@ -62,15 +62,12 @@ func New(cfg Config) (*Broker, error) {
 // matters is counted and logged here.
 func options() *mqtt.Options {
 	limits := mqtt.NewDefaultServerCapabilities()
-	limits.MaximumClientWritesPending = 1 // none: outbox.go
+	limits.MaximumClientWritesPending = 0 // outbox.go
 	limits.MaximumPacketSize = maxPacketBytes
 	limits.MaximumQos = 1
-	limits.MaximumInflight = 1024
-	limits.TopicAliasMaximum = 0 // the access check runs before an alias is resolved
-	limits.SharedSubAvailable = 0
+	limits.TopicAliasMaximum = 0            // the access check runs before an alias is resolved
 	limits.MinimumProtocolVersion = 4       // MQTT 3.1.1
 	limits.MaximumSessionExpiryInterval = 0 // clean sessions only
-	limits.MaximumMessageExpiryInterval = 0 // it would delete retained messages too
 	return &mqtt.Options{
 		Capabilities: limits,
 		Logger:       slog.New(slog.DiscardHandler),

@@ -34,7 +34,7 @@ type Arrival struct {
 }
 
 // ErrIgnore is what OnStatus, OnInfo and OnCommandResult return for a message
-// that must be acknowledged but neither routed nor retained.
+// that must be acknowledged but goes nowhere.
 var ErrIgnore = errors.New("broker: message is acknowledged and goes nowhere")
 
 // Config says where to listen and what to call. Functions may be called from
@@ -82,8 +82,9 @@ type Config struct {
 	// OnResponse takes an answer to a challenge and when it came.
 	OnResponse func(ctx context.Context, c Client, payload []byte, arrived Arrival)
 	// OnStatus, OnInfo and OnCommandResult return nil to have the message
-	// routed (status and info retained), ErrIgnore to have it acknowledged
-	// only, any other error to refuse it and close the connection.
+	// acknowledged, and status and info retained and sent to integrations;
+	// ErrIgnore to have it acknowledged only; any other error to refuse it and
+	// close the connection.
 	OnStatus        func(ctx context.Context, c Client, payload []byte) error
 	OnInfo          func(ctx context.Context, c Client, payload []byte) error
 	OnCommandResult func(ctx context.Context, c Client, payload []byte) error
