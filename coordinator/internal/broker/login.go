@@ -30,8 +30,7 @@ const refusalsTold = 30
 
 // checkConnect is everything about a CONNECT that needs no secret: the client
 // id is the user name is a node id, and the will is absent or exactly the
-// node's own status at QoS 1, retained, at once. The server sends a will
-// without asking the access rules, so a foreign one must not come in.
+// node's own status at QoS 1, retained, at once: finish publishes the payload there.
 func checkConnect(c *packets.ConnectParams) *refusal {
 	switch {
 	case !wire.ValidNodeID(c.ClientIdentifier):
@@ -106,7 +105,8 @@ func (b *Broker) fit(cl *mqtt.Client, s *session) {
 	cl.ID = fmt.Sprintf("%s#%d", s.client.NodeID, b.connNo.Add(1))
 	cl.Properties.Clean = true
 	cl.Properties.Will = mqtt.Will{}
-	cl.Properties.Username = nil // with it the whole CONNECT would stay, and the password
+	cl.Properties.Username = nil // with any of these the whole CONNECT would stay, and the password
+	cl.Properties.Props.User, cl.Properties.Props.AuthenticationMethod = nil, ""
 	if k := cl.State.Keepalive; k == 0 || k > maxKeepAlive {
 		cl.State.Keepalive = maxKeepAlive
 		cl.State.ServerKeepalive = true // told to an MQTT 5 client

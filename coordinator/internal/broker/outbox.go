@@ -13,6 +13,7 @@ import (
 // What a client that is slow may leave to be written, and not acknowledge.
 const (
 	mostWaiting        = 1024
+	mostWaitingBytes   = 4 << 20 // of payloads: who has a node, and a key that reads it, could fill the memory
 	mostUnacknowledged = 1024
 )
 
@@ -27,8 +28,9 @@ type outbox struct {
 	mu             sync.Mutex
 	subscriptions  []subscription
 	waiting        []outgoing // oldest first
-	catchUp        []string   // topics whose retained message is to be sent, when nothing waits
-	unacknowledged []uint16   // packets at QoS 1, oldest first
+	waitingBytes   int
+	catchUp        []string // topics whose retained message is to be sent, when nothing waits
+	unacknowledged []uint16 // packets at QoS 1, oldest first
 	lastID         uint16
 	writing        bool
 }
@@ -36,6 +38,7 @@ type outbox struct {
 // subscription is one topic filter of a client; the last two are of MQTT 5.
 type subscription struct {
 	filter      string
+	wild        bool // has wildcards: few have, and each is held against every message
 	qos         byte
 	asPublished bool // keeps the mark of a retained message
 	identifier  int  // comes with each message; 0: none
@@ -58,11 +61,12 @@ func (o *outbox) send(m *message) {
 	if !wanted {
 		return
 	}
-	if len(o.waiting) >= mostWaiting {
+	if len(o.waiting) >= mostWaiting || o.waitingBytes+len(m.payload) > mostWaitingBytes {
 		o.broker.count.dropped.Inc()
 		return
 	}
 	o.waiting = append(o.waiting, d)
+	o.waitingBytes += len(m.payload)
 	o.start()
 }
 
@@ -72,7 +76,7 @@ func (o *outbox) address(m *message) (d outgoing, wanted bool) {
 	d.message = m
 	for i := range o.subscriptions {
 		s := &o.subscriptions[i]
-		if !wire.Covers(s.filter, m.topic) {
+		if s.filter != m.topic && !(s.wild && wire.Covers(s.filter, m.topic)) {
 			continue
 		}
 		wanted = true
@@ -94,6 +98,12 @@ func (o *outbox) start() {
 }
 
 func (o *outbox) write() {
+	defer func() {
+		if p := recover(); p != nil {
+			o.broker.panicked("writing to a client", p)
+			o.client.Stop(errPanic)
+		}
+	}()
 	for {
 		pk, more := o.next()
 		if !more {
@@ -132,6 +142,7 @@ func (o *outbox) take() (d outgoing, found bool) {
 			return d, false
 		}
 		o.waiting = o.waiting[1:]
+		o.waitingBytes -= len(d.payload)
 		if len(o.waiting) == 0 {
 			o.waiting = nil // what it was in may be large
 		}

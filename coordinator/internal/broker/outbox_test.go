@@ -1,157 +1,18 @@
 package broker
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"lucid.internal/shared/wire"
 )
-
-// rawReader is key_a over MQTT 5 without a library, so that a test says what is
-// acknowledged, and when.
-type rawReader struct {
-	t    *testing.T
-	rig  *rig
-	conn net.Conn
-	in   *bufio.Reader
-}
-
-func (r *rig) rawReader(receiveMaximum uint16) *rawReader {
-	r.t.Helper()
-	c, err := net.Dial("tcp", r.PlainAddr().String())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
-	raw := &rawReader{r.t, r, c, bufio.NewReader(c)}
-	raw.send(packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Connect},
-		Connect: packets.ConnectParams{
-			ProtocolName: []byte("MQTT"), Clean: true, Keepalive: 60, ClientIdentifier: "raw",
-			UsernameFlag: true, Username: []byte("key_a"), PasswordFlag: true, Password: []byte("secret"),
-		},
-		Properties: packets.Properties{ReceiveMaximum: receiveMaximum},
-	})
-	want(r.t, "answer to CONNECT", raw.next().FixedHeader.Type, packets.Connack)
-	return raw
-}
-
-func (r *rawReader) send(pk packets.Packet) {
-	r.t.Helper()
-	pk.ProtocolVersion = 5
-	encode := map[byte]func(*packets.Packet, *bytes.Buffer) error{
-		packets.Connect: (*packets.Packet).ConnectEncode, packets.Subscribe: (*packets.Packet).SubscribeEncode,
-		packets.Unsubscribe: (*packets.Packet).UnsubscribeEncode, packets.Puback: (*packets.Packet).PubackEncode,
-		packets.Pingreq: (*packets.Packet).PingreqEncode,
-	}[pk.FixedHeader.Type]
-	var b bytes.Buffer
-	if err := encode(&pk, &b); err != nil {
-		r.t.Fatal(err)
-	}
-	if _, err := r.conn.Write(b.Bytes()); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-// next reads a packet.
-func (r *rawReader) next() packets.Packet {
-	r.t.Helper()
-	pk := packets.Packet{ProtocolVersion: 5}
-	first, err := r.in.ReadByte()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := pk.FixedHeader.Decode(first); err != nil {
-		r.t.Fatal(err)
-	}
-	length, err := binary.ReadUvarint(r.in)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	body := make([]byte, length)
-	if _, err := io.ReadFull(r.in, body); err != nil {
-		r.t.Fatal(err)
-	}
-	switch pk.FixedHeader.Type {
-	case packets.Publish:
-		err = pk.PublishDecode(body)
-	case packets.Suback:
-		err = pk.SubackDecode(body)
-	case packets.Unsuback:
-		err = pk.UnsubackDecode(body)
-	}
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return pk
-}
-
-// subscribe gives the reason code of one filter.
-func (r *rawReader) subscribe(s packets.Subscription) byte {
-	r.t.Helper()
-	pk := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Subscribe, Qos: 1}, PacketID: 7, Filters: packets.Subscriptions{s}}
-	if s.Identifier > 0 {
-		pk.Properties.SubscriptionIdentifier = []int{s.Identifier}
-	}
-	r.send(pk)
-	return r.answer(packets.Suback)
-}
-
-func (r *rawReader) unsubscribe(filter string) byte {
-	r.t.Helper()
-	r.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Unsubscribe, Qos: 1}, PacketID: 7,
-		Filters: packets.Subscriptions{{Filter: filter}}})
-	return r.answer(packets.Unsuback)
-}
-
-func (r *rawReader) answer(kind byte) byte {
-	r.t.Helper()
-	pk := r.next()
-	want(r.t, "kind of answer", pk.FixedHeader.Type, kind)
-	want(r.t, "number of the answer", pk.PacketID, 7)
-	return pk.ReasonCodes[0]
-}
-
-func (r *rawReader) acknowledge(packetID uint16) {
-	r.t.Helper()
-	r.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Puback}, PacketID: packetID})
-}
-
-// wantMessage reads a publication and acknowledges it.
-func (r *rawReader) wantMessage(payload string, qos byte, retain bool, identifiers ...int) {
-	r.t.Helper()
-	pk := r.next()
-	want(r.t, "message", fmt.Sprintf("%s qos %d retain %t %v", pk.Payload, pk.FixedHeader.Qos, pk.FixedHeader.Retain, pk.Properties.SubscriptionIdentifier),
-		fmt.Sprintf("%s qos %d retain %t %v", payload, qos, retain, identifiers))
-	if pk.FixedHeader.Qos > 0 {
-		r.acknowledge(pk.PacketID)
-	}
-}
-
-// wantNothing: when all that came before a ping is done, and no write is under
-// way, what was sent lies before the answer to the next.
-func (r *rawReader) wantNothing() {
-	r.t.Helper()
-	for range 2 {
-		r.send(packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Pingreq}})
-		want(r.t, "next packet", r.next().FixedHeader.Type, packets.Pingresp)
-		for o := &r.rig.readers.list()[0].outbox; o.busy(); {
-			runtime.Gosched()
-		}
-	}
-}
 
 func (o *outbox) busy() bool {
 	o.mu.Lock()
@@ -274,6 +135,118 @@ func TestWhoIsTooFarBehindLosesMessages(t *testing.T) {
 		c.wantMessage(fmt.Sprint(i+1), 1, false)
 	}
 	c.wantNothing()
+}
+
+// Few messages may wait that are large: whoever has a node and a key that reads
+// it could fill the memory else.
+func TestBytesThatWaitAreBounded(t *testing.T) {
+	r := plainReaders(t)
+	c := r.rawReader(1)
+	want(t, "granted", c.subscribe(packets.Subscription{Filter: alerts, Qos: 1}), 1)
+	r.publishes(alerts, "first", 1, false)
+	first := c.next() // and is not acknowledged
+	large := strings.Repeat("x", mostWaitingBytes/4)
+	for range 2 { // what was read makes room
+		for range 6 {
+			r.publishes(alerts, large, 1, false)
+		}
+		c.acknowledge(first.PacketID)
+		for range 3 {
+			c.wantMessage(large, 1, false)
+		}
+		first = c.next()
+		want(t, "last that waited", string(first.Payload), large)
+		c.wantNothing()
+	}
+	want(t, "lost", counterValue(t, r.count.dropped), 4)
+}
+
+// Who subscribes again while it is sent what is retained misses no topic, and
+// gets none twice.
+func TestWhoSubscribesAgainIsSentEachTopicOnce(t *testing.T) {
+	const pools = 20
+	r := plainReaders(t)
+	for i := range pools {
+		r.publishes(wire.PoolSummaryTopic(fmt.Sprint("pool_", i)), "summary", 1, true)
+	}
+	c := r.rawReader(1)
+	summaries := packets.Subscription{Filter: "lucid/v1/pools/+/summary", Qos: 1}
+	want(t, "granted", c.subscribe(summaries), 1)
+	first := c.next() // and is not acknowledged
+	want(t, "granted", c.subscribe(packets.Subscription{Filter: wire.PoolSummaryTopic("pool_7"), Qos: 1}), 1)
+	for range 3 {
+		summaries.RetainHandling = neverCatchUp
+		want(t, "granted", c.subscribe(summaries), 1)
+		want(t, "granted", c.subscribe(packets.Subscription{Filter: wire.PoolSummaryTopic("pool_7"), Qos: 1}), 1)
+	}
+	c.acknowledge(first.PacketID)
+	topics := map[string]int{first.TopicName: 1}
+	for range pools - 1 {
+		pk := c.next()
+		topics[pk.TopicName]++
+		c.acknowledge(pk.PacketID)
+	}
+	c.wantNothing()
+	want(t, "topics", len(topics), pools)
+}
+
+func TestSubscriptionsOutsideTheProtocolEndTheConnection(t *testing.T) {
+	for name, sent := range map[string]string{
+		"identifier 0":      "\x82\x1d\x00\x07\x02\x0b\x00\x00\x15" + alerts + "\x01",
+		"retain handling 3": "\x82\x1b\x00\x07\x00\x00\x15" + alerts + "\x31",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := plainReaders(t).rawReader(0)
+			if _, err := c.conn.Write([]byte(sent)); err != nil {
+				t.Fatal(err)
+			}
+			want(t, "answer", c.next().FixedHeader.Type, packets.Disconnect)
+			wantClosed(t, c.conn)
+		})
+	}
+}
+
+// panickyConn is a fault that nobody thought of.
+type panickyConn struct{ net.Conn }
+
+func (panickyConn) Write([]byte) (int, error) { panic("a test wants this") }
+
+func TestPanicWhileWritingEndsOneConnection(t *testing.T) {
+	r := plainReaders(t)
+	server, client := net.Pipe()
+	defer client.Close()
+	s := r.newSession(Client{}, r.server.NewClient(panickyConn{server}, "plain", "", false))
+	s.outbox.subscribe(subscription{filter: alerts})
+	s.outbox.send(&message{topic: alerts})
+	wantClosed(t, client)
+	for !s.mqtt.Closed() {
+		runtime.Gosched()
+	}
+	want(t, "panics", counterValue(t, r.count.panics), 1)
+	want(t, "cause", s.mqtt.StopCause(), errPanic)
+}
+
+// Nothing of a CONNECT stays but what is needed: it may be large, and has the
+// password.
+func TestLoginIsForgotten(t *testing.T) {
+	r := plainReaders(t)
+	large := packets.Properties{User: []packets.UserProperty{{Key: strings.Repeat("k", 60_000), Val: strings.Repeat("v", 60_000)}}}
+	r.rawReaderWith("warm", packets.Properties{})
+	before := heap()
+	for i := range maxReadersPerKey - 1 {
+		r.rawReaderWith(fmt.Sprint("raw", i), large)
+	}
+	if grown := heap() - before; grown > 60_000*(maxReadersPerKey-1) {
+		t.Errorf("%d connections hold %d bytes", maxReadersPerKey-1, grown)
+	}
+}
+
+func heap() int {
+	runtime.GC()
+	runtime.GC() // for what pools kept
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 func TestSubscriptionsOfAConnectionAreBounded(t *testing.T) {

@@ -34,7 +34,7 @@ type reader struct {
 	filters         []string // may not change
 }
 
-// mayRead reports whether a filter, or a topic, lies within one of the grants.
+// mayRead reports whether a filter lies within one of the grants.
 func (r *reader) mayRead(filter string) bool {
 	for _, granted := range r.filters {
 		if wire.Covers(granted, filter) {
@@ -127,7 +127,7 @@ func (b *Broker) loginReader(ctx context.Context, cl *mqtt.Client, c *packets.Co
 		return nil, &refusal{packets.ErrServerUnavailable, loginUnchecked}
 	}
 	s := b.newSession(Client{NodeID: keyID}, cl)
-	s.reader = &reader{keyID: keyID, clientID: c.ClientIdentifier, filters: filters}
+	s.reader = &reader{keyID: keyID, clientID: strings.Clone(c.ClientIdentifier), filters: filters}
 	return s, nil
 }
 

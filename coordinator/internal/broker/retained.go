@@ -43,7 +43,7 @@ func (r *retained) get(topic string) *message {
 func (r *retained) topics(filter string) (found []string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if !strings.ContainsAny(filter, "+#") {
+	if !wild(filter) {
 		if m := r.of[filter]; m != nil {
 			found = append(found, m.topic)
 		}
@@ -56,3 +56,6 @@ func (r *retained) topics(filter string) (found []string) {
 	}
 	return found
 }
+
+// wild reports whether a filter matches more than the topic of its name.
+func wild(filter string) bool { return strings.ContainsAny(filter, "+#") }

@@ -24,6 +24,9 @@ func (b *Broker) subscribe(s *session, pk *packets.Packet) error {
 	if code := pk.SubscribeValidate(); code != packets.CodeSuccess {
 		return code
 	}
+	if !sound(pk) {
+		return packets.ErrProtocolViolation
+	}
 	codes, filters := make([]byte, len(pk.Filters)), []string(nil)
 	for i, f := range pk.Filters {
 		code, isNew := b.subscribeTo(s, f)
@@ -52,6 +55,12 @@ func (b *Broker) subscribe(s *session, pk *packets.Packet) error {
 	return err
 }
 
+// sound checks what the library lets pass of a SUBSCRIBE by MQTT 5.
+func sound(pk *packets.Packet) bool {
+	return !slices.Contains(pk.Properties.SubscriptionIdentifier, 0) &&
+		!slices.ContainsFunc(pk.Filters, func(f packets.Subscription) bool { return f.RetainHandling > neverCatchUp })
+}
+
 // subscribeTo gives the QoS that is granted, or the reason why nothing is.
 func (b *Broker) subscribeTo(s *session, f packets.Subscription) (code packets.Code, isNew bool) {
 	if wire.CheckFilter(f.Filter) != nil {
@@ -65,7 +74,7 @@ func (b *Broker) subscribeTo(s *session, f packets.Subscription) (code packets.C
 	}
 	granted := packets.QosCodes[min(f.Qos, 1)]
 	isNew, ok := s.outbox.subscribe(subscription{
-		filter: strings.Clone(f.Filter), qos: granted.Code, asPublished: f.RetainAsPublished, identifier: f.Identifier,
+		filter: strings.Clone(f.Filter), wild: wild(f.Filter), qos: granted.Code, asPublished: f.RetainAsPublished, identifier: f.Identifier,
 	})
 	if !ok {
 		return packets.ErrQuotaExceeded, false
@@ -131,12 +140,18 @@ func (o *outbox) indexOf(filter string) int {
 }
 
 // bring has the retained messages of topics sent, behind what waits. What is
-// sent of a topic last is the newest: it is looked up when it is written.
+// sent of a topic last is the newest: it is looked up when it is written. One who
+// subscribes again and again has it sorted again and again, while nobody waits for
+// the lock; only the connection's goroutine adds topics, so none is lost.
 func (o *outbox) bring(topics []string) {
 	o.mu.Lock()
+	topics = append(topics, o.catchUp...)
+	o.catchUp = nil
+	o.mu.Unlock()
+	slices.Sort(topics)
+	topics = slices.Compact(topics)
+	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.catchUp = append(o.catchUp, topics...)
-	slices.Sort(o.catchUp) // of one who subscribes again and again
-	o.catchUp = slices.Compact(o.catchUp)
+	o.catchUp = topics
 	o.start()
 }
