@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"testing"
 
@@ -135,6 +136,43 @@ func TestOlderProgramBringsInNoBoardOfATokenThatNamesThem(t *testing.T) {
 		use+`) VALUES (sha256('any'), sha256('r'), 1, now(), '{}')`,
 		use+`, serial_hash) VALUES (sha256('named'), sha256('r'), 1, now(), '{}', repeat('0f', 32))`,
 	)
+}
+
+// TestDecisionsOfBeforeRememberTheirPayouts: by the times that tell in their records,
+// and those of an older program that still runs by their order.
+func TestDecisionsOfBeforeRememberTheirPayouts(t *testing.T) {
+	conn, err := sql.Open("pgx", dbtest.Empty(t))
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
+	must(t, err)
+	const numbered = 57
+	_, err = provider.UpTo(t.Context(), numbered-1)
+	must(t, err)
+	run(t, conn, firstReleaseData...)
+	flag := func(nodeNo int) string {
+		return fmt.Sprintf(`INSERT INTO fraud_flag (node_no, rule, rule_version, layer, severity, subject, evidence, at, found_at)
+			VALUES (%d, 'a', 1, 0, 'critical', gen_random_uuid(), '{}', now(), now())`, nodeNo)
+	}
+	paid := func(nodeNo int, ago string) []string {
+		return []string{fmt.Sprintf(`INSERT INTO payout (payout_id, node_no, amount, fee, net_amount, wallet_address, created_at, updated_at)
+			VALUES ('payout_' || replace(gen_random_uuid()::text, '-', ''), %d, 5, 1, 4, 'T', now() - interval '%s', now())`, nodeNo, ago), `UPDATE payout SET status = 'cancelled'
+			WHERE status = 'pending'`}
+	}
+	const decided = `INSERT INTO fraud_decision (flag_no, decision, reason, decided_by, at) VALUES (%d, 'confirmed', 'seen', 'user_ada', now() - interval '1 h')`
+	run(t, conn, flag(1), flag(2), flag(1))
+	run(t, conn, paid(1, "2 h")...)
+	run(t, conn, paid(2, "2 h")...)
+	run(t, conn, paid(1, "1 min")...)
+	run(t, conn, fmt.Sprintf(decided, 1))
+	_, err = provider.UpTo(t.Context(), numbered)
+	must(t, err)
+	run(t, conn, fmt.Sprintf(decided, 2), fmt.Sprintf(decided, 3))
+	hold(t, conn, "number", 3, `SELECT count(*) FROM fraud_decision WHERE (flag_no, newest_payout_no) IN ((1, 1), (2, 2), (3, 3))`)
+	refuse(t, conn, "a change of a decision", `UPDATE fraud_decision SET reason = 'another'`)
+	_, err = provider.DownTo(t.Context(), numbered-1)
+	must(t, err)
+	hold(t, conn, "forfeited", 1, `SELECT count(*) FROM forfeited_by(2, now() - interval '2 h')`)
 }
 
 var firstReleaseData = []string{

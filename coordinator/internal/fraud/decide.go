@@ -99,9 +99,9 @@ func settledWith(ctx context.Context, q *sqlgen.Queries, f Flag, d Decision) ([]
 	return []int64{f.No}, nil
 }
 
-// change locks the ledger before the flag, as every movement of money does. The
-// time is read under the lock: whatever was made before is older, or as old
-// (InsertDecision), and a confirmed flag forfeits it (forfeited_by).
+// change locks the ledger before the flag, as every movement of money does. Payouts
+// are numbered under that lock too: those that the node has by then are what a
+// confirmed flag forfeits (forfeited_by).
 func (s *Store) change(ctx context.Context, flagID string, run func(tx db.Tx, f Flag, now time.Time) error) (Flag, error) {
 	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		if err := ledger.Lock(ctx, tx); err != nil {

@@ -211,12 +211,10 @@ SELECT f.flag_no FROM fraud_flag f WHERE f.node_no = $1 AND f.rule = $2 AND f.fl
 INSERT INTO fraud_appeal (flag_no, text, appealed_by, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
 
 -- name: InsertDecision :execrows
--- Under the ledger's lock. No payout that there is then is younger than the decision,
--- also where it was made by another coordinator, whose clock is ahead.
+-- Under the ledger's lock: the database notes with it which payouts the node has.
 INSERT INTO fraud_decision (flag_no, decision, reason, decided_by, at)
-SELECT f.flag_no, sqlc.arg(decision)::text, sqlc.arg(reason)::text, sqlc.arg(decided_by)::text,
-    greatest(sqlc.arg(at)::timestamptz, (SELECT max(p.created_at) FROM payout p WHERE p.node_no = f.node_no))
-FROM fraud_flag f WHERE f.flag_no = ANY (sqlc.arg(flag_nos)::bigint[])
+SELECT unnest(sqlc.arg(flag_nos)::bigint[]), sqlc.arg(decision)::text, sqlc.arg(reason)::text, sqlc.arg(decided_by)::text,
+    sqlc.arg(at)::timestamptz
 ON CONFLICT DO NOTHING;
 
 -- name: Subjects :many

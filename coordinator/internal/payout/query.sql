@@ -96,7 +96,7 @@ SELECT sqlc.embed(payout), node.node_id FROM payout JOIN node USING (node_no) WH
 -- name: LockPayout :one
 SELECT sqlc.embed(payout), node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address,
-    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.payout_no))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.payout_id = @payout_id FOR UPDATE OF payout;
 
@@ -104,7 +104,7 @@ WHERE payout.payout_id = @payout_id FOR UPDATE OF payout;
 -- What is next to be paid. Who waits for another's lock is skipped: it is being taken.
 SELECT sqlc.embed(payout), node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, @at)::text AS address,
-    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.payout_no))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= @at)
     AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL) AND payout.node_no <> ALL(@left_out::integer[])
@@ -112,7 +112,7 @@ ORDER BY CASE payout.priority WHEN 'urgent' THEN 0 WHEN 'high' THEN 1 WHEN 'norm
 LIMIT @most FOR UPDATE OF payout SKIP LOCKED;
 
 -- name: ForfeitedPending :many
-SELECT payout_id FROM payout CROSS JOIN LATERAL forfeited_by(payout.node_no, payout.created_at)
+SELECT payout_id FROM payout CROSS JOIN LATERAL forfeited_by(payout.node_no, payout.payout_no)
 WHERE status = 'pending' GROUP BY payout_no ORDER BY payout_no;
 
 -- name: PendingOf :many

@@ -611,29 +611,27 @@ func (q *Queries) InsertAppeal(ctx context.Context, arg InsertAppealParams) (int
 
 const insertDecision = `-- name: InsertDecision :execrows
 INSERT INTO fraud_decision (flag_no, decision, reason, decided_by, at)
-SELECT f.flag_no, $1::text, $2::text, $3::text,
-    greatest($4::timestamptz, (SELECT max(p.created_at) FROM payout p WHERE p.node_no = f.node_no))
-FROM fraud_flag f WHERE f.flag_no = ANY ($5::bigint[])
+SELECT unnest($1::bigint[]), $2::text, $3::text, $4::text,
+    $5::timestamptz
 ON CONFLICT DO NOTHING
 `
 
 type InsertDecisionParams struct {
+	FlagNos   []int64
 	Decision  string
 	Reason    string
 	DecidedBy string
 	At        time.Time
-	FlagNos   []int64
 }
 
-// Under the ledger's lock. No payout that there is then is younger than the decision,
-// also where it was made by another coordinator, whose clock is ahead.
+// Under the ledger's lock: the database notes with it which payouts the node has.
 func (q *Queries) InsertDecision(ctx context.Context, arg InsertDecisionParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertDecision,
+		arg.FlagNos,
 		arg.Decision,
 		arg.Reason,
 		arg.DecidedBy,
 		arg.At,
-		arg.FlagNos,
 	)
 	if err != nil {
 		return 0, err

@@ -143,7 +143,7 @@ func (q *Queries) FindRequest(ctx context.Context, requestKey []byte) (FindReque
 }
 
 const forfeitedPending = `-- name: ForfeitedPending :many
-SELECT payout_id FROM payout CROSS JOIN LATERAL forfeited_by(payout.node_no, payout.created_at)
+SELECT payout_id FROM payout CROSS JOIN LATERAL forfeited_by(payout.node_no, payout.payout_no)
 WHERE status = 'pending' GROUP BY payout_no ORDER BY payout_no
 `
 
@@ -365,7 +365,7 @@ func (q *Queries) LiftHalt(ctx context.Context, arg LiftHaltParams) (PayoutHalt,
 const lockPayout = `-- name: LockPayout :one
 SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address,
-    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.payout_no))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.payout_id = $2 FOR UPDATE OF payout
 `
@@ -421,7 +421,7 @@ func (q *Queries) LockPayout(ctx context.Context, arg LockPayoutParams) (LockPay
 const lockQueue = `-- name: LockQueue :many
 SELECT payout.payout_no, payout.payout_id, payout.node_no, payout.amount, payout.fee, payout.net_amount, payout.currency, payout.wallet_address, payout.status, payout.priority, payout.transaction_hash, payout.batch_id, payout.scheduled_at, payout.processed_at, payout.completed_at, payout.error_message, payout.retry_count, payout.max_retries, payout.created_at, payout.updated_at, payout.rail, payout.created_by, payout.needs_approval, payout.approved_by, payout.approved_at, node.node_id,
     effective_payout_address(node.payout_address, node.payout_address_before, node.payout_address_due, $1)::text AS address,
-    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.created_at))::boolean AS forfeited
+    EXISTS (SELECT FROM forfeited_by(payout.node_no, payout.payout_no))::boolean AS forfeited
 FROM payout JOIN node USING (node_no)
 WHERE payout.status = 'pending' AND (payout.scheduled_at IS NULL OR payout.scheduled_at <= $1)
     AND (NOT payout.needs_approval OR payout.approved_at IS NOT NULL) AND payout.node_no <> ALL($2::integer[])
