@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lucid.internal/coordinator/internal/challenge"
-	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
 )
@@ -39,20 +37,11 @@ type question struct {
 
 func newCrowd(t testing.TB, nodes int) *crowd {
 	t.Helper()
-	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "data_dir", Value: t.TempDir()}, {Key: "database.url", Value: dbtest.URL(t)}, {Key: "poot.difficulty", Value: "1"},
-		{Key: "poot.interval", Value: "300s"}, {Key: "poot.deadline", Value: "150s"}, {Key: "poot.validity", Value: "15m"},
-		{Key: "mqtt.addr", Value: "127.0.0.1:0"}, {Key: "api.port", Value: "0"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(f.Close)
+	f := newFoundation(t, testConfig(t,
+		Override{Key: "poot.difficulty", Value: "1"}, Override{Key: "poot.interval", Value: "300s"},
+		Override{Key: "poot.deadline", Value: "150s"}, Override{Key: "poot.validity", Value: "15m"}))
 	c := &crowd{t: t, device: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+	var err error
 	if c.Coordinator, err = New(f, Options{Version: "test"}); err != nil {
 		t.Fatal(err)
 	}

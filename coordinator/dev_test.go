@@ -1,30 +1,18 @@
 package coordinator
 
 import (
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/node"
 )
 
 // The agent beside dev is silent about a node that was deleted; dev is not.
 func TestDevKnowsThatItsNodeIsGone(t *testing.T) {
-	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "database.url", Value: dbtest.URL(t)}, {Key: "data_dir", Value: t.TempDir()},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := newFoundation(t, testConfig(t))
 	identity := filepath.Join(t.TempDir(), "identity.json")
 	want := func(when string, wanted bool) {
 		t.Helper()

@@ -16,13 +16,33 @@ import (
 	"lucid.internal/coordinator/internal/pool"
 )
 
-func TestNoNewMasterKeyForADatabaseThatIsSealed(t *testing.T) {
-	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "database.url", Value: dbtest.URL(t)}, {Key: "data_dir", Value: t.TempDir()},
-	})
+// testConfig is dev's on a database, a data folder and ports of the test's own, with
+// what it changes.
+func testConfig(t testing.TB, changes ...Override) Config {
+	t.Helper()
+	config, _, err := Load(ProfileDev, "", nil, append([]Override{
+		{Key: "data_dir", Value: t.TempDir()}, {Key: "database.url", Value: dbtest.URL(t)},
+		{Key: "api.port", Value: "0"}, {Key: "mqtt.addr", Value: "127.0.0.1:0"},
+	}, changes...))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return config
+}
+
+// newFoundation ends with the test.
+func newFoundation(t testing.TB, config Config) *Foundation {
+	t.Helper()
+	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return f
+}
+
+func TestNoNewMasterKeyForADatabaseThatIsSealed(t *testing.T) {
+	config := testConfig(t)
 	open := func() error {
 		f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
 		if err == nil {
@@ -53,18 +73,9 @@ func TestNoNewMasterKeyForADatabaseThatIsSealed(t *testing.T) {
 
 // Nodes and pools know what the settings make of a deadline.
 func TestDifficultyIsBoundedByTheSettings(t *testing.T) {
-	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "database.url", Value: dbtest.URL(t)}, {Key: "data_dir", Value: t.TempDir()},
-		{Key: "poot.puzzles", Value: "8"}, {Key: "poot.interval", Value: "10s"}, {Key: "poot.deadline", Value: "1s"}, {Key: "poot.difficulty", Value: "14"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := newFoundation(t, testConfig(t,
+		Override{Key: "poot.puzzles", Value: "8"}, Override{Key: "poot.interval", Value: "10s"},
+		Override{Key: "poot.deadline", Value: "1s"}, Override{Key: "poot.difficulty", Value: "14"}))
 	const bits = 17 // 8 << 17 hashes are within the 1.25 million of a quarter of a second, 8 << 18 are not
 	for d, allowed := range map[int]bool{bits: true, bits + 1: false} {
 		want := node.Challenge{Difficulty: &d}

@@ -6,14 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"lucid.internal/coordinator/internal/access"
-	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/event"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/shared/wire"
@@ -24,17 +22,7 @@ const integratorPatience = 30 * time.Second
 // serving starts a whole coordinator and waits until it serves.
 func serving(t *testing.T) *Coordinator {
 	t.Helper()
-	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "data_dir", Value: t.TempDir()}, {Key: "database.url", Value: dbtest.URL(t)},
-		{Key: "api.port", Value: "0"}, {Key: "mqtt.addr", Value: "127.0.0.1:0"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := newFoundation(t, testConfig(t))
 	c, err := New(f, Options{Version: "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +35,6 @@ func serving(t *testing.T) *Coordinator {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		f.Close()
 	})
 	select {
 	case <-c.Serving():

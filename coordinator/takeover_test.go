@@ -3,29 +3,16 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
-	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/outage"
 )
 
 // A leader whose connection is cut may find that its standby was quicker. Its
 // nodes are offline on record by then, so it must let them go.
 func TestLeaderEndsWhenItsStandbyTookOver(t *testing.T) {
-	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "data_dir", Value: t.TempDir()}, {Key: "database.url", Value: dbtest.URL(t)},
-		{Key: "api.port", Value: "0"}, {Key: "mqtt.addr", Value: "127.0.0.1:0"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := newFoundation(t, testConfig(t))
 	c, err := New(f, Options{Version: "test"})
 	if err != nil {
 		t.Fatal(err)

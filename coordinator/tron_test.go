@@ -1,12 +1,10 @@
 package coordinator
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 
 	"lucid.internal/coordinator/internal/db"
-	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/payout"
 )
@@ -15,23 +13,15 @@ import (
 // sends it, nor to the contract, which keeps it.
 func TestPlansOfTheTRONRail(t *testing.T) {
 	const contract = "TNUC9Qb1rRpS5CbWLmNMxXBjyFoydXjWFR"
-	config, _, err := Load(ProfileDev, "", nil, []Override{
-		{Key: "database.url", Value: dbtest.URL(t)}, {Key: "data_dir", Value: t.TempDir()}, {Key: "payout.rail", Value: RailTRON},
-		{Key: "tron.network", Value: "private"}, {Key: "tron.contract", Value: contract}, {Key: "tron.wallet_passphrase", Value: "correct horse battery"},
-		{Key: "tron.api_urls", Value: "http://127.0.0.1:1,http://127.0.0.2:1"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := testConfig(t,
+		Override{Key: "payout.rail", Value: RailTRON}, Override{Key: "tron.network", Value: "private"},
+		Override{Key: "tron.contract", Value: contract}, Override{Key: "tron.wallet_passphrase", Value: "correct horse battery"},
+		Override{Key: "tron.api_urls", Value: "http://127.0.0.1:1,http://127.0.0.2:1"})
 	wallet, err := CreateWallet(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := OpenFoundation(t.Context(), config, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := newFoundation(t, config)
 	var requests []payout.Request
 	var shares []ledger.Share
 	for id, address := range map[string]string{"node_wallet": wallet, "node_contract": contract, "node_plain": "TGJLczAS8upV2Wab9AhrWTMeTQWmhVEeLZ"} {

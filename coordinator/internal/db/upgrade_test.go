@@ -16,15 +16,22 @@ import (
 // hold data.
 const firstRelease = 7
 
-// TestDataSurvivesUpgradeAndDowngrade migrates a database of the first release
-// that holds data, back, and forward again.
-func TestDataSurvivesUpgradeAndDowngrade(t *testing.T) {
+// migrating gives a database without any schema, and what migrates it.
+func migrating(t *testing.T) (*sql.DB, *goose.Provider) {
+	t.Helper()
 	conn, err := sql.Open("pgx", dbtest.Empty(t))
 	must(t, err)
 	t.Cleanup(func() { conn.Close() })
 	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
 	must(t, err)
-	_, err = provider.UpTo(t.Context(), firstRelease)
+	return conn, provider
+}
+
+// TestDataSurvivesUpgradeAndDowngrade migrates a database of the first release
+// that holds data, back, and forward again.
+func TestDataSurvivesUpgradeAndDowngrade(t *testing.T) {
+	conn, provider := migrating(t)
+	_, err := provider.UpTo(t.Context(), firstRelease)
 	must(t, err)
 	run(t, conn, firstReleaseData...)
 
@@ -56,12 +63,8 @@ func TestDataSurvivesUpgradeAndDowngrade(t *testing.T) {
 // only today's schema can hold (deleted nodes and pools, commands, names that
 // are free again), and forward again.
 func TestDataOfTodaySurvivesARoundTrip(t *testing.T) {
-	conn, err := sql.Open("pgx", dbtest.Empty(t))
-	must(t, err)
-	t.Cleanup(func() { conn.Close() })
-	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
-	must(t, err)
-	_, err = provider.Up(t.Context())
+	conn, provider := migrating(t)
+	_, err := provider.Up(t.Context())
 	must(t, err)
 	run(t, conn, firstReleaseData...)
 	run(t, conn,
@@ -92,13 +95,9 @@ func TestDataOfTodaySurvivesARoundTrip(t *testing.T) {
 // TestTokensOfSeveralUsesEndWhereBoardsAreNotAsked: one from before tokens named
 // boards would bring in any, and so would one that names them in an older program.
 func TestTokensOfSeveralUsesEndWhereBoardsAreNotAsked(t *testing.T) {
-	conn, err := sql.Open("pgx", dbtest.Empty(t))
-	must(t, err)
-	t.Cleanup(func() { conn.Close() })
-	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
-	must(t, err)
+	conn, provider := migrating(t)
 	const boardsNamed = 47
-	_, err = provider.UpTo(t.Context(), boardsNamed-1)
+	_, err := provider.UpTo(t.Context(), boardsNamed-1)
 	must(t, err)
 	run(t, conn, `INSERT INTO enrolment_token (token_hash, uses, expires_at) VALUES (sha256('one'), 1, now()), (sha256('any'), 2, now())`)
 	_, err = provider.UpTo(t.Context(), boardsNamed)
@@ -118,12 +117,8 @@ func TestTokensOfSeveralUsesEndWhereBoardsAreNotAsked(t *testing.T) {
 // TestOlderProgramBringsInNoBoardOfATokenThatNamesThem: while a fleet is upgraded, a
 // program that asks no token for its boards works on the newest schema.
 func TestOlderProgramBringsInNoBoardOfATokenThatNamesThem(t *testing.T) {
-	conn, err := sql.Open("pgx", dbtest.Empty(t))
-	must(t, err)
-	t.Cleanup(func() { conn.Close() })
-	provider, err := goose.NewProvider(goose.DialectPostgres, conn, os.DirFS("migrations"))
-	must(t, err)
-	_, err = provider.Up(t.Context())
+	conn, provider := migrating(t)
+	_, err := provider.Up(t.Context())
 	must(t, err)
 	run(t, conn, firstReleaseData...)
 	run(t, conn,
