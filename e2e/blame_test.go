@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"sync"
 	"testing"
 
 	"lucid.internal/e2e/harness"
@@ -14,17 +13,7 @@ import (
 func TestNobodyIsBlamedForOurFaults(t *testing.T) {
 	// Puzzles that a busy machine solves in time too: only our faults are to speak.
 	l := start(t, harness.Options{Args: []string{"--poot-interval", "6s"}, Env: []string{"LUCID_POOT_DIFFICULTY=10"}})
-	fleet := make([]*publisher, *publishers)
-	for i := range fleet {
-		fleet[i] = &publisher{node: l.node()}
-	}
-	sending, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	for _, p := range fleet {
-		running.Go(func() { p.run(sending) })
-	}
-	defer running.Wait()
-	defer stop()
+	fleet, stop := l.publish()
 	const asked = "SELECT count(*) FROM challenge WHERE state = 'open'"
 	midRound := func() {
 		l.await(within(t, patience), "a challenge to be open", func(context.Context) error { return unless(l.count(asked) > 0, "none is") })
@@ -32,14 +21,8 @@ func TestNobodyIsBlamedForOurFaults(t *testing.T) {
 
 	for range *rounds {
 		l.awaitProgress(fleet)
-		pid, err := l.Database().PID()
-		if err != nil {
-			t.Fatal(err)
-		}
 		midRound()
-		if err := harness.Crash(within(t, patience), pid); err != nil {
-			t.Fatal(err)
-		}
+		l.crashDatabase()
 		l.awaitProgress(fleet)
 		midRound()
 		l.Kill()
@@ -61,7 +44,6 @@ func TestNobodyIsBlamedForOurFaults(t *testing.T) {
 		l.explainAbsence()
 	}
 	stop()
-	running.Wait()
 	l.stopCleanly()
 }
 

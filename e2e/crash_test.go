@@ -93,34 +93,16 @@ func TestCrash(t *testing.T) {
 		Args: []string{"--epoch", "10s", "--poot-interval", "2s"},
 		Env:  []string{"LUCID_POOT_DIFFICULTY=8"}, // what matters is the running hash in each, not its work
 	})
-	fleet := make([]*publisher, *publishers)
-	for i := range fleet {
-		fleet[i] = &publisher{node: l.node()}
-	}
-	sending, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	for _, p := range fleet {
-		running.Go(func() { p.run(sending) })
-	}
-	defer running.Wait()
-	defer stop()
-
+	fleet, stop := l.publish()
 	for range *rounds {
 		l.awaitProgress(fleet)
-		pid, err := l.Database().PID()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := harness.Crash(within(t, patience), pid); err != nil {
-			t.Fatal(err)
-		}
+		l.crashDatabase()
 		l.awaitProgress(fleet)
 		l.Kill()
 		l.restart()
 	}
 	l.awaitProgress(fleet)
 	stop()
-	running.Wait()
 
 	var acked, missing, twice int64
 	for _, p := range fleet {
@@ -138,6 +120,34 @@ func TestCrash(t *testing.T) {
 		t.Errorf("postings sum to %d, want 0", sum)
 	}
 	l.stopCleanly()
+}
+
+// publish lets as many nodes send as the flags say, until stop or the end of the test.
+func (l *lab) publish() (fleet []*publisher, stop func()) {
+	fleet = make([]*publisher, *publishers)
+	for i := range fleet {
+		fleet[i] = &publisher{node: l.node()}
+	}
+	sending, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, p := range fleet {
+		running.Go(func() { p.run(sending) })
+	}
+	stop = func() { cancel(); running.Wait() }
+	l.t.Cleanup(stop)
+	return fleet, stop
+}
+
+// crashDatabase kills the database with no warning.
+func (l *lab) crashDatabase() {
+	l.t.Helper()
+	pid, err := l.Database().PID()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := harness.Crash(within(l.t, patience), pid); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // awaitProgress waits until every publisher got acknowledgements that it did
