@@ -56,9 +56,7 @@ func newFleet(t *testing.T) *fleet {
 
 func (f *fleet) exec(sql string, args ...any) {
 	f.t.Helper()
-	if _, err := f.db.Exec(f.t.Context(), sql, args...); err != nil {
-		f.t.Fatal(err)
-	}
+	dbtest.Exec(f.t, f.db, sql, args...)
 }
 
 // node adds an active, online node in the pool.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/access"
+	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/ledger"
 	"lucid.internal/coordinator/internal/pool"
@@ -54,12 +55,9 @@ func (w *world) fleet(n int) {
 	}
 }
 
-func (w *world) count(sql string, args ...any) (n int) {
+func (w *world) count(sql string, args ...any) int {
 	w.t.Helper()
-	if err := w.db.QueryRow(w.t.Context(), sql, args...).Scan(&n); err != nil {
-		w.t.Fatal(err)
-	}
-	return n
+	return dbtest.Value[int](w.t, w.db, sql, args...)
 }
 
 func TestPools(t *testing.T) {

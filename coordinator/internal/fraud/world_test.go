@@ -62,17 +62,12 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) exec(sql string, args ...any) {
 	w.t.Helper()
-	if _, err := w.pool.Exec(w.t.Context(), sql, args...); err != nil {
-		w.t.Fatal(err)
-	}
+	dbtest.Exec(w.t, w.pool, sql, args...)
 }
 
-func query[T any](w *world, sql string, args ...any) (x T) {
+func query[T any](w *world, sql string, args ...any) T {
 	w.t.Helper()
-	if err := w.pool.QueryRow(w.t.Context(), sql, args...).Scan(&x); err != nil {
-		w.t.Fatal(err)
-	}
-	return x
+	return dbtest.Value[T](w.t, w.pool, sql, args...)
 }
 
 // addNode makes node_N, a Raspberry Pi 4 that works in a pool.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/audit"
+	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/coordinator/internal/fault"
 	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool"
@@ -46,12 +47,9 @@ func (w *world) get(t *testing.T, id string) node.Node {
 	return n
 }
 
-func (w *world) count(t *testing.T, sql string, args ...any) (n int) {
+func (w *world) count(t *testing.T, sql string, args ...any) int {
 	t.Helper()
-	if err := w.pool.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return dbtest.Value[int](t, w.pool, sql, args...)
 }
 
 func (w *world) wantRecorded(t *testing.T, id, action, change string) {

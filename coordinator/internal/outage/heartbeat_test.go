@@ -160,9 +160,7 @@ func TestDatabaseDownAtStart(t *testing.T) {
 
 func (w *world) exec(sql string) {
 	w.t.Helper()
-	if _, err := w.pool.Exec(w.t.Context(), sql); err != nil {
-		w.t.Fatal(err)
-	}
+	dbtest.Exec(w.t, w.pool, sql)
 }
 
 func TestClockThatGoesBack(t *testing.T) {

@@ -68,18 +68,13 @@ func (w *world) store(change ...func(*payout.Config)) *payout.Store {
 
 func (w *world) exec(sql string, args ...any) {
 	w.t.Helper()
-	if _, err := w.pool.Exec(w.t.Context(), sql, args...); err != nil {
-		w.t.Fatal(err)
-	}
+	dbtest.Exec(w.t, w.pool, sql, args...)
 }
 
 // query reads one value.
-func query[T any](w *world, sql string, args ...any) (value T) {
+func query[T any](w *world, sql string, args ...any) T {
 	w.t.Helper()
-	if err := w.pool.QueryRow(w.t.Context(), sql, args...).Scan(&value); err != nil {
-		w.t.Fatalf("%s: %v", sql, err)
-	}
-	return value
+	return dbtest.Value[T](w.t, w.pool, sql, args...)
 }
 
 func (w *world) addNode(id string) int32 {

@@ -31,17 +31,12 @@ func newStage(t *testing.T) *stage {
 
 func (s *stage) exec(sql string, args ...any) {
 	s.t.Helper()
-	if _, err := s.db.Exec(s.t.Context(), sql, args...); err != nil {
-		s.t.Fatal(err)
-	}
+	dbtest.Exec(s.t, s.db, sql, args...)
 }
 
-func (s *stage) count(sql string, args ...any) (n int) {
+func (s *stage) count(sql string, args ...any) int {
 	s.t.Helper()
-	if err := s.db.QueryRow(s.t.Context(), sql, args...).Scan(&n); err != nil {
-		s.t.Fatal(err)
-	}
-	return n
+	return dbtest.Value[int](s.t, s.db, sql, args...)
 }
 
 // filled makes a pool with the nodes node_FROM to node_TO, online and active.

@@ -225,12 +225,9 @@ func (w *world) run(times, blocks int) (last error) {
 }
 
 // query reads one value.
-func query[T any](w *world, sql string, args ...any) (value T) {
+func query[T any](w *world, sql string, args ...any) T {
 	w.t.Helper()
-	if err := w.pool.QueryRow(w.t.Context(), sql, args...).Scan(&value); err != nil {
-		w.t.Fatalf("%s: %v", sql, err)
-	}
-	return value
+	return dbtest.Value[T](w.t, w.pool, sql, args...)
 }
 
 func (w *world) post(tx db.Tx, e ledger.Entry) {

@@ -88,9 +88,9 @@ func TestBackendIsKilledInsideTheCommit(t *testing.T) {
 	node, id := newNode(t, pool, "killed"), wire.NewRunID()
 	mustStore(t, in, node, payloadOf(t, id, 1, 1))
 	const key = 4711
-	exec(t, pool, `CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
+	dbtest.Exec(t, pool, `CREATE FUNCTION wait_at_commit() RETURNS trigger LANGUAGE plpgsql AS
 		$$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NULL; END $$`)
-	exec(t, pool, `CREATE CONSTRAINT TRIGGER wait AFTER UPDATE ON node_run DEFERRABLE INITIALLY DEFERRED
+	dbtest.Exec(t, pool, `CREATE CONSTRAINT TRIGGER wait AFTER UPDATE ON node_run DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION wait_at_commit()`)
 	holder, err := pool.Acquire(t.Context())
 	if err != nil {
@@ -115,13 +115,6 @@ func TestBackendIsKilledInsideTheCommit(t *testing.T) {
 	}
 	mustStore(t, in, node, payloadOf(t, id, 2, 4))
 	wantCounts(t, pool, 4, 0)
-}
-
-func exec(t *testing.T, pool *db.Pool, sql string) {
-	t.Helper()
-	if _, err := pool.Exec(t.Context(), sql); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Backends die at any moment while nodes send and send again, as agents do.

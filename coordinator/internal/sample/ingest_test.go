@@ -108,10 +108,10 @@ func TestMemoryAheadOfTheDatabase(t *testing.T) {
 	first, rest := payloadOf(t, id, 1, 2), payloadOf(t, id, 3, 6)
 	mustStore(t, in, node, first)
 	mustStore(t, in, node, rest)
-	exec(t, pool, "UPDATE node_run SET last_seq = 2; DELETE FROM sample WHERE seq > 2")
+	dbtest.Exec(t, pool, "UPDATE node_run SET last_seq = 2; DELETE FROM sample WHERE seq > 2")
 	mustStore(t, in, node, rest) // remembered as a duplicate
 	wantCounts(t, pool, 6, 0)
-	exec(t, pool, "UPDATE node_run SET last_seq = 2; DELETE FROM sample WHERE seq > 2")
+	dbtest.Exec(t, pool, "UPDATE node_run SET last_seq = 2; DELETE FROM sample WHERE seq > 2")
 	mustStore(t, in, node, payloadOf(t, id, 3, 9)) // remembered as an overlap
 	wantCounts(t, pool, 9, 0)
 }

@@ -121,7 +121,7 @@ func TestTableSupersedesAsMemoryDoes(t *testing.T) {
 		}
 		return accepted
 	}
-	exec(t, pool, fmt.Sprintf("INSERT INTO node (node_id, name, status) SELECT 'node_' || n, 'node-' || n, 'active' FROM generate_series(1, %d) n ORDER BY n", len(all)*len(all)))
+	dbtest.Exec(t, pool, fmt.Sprintf("INSERT INTO node (node_id, name, status) SELECT 'node_' || n, 'node-' || n, 'active' FROM generate_series(1, %d) n ORDER BY n", len(all)*len(all)))
 	before := func(node int) rank { return all[node/len(all)] }
 	after := func(node int) rank { return all[node%len(all)] }
 	write(before)
@@ -147,11 +147,11 @@ func TestLatestMemoryIsBoundedAndSurvivesFailure(t *testing.T) {
 	node := newNode(t, pool, "memory")
 	s := sampleAt(1, noon)
 	store.latest.put(node, entry{sample: s, received: noon, runNo: 1})
-	exec(t, pool, "ALTER TABLE sample_latest RENAME TO away")
+	dbtest.Exec(t, pool, "ALTER TABLE sample_latest RENAME TO away")
 	if err := store.FlushLatest(t.Context()); err == nil {
 		t.Fatal("flush without its table succeeded")
 	}
-	exec(t, pool, "ALTER TABLE away RENAME TO sample_latest")
+	dbtest.Exec(t, pool, "ALTER TABLE away RENAME TO sample_latest")
 	if err := store.FlushLatest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestLatestMemoryAfterOurClockWasAhead(t *testing.T) {
 // so that they write the same rows at the same time.
 func TestCoordinatorsWriteTheSameNewestSamples(t *testing.T) {
 	pool := dbtest.New(t)
-	exec(t, pool, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''10ms''', current_database()); END $$`)
+	dbtest.Exec(t, pool, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''10ms''', current_database()); END $$`)
 	pool.Reset()
 	first, second := newStore(pool), newStore(pool)
 	var nodes []int32

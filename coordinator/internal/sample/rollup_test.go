@@ -154,7 +154,7 @@ func TestRollupsNeverForget(t *testing.T) {
 	node := newNode(t, pool, "gone")
 	mustStore(t, in, node, payloadOf(t, wire.NewRunID(), 1, 30))
 	rollUp(t, store)
-	exec(t, pool, "DELETE FROM sample")
+	dbtest.Exec(t, pool, "DELETE FROM sample")
 	mustStore(t, in, node, encode(t, wire.Metrics{V: 1, Run: wire.NewRunID(), Samples: []wire.Sample{sampleAt(1, noon.Add(-time.Hour+40*time.Second))}}))
 	rollUp(t, store)
 	if n := value[int](t, pool, "SELECT samples FROM sample_1h"); n != 30 {

@@ -38,7 +38,7 @@ func TestSizeOfANodeAndDay(t *testing.T) {
 		clock.add(time.Minute)
 	}
 	rollUp(t, store)
-	exec(t, pool, "VACUUM")
+	dbtest.Exec(t, pool, "VACUUM")
 	for _, c := range []struct {
 		table  string
 		rows   int64

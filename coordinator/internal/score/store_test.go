@@ -50,18 +50,12 @@ func fleetIn(t testing.TB, pool *db.Pool, vetting *score.Vetting) *fleet {
 
 func (f *fleet) exec(sql string, args ...any) {
 	f.t.Helper()
-	if _, err := f.pool.Exec(f.t.Context(), sql, args...); err != nil {
-		f.t.Fatal(err)
-	}
+	dbtest.Exec(f.t, f.pool, sql, args...)
 }
 
 func value[T any](f *fleet, sql string, args ...any) T {
 	f.t.Helper()
-	var v T
-	if err := f.pool.QueryRow(f.t.Context(), sql, args...).Scan(&v); err != nil {
-		f.t.Fatal(err)
-	}
-	return v
+	return dbtest.Value[T](f.t, f.pool, sql, args...)
 }
 
 func (f *fleet) node() int32 {

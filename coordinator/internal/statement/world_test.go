@@ -49,8 +49,7 @@ func (w *world) must(err error) {
 
 func (w *world) exec(sql string, args ...any) {
 	w.t.Helper()
-	_, err := w.pool.Exec(w.t.Context(), sql, args...)
-	w.must(err)
+	dbtest.Exec(w.t, w.pool, sql, args...)
 }
 
 func (w *world) archive() *statement.Archive {

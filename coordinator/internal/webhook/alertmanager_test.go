@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"lucid.internal/coordinator/internal/db/dbtest"
 )
 
 // firing stores an alert that fires.
@@ -24,9 +26,7 @@ func (o *office) firing(node, kind, severity string) {
 
 func (o *office) exec(sql string, args ...any) {
 	o.t.Helper()
-	if _, err := o.db.Exec(o.t.Context(), sql, args...); err != nil {
-		o.t.Fatal(err)
-	}
+	dbtest.Exec(o.t, o.db, sql, args...)
 }
 
 func TestAlertmanagerIsToldHowThingsStand(t *testing.T) {
