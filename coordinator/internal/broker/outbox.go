@@ -12,7 +12,7 @@ import (
 
 // What a client that is slow may leave to be written, and not acknowledge.
 const (
-	mostWaiting        = 1024
+	mostWaiting        = 8192    // a fleet's events come in bursts
 	mostWaitingBytes   = 4 << 20 // of payloads: who has a node, and a key that reads it, could fill the memory
 	mostUnacknowledged = 1024
 )
