@@ -96,8 +96,8 @@ func (f Faults) Error() string {
 
 // Load joins defaults, the TOML file (none when the name is empty), the
 // environment (as of os.Environ) and the flags' overrides. Its error is
-// Faults; the Config is then good for looking at only. Files are read only when they are named: the TOML file, and those
-// that a ..._FILE variable names.
+// Faults; the Config is then good for looking at only. Files are read only when they
+// are named: the TOML file, and those that a ..._FILE variable names.
 func Load(profile Profile, file string, environ []string, overrides []Override) (Config, Origins, error) {
 	l := newLoader(profile)
 	if file != "" {

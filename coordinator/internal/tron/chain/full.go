@@ -31,7 +31,6 @@ func (n *Node) Broadcast(ctx context.Context, raw []byte, signature tron.Signatu
 		Result  bool
 		Code    string
 		Message string // often the hexadecimal form of a text
-		TxID    string
 	}
 	question := map[string]string{"transaction": hex.EncodeToString(tron.Signed(raw, signature))}
 	if err := n.ask(ctx, "/wallet/broadcasthex", question, &answer); err != nil {

@@ -54,7 +54,6 @@ type question struct {
 	Num         int64
 	Address     string
 	Data        string
-	Contract    string `json:"contract_address"`
 }
 
 // ServeHTTP answers as java-tron does, or as the node's faults want it.
