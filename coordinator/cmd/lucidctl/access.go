@@ -42,7 +42,7 @@ func (c *apikeysListCmd) Run(ctx context.Context, a *app) error {
 }
 
 type apikeysCreateCmd struct {
-	Name string        `arg:"" help:"What or whom it is for."`
+	Name string        `arg:"" help:"What or whom it is for: 3 to 100 letters, digits, _ or -."`
 	Role string        `enum:"viewer,operator,admin,service" default:"viewer" help:"viewer, operator, admin or service."`
 	Life time.Duration `help:"How long it is valid (default: until revoked)."`
 	Node []string      `placeholder:"NODE_ID" help:"Bind it to this node; may be given several times."`

@@ -33,7 +33,7 @@ func (s *server) grantOperations() {
 
 // KeyInput names an API key.
 type KeyInput struct {
-	KeyID string `path:"key_id" pattern:"^key_[a-zA-Z0-9]+$" maxLength:"64" example:"key_4f1c2a" doc:"Id of the key."`
+	KeyID string `path:"key_id" pattern:"^key_[a-zA-Z0-9]+$" patternDescription:"an API key's id" maxLength:"64" example:"key_4f1c2a" doc:"Id of the key."`
 }
 
 type topicGrantListInput struct {
@@ -81,7 +81,7 @@ func (s *server) grantTopics(ctx context.Context, in *grantTopicsInput) (*answer
 
 type topicGrantInput struct {
 	KeyInput
-	GrantID string `path:"grant_id" pattern:"^grant_[0-9]{1,18}$" maxLength:"64" example:"grant_3" doc:"Id of the grant."`
+	GrantID string `path:"grant_id" pattern:"^grant_[0-9]{1,18}$" patternDescription:"a grant's id" maxLength:"64" example:"grant_3" doc:"Id of the grant."`
 }
 
 func (s *server) revokeTopicGrant(ctx context.Context, in *topicGrantInput) (*struct{}, error) {

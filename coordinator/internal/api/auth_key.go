@@ -58,7 +58,7 @@ type keyListBody struct {
 }
 
 type newKeyBody struct {
-	Name      string   `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" maxLength:"100" example:"billing" doc:"What or whom it is for."`
+	Name      string   `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" patternDescription:"3 to 100 letters, digits, _ or -" maxLength:"100" example:"billing" doc:"What or whom it is for."`
 	Role      string   `json:"role" enum:"viewer,operator,admin,service"`
 	ExpiresAt instant  `json:"expires_at,omitzero" required:"false" doc:"Default: never."`
 	NodeIDs   []string `json:"node_ids,omitempty" nullable:"false" maxItems:"100" doc:"Bind it to these nodes; the role is then viewer or operator."`
@@ -94,7 +94,7 @@ func (s *server) createKey(ctx context.Context, in *createKeyInput) (*answer[cre
 }
 
 type keyInput struct {
-	KeyID string `path:"key_id" pattern:"^key_[a-zA-Z0-9]+$" maxLength:"64" example:"key_4f1c2a" doc:"Id of the key."`
+	KeyID string `path:"key_id" pattern:"^key_[a-zA-Z0-9]+$" patternDescription:"an API key's id" maxLength:"64" example:"key_4f1c2a" doc:"Id of the key."`
 }
 
 func (s *server) revokeKey(ctx context.Context, in *keyInput) (*struct{}, error) {

@@ -51,7 +51,7 @@ type userListBody struct {
 }
 
 type newUserBody struct {
-	Name     string `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" maxLength:"100" example:"ada" doc:"Unique, also when case is left aside."`
+	Name     string `json:"name" pattern:"^[a-zA-Z0-9_-]{3,100}$" patternDescription:"3 to 100 letters, digits, _ or -" maxLength:"100" example:"ada" doc:"Unique, also when case is left aside."`
 	Email    string `json:"email,omitempty" maxLength:"254" example:"ada@example.org" doc:"Unique."`
 	Role     string `json:"role" enum:"viewer,operator,admin"`
 	Password string `json:"password" minLength:"12" maxLength:"200" format:"password" doc:"12 to 200 characters."`
@@ -65,7 +65,7 @@ type userChangeBody struct {
 }
 
 type userChangeInput struct {
-	UserID string `path:"user_id" pattern:"^user_[a-zA-Z0-9]+$" maxLength:"64" example:"user_4f1c2a" doc:"Id of the user."`
+	UserID string `path:"user_id" pattern:"^user_[a-zA-Z0-9]+$" patternDescription:"a user's id" maxLength:"64" example:"user_4f1c2a" doc:"Id of the user."`
 	Body   userChangeBody
 }
 

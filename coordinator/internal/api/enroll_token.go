@@ -73,9 +73,9 @@ type enrolmentTokenListBody struct {
 }
 
 type newEnrolmentTokenBody struct {
-	PoolID    string  `json:"pool_id,omitempty" pattern:"^(pool_[a-zA-Z0-9_-]+)?$" maxLength:"64" example:"pool_home" doc:"Pool that its devices join. Default: the one that fits."`
-	NodeName  string  `json:"node_name,omitempty" pattern:"^([a-zA-Z0-9_-]{3,100})?$" maxLength:"100" example:"attic-pi" doc:"Name of the new node. Default: from the device's host name."`
-	NodeID    string  `json:"node_id,omitempty" pattern:"^(node_[a-zA-Z0-9_-]+)?$" maxLength:"64" example:"node_4f1c2a" doc:"Enrol this node again, as after its card was lost. Default: a new node."`
+	PoolID    string  `json:"pool_id,omitempty" pattern:"^(pool_[a-zA-Z0-9_-]+)?$" patternDescription:"a pool's id" maxLength:"64" example:"pool_home" doc:"Pool that its devices join. Default: the one that fits."`
+	NodeName  string  `json:"node_name,omitempty" pattern:"^([a-zA-Z0-9_-]{3,100})?$" patternDescription:"3 to 100 letters, digits, _ or -" maxLength:"100" example:"attic-pi" doc:"Name of the new node. Default: from the device's host name."`
+	NodeID    string  `json:"node_id,omitempty" pattern:"^(node_[a-zA-Z0-9_-]+)?$" patternDescription:"a node's id" maxLength:"64" example:"node_4f1c2a" doc:"Enrol this node again, as after its card was lost. Default: a new node."`
 	ExpiresAt instant `json:"expires_at,omitzero" required:"false" doc:"At most 7 days ahead. Default: in 24 hours."`
 	Uses      int     `json:"uses,omitempty" minimum:"1" maximum:"100" doc:"Devices that it may bring in; 1 with node_name or node_id. Default: as many as serials, or 1."`
 	// Without maxItems: the rule says it, with what to do.
@@ -138,7 +138,7 @@ func (s *server) createEnrolmentToken(ctx context.Context, in *newEnrolmentToken
 }
 
 type enrolmentTokenInput struct {
-	TokenID string `path:"token_id" pattern:"^token_[0-9a-f]+$" maxLength:"64" example:"token_00112233aabbccdd" doc:"Id of the enrolment token."`
+	TokenID string `path:"token_id" pattern:"^token_[0-9a-f]+$" patternDescription:"an enrolment token's id" maxLength:"64" example:"token_00112233aabbccdd" doc:"Id of the enrolment token."`
 }
 
 func (s *server) revokeEnrolmentToken(ctx context.Context, in *enrolmentTokenInput) (*struct{}, error) {

@@ -35,8 +35,8 @@ func (s *server) eventOperations() {
 // eventsInput selects events.
 type eventsInput struct {
 	Kind   []string `query:"kind,explode" maxItems:"8" enum:"node,proof,score,alert,fraud,payout,pool,sample" doc:"Only these kinds; may be given several times. Default: all but sample."`
-	NodeID string   `query:"node_id" pattern:"^(node_[a-zA-Z0-9_-]+)?$" maxLength:"64" doc:"Only what is about this node."`
-	LastID string   `header:"Last-Event-ID" pattern:"^[0-9]{0,18}$" doc:"Id of the last event that was received."`
+	NodeID string   `query:"node_id" pattern:"^(node_[a-zA-Z0-9_-]+)?$" patternDescription:"a node's id" maxLength:"64" doc:"Only what is about this node."`
+	LastID string   `header:"Last-Event-ID" pattern:"^[0-9]{0,18}$" patternDescription:"an event's id" doc:"Id of the last event that was received."`
 }
 
 func (in *eventsInput) filter(bound []string) (event.Filter, error) {

@@ -115,7 +115,7 @@ type appealBody struct {
 
 type appealInput struct {
 	NodeInput
-	FlagID string `path:"flag_id" pattern:"^flag_[0-9]{1,18}$" maxLength:"64" example:"flag_12" doc:"Id of the flag."`
+	FlagID string `path:"flag_id" pattern:"^flag_[0-9]{1,18}$" patternDescription:"a flag's id" maxLength:"64" example:"flag_12" doc:"Id of the flag."`
 	Body   appealBody
 }
 
@@ -136,7 +136,7 @@ type decisionBody struct {
 }
 
 type decisionInput struct {
-	FlagID string `path:"flag_id" pattern:"^flag_[0-9]{1,18}$" maxLength:"64" example:"flag_12" doc:"Id of the flag."`
+	FlagID string `path:"flag_id" pattern:"^flag_[0-9]{1,18}$" patternDescription:"a flag's id" maxLength:"64" example:"flag_12" doc:"Id of the flag."`
 	Body   decisionBody
 }
 

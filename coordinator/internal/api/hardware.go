@@ -101,7 +101,7 @@ type cpuHardwareInput struct {
 	Model        string  `json:"model,omitempty" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters"`
 	Cores        int     `json:"cores,omitempty" minimum:"1" maximum:"1024"`
 	FrequencyMHz float64 `json:"frequency_mhz,omitempty" exclusiveMinimum:"0" maximum:"1000000"`
-	Architecture string  `json:"architecture,omitempty" maxLength:"32" pattern:"^[a-z0-9_]*$"`
+	Architecture string  `json:"architecture,omitempty" maxLength:"32" pattern:"^[a-z0-9_]*$" patternDescription:"small letters, digits and _"`
 }
 
 type memoryHardwareInput struct {
@@ -111,8 +111,8 @@ type memoryHardwareInput struct {
 
 type storageHardwareInput struct {
 	TotalBytes uint64 `json:"total_bytes,omitempty" minimum:"1" maximum:"4611686018427387904"`
-	Type       string `json:"type,omitempty" maxLength:"32" pattern:"^[a-z0-9_]*$" example:"sd_card"`
-	Interface  string `json:"interface,omitempty" maxLength:"32" pattern:"^[a-z0-9_]*$" example:"mmc"`
+	Type       string `json:"type,omitempty" maxLength:"32" pattern:"^[a-z0-9_]*$" patternDescription:"small letters, digits and _" example:"sd_card"`
+	Interface  string `json:"interface,omitempty" maxLength:"32" pattern:"^[a-z0-9_]*$" patternDescription:"small letters, digits and _" example:"mmc"`
 }
 
 type gpuHardwareInput struct {
@@ -121,7 +121,7 @@ type gpuHardwareInput struct {
 }
 
 type linkHardwareInput struct {
-	Name   string `json:"name" minLength:"1" maxLength:"32" pattern:"^[a-zA-Z0-9_.@:-]+$" example:"eth0"`
+	Name   string `json:"name" minLength:"1" maxLength:"32" pattern:"^[a-zA-Z0-9_.@:-]+$" patternDescription:"a network interface's name" example:"eth0"`
 	IP     string `json:"ip,omitempty" maxLength:"45" pattern:"^[0-9a-fA-F:.]*$" patternDescription:"an IPv4 or IPv6 address" example:"192.168.1.20"`
 	MAC    string `json:"mac,omitempty" pattern:"^([0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5})?$" patternDescription:"six bytes in hex with colons between them" example:"dc:a6:32:00:00:01"`
 	Status string `json:"status,omitempty" enum:"up,down" doc:"down without it."`

@@ -76,7 +76,7 @@ type createNodeBody struct {
 	NodeType      string              `json:"node_type" enum:"worker,validator,storage,compute"`
 	HardwareInfo  *hardwareInput      `json:"hardware_info,omitempty"`
 	Location      *locationInput      `json:"location,omitempty"`
-	InitialPoolID string              `json:"initial_pool_id,omitempty" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" example:"pool_default"`
+	InitialPoolID string              `json:"initial_pool_id,omitempty" pattern:"^pool_[a-zA-Z0-9_-]+$" patternDescription:"a pool's id" maxLength:"64" example:"pool_default"`
 	Configuration *configurationInput `json:"configuration,omitempty"`
 	PayoutAddress string              `json:"payout_address,omitempty" maxLength:"64" doc:"TRON address for USDT."`
 	Labels        map[string]string   `json:"labels,omitempty" maxProperties:"32" doc:"Keys of 1 to 63 letters, digits, _ . / or -; values of at most 63 letters, digits, _ . or -."`

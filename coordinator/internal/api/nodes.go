@@ -16,7 +16,7 @@ import (
 
 // NodeInput names the node that an operation is about.
 type NodeInput struct {
-	NodeID string `path:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64" example:"node_4f1c2a" doc:"Id of the node."`
+	NodeID string `path:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64" example:"node_4f1c2a" doc:"Id of the node."`
 }
 
 func (s *server) nodeOperations() {
@@ -43,7 +43,7 @@ type nodeListInput struct {
 	CursorInput
 	Status   string         `query:"status" enum:"pending,starting,active,stopping,inactive,maintenance,suspended,error" doc:"Only nodes in this status."`
 	NodeType string         `query:"node_type" enum:"worker,validator,storage,compute" doc:"Only nodes of this type."`
-	PoolID   string         `query:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" doc:"Only nodes in this pool."`
+	PoolID   string         `query:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" patternDescription:"a pool's id" maxLength:"64" doc:"Only nodes in this pool."`
 	Online   optional[bool] `query:"online" doc:"Only nodes that are connected, or are not."`
 	Query    string         `query:"q" maxLength:"100" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Part of the name, id, model or city, in any case."`
 	Labels   string         `query:"labels" maxLength:"1000" pattern:"^([a-zA-Z0-9_./-]{1,63}:[a-zA-Z0-9_.-]{0,63}(,[a-zA-Z0-9_./-]{1,63}:[a-zA-Z0-9_.-]{0,63})*)?$" patternDescription:"key:value, with commas between them" example:"site:attic,rack:2" doc:"Only nodes with all of these labels, as key:value with commas between them."`

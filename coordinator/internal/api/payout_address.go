@@ -24,7 +24,7 @@ func (s *server) payoutAddressOperations() {
 
 type signedAddressBody struct {
 	V         int    `json:"v" minimum:"1" maximum:"1"`
-	NodeID    string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64"`
+	NodeID    string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64"`
 	Field     string `json:"field" enum:"payout_address"`
 	Value     string `json:"value" maxLength:"64" doc:"TRON address for USDT."`
 	SignedMs  int64  `json:"signed_ms" minimum:"1" doc:"By the machine's clock; above that of the change before."`

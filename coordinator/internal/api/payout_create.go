@@ -104,7 +104,7 @@ func (b PayoutRequestBody) request(nodeID string) payout.Request {
 }
 
 type batchRequestBody struct {
-	NodeID string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64"`
+	NodeID string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64"`
 	PayoutRequestBody
 }
 
@@ -163,7 +163,7 @@ func (s *server) createPayoutBatch(ctx context.Context, in *createBatchInput) (*
 
 // BatchInput names a batch.
 type BatchInput struct {
-	BatchID string `path:"batch_id" pattern:"^batch_[a-zA-Z0-9_-]+$" maxLength:"64" example:"batch_7c9e" doc:"Id of the batch."`
+	BatchID string `path:"batch_id" pattern:"^batch_[a-zA-Z0-9_-]+$" patternDescription:"a batch's id" maxLength:"64" example:"batch_7c9e" doc:"Id of the batch."`
 }
 
 func (s *server) getPayoutBatch(ctx context.Context, in *BatchInput) (*answer[batchBody], error) {

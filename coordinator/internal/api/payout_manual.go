@@ -70,7 +70,7 @@ func (s *server) exportPayouts(ctx context.Context, in *exportInput) (*answer[ex
 }
 
 type exportIDInput struct {
-	ExportID string `path:"export_id" pattern:"^export_[a-zA-Z0-9_-]+$" maxLength:"64" example:"export_5a2b" doc:"Id of the export."`
+	ExportID string `path:"export_id" pattern:"^export_[a-zA-Z0-9_-]+$" patternDescription:"an export's id" maxLength:"64" example:"export_5a2b" doc:"Id of the export."`
 }
 
 func (s *server) getPayoutExport(ctx context.Context, in *exportIDInput) (*answer[exportBody], error) {

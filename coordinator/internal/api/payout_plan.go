@@ -116,7 +116,7 @@ func examplePlan() planBody {
 }
 
 type executeLineBody struct {
-	NodeID      string      `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64"`
+	NodeID      string      `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64"`
 	Amount      amountInput `json:"amount"`
 	Priority    string      `json:"priority" enum:"urgent,high,normal,low"`
 	ScheduledAt *instant    `json:"scheduled_at,omitempty"`

@@ -41,7 +41,7 @@ func person(ctx context.Context) payout.Person {
 
 // PayoutInput names a payout.
 type PayoutInput struct {
-	PayoutID string `path:"payout_id" pattern:"^payout_[a-zA-Z0-9_-]+$" maxLength:"64" example:"payout_9d2e" doc:"Id of the payout."`
+	PayoutID string `path:"payout_id" pattern:"^payout_[a-zA-Z0-9_-]+$" patternDescription:"a payout's id" maxLength:"64" example:"payout_9d2e" doc:"Id of the payout."`
 }
 
 func (s *server) cancelPayout(ctx context.Context, in *PayoutInput) (*answer[payoutBody], error) {

@@ -39,9 +39,9 @@ type moveListBody struct {
 }
 
 type moveBody struct {
-	NodeID     string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64"`
-	FromPoolID string `json:"from_pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64"`
-	ToPoolID   string `json:"to_pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64"`
+	NodeID     string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64"`
+	FromPoolID string `json:"from_pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" patternDescription:"a pool's id" maxLength:"64"`
+	ToPoolID   string `json:"to_pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" patternDescription:"a pool's id" maxLength:"64"`
 	Reason     string `json:"reason" required:"false" maxLength:"200" pattern:"^[^\\x00-\\x1f]*$" patternDescription:"text without control characters" doc:"Proposals give fuller or critical."`
 }
 

@@ -103,7 +103,7 @@ type addPoolNodeInput struct {
 }
 
 type addPoolNodeBody struct {
-	NodeID   string `json:"node_id,omitempty" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64"`
+	NodeID   string `json:"node_id,omitempty" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64"`
 	Priority int    `json:"priority,omitempty" minimum:"1" maximum:"100" doc:"50 without it."`
 }
 

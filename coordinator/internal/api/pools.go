@@ -90,7 +90,7 @@ func (s *server) listPools(ctx context.Context, in *poolListInput) (*answer[pool
 
 // PoolInput names the pool that an operation is about.
 type PoolInput struct {
-	PoolID string `path:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" example:"pool_default" doc:"Id of the pool."`
+	PoolID string `path:"pool_id" pattern:"^pool_[a-zA-Z0-9_-]+$" patternDescription:"a pool's id" maxLength:"64" example:"pool_default" doc:"Id of the pool."`
 }
 
 func (s *server) getPool(ctx context.Context, in *PoolInput) (*tagged[poolBody], error) {

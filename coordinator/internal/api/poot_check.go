@@ -95,7 +95,7 @@ func shapeChecked(shown challenge.Shown, f challenge.Finding) *checkedBody {
 }
 
 type nodeAnswer struct {
-	NodeID string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64"`
+	NodeID string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64"`
 	ShownAnswer
 }
 

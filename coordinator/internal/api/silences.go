@@ -66,8 +66,8 @@ func (s *server) listSilences(ctx context.Context, in *silenceListInput) (*answe
 }
 
 type newSilenceBody struct {
-	NodeID   string  `json:"node_id,omitempty" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64" doc:"Of this node only."`
-	PoolID   string  `json:"pool_id,omitempty" pattern:"^pool_[a-zA-Z0-9_-]+$" maxLength:"64" doc:"Of this pool's nodes only; not with node_id."`
+	NodeID   string  `json:"node_id,omitempty" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64" doc:"Of this node only."`
+	PoolID   string  `json:"pool_id,omitempty" pattern:"^pool_[a-zA-Z0-9_-]+$" patternDescription:"a pool's id" maxLength:"64" doc:"Of this pool's nodes only; not with node_id."`
 	Kind     string  `json:"kind,omitempty" enum:"cpu,memory,disk,temperature,throttled,under_voltage,offline,clock_skew,proof_failures,sd_errors" doc:"Of this kind only."`
 	StartsAt instant `json:"starts_at,omitzero" required:"false" doc:"Default: now."`
 	EndsAt   instant `json:"ends_at" doc:"Within a year."`
@@ -97,7 +97,7 @@ func (s *server) createSilence(ctx context.Context, in *newSilenceInput) (*answe
 }
 
 type silenceInput struct {
-	SilenceID string `path:"silence_id" pattern:"^silence_[0-9]{1,18}$" maxLength:"64" example:"silence_3" doc:"Id of the silence."`
+	SilenceID string `path:"silence_id" pattern:"^silence_[0-9]{1,18}$" patternDescription:"a silence's id" maxLength:"64" example:"silence_3" doc:"Id of the silence."`
 }
 
 func (s *server) endSilence(ctx context.Context, in *silenceInput) (*struct{}, error) {

@@ -23,7 +23,7 @@ func (s *server) unenrollOperations() {
 
 type signedEndBody struct {
 	V         int    `json:"v" minimum:"1" maximum:"1"`
-	NodeID    string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" maxLength:"64"`
+	NodeID    string `json:"node_id" pattern:"^node_[a-zA-Z0-9_-]+$" patternDescription:"a node's id" maxLength:"64"`
 	Field     string `json:"field" enum:"enrolment"`
 	Value     string `json:"value" enum:"ended"`
 	SignedMs  int64  `json:"signed_ms" minimum:"1" doc:"By the machine's clock; above that of the change before."`

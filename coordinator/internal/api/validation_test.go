@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -181,6 +183,36 @@ func TestUnreadableBodiesAskNoRules(t *testing.T) {
 	a = w.send(http.MethodPost, "/api/v1/nodes/", "[]", as(w.keys[access.Admin]))
 	if got := w.fieldNames(w.wantError(a, http.StatusUnprocessableEntity, "LUCID_ERR_1002")); !slices.Equal(got, []string{"body"}) {
 		t.Errorf("fields %v", got)
+	}
+}
+
+// TestNoRefusalShowsARegularExpression: what a field wants is told in words.
+func TestNoRefusalShowsARegularExpression(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	seen := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") || file == "problem.go" { // which is only ever sent
+			continue
+		}
+		for line := range strings.Lines(string(source)) {
+			if !strings.Contains(line, `pattern:"`) {
+				continue
+			}
+			seen++
+			if !strings.Contains(line, ` patternDescription:"`) {
+				t.Errorf("%s: no patternDescription beside the pattern: %s", file, strings.TrimSpace(line))
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d patterns were seen", seen)
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *server) createWebhook(ctx context.Context, in *struct{ Body newWebhookB
 
 // WebhookInput names a webhook.
 type WebhookInput struct {
-	WebhookID string `path:"webhook_id" pattern:"^hook_[a-zA-Z0-9]+$" maxLength:"64" example:"hook_4f1c2a" doc:"Id of the webhook."`
+	WebhookID string `path:"webhook_id" pattern:"^hook_[a-zA-Z0-9]+$" patternDescription:"a webhook's id" maxLength:"64" example:"hook_4f1c2a" doc:"Id of the webhook."`
 }
 
 func (s *server) deleteWebhook(ctx context.Context, in *WebhookInput) (*struct{}, error) {
