@@ -16,7 +16,8 @@ import (
 // subscribes, and says how and what it is, all of which the broker keeps. Then it
 // acknowledges what it is sent, until the connection closes.
 func dialAsAgent(ctx context.Context, addr string, config *tls.Config, who node) (*client, error) {
-	status := wire.Status{V: wire.ProtocolVersion, Run: wire.NewRunID(), Connection: 1, AgentVersion: "1.0.0", State: wire.StateRunning}
+	run := wire.NewRunID()
+	status := wire.Status{V: wire.ProtocolVersion, Run: run, Connection: 1, AgentVersion: "1.0.0", State: wire.StateRunning}
 	gone, err := json.Marshal(status)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,8 @@ func dialAsAgent(ctx context.Context, addr string, config *tls.Config, who node)
 	if err := greet(c.conn, in, who, status); err != nil {
 		return nil, fmt.Errorf("greeting: %w", err)
 	}
-	go obey(c.conn, in)
+	c.run, c.acks = run, make(chan uint16, wire.MaxUnacknowledged)
+	go c.obey(in)
 	return c, nil
 }
 
@@ -71,17 +73,32 @@ func greet(conn net.Conn, in *packet.Reader, who node, status wire.Status) error
 	return conn.SetDeadline(time.Time{})
 }
 
-// obey acknowledges until the connection closes.
-func obey(conn net.Conn, in *packet.Reader) {
+// obey acknowledges what comes, and passes on what is acknowledged, until the
+// connection closes.
+func (c *client) obey(in *packet.Reader) {
+	defer close(c.acks)
 	for {
 		p, err := in.Next()
 		if err == nil {
-			err = acknowledge(conn, p)
+			err = acknowledge(c.conn, p)
 		}
 		if err != nil {
 			return
 		}
+		if p.Kind == packet.Puback {
+			c.acks <- p.ID
+		}
 	}
+}
+
+// awaitAcks waits for the acknowledgements of messages numbered from 1.
+func (c *client) awaitAcks(messages int) error {
+	for id := range messages {
+		if got, open := <-c.acks; !open || int(got) != id+1 {
+			return fmt.Errorf("message %d was answered for %d; the connection stands: %t", id+1, got, open)
+		}
+	}
+	return nil
 }
 
 func acknowledge(conn net.Conn, p packet.Packet) error {

@@ -18,7 +18,7 @@ const maxGrowth = 1.25
 func growthFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
 	var measured, references []string
 	var first, last growth
-	for _, nodes := range []int{1000, 5000, manyNodes} {
+	for _, nodes := range growing() {
 		log.Printf("durable ingest from %d nodes ...", nodes)
 		g, err := measureGrowth(ctx, o, s, load{addr: s.plain, credentials: who[:nodes], samples: 1, window: 1})
 		if err != nil {

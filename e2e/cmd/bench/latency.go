@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"lucid.internal/shared/wire"
 )
 
 // Shape and target of the latency figure.
@@ -84,7 +82,7 @@ func (l *load) runPaced(ctx context.Context, interval, duration time.Duration, m
 // sendPaced sends a message at first and after each interval until ctx ends,
 // and gives how long those took that were due after since.
 func (c *client) sendPaced(ctx context.Context, samples int, first time.Time, interval time.Duration, since time.Time) (took []time.Duration, err error) {
-	text, err := newTemplate(wire.NewRunID(), samples)
+	text, err := newTemplate(c.run, samples)
 	if err != nil {
 		return nil, err
 	}

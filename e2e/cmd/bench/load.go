@@ -134,21 +134,23 @@ func (l *load) open(ctx context.Context, who node) (*client, error) {
 // client is one connection.
 type client struct {
 	conn  net.Conn
+	run   wire.RunID
 	topic string
 	acked atomic.Uint64 // samples
 
 	answers []byte
+	acks    chan uint16 // which messages were acknowledged, of one that greets: see obey
 }
 
 func dial(ctx context.Context, addr string, config *tls.Config, who node) (*client, error) {
 	conn, err := packet.DialTLS(ctx, addr, config, who.Login)
-	return &client{conn: conn, topic: wire.Topic(who.ID, wire.ChannelMetrics)}, err
+	return &client{conn: conn, run: wire.NewRunID(), topic: wire.Topic(who.ID, wire.ChannelMetrics)}, err
 }
 
 // send publishes window after window, each once all of the one before is
 // acknowledged, until ctx ends.
 func (c *client) send(ctx context.Context, samples, window int) error {
-	text, err := newTemplate(wire.NewRunID(), samples)
+	text, err := newTemplate(c.run, samples)
 	if err != nil {
 		return err
 	}
@@ -176,6 +178,9 @@ func (c *client) send(ctx context.Context, samples, window int) error {
 func (c *client) exchange(packets []byte, messages int) error {
 	if _, err := c.conn.Write(packets); err != nil {
 		return err
+	}
+	if c.acks != nil {
+		return c.awaitAcks(messages)
 	}
 	if cap(c.answers) < 4*messages {
 		c.answers = make([]byte, 4*messages)

@@ -18,19 +18,16 @@ const (
 	manyNodes     = 10_000
 	baselineNodes = 100
 	baselineWatch = 30 * time.Second
-	// idleFor is how long a connection has been silent when it counts as idle:
-	// Go looks for garbage at least every two minutes, and then gives back what
-	// ten thousand logins at once left behind.
-	idleFor = 150 * time.Second
 )
 
 // Targets.
 const (
-	maxIdlePlain       = 30 << 10 // bytes a connection
-	maxIdleTLS         = 60 << 10
 	maxBaselineRSS     = 80 << 20
 	maxBaselinePercent = 2.0
 )
+
+// growing are the numbers of nodes from which it shows that a cost is linear.
+func growing() []int { return []int{1000, 5000, manyNodes} }
 
 // measureScale is what depends on how many nodes there are: connections that
 // are idle, and a hundred usual ones, in memory; how long an acknowledgement
@@ -80,11 +77,11 @@ func scaleCommand(o options) string {
 // trusting does not ask whose certificate it is: the server is our own child.
 func trusting() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
-// baselineFigure is a small fleet that does what agents do: a message of six
-// samples a minute, each at its own moment, over TLS.
+// baselineFigure is a small fleet that does what agents do: it greets, and sends a
+// message of six samples a minute, each node at its own moment, over TLS.
 func baselineFigure(ctx context.Context, s *stage, who []node) (figure, error) {
 	log.Printf("baseline with %d nodes ...", len(who))
-	l := load{addr: s.MQTT, tls: trusting(), credentials: who, samples: 6}
+	l := load{addr: s.MQTT, tls: trusting(), credentials: who, greets: true, samples: 6}
 	var before, after harness.Footprint
 	_, err := l.runPaced(ctx, time.Minute, baselineWatch, func() (err error) {
 		before = after
@@ -96,50 +93,12 @@ func baselineFigure(ctx context.Context, s *stage, who []node) (figure, error) {
 	}
 	u := harness.Between(before, after)
 	return figure{
-		Name:      fmt.Sprintf("coordinator with %d nodes over TLS, each six samples a minute, watched for %s", len(who), baselineWatch),
+		Name:      fmt.Sprintf("coordinator with %d nodes over TLS, each with its will, subscriptions, status and inventory, and six samples a minute, watched for %s", len(who), baselineWatch),
 		Measured:  u.String(),
 		Reference: "-",
 		Target:    "<= 80 MiB resident, < 2 % of a core",
 		Met:       judged(u.RSS <= maxBaselineRSS && u.CPUPercent < maxBaselinePercent),
 		Command:   scaleCommand(options{duration: baselineWatch}),
-	}, nil
-}
-
-func idlePlainFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
-	return idleFigure(ctx, o, s, load{addr: s.plain, credentials: who, greets: true}, "without TLS", maxIdlePlain)
-}
-
-func idleTLSFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
-	return idleFigure(ctx, o, s, load{addr: s.MQTT, tls: trusting(), credentials: who, greets: true}, "over TLS", maxIdleTLS)
-}
-
-// idleFigure connects everybody, and compares the process with itself before.
-func idleFigure(ctx context.Context, o options, s *stage, l load, how string, most uint64) (figure, error) {
-	log.Printf("%d idle connections %s ...", len(l.credentials), how)
-	before, err := harness.Look(s.PID())
-	if err != nil {
-		return figure{}, err
-	}
-	clients, err := l.connect(ctx)
-	defer closeAll(clients)
-	if err != nil {
-		return figure{}, err
-	}
-	if err := pass(ctx, nil, idleFor); err != nil {
-		return figure{}, err
-	}
-	after, err := harness.Look(s.PID())
-	if err != nil {
-		return figure{}, err
-	}
-	each := (after.RSS - min(before.RSS, after.RSS)) / uint64(len(clients))
-	return figure{
-		Name:      fmt.Sprintf("%d connected nodes, each with its will, subscriptions, status and inventory, %s, idle for %s", len(clients), how, idleFor),
-		Measured:  fmt.Sprintf("%.1f KiB resident a connection (%s in all, %s at most)", float64(each)/1024, harness.MiB(after.RSS), harness.MiB(after.Peak)),
-		Reference: fmt.Sprintf("the same process with none: %s", harness.MiB(before.RSS)),
-		Target:    fmt.Sprintf("<= %d KiB a connection", most>>10),
-		Met:       judged(each <= most),
-		Command:   scaleCommand(o),
 	}, nil
 }
 
