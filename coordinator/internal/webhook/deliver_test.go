@@ -83,6 +83,31 @@ func TestDeliveryIsTriedAgainInOrder(t *testing.T) {
 	}
 }
 
+// For some seconds two coordinators may take themselves for the leader: both send
+// what is open, under the one id by which the receiver knows it, and it is one message.
+func TestTwoLeadersSendOneMessage(t *testing.T) {
+	o, r := newOffice(t), newReceiver(t)
+	e, _ := o.make(New{Type: Signed, URL: r.URL})
+	r.answer = func(w http.ResponseWriter, n int) {
+		if n > 1 {
+			return
+		}
+		if err := o.RunOnce(t.Context()); err != nil { // the other one, which is answered first
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	}
+	o.enqueue(overheated())
+	o.run()
+	o.run()
+	if len(r.got) != 2 || r.got[0].header.Get("webhook-id") != r.got[1].header.Get("webhook-id") || string(r.got[0].body) != string(r.got[1].body) {
+		t.Errorf("%d requests, want the same twice: %+v", len(r.got), r.got)
+	}
+	if list := o.deliveries(e.ID); len(list) != 1 || list[0].State != "delivered" || *list[0].Status != http.StatusOK {
+		t.Errorf("%+v, want one that is delivered, whatever the second answer says", list)
+	}
+}
+
 func TestWhatTheReceiverRefusesIsGivenUp(t *testing.T) {
 	o, r := newOffice(t), newReceiver(t)
 	e, _ := o.make(New{Type: Signed, URL: r.URL})
