@@ -33,3 +33,6 @@ var foundByMany = map[fleet.Kind]fleet.Flags{
 	fleet.Relay: {"fast_answers": 1},
 	fleet.Pad:   {"fast_answers": 2},
 }
+
+// foundInStep is what takes six times of the day.
+var foundInStep = map[fleet.Kind]fleet.Flags{fleet.Sybil: {"in_step": 3}}

@@ -38,10 +38,7 @@ func TestCheatsAreFlagged(t *testing.T) {
 			fleet.Second: 1, fleet.Fall: 1, fleet.Flood: 1, fleet.Freeze: 1, fleet.Twin: 1, fleet.Payee: 1, fleet.Restless: 1,
 		},
 	})
-	living, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- f.Run(living, nil) }()
+	_, end := l.live(f)
 
 	l.awaitFlags(f, foundByAnswers, patience)
 	// As if all had begun two minutes earlier: then the clone's first machine answers long after the second sent.
@@ -60,10 +57,7 @@ func TestCheatsAreFlagged(t *testing.T) {
 		n := l.count("SELECT count(*) FROM node WHERE node_id = $1 AND status = 'suspended'", f.NodeIDs(fleet.Replay)[0])
 		return unless(n == 1, "it is not")
 	})
-	stop()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
+	end()
 	l.judge(f)
 }
 
@@ -100,10 +94,7 @@ func TestFastAnswersAreFlagged(t *testing.T) {
 		Nodes: 6, Duration: time.Hour, Seed: 5, Solvers: 2, Cheats: map[fleet.Kind]int{fleet.Relay: 1, fleet.Pad: 2},
 		Pools: []string{"pool_default", l.newPool("attic")},
 	})
-	living, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- f.Run(living, nil) }()
+	living, end := l.live(f)
 	var asking sync.WaitGroup
 	for _, kind := range []fleet.Kind{fleet.Honest, fleet.Relay, fleet.Pad} {
 		for _, id := range f.NodeIDs(kind) {
@@ -111,11 +102,8 @@ func TestFastAnswersAreFlagged(t *testing.T) {
 		}
 	}
 	l.awaitFlags(f, foundByMany, busyPatience)
-	stop()
+	end()
 	asking.Wait()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
 	if n := l.count("SELECT count(DISTINCT pool_no) FROM node WHERE node_id = ANY(string_to_array($1, ','))", strings.Join(f.NodeIDs(fleet.Pad), ",")); n != 2 {
 		t.Errorf("the identities of one machine are in %d pools", n)
 	}

@@ -42,6 +42,21 @@ func (l *lab) newFleet(c fleet.Config) *fleet.Fleet {
 	return f
 }
 
+// live runs a fleet until end, or the test's.
+func (l *lab) live(f *fleet.Fleet) (living context.Context, end func()) {
+	living, stop := context.WithCancel(context.Background())
+	l.t.Cleanup(stop)
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(living, nil) }()
+	return living, func() {
+		l.t.Helper()
+		stop()
+		if err := <-ended; err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
 // check compares a fleet that has ended with the database.
 func (l *lab) check(f *fleet.Fleet) *fleet.Report {
 	l.t.Helper()
@@ -71,10 +86,7 @@ func TestFleet(t *testing.T) {
 		Nodes: *fleetNodes, Duration: time.Hour, Seed: 7, Cheats: cheats, SampleInterval: interval, PublishInterval: 2 * interval,
 		Faults: fleet.Faults{Churn: 1, Cuts: 2, Duplicates: 0.1, Delays: 0.1, ClockSkew: 0.3, Away: time.Second, Delay: 2 * time.Second},
 	})
-	living, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- f.Run(living, nil) }()
+	_, end := l.live(f)
 	for range *fleetRounds {
 		l.disturb(f)
 	}
@@ -85,10 +97,7 @@ func TestFleet(t *testing.T) {
 		return unless(p.Cuts > 0 && p.Restarts > 0 && p.SentAgain > 0 && p.Delayed > 0 && p.Commands > 0 && p.Answers > uint64(*fleetNodes) && lies > 0,
 			"%+v, %d proofs judged invalid", p, lies)
 	})
-	stop()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
+	end()
 	report := l.check(f)
 	var text strings.Builder
 	if err := report.Write(&text); err != nil {

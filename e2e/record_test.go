@@ -35,18 +35,12 @@ func TestRecordedNodeIsReplayed(t *testing.T) {
 	f := l.newFleet(fleet.Config{
 		Nodes: 4, Duration: time.Hour, Seed: 3, Recording: recording, Backlog: 20 * time.Second, SampleInterval: time.Second, PublishInterval: time.Second,
 	})
-	living, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- f.Run(living, nil) }()
+	_, end := l.live(f)
 	l.await(within(t, patience), "several rounds of the recording", func(context.Context) error {
 		nodes := l.count("SELECT count(*) FROM (SELECT FROM sample GROUP BY node_no HAVING count(*) >= 20) AS n")
 		return unless(nodes == 4, "of %d nodes", nodes)
 	})
-	stop()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
+	end()
 	if err := l.check(f).Err(); err != nil {
 		t.Error(err)
 	}
@@ -132,8 +126,8 @@ func readRecording(t *testing.T, path string) []wire.Sample {
 	return samples
 }
 
-// variedSamples have every value that the database keeps, and no two alike. Fractions
-// are such as it keeps in 32 bits.
+// variedSamples have every value that the database keeps, and no two alike but the
+// totals. Fractions are such as it keeps in 32 bits.
 func variedSamples(count int) []wire.Sample {
 	last := 0
 	number := func() uint64 { last++; return uint64(last) }

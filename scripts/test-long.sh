@@ -77,6 +77,10 @@ crowd() { # 100,000 nodes challenged and judged by one leader, in less than 1 Gi
 	full . TestRoundForACrowd
 }
 
+cheats() { # a live fleet of those who cheat so that it takes minutes to show
+	e2e TestNodesInStepAreFlagged
+}
+
 honest() { # the rules of fraud over 1,000 honest nodes and 30 days, and over every cheat
 	full internal/fraud 'TestHonestFleetIsNeverHeld|TestCheatsAreFound'
 }

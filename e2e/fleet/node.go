@@ -20,7 +20,7 @@ type node struct {
 	group       *group // of the cheats that act together
 	source      source
 	dice        *rand.Rand // what this node alone does
-	fate        *rand.Rand // what befalls it; alike for Sybils
+	fate        *rand.Rand // when something befalls it; alike for Sybils
 	churn, cuts float64    // a minute
 	skew        time.Duration
 	boot        boot
@@ -73,9 +73,9 @@ func (n *node) live(ctx context.Context, begin time.Time) {
 		case errors.Is(err, errLeft):
 			return
 		case errors.Is(err, errCut):
-			pause = exponential(n.away(), n.fate)
+			pause = exponential(n.away(), n.dice)
 		case errors.Is(err, errRestart):
-			pause = exponential(n.away(), n.fate)
+			pause = exponential(n.away(), n.dice)
 			n.restart()
 		default:
 			if failures++; time.Since(began) > maxBackoff {

@@ -169,6 +169,29 @@ func TestSkippedCohorts(t *testing.T) {
 	}
 }
 
+// Sybils go offline at the same moments, one after another; honest nodes at their
+// own.
+func TestSybilsLeaveInStep(t *testing.T) {
+	f, err := New(Config{Nodes: 4, Duration: time.Second, Faults: Faults{Cuts: 4}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.began = time.Now()
+	f.machines = []*machine{{kind: Sybil}, {kind: Sybil}, {kind: Honest}, {kind: Honest}}
+	all := f.populate()
+	for range 5 {
+		if a, b := all[0].agenda[taskCut], all[1].agenda[taskCut]; !a.Equal(b) {
+			t.Errorf("one Sybil leaves at %s, another at %s", a, b)
+		}
+		if a, b := all[2].agenda[taskCut], all[3].agenda[taskCut]; a.Equal(b) {
+			t.Errorf("two honest nodes leave at %s", a)
+		}
+		for _, n := range all {
+			n.agenda[taskCut] = following(n.agenda[taskCut], n.cuts, n.fate)
+		}
+	}
+}
+
 // The identities of one machine are spread, however they stand among the others.
 func TestPoolsInTurns(t *testing.T) {
 	kinds := assign(6, map[Kind]int{Relay: 1, Spread: 2})

@@ -26,7 +26,7 @@ func newBoot(at time.Time) boot { return boot{id: [16]byte(newID()), at: at} }
 
 // populate gives every machine a node that lives on it; a cloned one has two.
 func (f *Fleet) populate() (all []*node) {
-	groups := map[Kind]*group{Sybil: {seed: f.config.Seed ^ 0x5b11}}
+	groups := map[Kind]*group{}
 	for _, kind := range []Kind{Shared, Spread, Pad, Skip} {
 		declared, _ := kind.declared()
 		groups[kind] = &group{
@@ -45,8 +45,6 @@ func (f *Fleet) populate() (all []*node) {
 			n.source = newWalk(n.group.model, n.group.seed, f.config.SampleInterval)
 		case Copy:
 			n.source = f.source(uint64(honest))
-		case Sybil:
-			n.fate = rand.New(rand.NewPCG(n.group.seed, 1))
 		case Twin:
 			told := *m.inventory
 			told.SerialHash = f.machines[honest].inventory.SerialHash
@@ -68,7 +66,7 @@ func (f *Fleet) newNode(m *machine, number uint64) *node {
 	n := &node{
 		fleet: f, machine: m, source: f.source(number), answers: make(chan answer, 4),
 		dice: rand.New(rand.NewPCG(f.config.Seed, number)),
-		fate: rand.New(rand.NewPCG(f.config.Seed^0xfa7e, number)),
+		fate: f.fateOf(m.kind, number),
 		boot: newBoot(f.series.Add(-time.Hour)),
 	}
 	if n.dice.Float64() < f.config.Faults.ClockSkew {
@@ -92,6 +90,14 @@ func (f *Fleet) newNode(m *machine, number uint64) *node {
 	return n
 }
 
+// fateOf draws when something befalls a node: Sybils all at once.
+func (f *Fleet) fateOf(k Kind, number uint64) *rand.Rand {
+	if k == Sybil {
+		return rand.New(rand.NewPCG(f.config.Seed^0x5b11, 1))
+	}
+	return rand.New(rand.NewPCG(f.config.Seed^0xfa7e, number))
+}
+
 // clearOfBorder keeps a wrong clock away from where samples begin to be refused:
 // what nobody can foretell would prove nothing.
 func clearOfBorder(skew time.Duration) time.Duration {
@@ -104,7 +110,7 @@ func clearOfBorder(skew time.Duration) time.Duration {
 
 // sybilCuts is how often a minute Sybils go away together, when no other rate
 // is told.
-const sybilCuts = 1
+const sybilCuts = 4
 
 // restlessCuts is how often a minute a Restless node goes away, and restlessAway
 // for how long in the mean: a thousand departures, a week's worth, in minutes.
