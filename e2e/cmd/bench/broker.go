@@ -57,20 +57,32 @@ func serveEmptyBroker(announce io.Writer) error {
 
 // measureEmptyBroker runs the load against the reference broker, and tells how
 // much processor time each message took it, in µs.
-func measureEmptyBroker(ctx context.Context, o options, l load) (result, float64, error) {
+func measureEmptyBroker(ctx context.Context, o options, l load) (got result, micros float64, err error) {
+	used, err := atEmptyBroker(ctx, func(addr string, mark func() error) (err error) {
+		l.addr = addr
+		got, err = l.run(ctx, o.duration, mark)
+		return err
+	})
+	messages := max(got.Measured/uint64(l.samples), 1)
+	return got, float64(used) / 1e3 / float64(messages), err
+}
+
+// atEmptyBroker gives the processor time that a reference broker used between
+// the first and the last mark of what is run against it.
+func atEmptyBroker(ctx context.Context, run func(addr string, mark func() error) error) (time.Duration, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return result{}, 0, err
+		return 0, err
 	}
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), brokerRole+"=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return result{}, 0, err
+		return 0, err
 	}
 	if err := cmd.Start(); err != nil {
-		return result{}, 0, err
+		return 0, err
 	}
 	defer func() {
 		_ = cmd.Process.Kill() // it holds nothing
@@ -78,18 +90,15 @@ func measureEmptyBroker(ctx context.Context, o options, l load) (result, float64
 	}()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return result{}, 0, fmt.Errorf("reference broker: %w", err)
+		return 0, fmt.Errorf("reference broker: %w", err)
 	}
-	l.addr = strings.TrimSpace(line)
 	var used []time.Duration
-	got, err := l.run(ctx, o.duration, func() error {
+	if err := run(strings.TrimSpace(line), func() error {
 		d, err := harness.CPUTime(cmd.Process.Pid)
 		used = append(used, d)
 		return err
-	})
-	if err != nil {
-		return result{}, 0, err
+	}); err != nil {
+		return 0, err
 	}
-	messages := max(got.Measured/uint64(l.samples), 1)
-	return got, float64(used[1]-used[0]) / 1e3 / float64(messages), nil
+	return used[len(used)-1] - used[0], nil
 }

@@ -47,3 +47,10 @@ func (m *meter) micros(who int, samples uint64) float64 {
 	first, last := m.readings[0], m.readings[len(m.readings)-1]
 	return float64(last[who]-first[who]) / 1e3 / float64(max(samples, 1))
 }
+
+// used is what coordinator and Postgres needed between the first and the last
+// reading.
+func (m *meter) used() time.Duration {
+	first, last := m.readings[0], m.readings[len(m.readings)-1]
+	return last[0] + last[1] - first[0] - first[1]
+}

@@ -10,4 +10,7 @@ func TestMeter(t *testing.T) {
 	if got := m.perSample(2); got != "coordinator 2.0 µs, Postgres 3.0 µs, client 0.5 µs" {
 		t.Error(got)
 	}
+	if got := m.used(); got != 10_000 {
+		t.Errorf("coordinator and Postgres used %v", got)
+	}
 }

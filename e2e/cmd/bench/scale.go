@@ -56,7 +56,7 @@ func measureScale(ctx context.Context, o options, binaries harness.Binaries, dir
 		return nil, err
 	}
 	for _, measure := range []func(context.Context, options, *stage, []node) (figure, error){
-		idlePlainFigure, idleTLSFigure, latencyFigure, growthFigure, startupFigure,
+		idlePlainFigure, idleTLSFigure, latencyFigure, growthFigure, paceFigure, startupFigure,
 	} {
 		if err := s.restart(ctx); err != nil {
 			return nil, err
