@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/shared/wire"
 )
 
@@ -42,6 +43,9 @@ func (c *Coordinator) publishEvent(m event.Message) {
 	payload, err := json.Marshal(m)
 	if err == nil {
 		err = c.broker.Publish(wire.EventTopic(string(m.Kind)), payload, 1, false)
+	}
+	if m.Kind == event.Node && node.IsDeleted(m.Body) {
+		err = errors.Join(err, c.broker.Forget(m.NodeID))
 	}
 	if err != nil {
 		c.Log.Debug("event not published over MQTT", "event_no", m.No, "error", err)

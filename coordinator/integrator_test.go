@@ -13,6 +13,7 @@ import (
 
 	"lucid.internal/coordinator/internal/access"
 	"lucid.internal/coordinator/internal/event"
+	"lucid.internal/coordinator/internal/node"
 	"lucid.internal/coordinator/internal/pool"
 	"lucid.internal/shared/wire"
 )
@@ -152,6 +153,47 @@ func TestIntegrator(t *testing.T) {
 	case <-i.lost: // the leader looks every few seconds
 	case <-time.After(integratorPatience):
 		t.Error("a revoked key stays connected")
+	}
+}
+
+// What a node told of itself is taken back when it is deleted.
+func TestDeletedNodeIsTakenBackFromIntegrations(t *testing.T) {
+	c := serving(t)
+	ctx := t.Context()
+	key, secret, err := c.CreateKey(ctx, KeyRequest{Name: "grafana", Role: string(access.Viewer)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _, err := c.Nodes.Create(ctx, ByCLI(), node.New{Name: "shed-pi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := wire.Topic(n.ID, wire.ChannelInfo)
+	if _, err := c.Access.GrantTopic(ctx, ByCLI(), key.ID, info); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.broker.Publish(info, []byte("addresses"), 1, true); err != nil {
+		t.Fatal(err)
+	}
+	i := c.integrator(t, key.ID, secret)
+	if code := i.subscribe(info, func(_ paho.Client, m paho.Message) { i.got <- m }); code != 1 {
+		t.Fatalf("not subscribed, %#x", code)
+	}
+	for _, want := range []string{"addresses", ""} {
+		select {
+		case m := <-i.got:
+			if got := string(m.Payload()); got != want {
+				t.Errorf("heard %q, want %q", got, want)
+			}
+		case <-time.After(integratorPatience):
+			t.Fatalf("nothing came, want %q", want)
+		}
+		if want == "" {
+			return
+		}
+		if err := c.Nodes.Delete(ctx, ByCLI(), n.ID, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ type transport interface {
 	Addr() net.Addr // where it listens; nil at another's
 	Publish(topic string, payload []byte, qos byte, retain bool) error
 	Disconnect(nodeID, reason string)
+	Forget(nodeID string) error // takes back what is retained of a deleted node
 	Ready() error
 	Close(ctx context.Context) error
 }
@@ -174,5 +175,5 @@ func (c *Coordinator) publish(nodeID string, channel wire.Channel, message any) 
 	if channel == wire.ChannelChallenge {
 		qos = 0
 	}
-	return c.broker.Publish(wire.Topic(nodeID, channel), payload, qos, channel == wire.ChannelConfig)
+	return c.broker.Publish(wire.Topic(nodeID, channel), payload, qos, channel.Retained())
 }

@@ -93,6 +93,16 @@ func (r *remote) Disconnect(nodeID, reason string) {
 	r.c.Log.Info("node is to be disconnected: give its broker new passwords (broker mosquitto-config)", "node_id", nodeID, "reason", reason)
 }
 
+// Forget takes back what is retained of a deleted node.
+func (r *remote) Forget(nodeID string) error {
+	for _, topic := range wire.RetainedTopics(nodeID) {
+		if err := r.Publish(topic, nil, 1, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // run publishes and takes its share of the metrics until ctx ends.
 func (r *remote) run(ctx context.Context) {
 	var running sync.WaitGroup

@@ -53,6 +53,22 @@ func (c Channel) ToNode() bool {
 	return false
 }
 
+// Retained reports whether a broker keeps the newest message of the channel.
+func (c Channel) Retained() bool {
+	return c == ChannelStatus || c == ChannelInfo || c == ChannelConfig
+}
+
+// RetainedTopics are the topics of a node of which a broker keeps the newest
+// message.
+func RetainedTopics(nodeID string) (topics []string) {
+	for _, c := range Channels() {
+		if c.Retained() {
+			topics = append(topics, Topic(nodeID, c))
+		}
+	}
+	return topics
+}
+
 // Topic is the full topic name of a node's channel.
 func Topic(nodeID string, c Channel) string {
 	return NodePrefix + nodeID + "/" + string(c)

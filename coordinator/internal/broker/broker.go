@@ -49,7 +49,7 @@ func New(cfg Config) (*Broker, error) {
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.sessions.current = make(map[string]*session)
 	b.readers.all = make(map[*session]struct{})
-	b.retained.of = make(map[string]*message)
+	b.retained.of, b.retained.forgotten = make(map[string]*message), make(map[string]struct{})
 	if err := b.server.AddHook(&hook{broker: b}, nil); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -166,10 +166,10 @@ func (b *Broker) Publish(topic string, payload []byte, qos byte, retain bool) er
 
 // publish: what is for a node nobody else may read.
 func (b *Broker) publish(m *message) {
-	if m.retain {
-		b.retained.keep(m)
-	}
 	nodeID, channel, ok := wire.ParseTopic(m.topic)
+	if m.retain && !b.retained.keep(nodeID, m) {
+		return
+	}
 	if !ok || !channel.ToNode() {
 		b.readers.send(m)
 	} else if s := b.sessions.get(nodeID); s != nil {
@@ -183,6 +183,17 @@ func (b *Broker) Disconnect(nodeID, reason string) {
 	if s := b.sessions.get(nodeID); s != nil {
 		s.mqtt.Stop(errors.New(reason))
 	}
+}
+
+// Forget takes back what is retained of a node that is deleted: an empty message
+// tells who reads it. Nothing of it is retained from then on, since the will of
+// its last connection may come later than this.
+func (b *Broker) Forget(nodeID string) error {
+	b.retained.forget(nodeID)
+	for _, topic := range wire.RetainedTopics(nodeID) {
+		b.readers.send(&message{topic, nil, 1, true})
+	}
+	return nil
 }
 
 // Close stops accepting, closes every connection and waits until the given

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -250,4 +251,30 @@ func TestWill(t *testing.T) {
 			want(t, "retained", r.kept(status), c.left)
 		})
 	}
+}
+
+// A deleted node's last connection may end after it was forgotten.
+func TestForgottenNodeLeavesNothingRetained(t *testing.T) {
+	r, _ := startReaders(t)
+	status, heard := topic("node_a", wire.ChannelStatus), make(chan string, 10)
+	r.subscribe(r.mustDial(r.reader("grafana")), status, func(_ paho.Client, m paho.Message) {
+		heard <- fmt.Sprintf("%q", m.Payload())
+	})
+	c, err := r.dial(r.options("node_a").SetWill(status, "offline", 1, true))
+	want(t, "connect", err, nil)
+	for _, channel := range []wire.Channel{wire.ChannelStatus, wire.ChannelInfo} {
+		want(t, "publish", r.wait(c.Publish(topic("node_a", channel), 1, true, "here")), nil)
+	}
+	want(t, "publish", r.Publish(topic("node_a", wire.ChannelConfig), []byte("config"), 1, true), nil)
+	want(t, "status", next(t, heard), `"here"`)
+	want(t, "forget", r.Forget("node_a"), nil)
+	want(t, "status", next(t, heard), `""`)
+	r.Disconnect("node_a", "deleted")
+	next(t, r.disconnected) // its will was published before
+	want(t, "another's", r.wait(r.node("node_b").Publish(topic("node_b", wire.ChannelStatus), 1, true, "here")), nil)
+	for _, channel := range wire.Channels() {
+		want(t, string(channel), r.kept(topic("node_a", channel)), "")
+	}
+	want(t, "kept of another", r.kept(topic("node_b", wire.ChannelStatus)), "here")
+	want(t, "heard of its will", len(heard), 0)
 }

@@ -49,7 +49,7 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (out packets.Packet
 	s.held.add(waited)
 	h.broker.count.messages(channel, 1, err)
 	switch {
-	case err == nil && retains(channel):
+	case err == nil && channel.Retained():
 		h.broker.publish(&message{strings.Clone(pk.TopicName), bytes.Clone(pk.Payload), 1, true}) // not the packet's bytes, which are more
 	case err != nil && !errors.Is(err, ErrIgnore):
 		h.broker.notTaken(s, channel, err)
@@ -67,10 +67,6 @@ func (h *hook) reject(cl *mqtt.Client, pk packets.Packet, cause error) (packets.
 	cl.Stop(cause)
 	return pk, packets.ErrRejectPacket
 }
-
-// retains: integrations may read these, whenever they ask; the others are the
-// coordinator's alone.
-func retains(c wire.Channel) bool { return c == wire.ChannelStatus || c == wire.ChannelInfo }
 
 // take hands a message that is no metrics to whom it concerns.
 func (b *Broker) take(s *session, channel wire.Channel, payload []byte, arrived Arrival) error {

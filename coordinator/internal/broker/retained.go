@@ -17,19 +17,35 @@ type message struct {
 
 // retained has the newest retained message of each topic.
 type retained struct {
-	mu sync.RWMutex
-	of map[string]*message
+	mu        sync.RWMutex
+	of        map[string]*message
+	forgotten map[string]struct{} // ids of deleted nodes, which nobody is given again
 }
 
-// keep replaces what its topic had; an empty payload only removes that.
-func (r *retained) keep(m *message) {
+// keep replaces what its topic had; an empty payload only removes that. It
+// reports false of a node that is forgotten.
+func (r *retained) keep(nodeID string, m *message) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if _, gone := r.forgotten[nodeID]; gone {
+		return false
+	}
 	if len(m.payload) == 0 {
 		delete(r.of, m.topic)
-		return
+	} else {
+		r.of[m.topic] = m
 	}
-	r.of[m.topic] = m
+	return true
+}
+
+// forget removes what its topics had, for good.
+func (r *retained) forget(nodeID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten[nodeID] = struct{}{}
+	for _, topic := range wire.RetainedTopics(nodeID) {
+		delete(r.of, topic)
+	}
 }
 
 // get gives nil where nothing is retained.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/json"
 	"time"
 
 	"lucid.internal/coordinator/internal/event"
@@ -28,6 +29,12 @@ type Changed struct {
 	Reason string `json:"reason,omitempty" doc:"Why it has this status; of board, intrusion and key_back, what was seen."`
 	Before Status `json:"before,omitempty" doc:"The status before; of a change of status only."`
 	Online bool   `json:"online"`
+}
+
+// IsDeleted reports whether the body of a node event says that the node is deleted.
+func IsDeleted(body []byte) bool {
+	var c Changed
+	return json.Unmarshal(body, &c) == nil && c.Change == changedDeleted
 }
 
 // Stranger is the body of a node event about no node: a board tried to enrol
