@@ -77,8 +77,11 @@ crowd() { # 100,000 nodes challenged and judged by one leader, in less than 1 Gi
 	full . TestRoundForACrowd
 }
 
-cheats() { # a live fleet of those who cheat so that it takes minutes to show
-	e2e TestNodesInStepAreFlagged
+cheats() { # live fleets of those who cheat so that it takes minutes, or a quarter of an hour, to show
+	local status=0
+	(e2e TestSlowCheatsAreFlagged) || status=1
+	(e2e TestNodesInStepAreFlagged) || status=1
+	return $status
 }
 
 honest() { # the rules of fraud over 1,000 honest nodes and 30 days, and over every cheat
