@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -71,6 +72,59 @@ func Family(pid int) ([]int, error) {
 		pids = append(pids, child)
 	}
 	return pids, nil
+}
+
+// FamilyCPUTime is what a process and its children have used together, those that
+// ended and that it waited for as well.
+func FamilyCPUTime(pid int) (time.Duration, error) {
+	const tries = 100
+	for range tries {
+		ended, err := endedCPUTime(pid)
+		if err != nil {
+			return 0, err
+		}
+		pids, err := Family(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum, gone := ended, false
+		for _, p := range pids {
+			used, err := CPUTime(p)
+			gone = gone || err != nil
+			sum += used
+		}
+		again, err := endedCPUTime(pid)
+		if err != nil {
+			return 0, err
+		}
+		if !gone && again == ended { // else somebody ended meanwhile, and is counted twice or not at all
+			return sum, nil
+		}
+	}
+	return 0, fmt.Errorf("CPU time of process %d and its children: some ended during each of %d looks", pid, tries)
+}
+
+// endedCPUTime is what children used that the process has waited for: cutime and
+// cstime of proc_pid_stat(5).
+func endedCPUTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	const user, system, tick = 16 - 3, 17 - 3, time.Second / 100 // fields are counted from 1; behind the name comes the third
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) <= system {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields behind the name", pid, len(fields))
+	}
+	var sum time.Duration
+	for _, i := range []int{user, system} {
+		ticks, err := strconv.ParseInt(fields[i], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+		}
+		sum += time.Duration(ticks) * tick
+	}
+	return sum, nil
 }
 
 // field reads a line such as "VmRSS:  1234 kB".

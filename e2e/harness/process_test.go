@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"bufio"
+	"errors"
 	"os"
 	"os/exec"
 	"testing"
@@ -71,5 +73,34 @@ func TestFamily(t *testing.T) {
 	}
 	if _, err := Family(-1); err == nil {
 		t.Error("a process that does not exist has a family")
+	}
+}
+
+// A child that has ended goes on counting: Postgres ends connections and workers
+// at any time.
+func TestTimeOfChildrenThatEndedCounts(t *testing.T) {
+	parent := exec.Command("sh", "-c", "(i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done); echo ended; read end")
+	out, errOut := parent.StdoutPipe()
+	in, errIn := parent.StdinPipe()
+	if err := errors.Join(errOut, errIn, parent.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); parent.Wait() })
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	all, err := FamilyCPUTime(parent.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := CPUTime(parent.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all < own+10*time.Millisecond {
+		t.Errorf("it used %v with its child, %v without", all, own)
+	}
+	if _, err := FamilyCPUTime(-1); err == nil {
+		t.Error("a process that does not exist used time")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -19,22 +20,11 @@ func (m *meter) read(c *harness.Coordinator) error {
 	if err != nil {
 		return err
 	}
-	servers, err := harness.Family(server)
-	if err != nil {
-		return err
-	}
-	var reading [3]time.Duration
-	for i, pids := range [][]int{{c.PID()}, servers, {os.Getpid()}} {
-		for _, pid := range pids {
-			used, err := harness.CPUTime(pid)
-			if err != nil {
-				return err
-			}
-			reading[i] += used
-		}
-	}
-	m.readings = append(m.readings, reading)
-	return nil
+	coordinator, errC := harness.CPUTime(c.PID())
+	postgres, errP := harness.FamilyCPUTime(server)
+	client, errS := harness.CPUTime(os.Getpid())
+	m.readings = append(m.readings, [3]time.Duration{coordinator, postgres, client})
+	return errors.Join(errC, errP, errS)
 }
 
 // perSample shares the time between the first and the last reading out.
