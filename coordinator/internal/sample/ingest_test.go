@@ -58,6 +58,22 @@ func TestDuplicatesAreStoredOnce(t *testing.T) {
 	wantCounts(t, pool, 10, 0)
 }
 
+// A node that sends again as soon as it is acknowledged has no transaction for
+// each of its messages to itself alone: there is time for others to join.
+func TestTransactionsAreAMomentApart(t *testing.T) {
+	pool := dbtest.New(t)
+	in := run(t, IngestConfig{Store: newStore(pool)})
+	node, id := newNode(t, pool, "busy"), wire.NewRunID()
+	const messages = 60
+	began := time.Now()
+	for seq := range uint64(messages) {
+		mustStore(t, in, node, payloadOf(t, id, seq+1, seq+1))
+	}
+	if took, least := time.Since(began), (messages-1)*gatherTime; took < least {
+		t.Errorf("%d transactions within %s, want at least %s", messages, took, least)
+	}
+}
+
 func TestConcurrentDuplicatesAreStoredOnce(t *testing.T) {
 	pool := dbtest.New(t)
 	store := newStore(pool)

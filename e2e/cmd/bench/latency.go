@@ -22,7 +22,7 @@ const (
 func latencyFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
 	log.Print("latency at 10,000 samples/s ...")
 	l := load{addr: s.plain, credentials: who[:latencyNodes], samples: 1}
-	took, err := l.runPaced(ctx, latencyEvery, o.duration, func() error { return nil })
+	took, err := l.runPaced(ctx, latencyEvery, warmUp, o.duration, func() error { return nil })
 	if err != nil {
 		return figure{}, err
 	}
@@ -44,7 +44,7 @@ func ms(d time.Duration) float64 { return d.Seconds() * 1000 }
 // runPaced has every node send a message at its own moment of each interval,
 // and gives how long the acknowledgements took after the warm-up. mark is
 // called where the measured time begins and where it ends.
-func (l *load) runPaced(ctx context.Context, interval, duration time.Duration, mark func() error) (took []time.Duration, err error) {
+func (l *load) runPaced(ctx context.Context, interval, warmUp, duration time.Duration, mark func() error) (took []time.Duration, err error) {
 	clients, err := l.connect(ctx)
 	defer closeAll(clients)
 	if err != nil {

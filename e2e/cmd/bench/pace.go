@@ -9,8 +9,13 @@ import (
 )
 
 // ownPace is how often a node sends a sample here: ten times as often as agents
-// do, so that there is something to measure.
-const ownPace = time.Second
+// take one, so that there is something to measure. It is measured for a minute,
+// which has the rollups of one, after the first is over.
+const (
+	ownPace     = time.Second
+	paceSettles = 70 * time.Second
+	paceWatch   = time.Minute
+)
 
 // maxFurther is how much more a further node may cost in a large fleet than in
 // a small one.
@@ -37,7 +42,7 @@ func paceFigure(ctx context.Context, o options, s *stage, who []node) (figure, e
 	small, large := further(fleets[0], fleets[1]), further(fleets[1], fleets[2])
 	return figure{
 		Name: fmt.Sprintf("growth of a fleet that sends at its own pace, each node a sample every %s", ownPace),
-		Measured: fmt.Sprintf("%s, with Postgres and the rollups of their minute. A further node: %.0f µs a second up to %s, %.0f beyond",
+		Measured: fmt.Sprintf("%s, with Postgres and rollups, in the mean of a minute. A further node: %.0f µs a second up to %s, %.0f beyond",
 			strings.Join(measured, "; "), small, thousands(float64(fleets[1].nodes)), large),
 		Reference: "broker alone with an empty hook: " + strings.Join(references, ", "),
 		Target:    fmt.Sprintf("linear: a further node costs at most %.0f %% more beyond", 100*(maxFurther-1)),
@@ -59,34 +64,40 @@ func further(small, large paced) float64 {
 }
 
 func measurePace(ctx context.Context, o options, s *stage, l load) (paced, error) {
-	if err := awaitMoment(ctx, s, o.duration); err != nil {
+	if err := awaitRollups(ctx, s); err != nil {
 		return paced{}, err
 	}
-	var sending, after meter
-	read := func() error { return sending.read(s.Coordinator) }
-	_, err := l.runPaced(ctx, ownPace, o.duration, read)
-	if err == nil {
-		err = after.read(s.Coordinator)
+	if err := pass(ctx, nil, untilCalm(time.Now())); err != nil {
+		return paced{}, err
 	}
-	if err == nil {
-		err = awaitRollups(ctx, s)
-	}
-	if err == nil {
-		err = after.read(s.Coordinator)
-	}
-	if err != nil {
+	var used meter
+	if _, err := l.runPaced(ctx, ownPace, paceSettles, paceWatch, func() error { return used.read(s.Coordinator) }); err != nil {
 		return paced{}, err
 	}
 	alone, err := atEmptyBroker(ctx, func(addr string, mark func() error) error {
 		l.addr = addr
-		_, err := l.runPaced(ctx, ownPace, o.duration, mark)
+		_, err := l.runPaced(ctx, ownPace, warmUp, o.duration, mark)
 		return err
 	})
 	return paced{
 		nodes:   len(l.credentials),
-		percent: share(sending.used(), o.duration) + share(after.used(), warmUp+o.duration),
+		percent: share(used.used(), paceWatch),
 		alone:   share(alone, o.duration),
 	}, err
+}
+
+// untilCalm is how long to wait so that the minute that is measured has no end of
+// five minutes, nor the rollups that follow it.
+func untilCalm(now time.Time) time.Duration {
+	const five, rollups = 5 * time.Minute, 20 * time.Second
+	begins := now.Add(paceSettles).Sub(now.Add(paceSettles).Truncate(five))
+	switch {
+	case begins < rollups:
+		return rollups - begins
+	case begins > five-paceWatch:
+		return five - begins + rollups
+	}
+	return 0
 }
 
 // share is processor time in percent of a core.

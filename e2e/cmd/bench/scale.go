@@ -83,7 +83,7 @@ func baselineFigure(ctx context.Context, s *stage, who []node) (figure, error) {
 	log.Printf("baseline with %d nodes ...", len(who))
 	l := load{addr: s.MQTT, tls: trusting(), credentials: who, greets: true, samples: 6}
 	var before, after harness.Footprint
-	_, err := l.runPaced(ctx, time.Minute, baselineWatch, func() (err error) {
+	_, err := l.runPaced(ctx, time.Minute, warmUp, baselineWatch, func() (err error) {
 		before = after
 		after, err = harness.Look(s.PID())
 		return err
