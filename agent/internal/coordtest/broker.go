@@ -69,6 +69,9 @@ func NewBroker(t testing.TB, config BrokerConfig) *Broker {
 			Logger: slog.New(slog.DiscardHandler), InlineClient: true, SysTopicResendInterval: 3600,
 		}),
 	}
+	// The library counts who connects in this group, and waits for it in Close: that
+	// is a race for the first of an empty one.
+	b.server.Listeners.ClientsWg.Add(1)
 	if err := b.server.AddHook(&hook{config: config, broker: b}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +88,12 @@ func NewBroker(t testing.TB, config BrokerConfig) *Broker {
 }
 
 // Close ends the broker and its connections.
-func (b *Broker) Close() { b.once.Do(func() { _ = b.server.Close() }) }
+func (b *Broker) Close() {
+	b.once.Do(func() {
+		b.server.Listeners.ClientsWg.Done()
+		_ = b.server.Close()
+	})
+}
 
 // Send publishes as the coordinator does.
 func (b *Broker) Send(topic string, payload []byte, qos byte, retained bool) {
