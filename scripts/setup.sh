@@ -54,6 +54,11 @@ as_root() {
 	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# A mirror may be busy for a moment, and another apt-get at work for minutes.
+apt_get() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
+}
+
 install() {
 	command -v apt-get >/dev/null || die "missing: $*. This machine has no apt-get: install them with its own package manager, then run this again"
 	how=""
@@ -62,9 +67,9 @@ install() {
 		how=", with sudo"
 	fi
 	say "installing $* with apt-get$how"
-	as_root apt-get update -qq
+	apt_get update -qq
 	keep_cluster_away "$@"
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 || {
+	apt_get install -y -qq --no-install-recommends "$@" >&2 || {
 		let_clusters_be
 		die "apt-get could not install: $*"
 	}
