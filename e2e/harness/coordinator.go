@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -35,15 +34,6 @@ type Coordinator struct {
 	out    output
 	exited chan struct{}
 	err    error // of the process; read after exited
-}
-
-// FreeAddr gives a loopback address that nobody listens on.
-func FreeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // Start starts the process and returns at once; see AwaitReady.
@@ -125,14 +115,18 @@ func Environ() []string {
 // Again starts the same coordinator once more, after Stop or Kill.
 func (c *Coordinator) Again() (*Coordinator, error) { return Start(c.Options) }
 
-// AwaitReady waits until /ready says yes.
+// AwaitReady waits until /ready says yes, or the process ends.
 func (c *Coordinator) AwaitReady(ctx context.Context) error {
-	return Until(ctx, "the coordinator to be ready", func(ctx context.Context) error {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go func() {
 		select {
 		case <-c.exited:
-			return fmt.Errorf("it ended (%v):\n%s", c.err, c.Output())
-		default:
+			giveUp(fmt.Errorf("it ended (%v):\n%s", c.err, c.Output()))
+		case <-ctx.Done():
 		}
+	}()
+	return Until(ctx, "the coordinator to be ready", func(ctx context.Context) error {
 		status, body, err := c.Get(ctx, "/ready")
 		if err == nil && status != 200 {
 			err = fmt.Errorf("status %d: %s", status, body)
