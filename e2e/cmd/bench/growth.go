@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"math"
 	"strings"
 	"time"
 )
@@ -13,6 +14,10 @@ import (
 // use more of the processor's caches, whatever is done with what they send.
 const maxGrowth = 1.25
 
+// growthRounds is how often everything is measured. What else runs on the machine
+// can only make it dearer, so the cheapest round counts.
+const growthRounds = 2
+
 // growthFigure is durable ingest with more and more nodes, each beside the
 // broker alone with as many.
 func growthFigure(ctx context.Context, o options, s *stage, who []node) (figure, error) {
@@ -20,7 +25,7 @@ func growthFigure(ctx context.Context, o options, s *stage, who []node) (figure,
 	var first, last growth
 	for _, nodes := range growing() {
 		log.Printf("durable ingest from %d nodes ...", nodes)
-		g, err := measureGrowth(ctx, o, s, load{addr: s.plain, credentials: who[:nodes], samples: 1, window: 1})
+		g, err := cheapestGrowth(ctx, o, s, load{addr: s.plain, credentials: who[:nodes], samples: 1, window: 1})
 		if err != nil {
 			return figure{}, err
 		}
@@ -31,7 +36,7 @@ func growthFigure(ctx context.Context, o options, s *stage, who []node) (figure,
 		last = g
 	}
 	return figure{
-		Name: "growth of durable ingest, one sample a message, one message on its way each",
+		Name: "growth of durable ingest, one sample a message, one message on its way each, the cheapest of two rounds",
 		Measured: fmt.Sprintf("%s. With %s nodes %.2f times as much as with %s, with the broker alone %.2f times",
 			strings.Join(measured, "; "), thousands(float64(last.nodes)), last.cost()/first.cost(), thousands(float64(first.nodes)), last.alone/first.alone),
 		Reference: "broker alone with an empty hook, a message: " + strings.Join(references, ", "),
@@ -57,6 +62,28 @@ func (g growth) String() string {
 		thousands(float64(g.nodes)), thousands(g.perSecond), g.coordinator, g.postgres, g.rollup)
 }
 
+// cheapestGrowth is the cheapest round, and the broker's cheapest.
+func cheapestGrowth(ctx context.Context, o options, s *stage, l load) (growth, error) {
+	var best growth
+	alone := math.Inf(1)
+	for round := range growthRounds {
+		g, err := measureGrowth(ctx, o, s, l)
+		if err != nil {
+			return growth{}, err
+		}
+		_, broker, err := measureEmptyBroker(ctx, o, l)
+		if err != nil {
+			return growth{}, err
+		}
+		if round == 0 || g.cost() < best.cost() {
+			best = g
+		}
+		alone = min(alone, broker)
+	}
+	best.alone = alone
+	return best, nil
+}
+
 // measureGrowth lets everybody send as fast as they can, and waits for what
 // they leave behind: else the next would pay for it.
 func measureGrowth(ctx context.Context, o options, s *stage, l load) (growth, error) {
@@ -74,14 +101,10 @@ func measureGrowth(ctx context.Context, o options, s *stage, l load) (growth, er
 	if err == nil {
 		err = after.read(s.Coordinator)
 	}
-	if err != nil {
-		return growth{}, err
-	}
-	_, alone, err := measureEmptyBroker(ctx, o, l)
 	return growth{
 		nodes: len(l.credentials), perSecond: got.PerSecond,
 		coordinator: sending.micros(0, got.Measured), postgres: sending.micros(1, got.Measured),
-		rollup: after.micros(0, got.Acked) + after.micros(1, got.Acked), alone: alone,
+		rollup: after.micros(0, got.Acked) + after.micros(1, got.Acked),
 	}, err
 }
 
