@@ -6,17 +6,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/sample/sqlgen"
 )
 
 const (
 	daysAhead    = 2
-	partitionKey = 0x6c756369_73616d70 // advisory lock: partitions are made and dropped one at a time
-	// lockTimeout bounds how long new samples queue behind a wish to drop.
-	lockTimeout = "SET LOCAL lock_timeout = '500ms'"
+	partitionKey = 0x6c756369_73616d70 // advisory lock: partitions are made one at a time
+	lockTimeout  = "SET LOCAL lock_timeout = '500ms'"
 )
 
 // RunOnceMaintain makes the partitions of yesterday to the day after
@@ -41,22 +38,6 @@ func (s *Store) RunOnceMaintain(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// forget drops what is older than its retention.
-func (s *Store) forget(ctx context.Context) error {
-	horizon, err := s.horizon(ctx)
-	if err != nil {
-		return err
-	}
-	errs := []error{}
-	for _, table := range s.cfg.Retention.all() {
-		errs = append(errs, s.dropBefore(ctx, table, horizon.Add(-table.keep)))
-	}
-	if _, err := sqlgen.New(s.cfg.Pool).ForgetRuns(ctx, horizon.Add(-s.cfg.Retention.Raw)); err != nil {
-		errs = append(errs, fmt.Errorf("forgetting old runs: %w", err))
-	}
-	return errors.Join(errs...)
-}
-
 // makePartition makes the partition for samples of that time, on a connection of
 // whoever needs it.
 func (s *Store) makePartition(ctx context.Context, pool *db.Pool, at time.Time) error {
@@ -64,7 +45,8 @@ func (s *Store) makePartition(ctx context.Context, pool *db.Pool, at time.Time) 
 }
 
 // makePartitionOf makes the table's partition that holds a time, unless it
-// exists. Functions of the database do so, since we need not own the table.
+// exists. A function of the database does so, since we need not own the table;
+// it attaches a finished one, and whoever stores samples does not wait for it.
 func (s *Store) makePartitionOf(ctx context.Context, pool *db.Pool, table series, at time.Time) error {
 	begin := table.begin(at)
 	name := table.partition(begin)
@@ -99,51 +81,4 @@ func lockPartition(ctx context.Context, tx db.Tx, table, name string) (exists bo
 	}
 	err = tx.QueryRow(ctx, query, table, name).Scan(&exists)
 	return exists, err
-}
-
-func (s *Store) dropBefore(ctx context.Context, table series, oldest time.Time) error {
-	names, err := s.partitions(ctx, table.table)
-	if err != nil {
-		return fmt.Errorf("listing partitions of %s: %w", table.table, err)
-	}
-	errs := []error{}
-	for _, name := range names {
-		begin, ok := table.beginOf(name)
-		if !ok || table.end(begin).After(oldest) {
-			continue // not made here, or still needed
-		}
-		errs = append(errs, s.dropPartition(ctx, table, name, table.end(begin)))
-	}
-	return errors.Join(errs...)
-}
-
-// dropPartition drops one, but no single samples that a rollup still waits for.
-func (s *Store) dropPartition(ctx context.Context, table series, name string, end time.Time) error {
-	err := db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
-		if table == s.cfg.Retention.raw() {
-			if waiting, err := sqlgen.New(tx).AnyDueBefore(ctx, end); err != nil {
-				return err
-			} else if waiting {
-				return errors.New("not all of its samples are in the rollups yet")
-			}
-		}
-		if _, err := tx.Exec(ctx, lockTimeout); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "SELECT sample_partition_drop($1)", name)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("dropping partition %s: %w", name, err)
-	}
-	return nil
-}
-
-func (s *Store) partitions(ctx context.Context, table string) ([]string, error) {
-	rows, err := s.cfg.Pool.Query(ctx, `SELECT c.relname::text FROM pg_inherits i
-		JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::text::regclass ORDER BY 1`, table)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

@@ -31,6 +31,8 @@ type Store struct {
 	untimely untimely
 	postbox  postbox
 	rollups  map[Granularity]string // statements
+
+	dropPatience time.Duration
 }
 
 // NewStore makes a Store; it does nothing by itself.
@@ -40,7 +42,7 @@ func NewStore(cfg Config) *Store {
 	}
 	cfg.Retention = cfg.Retention.withDefaults()
 	cfg.DeadLetters = cfg.DeadLetters.withDefaults()
-	s := &Store{cfg: cfg, latest: newNewest(), postbox: postbox{limits: cfg.DeadLetters}, rollups: make(map[Granularity]string)}
+	s := &Store{cfg: cfg, latest: newNewest(), postbox: postbox{limits: cfg.DeadLetters}, rollups: make(map[Granularity]string), dropPatience: dropPatience}
 	for _, g := range Granularities() {
 		s.rollups[g] = rollupStatement(g)
 	}
