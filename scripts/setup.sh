@@ -3,9 +3,9 @@
 # when nothing is missing.
 #
 #   setup.sh            Go is checked, PostgreSQL installed
+#   setup.sh --services and the services of others that some tests start for
+#                       themselves; Debian neither starts nor enables them here
 #   setup.sh --race     and a C compiler, which go test -race needs
-#   setup.sh --services and the services of others that some tests talk to: not by
-#                       default, since Debian starts them where they are installed
 #   setup.sh --long     and all that make test-long needs besides
 #   setup.sh --untried  installs nothing: says what the tests leave out here
 #   setup.sh --go-only  Go is checked, nothing else
@@ -67,13 +67,12 @@ install() {
 		how=", with sudo"
 	fi
 	say "installing $* with apt-get$how"
+	trap 'let_clusters_be; let_services_be' EXIT # however this ends, or the next run after a power cut
+	trap 'exit 130' INT TERM HUP
 	apt_get update -qq
 	keep_cluster_away "$@"
-	apt_get install -y -qq --no-install-recommends "$@" >&2 || {
-		let_clusters_be
-		die "apt-get could not install: $*"
-	}
-	let_clusters_be
+	keep_services_away "$@"
+	apt_get install -y -qq --no-install-recommends "$@" >&2 || die "apt-get could not install: $*"
 }
 
 # Debian's package makes and starts a cluster of its own, which nobody asked
@@ -91,6 +90,66 @@ let_clusters_be() {
 	if [ -e "$drop_in" ]; then as_root rm -f "$drop_in"; fi
 }
 
+# Mosquitto and Alertmanager are programs to the tests, but Debian's packages
+# start them as services and enable them. A drop-in forbids systemd to start them
+# until we have disabled them; it also tells the services that we install from
+# those that somebody has, which are never touched.
+services="mosquitto prometheus-alertmanager"
+unit_dir=/etc/systemd/system
+kept_away() { echo "$unit_dir/$1.service.d/lucid-setup.conf"; }
+
+keep_services_away() {
+	for service in $services; do
+		case " $* " in *" $service "*) ;; *) continue ;; esac
+		say "$service is not started as a service, and not enabled: the tests start their own"
+		file=$(kept_away "$service")
+		as_root mkdir -p "${file%/*}"
+		printf '# Of scripts/setup.sh, for as long as it installs this. Run it again, or delete this file.\n[Unit]\nConditionPathExists=!/\n' |
+			as_root tee "$file" >/dev/null
+	done
+}
+
+# One that is half installed would be enabled by whoever finishes it: it stays
+# away until the next run, which does.
+let_services_be() {
+	changed=""
+	for service in $services; do
+		file=$(kept_away "$service")
+		[ -e "$file" ] || continue
+		# shellcheck disable=SC2016 # dpkg-query's own variable
+		case $(dpkg-query -W -f '${db:Status-Status}' "$service" 2>/dev/null) in
+		installed) disable "$service" ;;
+		'' | not-installed | config-files) ;;
+		*) continue ;;
+		esac
+		as_root rm -f "$file"
+		as_root rmdir --ignore-fail-on-non-empty "${file%/*}"
+		changed=yes
+	done
+	if [ -n "$changed" ] && [ -d /run/systemd/system ]; then as_root systemctl daemon-reload; fi
+}
+
+# disable SERVICE: as systemctl and update-rc.d do, also where there is no systemd.
+disable() {
+	as_root rm -f "$unit_dir"/*.wants/"$1.service"
+	if [ -e "/etc/init.d/$1" ]; then as_root update-rc.d "$1" disable; fi
+}
+
+# need_service NAME: of the program, its package and its unit.
+need_service() {
+	if [ -e "$(kept_away "$1")" ]; then # an earlier run was cut off
+		missing="$missing $1"
+	elif lacks "$1"; then
+		for dir in /etc /run /usr/local/lib /usr/lib /lib; do
+			if [ -f "$dir/systemd/system/$1.service" ]; then
+				say "$1 is not installed: $dir/systemd/system/$1.service is somebody's, and Debian's package would change it"
+				return
+			fi
+		done
+		missing="$missing $1"
+	fi
+}
+
 # told PROGRAM TEXT
 told() { if lacks "$1"; then say "NOT TESTED: $2; sh scripts/setup.sh --services installs $1"; fi; }
 
@@ -101,16 +160,25 @@ if [ "${1-}" = --untried ]; then
 	exit 0
 fi
 check_go
-[ "${1-}" = --go-only ] && exit 0
+services_too="" compiler_too="" long_too=""
+for option; do
+	case $option in
+	--go-only) exit 0 ;;
+	--services) services_too=yes ;;
+	--race) compiler_too=yes ;;
+	--long) services_too=yes compiler_too=yes long_too=yes ;;
+	*) die "no option $option; its head tells which there are" ;;
+	esac
+done
 missing=""
 has_postgres || missing="$missing postgresql"
-case "${1-}" in --race | --long) has_compiler || missing="$missing gcc libc6-dev" ;; esac
-case "${1-}" in --services | --long)
-	need mosquitto mosquitto # behind it run two coordinators
-	need prometheus-alertmanager prometheus-alertmanager
-	;;
-esac
-if [ "${1-}" = --long ]; then
+if [ -n "$compiler_too" ]; then
+	has_compiler || missing="$missing gcc libc6-dev"
+fi
+if [ -n "$services_too" ]; then
+	for service in $services; do need_service "$service"; done
+fi
+if [ -n "$long_too" ]; then
 	need mcopy mtools        # a boot partition, and
 	need strace strace       # a power cut at each step of an enrolment from it
 	need qemu-aarch64-static qemu-user-static

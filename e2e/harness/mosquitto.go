@@ -13,7 +13,7 @@ import (
 )
 
 // ErrNoMosquitto says that this machine has none, and how it gets one.
-var ErrNoMosquitto = errors.New("no mosquitto on this machine: `sh scripts/setup.sh --long` installs it")
+var ErrNoMosquitto = errors.New("no mosquitto on this machine: `sh scripts/setup.sh --services` installs it")
 
 // Mosquitto is a broker of the test's own, run on a folder that
 // `lucid-coordinator broker mosquitto-config` wrote.
