@@ -18,9 +18,7 @@ func TestKilledLeadersJobsAreDoneOnce(t *testing.T) {
 	pg := startPostgres(t, data)
 	o := harness.Options{Data: data, Serve: pg, Env: []string{"LUCID_DATA_DIR=" + data, "LUCID_EPOCH=2s", "LUCID_EPOCH_GRACE=0s"}}
 	leader := start(t, o)
-	if out, err := leader.Run(within(t, patience), "pool", "create", "--name", "home", "--reward", "2.5"); err != nil {
-		t.Fatal(out, err)
-	}
+	leader.createPool()
 	o.Binaries = binaries
 	next, err := harness.Start(o)
 	if err != nil {
@@ -40,11 +38,34 @@ func TestKilledLeadersJobsAreDoneOnce(t *testing.T) {
 		if err := leader.AwaitReady(within(t, patience)); err != nil {
 			t.Fatal(err)
 		}
-		if standby.Coordinator, err = standby.Again(); err != nil {
-			t.Fatal(err)
-		}
+		standby.standBy()
 	}
 	leader.awaitEpoch()
+	leader.wantJobsDoneOnce()
+}
+
+// createPool makes one that earns 2.5 USDT an epoch.
+func (l *lab) createPool() {
+	l.t.Helper()
+	if out, err := l.Run(within(l.t, patience), "pool", "create", "--name", "home", "--reward", "2.5"); err != nil {
+		l.t.Fatal(out, err)
+	}
+}
+
+// standBy starts the same coordinator once more, while another one leads.
+func (l *lab) standBy() {
+	l.t.Helper()
+	c, err := l.Again()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.Coordinator = c
+}
+
+// wantJobsDoneOnce looks at what only a leader does, whoever led when: it is done
+// without a gap and not twice. The pool is that of createPool.
+func (l *lab) wantJobsDoneOnce() {
+	l.t.Helper()
 	for what, query := range map[string]string{
 		"epochs left out":           `SELECT count(*) FROM (SELECT starts_at - lag(ends_at) OVER (PARTITION BY pool_no ORDER BY starts_at) AS gap FROM epoch) e WHERE gap <> '0'`,
 		"epochs paid not just once": `SELECT count(*) FROM epoch e WHERE reward <> 2500000 OR 1 <> (SELECT count(*) FROM entry n WHERE n.kind = 'accrue' AND n.entry_id = e.entry_id)`,
@@ -53,12 +74,12 @@ func TestKilledLeadersJobsAreDoneOnce(t *testing.T) {
 		"hours without a head": `SELECT count(*) FROM generate_series(date_trunc('hour', (SELECT min(closed_at) FROM epoch)), date_trunc('hour', now()), interval '1 hour') h
 			WHERE NOT EXISTS (SELECT FROM ledger_publication p WHERE p.hour = h)`,
 	} {
-		if n := leader.count(query); n != 0 {
-			t.Errorf("%s: %d, want 0", what, n)
+		if n := l.count(query); n != 0 {
+			l.t.Errorf("%s: %d, want 0", what, n)
 		}
 	}
-	if out, err := leader.Run(within(t, patience), "ledger", "verify"); err != nil || strings.TrimSpace(out) == "" {
-		t.Errorf("ledger verify: %q, %v", out, err)
+	if out, err := l.Run(within(l.t, patience), "ledger", "verify"); err != nil || strings.TrimSpace(out) == "" {
+		l.t.Errorf("ledger verify: %q, %v", out, err)
 	}
 }
 
