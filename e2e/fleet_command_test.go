@@ -18,7 +18,8 @@ import (
 
 // TestFleetCommand runs the simulator as a person does, over TLS, and ends it
 // early by Ctrl-C: it still compares. Then it is told to compare with another
-// database, in which everything is missing, and fails.
+// database, in which everything is missing, and fails; as it does where its nodes
+// reach nobody.
 func TestFleetCommand(t *testing.T) {
 	l := start(t, harness.Options{Env: []string{"LUCID_POOT_DIFFICULTY=4"}})
 	binary := filepath.Join(dataDir(t), "lucid-fleet")
@@ -53,10 +54,18 @@ func TestFleetCommand(t *testing.T) {
 	if total := report.Total(); total.Missing == 0 || total.Missing != total.Acked {
 		t.Errorf("of %d acknowledged samples %d are said to be missing", total.Acked, total.Missing)
 	}
+	nobody, err := harness.FreeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := l.fleetCommand(binary, url, "--plain", nobody, "--duration", "1s").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "no sample was acknowledged") || !strings.Contains(string(out), "of 6 nodes at most 0 were connected") {
+		t.Errorf("its nodes reached nobody, and it ended with %v:\n%s", err, out)
+	}
 }
 
-// runFleet runs the command until samples were stored, then sends it a Ctrl-C.
-func (l *lab) runFleet(binary, database string) (*fleet.Report, error) {
+// fleetCommand is the command with a fleet of six, and more flags.
+func (l *lab) fleetCommand(binary, database string, more ...string) *exec.Cmd {
 	l.t.Helper()
 	file, err := l.NewToken(within(l.t, patience), "")
 	if err != nil {
@@ -66,10 +75,15 @@ func (l *lab) runFleet(binary, database string) (*fleet.Report, error) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(within(l.t, patience), binary, "--api", l.URL(), "--token", strings.TrimSpace(string(key)), "--json",
-		"--enrolment-key", file.EnrolmentKey, "--database", database, "--nodes", "6", "--cheat", "clone=1", "--duration", "1h",
-		"--sample-interval", "100ms", "--publish-interval", "200ms",
-		"--delays", "0.5", "--max-delay", "300ms")
+	flags := []string{"--api", l.URL(), "--token", strings.TrimSpace(string(key)), "--enrolment-key", file.EnrolmentKey, "--database", database,
+		"--nodes", "6", "--cheat", "clone=1", "--sample-interval", "100ms", "--publish-interval", "200ms"}
+	return exec.CommandContext(within(l.t, patience), binary, append(flags, more...)...)
+}
+
+// runFleet runs the command until samples were stored, then sends it a Ctrl-C.
+func (l *lab) runFleet(binary, database string) (*fleet.Report, error) {
+	l.t.Helper()
+	cmd := l.fleetCommand(binary, database, "--json", "--duration", "1h", "--delays", "0.5", "--max-delay", "300ms")
 	var out, progress bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &progress
 	before := l.count("SELECT count(*) FROM sample")

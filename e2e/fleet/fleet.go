@@ -30,11 +30,14 @@ type Fleet struct {
 	watched   map[string]harness.Used
 	seconds   float64 // of the measured time
 	acked     uint64  // samples in it
+	pace      pace
 }
 
 // counts are read while the nodes work.
 type counts struct {
-	enrolled, connected, peak                     atomic.Int64
+	enrolled                                      atomic.Int64
+	excusedNs                                     atomic.Int64 // of nodes, whose samples a fault on demand or a command took or held up
+	connected, away                               gauge        // away by a fault on demand
 	acked, sentAgain, delayed, dropped, givenUp   atomic.Uint64
 	connections, cuts, restarts, commands, failed atomic.Uint64
 	challenges, answers                           atomic.Uint64
@@ -43,17 +46,18 @@ type counts struct {
 
 // Progress is a fleet at one moment.
 type Progress struct {
-	At        time.Duration // since the first connection was begun; 0 while enrolling
-	Enrolled  int
-	Connected int
-	Acked     uint64 // samples
-	PerSecond float64
-	Answers   uint64 // challenges answered
-	Cuts      uint64
-	Restarts  uint64
-	SentAgain uint64 // messages, as a fault
-	Delayed   uint64 // messages that were held back, as a fault, and acknowledged later
-	Commands  uint64 // obeyed
+	At          time.Duration // since the first connection was begun; 0 while enrolling
+	Enrolled    int
+	Connected   int
+	Acked       uint64 // samples
+	PerSecond   float64
+	Answers     uint64 // challenges answered
+	Cuts        uint64
+	Restarts    uint64
+	SentAgain   uint64 // messages, as a fault
+	Delayed     uint64 // messages that were held back, as a fault, and acknowledged later
+	Commands    uint64 // obeyed
+	Connections uint64 // in all
 }
 
 const progressEvery = 5 * time.Second
@@ -98,6 +102,7 @@ func (f *Fleet) Run(ctx context.Context, watch map[string]int) error {
 	f.began = time.Now()
 	f.series = f.began.Add(-f.config.Backlog)
 	f.nodes = f.populate()
+	before := f.count()
 	stop := f.tellProgress(f.began)
 	defer stop()
 	living, end := context.WithCancel(ctx)
@@ -112,6 +117,8 @@ func (f *Fleet) Run(ctx context.Context, watch map[string]int) error {
 	if sleep(ctx, ramp) == nil { // else there is nothing to measure
 		err = f.measure(ctx, watch)
 	}
+	f.pace = f.count().since(before)
+	f.pace.early = ctx.Err() != nil
 	end()
 	running.Wait()
 	return err
@@ -157,8 +164,9 @@ func lookAt(all map[string]int) (map[string]harness.Footprint, error) {
 func (f *Fleet) Progress() Progress {
 	c := &f.counts
 	return Progress{
-		Enrolled: int(c.enrolled.Load()), Connected: int(c.connected.Load()), Acked: c.acked.Load(), Answers: c.answers.Load(),
+		Enrolled: int(c.enrolled.Load()), Connected: int(c.connected.now.Load()), Acked: c.acked.Load(), Answers: c.answers.Load(),
 		Cuts: c.cuts.Load(), Restarts: c.restarts.Load(), SentAgain: c.sentAgain.Load(), Delayed: c.delayed.Load(), Commands: c.commands.Load(),
+		Connections: c.connections.Load(),
 	}
 }
 

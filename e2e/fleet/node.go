@@ -68,15 +68,14 @@ func (n *node) live(ctx context.Context, begin time.Time) {
 		n.connection++
 		began := time.Now()
 		err := n.connect(ctx)
-		var pause time.Duration
 		switch {
 		case errors.Is(err, errLeft):
 			return
 		case errors.Is(err, errCut):
-			pause = exponential(n.away(), n.dice)
+			n.stayAway(ctx)
 		case errors.Is(err, errRestart):
-			pause = exponential(n.away(), n.dice)
 			n.restart()
+			n.stayAway(ctx)
 		default:
 			if failures++; time.Since(began) > maxBackoff {
 				failures = 1
@@ -86,11 +85,24 @@ func (n *node) live(ctx context.Context, begin time.Time) {
 				n.pulse.failed.Add(1)
 			}
 			// Full jitter: a fleet that lost its coordinator does not come back as a wave.
-			pause = time.Duration(n.dice.Float64() * float64(min(minBackoff<<min(failures, 10), maxBackoff)))
+			_ = sleep(ctx, time.Duration(n.dice.Float64()*float64(min(minBackoff<<min(failures, 10), maxBackoff))))
 		}
-		_ = sleep(ctx, pause) // then the loop ends
 	}
 }
+
+// stayAway is without a connection for as long as a fault on demand takes, or
+// until ctx ends.
+func (n *node) stayAway(ctx context.Context) {
+	pause := exponential(n.away(), n.dice)
+	n.excuse(pause)
+	n.fleet.counts.away.enter()
+	defer n.fleet.counts.away.leave()
+	_ = sleep(ctx, pause)
+}
+
+// excuse books time whose samples nobody may expect to be acknowledged in time,
+// since the node was told to lose them or to hold them up.
+func (n *node) excuse(d time.Duration) { n.fleet.counts.excusedNs.Add(int64(d)) }
 
 // away is the mean time that it stays without a connection.
 func (n *node) away() time.Duration {
@@ -106,6 +118,7 @@ func (n *node) restart() {
 	for _, m := range n.queue {
 		n.fleet.counts.givenUp.Add(m.last - m.first + 1)
 	}
+	n.excuse(n.fleet.config.PublishInterval) // of what it sampled, no more waits where messages are acknowledged
 	if n.fate.IntN(4) == 0 {
 		n.boot = newBoot(time.Now())
 		n.source.reboot()
@@ -136,6 +149,7 @@ func (n *node) compose(upTo int64) {
 		n.ticks++
 		n.source.step()
 		if n.stopped {
+			n.excuse(n.fleet.config.SampleInterval)
 			continue
 		}
 		n.run.seq++

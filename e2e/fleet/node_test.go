@@ -211,7 +211,7 @@ func TestPoolsInTurns(t *testing.T) {
 // An honest node that is held makes the fleet fail; a cheat does not.
 func TestHonestHoldIsAnError(t *testing.T) {
 	r := new(Report)
-	r.group(Clone).Held = 1
+	r.group(Clone).Held, r.group(Clone).Findings.Acked = 1, 1
 	if err := r.Err(); err != nil {
 		t.Error(err)
 	}

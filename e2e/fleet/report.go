@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,6 +17,10 @@ type Report struct {
 	Seed             uint64                  `json:"seed"`
 	Enrolment        Enrolment               `json:"enrolment"`
 	PeakConnections  int64                   `json:"peak_connections"` // at once
+	PeakAway         int64                   `json:"peak_away"`        // at once, by cuts and restarts
+	EndedEarly       bool                    `json:"ended_early"`      // before its time was over
+	Delivered        uint64                  `json:"delivered"`        // samples acknowledged before the end was told
+	Due              uint64                  `json:"due"`              // samples that had to be by then, but for what faults took or held up
 	Seconds          float64                 `json:"seconds"`          // measured, after the last connection was begun
 	SamplesPerSecond float64                 `json:"samples_per_second"`
 	Connections      uint64                  `json:"connections"` // in all
@@ -47,7 +52,8 @@ type Group struct {
 func (f *Fleet) report() *Report {
 	c := &f.counts
 	r := &Report{
-		Seed: f.config.Seed, Enrolment: f.enrolment, PeakConnections: c.peak.Load(), Seconds: f.seconds,
+		Seed: f.config.Seed, Enrolment: f.enrolment, PeakConnections: c.connected.peak.Load(), PeakAway: c.away.peak.Load(), Seconds: f.seconds,
+		EndedEarly: f.pace.early, Delivered: f.pace.acked, Due: f.config.due(f.pace),
 		Connections: c.connections.Load(), Failed: c.failed.Load(), Cuts: c.cuts.Load(), Restarts: c.restarts.Load(),
 		SentAgain: c.sentAgain.Load(), Delayed: c.delayed.Load(), GivenUp: c.givenUp.Load(), Dropped: c.dropped.Load(), Commands: c.commands.Load(),
 		Challenges: c.challenges.Load(), Answers: c.answers.Load(), Use: f.watched,
@@ -86,10 +92,13 @@ func (r *Report) Total() (total Findings) {
 	return total
 }
 
-// Err says what is wrong: something acknowledged was lost, doubled, or an
-// honest node was judged a cheat, or held for one.
+// Err says what is wrong: something acknowledged was lost, doubled, or nothing was
+// acknowledged, or an honest node was judged a cheat, or held for one.
 func (r *Report) Err() error {
 	total := r.Total()
+	if total.Acked+total.Letters+total.Unsure == 0 {
+		return errors.New("no sample was acknowledged, so nothing is proven")
+	}
 	if total.Wrong() {
 		return fmt.Errorf("of %d samples acknowledged %d are missing; %d are stored twice, %d were never sent, %d should have been refused",
 			total.Acked, total.Missing, total.Twice, total.NeverSent, total.LettersTaken)
@@ -109,8 +118,9 @@ func (r *Report) Write(w io.Writer) error {
 	fmt.Fprintf(w, "seed             %d\n", r.Seed)
 	fmt.Fprintf(w, "enrolment        %d nodes in %.1f s (%.0f/s); keys, X25519 and signatures on this side %.2f ms each\n",
 		e.Nodes, e.Seconds, e.PerSecond, e.OwnMs)
-	fmt.Fprintf(w, "connections      %d at once; %d in all, %d ended by the other side\n", r.PeakConnections, r.Connections, r.Failed)
-	fmt.Fprintf(w, "throughput       %.0f samples/s acknowledged over %.1f s\n", r.SamplesPerSecond, r.Seconds)
+	fmt.Fprintf(w, "connections      %d at once, %d away at once by faults; %d in all, %d ended by the other side\n", r.PeakConnections, r.PeakAway, r.Connections, r.Failed)
+	fmt.Fprintf(w, "throughput       %.0f samples/s acknowledged over %.1f s; %d by its end, where %d were due\n",
+		r.SamplesPerSecond, r.Seconds, r.Delivered, r.Due)
 	fmt.Fprintf(w, "faults           %d cuts, %d restarts, %d messages sent twice, %d delayed; %d samples given up by restarts, %d by full queues\n",
 		r.Cuts, r.Restarts, r.SentAgain, r.Delayed, r.GivenUp, r.Dropped)
 	fmt.Fprintf(w, "proofs           %d challenges, %d answers, %.2f ms to solve each; %d commands obeyed\n",

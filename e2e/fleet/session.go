@@ -58,10 +58,8 @@ func (n *node) connect(ctx context.Context) error {
 	}
 	counts := &n.fleet.counts
 	counts.connections.Add(1)
-	if now := counts.connected.Add(1); now > counts.peak.Load() {
-		counts.peak.Store(now) // within a few of the truth
-	}
-	defer counts.connected.Add(-1)
+	counts.connected.enter()
+	defer counts.connected.leave()
 	defer conn.Close()
 	defer close(s.gone)
 	go s.read()
@@ -194,7 +192,9 @@ func (s *session) due(leaving bool) error {
 		}
 		n.collect(now)
 		if len(n.queue) > 0 && s.pending == 0 && n.dice.Float64() < n.fleet.config.Faults.Delays {
-			n.agenda[taskResend] = now.Add(time.Duration(n.dice.Float64() * float64(n.fleet.config.Faults.Delay)))
+			delay := time.Duration(n.dice.Float64() * float64(n.fleet.config.Faults.Delay))
+			n.excuse(delay)
+			n.agenda[taskResend] = now.Add(delay)
 		}
 	case taskResend:
 		n.agenda[taskResend], n.queue[0].delayed = time.Time{}, true

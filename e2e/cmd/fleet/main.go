@@ -2,7 +2,8 @@
 // keeps a connection of its own, sends samples, proves itself, and suffers
 // faults or cheats as told. In the end every acknowledged sample is looked up
 // in the database. It exits with 1 when one is missing, stored twice or was
-// never sent, or when an honest node was judged a cheat or is held for one.
+// never sent, when an honest node was judged a cheat or is held for one, or when
+// too few nodes were connected or too few samples acknowledged.
 package main
 
 import (
@@ -213,7 +214,7 @@ func simulate(ctx context.Context, o *options) (err error) {
 	if err := show(report, o.asJSON); err != nil {
 		return err
 	}
-	return report.Err()
+	return errors.Join(report.Err(), report.Shortfall())
 }
 
 func show(r *fleet.Report, asJSON bool) error {
