@@ -147,7 +147,7 @@ func (r *relay) kill(dead, survivor *lab, f *fleet.Fleet) {
 		n := survivor.count("SELECT count(*) FROM broker_slot")
 		return unless(n == 1, "%d slots", n)
 	})
-	survivor.awaitAcks(f)
+	survivor.awaitLoad(f, float64(*relayNodes)) // a tenth of what they send
 }
 
 // awaitProofs waits for so many more valid proofs.

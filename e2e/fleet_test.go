@@ -15,10 +15,9 @@ import (
 )
 
 var (
-	fleetNodes    = flag.Int("fleet-nodes", 50, "simulated nodes in TestFleet")
-	fleetRate     = flag.Float64("fleet-rate", 100, "samples a second that they send together")
-	fleetRounds   = flag.Int("fleet-rounds", 1, "how often TestFleet kills the database, and as often the coordinator")
-	churnDuration = flag.Duration("churn-duration", 5*time.Second, "how long each round of TestChurnLeavesNothing lasts")
+	fleetNodes  = flag.Int("fleet-nodes", 50, "simulated nodes in TestFleet")
+	fleetRate   = flag.Float64("fleet-rate", 100, "samples a second that they send together")
+	fleetRounds = flag.Int("fleet-rounds", 1, "how often TestFleet kills the database, and as often the coordinator")
 )
 
 // newFleet enrols simulated nodes at the lab's coordinator.
@@ -72,8 +71,9 @@ func (l *lab) check(f *fleet.Fleet) *fleet.Report {
 }
 
 // TestFleet has simulated nodes suffer every fault and cheat in every way,
-// while coordinator and database are killed: every acknowledged sample is
-// stored once, and no honest node is taken for a cheat.
+// while coordinator and database are killed, each once as many samples are
+// acknowledged again as the fleet takes: every acknowledged sample is stored
+// once, and no honest node is taken for a cheat.
 func TestFleet(t *testing.T) {
 	l := start(t, harness.Options{Args: []string{"--epoch", "10s", "--poot-interval", "2s"}, Env: []string{"LUCID_POOT_DIFFICULTY=8"}})
 	cheats := map[fleet.Kind]int{
@@ -87,9 +87,11 @@ func TestFleet(t *testing.T) {
 		Faults: fleet.Faults{Churn: 1, Cuts: 2, Duplicates: 0.1, Delays: 0.1, ClockSkew: 0.3, Away: time.Second, Delay: 2 * time.Second},
 	})
 	_, end := l.live(f)
+	carried := make([]load, 0, 2**fleetRounds)
 	for range *fleetRounds {
-		l.disturb(f)
+		carried = append(carried, l.disturb(f)...)
 	}
+	l.awaitLoad(f, *fleetRate)
 	l.command()
 	l.await(within(t, patience), "every fault to have happened", func(context.Context) error {
 		p := f.Progress()
@@ -107,9 +109,9 @@ func TestFleet(t *testing.T) {
 	if err := report.Err(); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d kills of the database and as many of the coordinator while %.0f samples/s are taken and %.0f acknowledged: %d acknowledged, %d missing, %d stored twice",
-		*fleetRounds, *fleetRate, report.SamplesPerSecond, report.Total().Acked, report.Total().Missing, report.Total().Twice)
 	total := report.Total()
+	t.Logf("%d kills of the database and as many of the coordinator while %.0f samples/s are taken: %s; %d acknowledged in all, %d missing, %d stored twice",
+		*fleetRounds, *fleetRate, sumUp(carried), total.Acked, total.Missing, total.Twice)
 	if total.Acked == 0 || total.Letters == 0 || report.Failed == 0 {
 		t.Errorf("%d acknowledged, %d refused for their time, %d connections ended by the other side: something was not tried",
 			total.Acked, total.Letters, report.Failed)
@@ -125,24 +127,19 @@ func TestFleet(t *testing.T) {
 	l.tamper(f, total)
 }
 
-// disturb kills the database, then the coordinator, each while samples flow.
-func (l *lab) disturb(f *fleet.Fleet) {
+// disturb kills the database, then the coordinator, each under load, and tells
+// what it was.
+func (l *lab) disturb(f *fleet.Fleet) []load {
 	l.t.Helper()
-	l.awaitAcks(f)
-	pid, err := l.Database().PID()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	if err := harness.Crash(within(l.t, patience), pid); err != nil {
-		l.t.Fatal(err)
-	}
-	l.awaitAcks(f)
+	before := l.awaitLoad(f, *fleetRate)
+	l.crashDatabase()
+	between := l.awaitLoad(f, *fleetRate)
 	l.Kill()
 	l.restart()
-	l.awaitAcks(f)
 	if sum := l.count(ledgerSum); sum != 0 {
 		l.t.Errorf("the ledger's sum is %d micro-USDT, want 0", sum)
 	}
+	return []load{before, between}
 }
 
 // command has an operator stop a node.
@@ -159,17 +156,6 @@ func (l *lab) command() {
 		}
 		status, body, err := l.Post(ctx, "/api/v1/nodes/"+list.Nodes[0].NodeID+"/stop", map[string]any{})
 		return unless(err == nil && status == http.StatusAccepted, "status %d: %s %v", status, body, err)
-	})
-}
-
-// awaitAcks waits until a second's worth of samples is acknowledged beyond what
-// was when the wait began.
-func (l *lab) awaitAcks(f *fleet.Fleet) {
-	l.t.Helper()
-	from := f.Progress().Acked
-	l.await(within(l.t, patience), "samples to flow", func(context.Context) error {
-		now := f.Progress().Acked
-		return unless(float64(now-from) > *fleetRate, "%d acknowledged, %d when the wait began", now, from)
 	})
 }
 
@@ -191,53 +177,4 @@ func (l *lab) tamper(f *fleet.Fleet, before fleet.Findings) {
 	if after.Missing != before.Missing+1 || after.Twice != before.Twice+1 || report.Err() == nil {
 		l.t.Errorf("one sample taken away and one doubled: %+v, before %+v", after, before)
 	}
-}
-
-// TestChurnLeavesNothing has nodes come and go as they would in hours: neither
-// goroutines nor memory of theirs stay behind. Two rounds of two minutes, with
-// some 7,500 connections that end a minute, are an hour of 500 nodes whose
-// connections break each minute.
-func TestChurnLeavesNothing(t *testing.T) {
-	// Little garbage, else it would hide in the heap what a connection leaves behind.
-	l := start(t, harness.Options{Args: []string{"--poot-interval", "1h"}, Env: []string{"LUCID_POOT_DIFFICULTY=4", "GOGC=10"}})
-	f := l.newFleet(fleet.Config{
-		Nodes: 30, Duration: *churnDuration, Seed: 11, SampleInterval: time.Second, PublishInterval: time.Second,
-		Faults: fleet.Faults{Cuts: 200, Churn: 50, Away: time.Millisecond},
-	})
-	idle := func() (goroutines, heap float64) {
-		l.await(within(t, patience), "all nodes to be gone", func(ctx context.Context) error {
-			online, err := l.Database().Int64(ctx, "SELECT count(*) FROM node WHERE online")
-			return unless(err == nil && online == 0, "%d online, %v", online, err)
-		})
-		return l.metric("go_goroutines"), l.metric("go_memstats_heap_inuse_bytes")
-	}
-	var goroutines, heap [2]float64
-	for round := range goroutines { // the first fills every pool and cache
-		if err := f.Run(within(t, patience+*churnDuration), nil); err != nil {
-			t.Fatal(err)
-		}
-		goroutines[round], heap[round] = idle()
-	}
-	if err := l.check(f).Err(); err != nil {
-		t.Error(err)
-	}
-	report := l.check(f)
-	t.Logf("%d connections over %d cuts and %d restarts; goroutines %.0f, then %.0f; heap %.1f MB, then %.1f MB",
-		report.Connections, report.Cuts, report.Restarts, goroutines[0], goroutines[1], heap[0]/1e6, heap[1]/1e6)
-	if goroutines[1] > goroutines[0]+5 {
-		t.Errorf("%.0f goroutines after %d connections, %.0f before half of them", goroutines[1], report.Connections, goroutines[0])
-	}
-	// Some 6 KiB a connection would show in half a minute, and a tenth of that in the long form.
-	if grown := heap[1] - heap[0]; grown > 4e6 {
-		t.Errorf("the heap grew by %.1f MB over %d connections", grown/1e6, report.Connections/2)
-	}
-}
-
-func (l *lab) metric(name string) float64 {
-	l.t.Helper()
-	v, err := l.Metric(within(l.t, patience), name)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return v
 }
