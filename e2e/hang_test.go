@@ -18,16 +18,18 @@ var (
 	hangSlow  = flag.Int("hang-slow", 6, "how many times slower than before it is afterwards")
 )
 
+// largeFleet is for nodes that all call from one address, and with one key.
+var largeFleet = []string{
+	"LUCID_POOT_DIFFICULTY=4", "LUCID_MQTT_RATE_CONNECT=0", "LUCID_MQTT_RATE_FAILED_LOGIN=0",
+	"LUCID_RATE_ANONYMOUS=0", "LUCID_RATE_USER=0", "LUCID_RATE_SERVICE=0",
+}
+
 // TestDatabaseHangs halts every process of the database under a fleet, for
 // longer than samples may wait, so that nodes are cut. Then it goes on, but
 // slowly, while everybody comes back: everybody is served again, and what was
 // acknowledged is stored once.
 func TestDatabaseHangs(t *testing.T) {
-	l := start(t, harness.Options{Args: []string{"--poot-interval", "1h"}, Env: []string{
-		"LUCID_POOT_DIFFICULTY=4",
-		// All nodes call from one address, and with one key.
-		"LUCID_MQTT_RATE_CONNECT=0", "LUCID_MQTT_RATE_FAILED_LOGIN=0", "LUCID_RATE_ANONYMOUS=0", "LUCID_RATE_USER=0", "LUCID_RATE_SERVICE=0",
-	}})
+	l := start(t, harness.Options{Args: []string{"--poot-interval", "1h"}, Env: largeFleet})
 	f := l.newFleet(fleet.Config{
 		Nodes: *hangNodes, Duration: time.Hour, Seed: 5, ConnectRate: 500, SampleInterval: 5 * time.Second, PublishInterval: 5 * time.Second,
 	})
@@ -35,7 +37,7 @@ func TestDatabaseHangs(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(living, nil) }()
-	w := &watch{lab: l, fleet: f, looked: l.look()}
+	w := &watch{lab: l, fleet: f, nodes: *hangNodes, looked: l.look()}
 	w.awaitEach(time.Time{})
 
 	server, err := l.Database().PID()
@@ -123,6 +125,7 @@ const mostHeld = 256 << 20
 type watch struct {
 	*lab
 	fleet  *fleet.Fleet
+	nodes  int
 	looked harness.Footprint
 }
 
@@ -148,7 +151,7 @@ func (w *watch) tell(when string) {
 func (w *watch) awaitEach(since time.Time) {
 	w.t.Helper()
 	served := make(map[int]time.Duration)
-	limit := patience * time.Duration(1+*hangNodes/1000)
+	limit := patience * time.Duration(1+w.nodes/1000)
 	w.await(within(w.t, limit), "everybody to be acknowledged", func(context.Context) error {
 		if w.fleet.Progress().Acked == 0 { // it may not be populated yet
 			return errors.New("nothing is acknowledged")
@@ -158,7 +161,7 @@ func (w *watch) awaitEach(since time.Time) {
 				served[i] = p.Acked.Sub(since)
 			}
 		}
-		return unless(len(served) == *hangNodes, "%d of %d are, %d connected", len(served), *hangNodes, w.fleet.Progress().Connected)
+		return unless(len(served) == w.nodes, "%d of %d are, %d connected", len(served), w.nodes, w.fleet.Progress().Connected)
 	})
 	if since.IsZero() {
 		return

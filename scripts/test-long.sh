@@ -49,6 +49,10 @@ hang() { # the database hangs for a minute under 3,000 nodes, and is twelve time
 	e2e TestDatabaseHangs -hang-nodes 3000 -hang-time 1m -hang-slow 12
 }
 
+outage() { # the database is down for a minute, its connections refused, under 5,000 samples/s of 500 nodes
+	e2e TestDatabaseOutage -outage-nodes 500 -outage-rate 5000 -outage-time 1m
+}
+
 boot() { # enrolment from a boot partition, cut at each of its steps
 	e2e TestEnrolmentFromABootPartition
 }
