@@ -2096,6 +2096,9 @@ type ScalingInputs struct {
 	// CpuUsagePercent Mean of those over five minutes.
 	CpuUsagePercent *float64 `json:"cpu_usage_percent"`
 
+	// LastScaledAt When the pool had been scaled before, from when cooldown_minutes count; null: not within 90 days, or an earlier release did not note it.
+	LastScaledAt *time.Time `json:"last_scaled_at"`
+
 	// MaxNodes Places of the pool.
 	MaxNodes int64 `json:"max_nodes"`
 

@@ -131,6 +131,7 @@ func (c *poolsScalingCmd) Run(ctx context.Context, a *app) error {
 		{"cpu_usage_percent", false, func(s client.Scaling) any { return s.Inputs.CpuUsagePercent }},
 		{"measured_count", true, func(s client.Scaling) any { return s.Inputs.MeasuredCount }},
 		{"standby_count", true, func(s client.Scaling) any { return s.Inputs.StandbyCount }},
+		{"last_scaled_at", true, func(s client.Scaling) any { return s.Inputs.LastScaledAt }},
 		{"activated", true, func(s client.Scaling) any { return s.Activated }},
 		{"parked", true, func(s client.Scaling) any { return s.Parked }},
 		{"checked_at", true, func(s client.Scaling) any { return s.CheckedAt }},
@@ -138,6 +139,7 @@ func (c *poolsScalingCmd) Run(ctx context.Context, a *app) error {
 		{"checked_cpu_usage_percent", true, checked(func(in client.ScalingInputs) any { return in.CpuUsagePercent })},
 		{"checked_measured_count", true, checked(func(in client.ScalingInputs) any { return in.MeasuredCount })},
 		{"checked_standby_count", true, checked(func(in client.ScalingInputs) any { return in.StandbyCount })},
+		{"checked_last_scaled_at", true, checked(func(in client.ScalingInputs) any { return in.LastScaledAt })},
 	})
 }
 

@@ -54,6 +54,7 @@ type scalingInputsBody struct {
 	StandbyCount    int             `json:"standby_count" doc:"Nodes that scaling had parked."`
 	MeasuredCount   int             `json:"measured_count" doc:"Working nodes whose CPU was known."`
 	CPUUsagePercent figure          `json:"cpu_usage_percent" doc:"Mean of those over five minutes."`
+	LastScaledAt    *time.Time      `json:"last_scaled_at" doc:"When the pool had been scaled before, from when cooldown_minutes count; null: not within 90 days, or an earlier release did not note it."`
 	AutoScaling     poolScalingBody `json:"auto_scaling"`
 	MaxNodes        int             `json:"max_nodes" doc:"Places of the pool."`
 }
@@ -85,7 +86,7 @@ func shapeScaling(d pool.Scaling) scalingBody {
 func shapeScalingInputs(in pool.Inputs) scalingInputsBody {
 	return scalingInputsBody{
 		WorkingCount: in.Working, StandbyCount: in.Standby, MeasuredCount: in.Measured, CPUUsagePercent: orUnknown(in.CPUPercent),
-		AutoScaling: shapePoolScaling(in.Policy.AutoScaling), MaxNodes: in.Policy.Places,
+		LastScaledAt: in.LastScaledAt, AutoScaling: shapePoolScaling(in.Policy.AutoScaling), MaxNodes: in.Policy.Places,
 	}
 }
 
@@ -131,7 +132,7 @@ func exampleScaling() scalingBody {
 	return shapeScaling(pool.Scaling{
 		No: 7, At: exampleTime(), CheckedAt: exampleTime(), Decision: pool.Decision{Action: pool.Up, Target: 3, Reason: pool.BusyCPU}, Actor: "system",
 		Before: 2, After: 3, Activated: []string{"node_4f1c2a"}, Parked: []string{},
-		Inputs: pool.Inputs{Working: 2, Standby: 2, Measured: 2, CPUPercent: &cpu, Policy: pool.Policy{
+		Inputs: pool.Inputs{Working: 2, Standby: 2, Measured: 2, CPUPercent: &cpu, LastScaledAt: new(exampleTime().Add(-time.Hour)), Policy: pool.Policy{
 			Places: 100, AutoScaling: pool.AutoScaling{Enabled: true, TargetCPUPercent: 70, Policy: pool.ScalingPolicy{
 				ScaleUpThreshold: 80, ScaleDownThreshold: 30, MinNodes: 1, MaxNodes: 100, CooldownMinutes: 5,
 			}},

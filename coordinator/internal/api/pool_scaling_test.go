@@ -51,6 +51,9 @@ func TestPoolScalingIsListed(t *testing.T) {
 	}
 	w.get(pools+"pool_home/scaling?limit=1", &page)
 	byHand := page.Decisions[0]
+	if at := byHand["inputs"].(object)["last_scaled_at"]; at != "2026-05-04T12:00:00Z" {
+		t.Errorf("by hand: scaled before at %v", at)
+	}
 	delete(byHand, "inputs")
 	wantObject(t, byHand, object{
 		"at": "2026-05-04T12:01:00Z", "checked_at": "2026-05-04T12:01:00Z", "action": "down", "reason": "requested", "note": "a quiet night",
@@ -68,7 +71,7 @@ func TestPoolScalingIsListed(t *testing.T) {
 		"target_nodes": json.Number("2"), "working_before": json.Number("3"), "working_after": json.Number("2"), "activated": []any{}, "parked": parked,
 		"checked_inputs": nil,
 		"inputs": object{
-			"working_count": json.Number("3"), "standby_count": json.Number("0"), "measured_count": json.Number("3"), "cpu_usage_percent": json.Number("12.5"), "max_nodes": json.Number("100"),
+			"working_count": json.Number("3"), "standby_count": json.Number("0"), "measured_count": json.Number("3"), "cpu_usage_percent": json.Number("12.5"), "max_nodes": json.Number("100"), "last_scaled_at": nil,
 			"auto_scaling": object{"enabled": true, "target_cpu_percent": json.Number("70"), "policy": object{
 				"scale_up_threshold": json.Number("80"), "scale_down_threshold": json.Number("30"), "min_nodes": json.Number("1"),
 				"max_nodes": json.Number("2"), "cooldown_minutes": json.Number("5"),

@@ -1,6 +1,9 @@
 package pool
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Action is what scaling does.
 type Action string
@@ -32,12 +35,19 @@ const (
 
 // Situation is all that a scaling decision is made by.
 type Situation struct {
-	Settings   Settings // only AutoScaling and MaxNodes are looked at
-	Working    int
-	Standby    int
-	Measured   int      // nodes at work whose CPU is known
-	CPUPercent *float64 // mean of those; nil without any
-	Cooled     bool     // the policy's cooldown has passed since the last scaling
+	At           time.Time
+	Settings     Settings // only AutoScaling and MaxNodes are looked at
+	Working      int
+	Standby      int
+	Measured     int        // nodes at work whose CPU is known
+	CPUPercent   *float64   // mean of those; nil without any
+	LastScaledAt *time.Time // from when the policy's cooldown counts; nil: not within what is kept
+}
+
+// cooled reports that the policy's cooldown has passed since the last scaling.
+func (s Situation) cooled() bool {
+	cooldown := time.Duration(s.Settings.AutoScaling.Policy.CooldownMinutes) * time.Minute
+	return s.LastScaledAt == nil || !s.At.Before(s.LastScaledAt.Add(cooldown))
 }
 
 // Decision is how many nodes shall be at work, and why.
@@ -72,7 +82,7 @@ func Decide(s Situation) Decision {
 	case cpu <= float64(policy.ScaleDownThreshold) && s.Working <= low:
 		return hold(AtLeast)
 	case cpu <= float64(policy.ScaleDownThreshold) && wanted < s.Working:
-		if !s.Cooled {
+		if !s.cooled() {
 			return hold(Cooling)
 		}
 		return Decision{Down, max(wanted, low), IdleCPU}
@@ -87,7 +97,7 @@ func (s Situation) grow(wanted, high int) Decision {
 		return hold(AtMost)
 	case s.Standby == 0:
 		return hold(NoStandby)
-	case !s.Cooled:
+	case !s.cooled():
 		return hold(Cooling)
 	}
 	return Decision{Up, min(wanted, s.Working+s.Standby), BusyCPU}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -11,8 +12,14 @@ func situation(working, standby int, cpu float64) Situation {
 		Settings: Settings{MaxNodes: 20, AutoScaling: AutoScaling{
 			TargetCPUPercent: 70, Policy: ScalingPolicy{ScaleUpThreshold: 80, ScaleDownThreshold: 30, MinNodes: 2, MaxNodes: 10, CooldownMinutes: 5},
 		}},
-		Working: working, Standby: standby, Measured: working, CPUPercent: &cpu, Cooled: true,
+		Working: working, Standby: standby, Measured: working, CPUPercent: &cpu,
 	}
+}
+
+func justScaled(s *Situation) { s.LastScaledAt = &s.At }
+
+func scaledBefore(d time.Duration) func(*Situation) {
+	return func(s *Situation) { s.LastScaledAt = new(s.At.Add(-d)) }
 }
 
 func TestDecide(t *testing.T) {
@@ -30,17 +37,19 @@ func TestDecide(t *testing.T) {
 		{"nobody on standby", situation(4, 0, 100), Decision{Hold, 4, NoStandby}},
 		{"as many as allowed", situation(10, 5, 100), Decision{Hold, 10, AtMost}},
 		{"no further than allowed", situation(9, 5, 100), Decision{Up, 10, BusyCPU}},
-		{"busy but just scaled", with(situation(4, 4, 100), func(s *Situation) { s.Cooled = false }), Decision{Hold, 4, Cooling}},
+		{"busy but just scaled", with(situation(4, 4, 100), justScaled), Decision{Hold, 4, Cooling}},
+		{"busy, and the cooldown is not quite over", with(situation(4, 4, 100), scaledBefore(5*time.Minute-1)), Decision{Hold, 4, Cooling}},
+		{"busy, and the cooldown is over", with(situation(4, 4, 100), scaledBefore(5*time.Minute)), Decision{Up, 6, BusyCPU}},
 		{"just above idle", situation(6, 0, 30.1), Decision{Hold, 6, Within}},
 		{"idle", situation(6, 0, 30), Decision{Down, 3, IdleCPU}},
 		{"no work at all", situation(6, 0, 0), Decision{Down, 2, IdleCPU}},
-		{"idle but just scaled", with(situation(6, 0, 10), func(s *Situation) { s.Cooled = false }), Decision{Hold, 6, Cooling}},
+		{"idle but just scaled", with(situation(6, 0, 10), justScaled), Decision{Hold, 6, Cooling}},
 		{"as few as allowed", situation(2, 5, 0), Decision{Hold, 2, AtLeast}},
 		{"too few", situation(1, 5, 50), Decision{Up, 2, BelowLeast}},
-		{"too few, cooling or not", with(situation(0, 5, 0), func(s *Situation) { s.Cooled, s.CPUPercent = false, nil }), Decision{Up, 2, BelowLeast}},
+		{"too few, cooling or not", with(situation(0, 5, 0), func(s *Situation) { justScaled(s); s.CPUPercent = nil }), Decision{Up, 2, BelowLeast}},
 		{"too few on standby for the least", with(situation(0, 1, 0), func(s *Situation) { s.CPUPercent = nil }), Decision{Up, 1, BelowLeast}},
 		{"too few and nobody on standby", situation(1, 0, 50), Decision{Hold, 1, NoStandby}},
-		{"too many", with(situation(12, 0, 90), func(s *Situation) { s.Cooled = false }), Decision{Down, 10, AboveMost}},
+		{"too many", with(situation(12, 0, 90), justScaled), Decision{Down, 10, AboveMost}},
 		{"the pool's places bound it too", with(situation(8, 0, 90), func(s *Situation) { s.Settings.MaxNodes = 6 }), Decision{Down, 6, AboveMost}},
 		{"nothing known", with(situation(4, 4, 0), func(s *Situation) { s.CPUPercent, s.Measured = nil, 0 }), Decision{Hold, 4, NotMeasured}},
 		{"too little known", with(situation(5, 4, 100), func(s *Situation) { s.Measured = 2 }), Decision{Hold, 5, NotMeasured}},
@@ -64,7 +73,7 @@ func TestScalingComesToRest(t *testing.T) {
 		policy.MaxNodes = rapid.IntRange(1, 40).Draw(t, "most")
 		policy.MinNodes = rapid.IntRange(0, policy.MaxNodes).Draw(t, "least")
 		nodes := rapid.IntRange(1, 40).Draw(t, "nodes")
-		s := Situation{Cooled: true, Settings: Settings{MaxNodes: 40, AutoScaling: AutoScaling{
+		s := Situation{Settings: Settings{MaxNodes: 40, AutoScaling: AutoScaling{
 			TargetCPUPercent: rapid.IntRange(30, 90).Draw(t, "target"), Policy: policy,
 		}}}
 		s.Working = rapid.IntRange(0, nodes).Draw(t, "working")

@@ -155,20 +155,20 @@ SELECT measured, cpu_percent FROM pool_usage WHERE pool_no = $1 AND at >= sqlc.a
 -- name: LastScaling :one
 SELECT scaling_no, action, reason FROM pool_scaling WHERE pool_no = $1 ORDER BY scaling_no DESC LIMIT 1;
 
--- name: ScaledSince :one
-SELECT EXISTS (SELECT FROM pool_scaling WHERE pool_no = $1 AND at > sqlc.arg(since)::timestamptz AND action <> 'hold')::boolean AS scaled;
+-- name: LastScaledAt :one
+SELECT at FROM pool_scaling WHERE pool_no = $1 AND action <> 'hold' ORDER BY scaling_no DESC LIMIT 1;
 
 -- name: InsertScaling :exec
 INSERT INTO pool_scaling (pool_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
-    standby, measured, cpu_percent, policy)
-VALUES ($1, sqlc.arg(at), sqlc.arg(at), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+    standby, measured, cpu_percent, last_scaled_at, policy)
+VALUES ($1, sqlc.arg(at), sqlc.arg(at), $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- name: ConfirmScaling :exec
 UPDATE pool_scaling SET checked_at = $2, checked_inputs = $3 WHERE scaling_no = $1;
 
 -- name: Scalings :many
 SELECT scaling_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
-    standby, measured, cpu_percent, policy, checked_inputs
+    standby, measured, cpu_percent, last_scaled_at, policy, checked_inputs
 FROM pool_scaling WHERE pool_no = $1 AND (sqlc.arg(before)::bigint = 0 OR scaling_no < sqlc.arg(before)::bigint)
 ORDER BY scaling_no DESC LIMIT sqlc.arg(most);
 

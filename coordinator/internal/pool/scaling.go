@@ -24,15 +24,17 @@ const (
 // situation is all that a decision about a locked pool is made by.
 func (s *Store) situation(ctx context.Context, tx db.Tx, l scalable) (Situation, error) {
 	q, now := sqlgen.New(tx), s.now()
-	in := Situation{Settings: l.settings, Working: len(l.working), Standby: len(l.standby)}
+	in := Situation{At: now, Settings: l.settings, Working: len(l.working), Standby: len(l.standby)}
 	usage, err := q.UsageOf(ctx, sqlgen.UsageOfParams{PoolNo: l.row.PoolNo, NotBefore: now.Add(-usageLife)})
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return in, err
 	}
 	in.Measured, in.CPUPercent = int(usage.Measured), usage.CpuPercent
-	cooldown := time.Duration(l.settings.AutoScaling.Policy.CooldownMinutes) * time.Minute
-	scaled, err := q.ScaledSince(ctx, sqlgen.ScaledSinceParams{PoolNo: l.row.PoolNo, Since: now.Add(-cooldown)})
-	in.Cooled = !scaled
+	last, err := q.LastScaledAt(ctx, l.row.PoolNo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return in, nil
+	}
+	in.LastScaledAt = &last
 	return in, err
 }
 
@@ -92,7 +94,7 @@ func (s *Store) record(ctx context.Context, tx db.Tx, by audit.By, l scalable, i
 	return q.InsertScaling(ctx, sqlgen.InsertScalingParams{
 		PoolNo: l.row.PoolNo, At: now, Action: string(d.Action), Reason: string(d.Reason), Note: done.Reason, Actor: by.Actor,
 		Target: int32(d.Target), WorkingBefore: int32(done.Before), WorkingAfter: int32(done.After), Activated: done.Activated, Parked: done.Parked,
-		Standby: int32(inputs.Standby), Measured: int32(inputs.Measured), CpuPercent: inputs.CPUPercent, Policy: policy,
+		Standby: int32(inputs.Standby), Measured: int32(inputs.Measured), CpuPercent: inputs.CPUPercent, LastScaledAt: inputs.LastScaledAt, Policy: policy,
 	})
 }
 
@@ -104,15 +106,16 @@ type Policy struct {
 
 // Inputs are what a decision on record was made by.
 type Inputs struct {
-	Working    int      `json:"working"` // nodes, before it
-	Standby    int      `json:"standby"`
-	Measured   int      `json:"measured"`
-	CPUPercent *float64 `json:"cpu_percent"`
-	Policy     Policy   `json:"policy"`
+	Working      int        `json:"working"` // nodes, before it
+	Standby      int        `json:"standby"`
+	Measured     int        `json:"measured"`
+	CPUPercent   *float64   `json:"cpu_percent"`
+	LastScaledAt *time.Time `json:"last_scaled_at"`
+	Policy       Policy     `json:"policy"`
 }
 
 func (s Situation) inputs() Inputs {
-	return Inputs{s.Working, s.Standby, s.Measured, s.CPUPercent, Policy{s.Settings.AutoScaling, s.Settings.MaxNodes}}
+	return Inputs{s.Working, s.Standby, s.Measured, s.CPUPercent, s.LastScaledAt, Policy{s.Settings.AutoScaling, s.Settings.MaxNodes}}
 }
 
 // Scaling is a decision on record.
@@ -163,7 +166,7 @@ func scalingOf(r sqlgen.ScalingsRow) (Scaling, error) {
 	s := Scaling{
 		No: r.ScalingNo, At: r.At, CheckedAt: r.CheckedAt, Decision: Decision{Action(r.Action), int(r.Target), ScaleReason(r.Reason)},
 		Note: r.Note, Actor: r.Actor, Before: int(r.WorkingBefore), After: int(r.WorkingAfter), Activated: r.Activated, Parked: r.Parked,
-		Inputs: Inputs{Working: int(r.WorkingBefore), Standby: int(r.Standby), Measured: int(r.Measured), CPUPercent: r.CpuPercent},
+		Inputs: Inputs{Working: int(r.WorkingBefore), Standby: int(r.Standby), Measured: int(r.Measured), CPUPercent: r.CpuPercent, LastScaledAt: r.LastScaledAt},
 	}
 	if err := json.Unmarshal(r.Policy, &s.Inputs.Policy); err != nil {
 		return s, fmt.Errorf("policy: %w", err)

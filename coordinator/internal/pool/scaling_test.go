@@ -57,7 +57,11 @@ func inputs(in pool.Inputs) string {
 	if in.CPUPercent != nil {
 		cpu = fmt.Sprint(math.Round(*in.CPUPercent))
 	}
-	return fmt.Sprintf("%s %% of %d, %d on standby", cpu, in.Measured, in.Standby)
+	scaled := ""
+	if in.LastScaledAt != nil {
+		scaled = in.LastScaledAt.Format(", scaled at 15:04")
+	}
+	return fmt.Sprintf("%s %% of %d, %d on standby%s", cpu, in.Measured, in.Standby, scaled)
 }
 
 func TestPolicyScalesAPool(t *testing.T) {
@@ -75,18 +79,18 @@ func TestPolicyScalesAPool(t *testing.T) {
 		}
 	}
 	step(50, "down above_most 8 to 6, 50 % of 8, 0 on standby")
-	step(50, "hold within_thresholds 6 to 6, 50 % of 6, 2 on standby")
+	step(50, "hold within_thresholds 6 to 6, 50 % of 6, 2 on standby, scaled at 12:01")
 	s.now = s.now.Add(5 * time.Minute)
-	step(10, "down cpu_low 6 to 2, 10 % of 6, 2 on standby")
-	step(95, "hold within_thresholds 2 to 2, 53 % of 2, 6 on standby") // the mean of five minutes
+	step(10, "down cpu_low 6 to 2, 10 % of 6, 2 on standby, scaled at 12:01")
+	step(95, "hold within_thresholds 2 to 2, 53 % of 2, 6 on standby, scaled at 12:08") // the mean of five minutes
 	s.now = s.now.Add(4 * time.Minute)
-	step(96, "up cpu_high 2 to 3, 96 % of 2, 6 on standby")
+	step(96, "up cpu_high 2 to 3, 96 % of 2, 6 on standby, scaled at 12:08")
 	s.now = s.now.Add(time.Minute)
-	step(100, "hold cooldown 3 to 3, 98 % of 3, 5 on standby")
-	step(100, "hold cooldown 3 to 3, 98 % of 3, 5 on standby; last by 3 at work, 99 % of 3, 5 on standby", "up cpu_high 2 to 3, 96 % of 2, 6 on standby") // once on record
+	step(100, "hold cooldown 3 to 3, 98 % of 3, 5 on standby, scaled at 12:14")
+	step(100, "hold cooldown 3 to 3, 98 % of 3, 5 on standby, scaled at 12:14; last by 3 at work, 99 % of 3, 5 on standby, scaled at 12:14", "up cpu_high 2 to 3, 96 % of 2, 6 on standby, scaled at 12:08") // once on record
 	s.now = s.now.Add(time.Hour)
 	s.check(pool.Keeper{})
-	if got := s.decided("pool_a")[0]; got != "hold not_measured 3 to 3, ? % of 0, 5 on standby" {
+	if got := s.decided("pool_a")[0]; got != "hold not_measured 3 to 3, ? % of 0, 5 on standby, scaled at 12:14" {
 		t.Errorf("without samples: %s", got)
 	}
 
@@ -161,7 +165,7 @@ func TestScalingByHandStartsTheCooldown(t *testing.T) {
 	}
 	s.busy(5)
 	s.check(pool.Keeper{})
-	want := []string{"hold cooldown 4 to 4, 5 % of 4, 2 on standby", "down requested 6 to 4, ? % of 0, 0 on standby"}
+	want := []string{"hold cooldown 4 to 4, 5 % of 4, 2 on standby, scaled at 12:00", "down requested 6 to 4, ? % of 0, 0 on standby"}
 	if got := s.decided("pool_a"); !reflect.DeepEqual(got, want) {
 		t.Errorf("decided %q, want %q", got, want)
 	}

@@ -285,8 +285,8 @@ func (q *Queries) InsertPool(ctx context.Context, arg InsertPoolParams) error {
 
 const insertScaling = `-- name: InsertScaling :exec
 INSERT INTO pool_scaling (pool_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
-    standby, measured, cpu_percent, policy)
-VALUES ($1, $15, $15, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    standby, measured, cpu_percent, last_scaled_at, policy)
+VALUES ($1, $16, $16, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 `
 
 type InsertScalingParams struct {
@@ -303,6 +303,7 @@ type InsertScalingParams struct {
 	Standby       int32
 	Measured      int32
 	CpuPercent    *float64
+	LastScaledAt  *time.Time
 	Policy        []byte
 	At            time.Time
 }
@@ -322,10 +323,22 @@ func (q *Queries) InsertScaling(ctx context.Context, arg InsertScalingParams) er
 		arg.Standby,
 		arg.Measured,
 		arg.CpuPercent,
+		arg.LastScaledAt,
 		arg.Policy,
 		arg.At,
 	)
 	return err
+}
+
+const lastScaledAt = `-- name: LastScaledAt :one
+SELECT at FROM pool_scaling WHERE pool_no = $1 AND action <> 'hold' ORDER BY scaling_no DESC LIMIT 1
+`
+
+func (q *Queries) LastScaledAt(ctx context.Context, poolNo int32) (time.Time, error) {
+	row := q.db.QueryRow(ctx, lastScaledAt, poolNo)
+	var at time.Time
+	err := row.Scan(&at)
+	return at, err
 }
 
 const lastScaling = `-- name: LastScaling :one
@@ -757,22 +770,6 @@ func (q *Queries) PoolsWithRoom(ctx context.Context) ([]PoolsWithRoomRow, error)
 	return items, nil
 }
 
-const scaledSince = `-- name: ScaledSince :one
-SELECT EXISTS (SELECT FROM pool_scaling WHERE pool_no = $1 AND at > $2::timestamptz AND action <> 'hold')::boolean AS scaled
-`
-
-type ScaledSinceParams struct {
-	PoolNo int32
-	Since  time.Time
-}
-
-func (q *Queries) ScaledSince(ctx context.Context, arg ScaledSinceParams) (bool, error) {
-	row := q.db.QueryRow(ctx, scaledSince, arg.PoolNo, arg.Since)
-	var scaled bool
-	err := row.Scan(&scaled)
-	return scaled, err
-}
-
 const scalingPools = `-- name: ScalingPools :many
 SELECT pool_id FROM pool WHERE scales AND deleted_at IS NULL ORDER BY pool_no
 `
@@ -799,7 +796,7 @@ func (q *Queries) ScalingPools(ctx context.Context) ([]string, error) {
 
 const scalings = `-- name: Scalings :many
 SELECT scaling_no, at, checked_at, action, reason, note, actor, target, working_before, working_after, activated, parked,
-    standby, measured, cpu_percent, policy, checked_inputs
+    standby, measured, cpu_percent, last_scaled_at, policy, checked_inputs
 FROM pool_scaling WHERE pool_no = $1 AND ($2::bigint = 0 OR scaling_no < $2::bigint)
 ORDER BY scaling_no DESC LIMIT $3
 `
@@ -826,6 +823,7 @@ type ScalingsRow struct {
 	Standby       int32
 	Measured      int32
 	CpuPercent    *float64
+	LastScaledAt  *time.Time
 	Policy        []byte
 	CheckedInputs []byte
 }
@@ -855,6 +853,7 @@ func (q *Queries) Scalings(ctx context.Context, arg ScalingsParams) ([]ScalingsR
 			&i.Standby,
 			&i.Measured,
 			&i.CpuPercent,
+			&i.LastScaledAt,
 			&i.Policy,
 			&i.CheckedInputs,
 		); err != nil {
