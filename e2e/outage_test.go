@@ -37,7 +37,11 @@ func TestDatabaseOutage(t *testing.T) {
 	_, end := l.live(f)
 	w := &watch{lab: l, fleet: f, nodes: *outageNodes, looked: l.look()}
 	w.awaitEach(time.Time{})
-	p := &publisher{node: l.node()}
+	alone, err := l.EnrollNode(within(t, patience), l.newPool("alone")) // the default one may be full
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &publisher{node: alone}
 	session := l.connect(p.node)
 	first, second := message(t, p.node, 1), message(t, p.node, 2)
 	if err := session.Send(within(t, patience), first); err != nil {
