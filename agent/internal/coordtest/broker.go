@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"lucid.internal/shared/wire"
@@ -69,13 +68,13 @@ func NewBroker(t testing.TB, config BrokerConfig) *Broker {
 			Logger: slog.New(slog.DiscardHandler), InlineClient: true, SysTopicResendInterval: 3600,
 		}),
 	}
-	// The library counts who connects in this group, and waits for it in Close: that
-	// is a race for the first of an empty one.
-	b.server.Listeners.ClientsWg.Add(1)
 	if err := b.server.AddHook(&hook{config: config, broker: b}, nil); err != nil {
 		t.Fatal(err)
 	}
-	listener := listeners.NewTCP(listeners.Config{ID: "tls", Address: config.Addr, TLSConfig: config.TLS})
+	listener, err := listen(config.Addr, config.TLS, &b.server.Listeners.ClientsWg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := b.server.AddListener(listener); err != nil {
 		t.Fatal(err)
 	}
@@ -89,10 +88,7 @@ func NewBroker(t testing.TB, config BrokerConfig) *Broker {
 
 // Close ends the broker and its connections.
 func (b *Broker) Close() {
-	b.once.Do(func() {
-		b.server.Listeners.ClientsWg.Done()
-		_ = b.server.Close()
-	})
+	b.once.Do(func() { _ = b.server.Close() })
 }
 
 // Send publishes as the coordinator does.
