@@ -95,12 +95,14 @@ func (r *remote) Disconnect(nodeID, reason string) {
 
 // Forget takes back what is retained of a deleted node.
 func (r *remote) Forget(nodeID string) error {
+	r.mu.Lock()
+	delete(r.known, nodeID)
+	r.mu.Unlock()
+	var errs []error
 	for _, topic := range wire.RetainedTopics(nodeID) {
-		if err := r.Publish(topic, nil, 1, true); err != nil {
-			return err
-		}
+		errs = append(errs, r.Publish(topic, nil, 1, true))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // run publishes and takes its share of the metrics until ctx ends.
@@ -206,9 +208,16 @@ func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
 	if !ok {
 		return nil
 	}
+	if len(m.Payload) == 0 && channel.Retained() { // a coordinator took back what was retained
+		return nil
+	}
 	known, found, err := r.lookUp(ctx, nodeID)
-	if err != nil || !found {
+	if err != nil {
 		return err
+	}
+	if !found {
+		r.takeBack(m.Topic, channel)
+		return nil
 	}
 	client := r.client(nodeID, known.no)
 	switch channel {
@@ -230,6 +239,19 @@ func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
 		return nil
 	}
 	return err
+}
+
+// takeBack removes what is retained of a node that is not enrolled (any more): its
+// broker may not have been told yet, its last connection ends later than it was
+// deleted, and nobody may have led then. The leader is sent all that is retained
+// whenever it begins.
+func (r *remote) takeBack(topic string, channel wire.Channel) {
+	if !channel.Retained() {
+		return
+	}
+	if err := r.Publish(topic, nil, 1, true); err != nil {
+		r.c.Log.Debug("what a deleted node told is not taken back yet", "topic", topic, "error", err)
+	}
 }
 
 // client is the node's live connection; session 0 when none is known. Which key

@@ -3,8 +3,16 @@ package coordinator
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
+	"sync"
 	"testing"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 
 	"lucid.internal/coordinator/internal/bus"
 	"lucid.internal/shared/wire"
@@ -28,6 +36,19 @@ func TestNodeThatLeftWhileTheLeaseWasAwayIsOffline(t *testing.T) {
 	l.wantNobodyOnline()
 }
 
+// A coordinator that deletes a node takes back what the broker retained of it, which
+// the leader hears: that is no message of the node.
+func TestTakingBackIsNoDeadLetter(t *testing.T) {
+	l := newLife(t)
+	id, token := l.create("attic-pi")
+	l.enrol(token)
+	r := newRemote(l.Coordinator)
+	for _, topic := range wire.RetainedTopics(id) {
+		l.must(r.takeAsLeader(t.Context(), bus.Message{Topic: topic}))
+	}
+	l.wantNoDeadLetters()
+}
+
 // A node that was deleted a moment ago may go on talking: the broker is not
 // ours to close its connection. What it says must not come back for as long as
 // it is remembered, and keep the leader from hearing all others.
@@ -45,6 +66,54 @@ func TestDeletedNodeHoldsUpNobody(t *testing.T) {
 		t.Errorf("its message comes back: %v", err)
 	}
 	l.wantNobodyOnline()
+	l.wantNoDeadLetters()
+}
+
+// What a deleted node tells after it was forgotten, and a will of its last
+// connection, is retained by a broker that is not ours: the leader takes it back when
+// it hears it, and is sent all that is retained when it begins.
+func TestWhatADeletedNodeTellsIsTakenBack(t *testing.T) {
+	l := newLife(t)
+	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler), InlineClient: true})
+	l.must(server.AddHook(new(auth.AllowHook), nil))
+	listener := listeners.NewTCP(listeners.Config{ID: "a", Address: "127.0.0.1:0"})
+	l.must(server.AddListener(listener))
+	l.must(server.Serve())
+	t.Cleanup(func() { _ = server.Close() })
+	l.Config.MQTT.BrokerURL = "tcp://" + listener.Address()
+	id, token := l.create("attic-pi")
+	l.enrol(token)
+	status := wire.Topic(id, wire.ChannelStatus)
+	l.call(http.MethodDelete, "/nodes/"+id, "", http.StatusNoContent, nil)
+	told := make(chan string, 10)
+	tell := func() {
+		l.must(server.Publish(status, statusOf(l, 1, false), true, 1))
+		<-told
+	}
+	l.must(server.Subscribe(status, 1, func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { told <- string(pk.Payload) }))
+	tell()
+
+	r := newRemote(l.Coordinator)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	var running sync.WaitGroup
+	running.Go(func() { r.Bus.Run(ctx) })
+	running.Go(func() { _ = r.lead(ctx) })
+	defer running.Wait()
+	defer stop()
+	takenBack := func(when string) {
+		select {
+		case payload := <-told:
+			if payload != "" {
+				t.Errorf("%q is told, want nothing", payload)
+			}
+		case <-ctx.Done():
+			t.Fatalf("not taken back: what it told %s", when)
+		}
+	}
+	takenBack("before there was a leader")
+	tell()
+	takenBack("while one leads")
+	l.wantNoDeadLetters()
 }
 
 func statusOf(l *life, connection uint32, online bool) []byte {
@@ -61,5 +130,14 @@ func (l *life) wantNobodyOnline() {
 	l.must(l.DB.QueryRow(l.t.Context(), `SELECT (SELECT count(*) FROM node WHERE online) + (SELECT count(*) FROM node_presence WHERE to_at IS NULL)`).Scan(&online))
 	if online != 0 {
 		l.t.Error("it is online still")
+	}
+}
+
+func (l *life) wantNoDeadLetters() {
+	l.t.Helper()
+	var letters int
+	l.must(l.DB.QueryRow(l.t.Context(), `SELECT count(*) FROM dead_letter`).Scan(&letters))
+	if letters != 0 {
+		l.t.Errorf("%d dead letters", letters)
 	}
 }

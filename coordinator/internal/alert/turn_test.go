@@ -66,3 +66,31 @@ func TestLeaderThatWasOvertakenWritesNothing(t *testing.T) {
 		})
 	}
 }
+
+// A leader stands still before it hands over what it wrote, and its successor finds
+// that over: nobody is told that something began of whose end nobody is told.
+func TestLeaderThatWasOvertakenTellsNothing(t *testing.T) {
+	f := newFleet(t)
+	f.node("node_a")
+	f.exec(`INSERT INTO alert_threshold (kind, enabled, warning, critical, hysteresis, updated_at) VALUES ('cpu', true, 90, 98, 5, now())`)
+	f.cpu("node_a", 93)
+	overtaken, successor := f.watch, NewWatch(f.Store)
+	if err := overtaken.lookAndWrite(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.time = f.time.Add(time.Minute)
+	f.cpu("node_a", 20)
+	found, err := successor.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := overtaken.tell(t.Context()); !errors.Is(err, errOvertaken) {
+		t.Errorf("it tells: %v", err)
+	}
+	if err := successor.write(t.Context(), found); err != nil {
+		t.Fatal(err)
+	}
+	f.watch = successor
+	f.after(time.Minute)
+	f.want("told", f.told)
+}

@@ -45,24 +45,32 @@ func NewWatch(s *Store) *Watch { return &Watch{store: s, lags: make(map[int32]la
 // RunOnce looks at what is newest of every node, writes what changed with its
 // events, and hands over what is to be told.
 func (w *Watch) RunOnce(ctx context.Context) error {
+	if err := w.lookAndWrite(ctx); err != nil {
+		w.samples, w.verdicts = time.Time{}, time.Time{} // what was seen must be seen again
+		return err
+	}
+	if err := w.tell(ctx); err != nil {
+		return fmt.Errorf("hand over alerts: %w", err)
+	}
+	_, err := sqlgen.New(w.store.cfg.Pool).ForgetAlerts(ctx, sqlgen.ForgetAlertsParams{Before: w.store.now().Add(-kept), Most: forgetAtOnce})
+	return err
+}
+
+func (w *Watch) lookAndWrite(ctx context.Context) error {
 	steps, err := w.look(ctx)
 	if err != nil {
 		return fmt.Errorf("look for alerts: %w", err)
 	}
 	for some := range slices.Chunk(steps, stepsAtOnce) {
 		if err := w.write(ctx, some); err != nil {
-			w.samples, w.verdicts = time.Time{}, time.Time{} // what was seen must be seen again
 			return fmt.Errorf("write alerts: %w", err)
 		}
 	}
-	if err := w.store.tell(ctx); err != nil {
-		return fmt.Errorf("hand over alerts: %w", err)
-	}
-	_, err = sqlgen.New(w.store.cfg.Pool).ForgetAlerts(ctx, sqlgen.ForgetAlertsParams{Before: w.store.now().Add(-kept), Most: forgetAtOnce})
-	return err
+	return nil
 }
 
-// look reads everything in one transaction and judges it.
+// look reads everything in one transaction and judges it. Another coordinator
+// that leads meanwhile waits for its end.
 func (w *Watch) look(ctx context.Context) ([]step, error) {
 	var steps []step
 	err := db.InTx(ctx, w.store.cfg.Pool, func(tx db.Tx) error {

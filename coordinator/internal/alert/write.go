@@ -18,15 +18,7 @@ var errOvertaken = errors.New("another coordinator looks after the alerts")
 // write stores steps of the newest look with their events in one transaction.
 func (w *Watch) write(ctx context.Context, steps []step) error {
 	now := w.store.now()
-	return db.InTx(ctx, w.store.cfg.Pool, func(tx db.Tx) error {
-		q := sqlgen.New(tx)
-		holds, err := q.HoldsTurn(ctx, w.turn)
-		if err != nil {
-			return err
-		}
-		if !holds {
-			return errOvertaken
-		}
+	return w.inTurn(ctx, func(tx db.Tx, q *sqlgen.Queries) error {
 		var b batch
 		for i := range steps {
 			b.add(&steps[i], now)
@@ -36,6 +28,22 @@ func (w *Watch) write(ctx context.Context, steps []step) error {
 			return err
 		}
 		return event.Publish(ctx, tx, events...)
+	})
+}
+
+// inTurn runs a transaction that no other coordinator's look comes before: what it
+// finds would else be of before this one.
+func (w *Watch) inTurn(ctx context.Context, run func(db.Tx, *sqlgen.Queries) error) error {
+	return db.InTx(ctx, w.store.cfg.Pool, func(tx db.Tx) error {
+		q := sqlgen.New(tx)
+		holds, err := q.HoldsTurn(ctx, w.turn)
+		if err != nil {
+			return err
+		}
+		if !holds {
+			return errOvertaken
+		}
+		return run(tx, q)
 	})
 }
 
@@ -123,19 +131,18 @@ func (b *batch) run(ctx context.Context, q *sqlgen.Queries, now time.Time) (even
 }
 
 // tell hands over what is untold and not silenced.
-func (s *Store) tell(ctx context.Context) error {
+func (w *Watch) tell(ctx context.Context) error {
 	for {
-		n, err := s.tellSome(ctx)
+		n, err := w.tellSome(ctx)
 		if err != nil || n < tellAtOnce {
 			return err
 		}
 	}
 }
 
-func (s *Store) tellSome(ctx context.Context) (n int, err error) {
-	now := s.now()
-	err = db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
-		q := sqlgen.New(tx)
+func (w *Watch) tellSome(ctx context.Context) (n int, err error) {
+	now := w.store.now()
+	err = w.inTurn(ctx, func(tx db.Tx, q *sqlgen.Queries) error {
 		rows, err := q.TakeUntold(ctx, sqlgen.TakeUntoldParams{At: now, Most: tellAtOnce})
 		if n = len(rows); err != nil || n == 0 {
 			return err
@@ -149,7 +156,7 @@ func (s *Store) tellSome(ctx context.Context) (n int, err error) {
 				FiredAt: r.FiredAt, ObservedAt: r.ObservedAt, ResolvedAt: r.ResolvedAt, EndReason: r.EndReason,
 			}
 		}
-		if err := s.cfg.Tell(ctx, tx, alerts); err != nil {
+		if err := w.store.cfg.Tell(ctx, tx, alerts); err != nil {
 			return fmt.Errorf("%d alerts: %w", n, err)
 		}
 		return q.MarkTold(ctx, sqlgen.MarkToldParams{At: now, AlertNos: numbers})

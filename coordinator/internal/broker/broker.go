@@ -175,6 +175,9 @@ func (b *Broker) publish(m *message) {
 	} else if s := b.sessions.get(nodeID); s != nil {
 		s.outbox.send(m)
 	}
+	if m.retain && len(m.payload) > 0 && b.retained.forgets(nodeID) { // meanwhile
+		b.readers.send(&message{m.topic, nil, 1, true})
+	}
 }
 
 // Disconnect closes the node's connection, if it has one. The node may come

@@ -105,9 +105,12 @@ func (o *outbox) write() {
 		}
 	}()
 	for {
-		pk, more := o.next()
+		pk, found, more := o.next()
 		if !more {
 			return
+		}
+		if !found {
+			continue // whoever publishes had a moment in between
 		}
 		if err := o.client.WritePacket(pk); err != nil { // the connection is closed, or it is larger than the client takes
 			o.acknowledged(pk.PacketID)
@@ -115,15 +118,18 @@ func (o *outbox) write() {
 	}
 }
 
-// next takes what is to be written next; more is false when nothing may be
-// written now, and then the writing has ended.
-func (o *outbox) next() (pk packets.Packet, more bool) {
+// next takes what is to be written next, if it finds something; more is false when
+// nothing may be written now, and then the writing has ended.
+func (o *outbox) next() (pk packets.Packet, found, more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	d, more := o.take()
+	d, found, more := o.take()
 	if !more || o.client.Closed() {
 		o.writing = false
-		return pk, false
+		return pk, false, false
+	}
+	if !found {
+		return pk, false, true
 	}
 	pk.FixedHeader = packets.FixedHeader{Type: packets.Publish, Qos: d.qos, Retain: d.retain}
 	pk.TopicName, pk.Payload = d.topic, d.payload
@@ -131,37 +137,38 @@ func (o *outbox) next() (pk packets.Packet, more bool) {
 	if d.qos > 0 {
 		pk.PacketID = o.number()
 	}
-	return pk, true
+	return pk, true, true
 }
 
-func (o *outbox) take() (d outgoing, found bool) {
+// take looks at one message only: the client may have unsubscribed from thousands
+// that it was to be sent.
+func (o *outbox) take() (d outgoing, found, more bool) {
 	room := len(o.unacknowledged) < o.window()
 	if len(o.waiting) > 0 {
 		d = o.waiting[0]
 		if d.qos > 0 && !room {
-			return d, false
+			return d, false, false
 		}
+		o.waiting[0] = outgoing{} // or it would stay in memory for as long as others wait
 		o.waiting = o.waiting[1:]
 		o.waitingBytes -= len(d.payload)
 		if len(o.waiting) == 0 {
 			o.waiting = nil // what it was in may be large
 		}
-		return d, true
+		return d, true, true
 	}
-	for len(o.catchUp) > 0 && room {
-		m := o.broker.retained.get(o.catchUp[0])
-		if o.catchUp = o.catchUp[1:]; len(o.catchUp) == 0 {
-			o.catchUp = nil
-		}
-		if m == nil {
-			continue
-		}
-		if d, found = o.address(m); found {
-			d.retain = true
-			return d, true
-		}
+	if len(o.catchUp) == 0 || !room {
+		return d, false, false
 	}
-	return d, false
+	m := o.broker.retained.get(o.catchUp[0])
+	if o.catchUp = o.catchUp[1:]; len(o.catchUp) == 0 {
+		o.catchUp = nil
+	}
+	if m != nil {
+		d, found = o.address(m)
+		d.retain = true
+	}
+	return d, found, true
 }
 
 // window is how many messages at QoS 1 the client takes at once.

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"weak"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"lucid.internal/shared/wire"
@@ -307,4 +309,45 @@ func (o *outbox) left() (waiting, all int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.waiting), len(o.waiting) + len(o.catchUp) + len(o.unacknowledged)
+}
+
+// Who publishes waits for one look of a client's writing at most, not for all that
+// the client unsubscribed from before it was sent.
+func TestWhoUnsubscribesHoldsUpNobody(t *testing.T) {
+	r := plainReaders(t)
+	for i := range 100 {
+		r.publishes(wire.PoolSummaryTopic(fmt.Sprintf("pool_%03d", i)), "old", 1, true)
+	}
+	o := &outbox{broker: r.Broker, client: new(mqtt.Client)}
+	o.catchUp = r.retained.topics("lucid/v1/pools/+/summary")
+	want(t, "to be sent", len(o.catchUp), 100)
+	_, found, more := o.take()
+	want(t, "found", found, false)
+	want(t, "more", more, true)
+	want(t, "left", len(o.catchUp), 99)
+
+	c := r.rawReader(1)
+	want(t, "granted", c.subscribe(packets.Subscription{Filter: "lucid/v1/pools/+/summary", Qos: 1}), 1)
+	first := c.next()
+	want(t, "gone", c.unsubscribe("lucid/v1/pools/+/summary"), 0)
+	want(t, "granted", c.subscribe(packets.Subscription{Filter: alerts, Qos: 1}), 1)
+	r.publishes(alerts, "new", 1, false)
+	c.acknowledge(first.PacketID)
+	want(t, "next", string(c.next().Payload), "new")
+}
+
+// What was sent does not stay in memory for as long as something else waits.
+func TestSentMessageIsReleased(t *testing.T) {
+	o := &outbox{client: new(mqtt.Client)}
+	sent := &message{payload: make([]byte, 1<<10)}
+	held := weak.Make(sent)
+	o.waiting = []outgoing{{message: sent}, {message: &message{payload: []byte("x")}}}
+	o.waitingBytes = len(sent.payload) + 1
+	sent = nil
+	if _, found, _ := o.take(); !found {
+		t.Fatal("nothing to send")
+	}
+	runtime.GC()
+	want(t, "held", held.Value() != nil, false)
+	want(t, "waiting", len(o.waiting), 1)
 }

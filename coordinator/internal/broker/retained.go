@@ -48,6 +48,13 @@ func (r *retained) forget(nodeID string) {
 	}
 }
 
+func (r *retained) forgets(nodeID string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, gone := r.forgotten[nodeID]
+	return gone
+}
+
 // get gives nil where nothing is retained.
 func (r *retained) get(topic string) *message {
 	r.mu.RLock()

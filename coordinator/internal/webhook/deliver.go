@@ -195,7 +195,8 @@ func (s *Store) deliver(ctx context.Context, w sqlgen.Webhook, secret []byte) (m
 	return result == delivered || result == refused, s.record(ctx, w, d.DeliveryNo, result, status, problem)
 }
 
-// record notes how an attempt ended.
+// record notes how an attempt ended, unless another coordinator made one too, and
+// its end is noted already.
 func (s *Store) record(ctx context.Context, w sqlgen.Webhook, deliveryNo int64, result verdict, status int, problem string) error {
 	now := s.now()
 	var answered *int32
@@ -206,15 +207,15 @@ func (s *Store) record(ctx context.Context, w sqlgen.Webhook, deliveryNo int64, 
 	return db.InTx(ctx, s.cfg.Pool, func(tx db.Tx) error {
 		q := sqlgen.New(tx)
 		if result == again {
-			err := q.RetryDelivery(ctx, sqlgen.RetryDeliveryParams{DeliveryNo: deliveryNo, Status: answered, LastError: problem})
-			if err != nil {
+			open, err := q.RetryDelivery(ctx, sqlgen.RetryDeliveryParams{DeliveryNo: deliveryNo, Status: answered, LastError: problem})
+			if err != nil || open == 0 {
 				return err
 			}
 			return s.failed(ctx, q, w, problem, now)
 		}
 		state := map[verdict]string{delivered: "delivered", refused: "failed", expired: "failed"}[result]
 		end := sqlgen.EndDeliveryParams{DeliveryNo: deliveryNo, State: state, Status: answered, LastError: problem, At: now}
-		if err := q.EndDelivery(ctx, end); err != nil {
+		if open, err := q.EndDelivery(ctx, end); err != nil || open == 0 {
 			return err
 		}
 		switch result {

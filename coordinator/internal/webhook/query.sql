@@ -38,7 +38,7 @@ ORDER BY w.next_at;
 SELECT delivery_no, message_id, created_at, body, attempts FROM webhook_delivery
 WHERE webhook_id = $1 AND state = 'open' ORDER BY delivery_no LIMIT 1;
 
--- name: EndDelivery :exec
+-- name: EndDelivery :execrows
 UPDATE webhook_delivery SET state = $2, attempts = attempts + 1, status = $3, last_error = $4, ended_at = @at::timestamptz
 WHERE delivery_no = $1 AND state = 'open';
 
@@ -46,7 +46,7 @@ WHERE delivery_no = $1 AND state = 'open';
 UPDATE webhook_delivery SET state = 'failed', last_error = $2, ended_at = @at::timestamptz
 WHERE webhook_id = $1 AND state = 'open' AND created_at <= @made_before;
 
--- name: RetryDelivery :exec
+-- name: RetryDelivery :execrows
 UPDATE webhook_delivery SET attempts = attempts + 1, status = $2, last_error = $3 WHERE delivery_no = $1 AND state = 'open';
 
 -- name: Succeeded :exec

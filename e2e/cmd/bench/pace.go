@@ -15,6 +15,7 @@ const (
 	ownPace     = time.Second
 	paceSettles = 70 * time.Second
 	paceWatch   = time.Minute
+	paceBegins  = 30 * time.Second // at most, until all are connected
 )
 
 // maxFurther is how much more a further node may cost in a large fleet than in
@@ -94,7 +95,7 @@ func untilCalm(now time.Time) time.Duration {
 	switch {
 	case begins < rollups:
 		return rollups - begins
-	case begins > five-paceWatch:
+	case begins > five-paceWatch-paceBegins:
 		return five - begins + rollups
 	}
 	return 0

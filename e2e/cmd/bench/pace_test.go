@@ -18,9 +18,9 @@ func TestFurtherNodesAreComparedWithoutWhatAnEmptyFleetCosts(t *testing.T) {
 
 func TestPaceIsMeasuredApartFromLongRollups(t *testing.T) {
 	for clock, want := range map[string]time.Duration{
-		"12:00:00": 0, // it begins at 12:01:10
-		"12:02:50": 0, // and ends at 12:05:00
-		"12:02:51": 79 * time.Second,
+		"12:00:00": 0, // it begins at 12:01:10, half a minute later at most
+		"12:02:20": 0, // and ends at 12:05:00
+		"12:02:21": 109 * time.Second,
 		"12:03:50": 20 * time.Second, // it would begin at 12:05:00
 		"12:04:05": 5 * time.Second,
 		"12:04:10": 0,

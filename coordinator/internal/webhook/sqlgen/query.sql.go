@@ -153,7 +153,7 @@ func (q *Queries) Due(ctx context.Context, at time.Time) ([]Webhook, error) {
 	return items, nil
 }
 
-const endDelivery = `-- name: EndDelivery :exec
+const endDelivery = `-- name: EndDelivery :execrows
 UPDATE webhook_delivery SET state = $2, attempts = attempts + 1, status = $3, last_error = $4, ended_at = $5::timestamptz
 WHERE delivery_no = $1 AND state = 'open'
 `
@@ -166,15 +166,18 @@ type EndDeliveryParams struct {
 	At         time.Time
 }
 
-func (q *Queries) EndDelivery(ctx context.Context, arg EndDeliveryParams) error {
-	_, err := q.db.Exec(ctx, endDelivery,
+func (q *Queries) EndDelivery(ctx context.Context, arg EndDeliveryParams) (int64, error) {
+	result, err := q.db.Exec(ctx, endDelivery,
 		arg.DeliveryNo,
 		arg.State,
 		arg.Status,
 		arg.LastError,
 		arg.At,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const expireDeliveries = `-- name: ExpireDeliveries :execrows
@@ -489,7 +492,7 @@ func (q *Queries) Receivers(ctx context.Context) ([]ReceiversRow, error) {
 	return items, nil
 }
 
-const retryDelivery = `-- name: RetryDelivery :exec
+const retryDelivery = `-- name: RetryDelivery :execrows
 UPDATE webhook_delivery SET attempts = attempts + 1, status = $2, last_error = $3 WHERE delivery_no = $1 AND state = 'open'
 `
 
@@ -499,9 +502,12 @@ type RetryDeliveryParams struct {
 	LastError  string
 }
 
-func (q *Queries) RetryDelivery(ctx context.Context, arg RetryDeliveryParams) error {
-	_, err := q.db.Exec(ctx, retryDelivery, arg.DeliveryNo, arg.Status, arg.LastError)
-	return err
+func (q *Queries) RetryDelivery(ctx context.Context, arg RetryDeliveryParams) (int64, error) {
+	result, err := q.db.Exec(ctx, retryDelivery, arg.DeliveryNo, arg.Status, arg.LastError)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const succeeded = `-- name: Succeeded :exec
