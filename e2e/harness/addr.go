@@ -1,41 +1,32 @@
 package harness
 
 import (
-	"errors"
-	"math/rand/v2"
-	"net"
-	"strconv"
-	"sync/atomic"
-	"syscall"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
 )
 
-// The ports of programs under test. They are below those that Linux gives to
-// connections and to listeners of port 0 (net.ipv4.ip_local_port_range, from
-// 32768): else somebody could be given the port before the program opens it, or
-// while it is started again.
-const (
-	firstPort = 20_000
-	ports     = 12_768
-)
-
-// Which port this process gives next: none twice, for the one it was given to may
-// not have been opened yet. Another process begins elsewhere.
-var (
-	firstGiven = rand.Uint32N(ports)
-	given      atomic.Uint32
-)
-
-// FreeAddr gives a loopback address that nobody listens on.
+// FreeAddr gives a loopback address that nobody listens on. It stays the caller's
+// until this process ends: a socket that never listens holds it, so that the kernel
+// gives it to no listener of port 0 and to no connection, of whatever process. A
+// program that names it and sets SO_REUSEADDR, as Go's and Mosquitto do, may listen
+// on it again and again.
 func FreeAddr() (string, error) {
-	for {
-		port := firstPort + (firstGiven+given.Add(1))%ports
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		return l.Addr().String(), l.Close()
+	held, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", os.NewSyscallError("socket", err)
 	}
+	if err := unix.SetsockoptInt(held, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return "", os.NewSyscallError("setsockopt", err)
+	}
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if err := unix.Bind(held, &unix.SockaddrInet4{Addr: loopback.As4()}); err != nil {
+		return "", os.NewSyscallError("bind", err)
+	}
+	name, err := unix.Getsockname(held)
+	if err != nil {
+		return "", os.NewSyscallError("getsockname", err)
+	}
+	return netip.AddrPortFrom(loopback, uint16(name.(*unix.SockaddrInet4).Port)).String(), nil
 }
