@@ -21,7 +21,7 @@ export GOFLAGS := $(GOFLAGS) -buildvcs=false
 each = @failed=; for m in $(MODULES); do (cd $$m && $(1)) || failed="$$failed $$m"; done; \
 	if [ -n "$$failed" ]; then echo "failed in:$$failed" >&2; exit 1; fi
 
-.PHONY: help setup postgres build run test test-long bench fuzz fmt lint vulncheck tidy tidy-check generate generate-check packages packages-test boot-test clean
+.PHONY: help setup postgres modules build run test test-long bench fuzz fmt lint vulncheck tidy tidy-check generate generate-check packages packages-test boot-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ setup: ## install what make test lacks here (PostgreSQL, Mosquitto, Alertmanager
 
 postgres:
 	@sh scripts/setup.sh
+
+modules:
+	$(call each,go mod download)
+	cd tools && go mod download
 
 build: ## build the programs into bin/
 	@sh scripts/setup.sh --go-only
