@@ -93,12 +93,7 @@ func TestFleet(t *testing.T) {
 	}
 	l.awaitLoad(f, *fleetRate)
 	l.command()
-	l.await(within(t, patience), "every fault to have happened", func(context.Context) error {
-		p := f.Progress()
-		lies := l.count("SELECT count(*) FROM verdict WHERE result = 'invalid'")
-		return unless(p.Cuts > 0 && p.Restarts > 0 && p.SentAgain > 0 && p.Delayed > 0 && p.Commands > 0 && p.Answers > uint64(*fleetNodes) && lies > 0,
-			"%+v, %d proofs judged invalid", p, lies)
-	})
+	l.awaitEverything(f)
 	end()
 	report := l.check(f)
 	var text strings.Builder
@@ -118,13 +113,36 @@ func TestFleet(t *testing.T) {
 	}
 	for _, g := range report.Groups {
 		switch {
-		case g.Findings.Acked+g.Findings.Letters == 0:
+		case g.Findings.Acked+g.Findings.Letters+g.Findings.Unsure == 0:
 			t.Errorf("%s: no sample was acknowledged", g.Kind)
 		case g.Kind == fleet.Alter && g.Verdicts["invalid"] == 0:
 			t.Errorf("a running hash of other messages was taken: %s", g.Verdicts)
 		}
 	}
 	l.tamper(f, total)
+}
+
+// awaitEverything waits until each fault has happened, a running hash of other
+// messages was judged, and something of each kind was acknowledged.
+func (l *lab) awaitEverything(f *fleet.Fleet) {
+	l.t.Helper()
+	l.await(within(l.t, patience), "every fault to have happened", func(context.Context) error {
+		p := f.Progress()
+		lies := l.count("SELECT count(*) FROM verdict JOIN node USING (node_no) WHERE result = 'invalid' AND node_id = ANY(string_to_array($1, ','))",
+			strings.Join(f.NodeIDs(fleet.Alter), ","))
+		pulses := f.Pulses()
+		silent := make(map[fleet.Kind]bool)
+		for _, pulse := range pulses {
+			silent[pulse.Kind] = true
+		}
+		for _, pulse := range pulses {
+			if !pulse.Acked.IsZero() {
+				delete(silent, pulse.Kind)
+			}
+		}
+		return unless(p.Cuts > 0 && p.Restarts > 0 && p.SentAgain > 0 && p.Delayed > 0 && p.Commands > 0 && p.Letters > 0 && p.Failed > 0 &&
+			p.Answers > uint64(*fleetNodes) && lies > 0 && len(silent) == 0, "%+v, %d running hashes judged invalid, nothing acknowledged of %v", p, lies, silent)
+	})
 }
 
 // disturb kills the database, then the coordinator, each under load, and tells

@@ -38,7 +38,8 @@ type counts struct {
 	enrolled                                      atomic.Int64
 	excusedNs                                     atomic.Int64 // of nodes, whose samples a fault on demand or a command took or held up
 	connected, away                               gauge        // away by a fault on demand
-	acked, sentAgain, delayed, dropped, givenUp   atomic.Uint64
+	acked, letters, sentAgain, delayed            atomic.Uint64
+	dropped, givenUp                              atomic.Uint64
 	connections, cuts, restarts, commands, failed atomic.Uint64
 	challenges, answers                           atomic.Uint64
 	solvingNs, hashes                             atomic.Uint64
@@ -50,6 +51,7 @@ type Progress struct {
 	Enrolled    int
 	Connected   int
 	Acked       uint64 // samples
+	Letters     uint64 // of those, refused for their time
 	PerSecond   float64
 	Answers     uint64 // challenges answered
 	Cuts        uint64
@@ -58,6 +60,7 @@ type Progress struct {
 	Delayed     uint64 // messages that were held back, as a fault, and acknowledged later
 	Commands    uint64 // obeyed
 	Connections uint64 // in all
+	Failed      uint64 // of those, ended or refused by the other side
 }
 
 const progressEvery = 5 * time.Second
@@ -164,9 +167,9 @@ func lookAt(all map[string]int) (map[string]harness.Footprint, error) {
 func (f *Fleet) Progress() Progress {
 	c := &f.counts
 	return Progress{
-		Enrolled: int(c.enrolled.Load()), Connected: int(c.connected.now.Load()), Acked: c.acked.Load(), Answers: c.answers.Load(),
-		Cuts: c.cuts.Load(), Restarts: c.restarts.Load(), SentAgain: c.sentAgain.Load(), Delayed: c.delayed.Load(), Commands: c.commands.Load(),
-		Connections: c.connections.Load(),
+		Enrolled: int(c.enrolled.Load()), Connected: int(c.connected.now.Load()), Acked: c.acked.Load(), Letters: c.letters.Load(),
+		Answers: c.answers.Load(), Cuts: c.cuts.Load(), Restarts: c.restarts.Load(), SentAgain: c.sentAgain.Load(), Delayed: c.delayed.Load(), Commands: c.commands.Load(),
+		Connections: c.connections.Load(), Failed: c.failed.Load(),
 	}
 }
 

@@ -199,7 +199,9 @@ const clockGame = 2 * time.Minute
 // accept books the head of the queue as acknowledged.
 func (n *node) accept(sent, acked time.Time) {
 	m := &n.queue[0]
-	n.run.acknowledge(m, sent, acked)
+	if n.run.acknowledge(m, sent, acked) {
+		n.fleet.counts.letters.Add(m.last - m.first + 1)
+	}
 	n.fleet.counts.acked.Add(m.last - m.first + 1)
 	if m.delayed {
 		n.fleet.counts.delayed.Add(1)

@@ -8,6 +8,7 @@ import (
 // Pulse is how a node fares: when it was last acknowledged, the zero time when
 // never, and how many of its connections the other side ended or refused.
 type Pulse struct {
+	Kind   Kind
 	Acked  time.Time
 	Failed uint64
 }
@@ -23,6 +24,7 @@ type pulse struct {
 func (f *Fleet) Pulses() []Pulse {
 	all := make([]Pulse, len(f.nodes))
 	for i, n := range f.nodes {
+		all[i].Kind = n.kind
 		if at := n.pulse.acked.Load(); at != 0 {
 			all[i].Acked = time.Unix(0, at)
 		}

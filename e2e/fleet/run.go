@@ -35,14 +35,16 @@ const (
 )
 
 // acknowledge books a message that was last sent and acknowledged at these
-// moments.
-func (r *run) acknowledge(m *message, sent, acked time.Time) {
+// moments, and reports whether it became a dead letter for certain.
+func (r *run) acknowledge(m *message, sent, acked time.Time) (letter bool) {
 	switch {
 	case m.newest.After(acked.Add(maxAhead + margin)):
 		r.letters.add(m.first, m.last)
+		return true
 	case m.newest.After(sent.Add(maxAhead - margin)):
 		r.unsure.add(m.first, m.last)
 	default:
 		r.acked.add(m.first, m.last)
 	}
+	return false
 }
