@@ -80,13 +80,15 @@ func (l *lab) fleetCommand(binary, database string, more ...string) *exec.Cmd {
 	return exec.CommandContext(within(l.t, patience), binary, append(flags, more...)...)
 }
 
-// runFleet runs the command until samples were stored, then sends it a Ctrl-C.
+// runFleet runs the command until samples of each of its nodes were stored, the
+// clone's two machines counted as two, then sends it a Ctrl-C.
 func (l *lab) runFleet(binary, database string) (*fleet.Report, error) {
 	l.t.Helper()
-	cmd := l.fleetCommand(binary, database, "--json", "--duration", "1h", "--delays", "0.5", "--max-delay", "300ms")
+	cmd := l.fleetCommand(binary, database, "--json", "--duration", "1h", "--delays", "1", "--max-delay", "300ms")
 	var out, progress bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &progress
-	before := l.count("SELECT count(*) FROM sample")
+	const runs = "SELECT count(DISTINCT run_no) FROM sample"
+	before := l.count(runs)
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
@@ -96,9 +98,9 @@ func (l *lab) runFleet(binary, database string) (*fleet.Report, error) {
 			_ = cmd.Wait()
 		}
 	}()
-	l.await(within(l.t, patience), "samples of the fleet", func(ctx context.Context) error {
-		n := l.count("SELECT count(*) FROM sample")
-		return unless(n > before+50, "%d stored, %d before", n, before)
+	l.await(within(l.t, patience), "samples of everybody", func(ctx context.Context) error {
+		n := l.count(runs)
+		return unless(n >= before+7, "of %d runs, of %d before", n, before)
 	})
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		l.t.Fatal(err)
