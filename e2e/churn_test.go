@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"flag"
+	"fmt"
 	"testing"
 	"time"
 
@@ -22,35 +23,33 @@ func TestChurnLeavesNothing(t *testing.T) {
 		Nodes: 30, Duration: time.Hour, Seed: 11, SampleInterval: time.Second, PublishInterval: time.Second,
 		Faults: fleet.Faults{Cuts: 200, Churn: 50, Away: time.Millisecond},
 	})
-	idle := func() (goroutines, heap float64) {
-		l.await(within(t, patience), "all nodes to be gone", func(ctx context.Context) error {
-			online, err := l.Database().Int64(ctx, "SELECT count(*) FROM node WHERE online")
-			return unless(err == nil && online == 0, "%d online, %v", online, err)
-		})
-		return l.metric("go_goroutines"), l.metric("go_memstats_heap_inuse_bytes")
-	}
-	var goroutines, heap [2]float64
-	var report *fleet.Report
-	for round := range goroutines { // the first fills every pool and cache
-		l.churn(f, (round+1)**churnConnections/2)
-		goroutines[round], heap[round] = idle()
-		if report = l.check(f); report.Err() != nil {
-			t.Error(report.Err())
-		}
-	}
-	t.Logf("%d connections over %d cuts and %d restarts; goroutines %.0f, then %.0f; heap %.1f MB, then %.1f MB",
-		report.Connections, report.Cuts, report.Restarts, goroutines[0], goroutines[1], heap[0]/1e6, heap[1]/1e6)
-	if goroutines[1] > goroutines[0]+5 {
-		t.Errorf("%.0f goroutines after %d connections, %.0f before half of them", goroutines[1], report.Connections, goroutines[0])
-	}
+	l.churn(f, *churnConnections/2) // fills every pool and cache
+	before := l.held()
+	report := l.churn(f, *churnConnections)
 	// Some 8 KiB a connection would show in the short form, and some 300 bytes in the long one.
-	if grown := heap[1] - heap[0]; grown > 4e6 {
-		t.Errorf("the heap grew by %.1f MB over %d connections", grown/1e6, report.Connections/2)
-	}
+	const moreGoroutines, moreHeap = 5, 4e6
+	var after held
+	l.await(within(t, patience), "what half of the connections held to be given back", func(context.Context) error {
+		after = l.held()
+		return unless(after.goroutines <= before.goroutines+moreGoroutines && after.heap <= before.heap+moreHeap, "%s, before them %s", after, before)
+	})
+	t.Logf("%d connections over %d cuts and %d restarts; %s, then %s", report.Connections, report.Cuts, report.Restarts, before, after)
 }
 
-// churn lets a fleet live until it has made so many connections in all.
-func (l *lab) churn(f *fleet.Fleet, connections int) {
+// held is what a coordinator holds.
+type held struct{ goroutines, heap float64 } // heap in bytes
+
+func (h held) String() string {
+	return fmt.Sprintf("%.0f goroutines and %.1f MB of heap", h.goroutines, h.heap/1e6)
+}
+
+func (l *lab) held() held {
+	return held{l.metric("go_goroutines"), l.metric("go_memstats_heap_inuse_bytes")}
+}
+
+// churn lets a fleet live until it has made so many connections in all, and waits
+// until the coordinator knows that nobody is there.
+func (l *lab) churn(f *fleet.Fleet, connections int) *fleet.Report {
 	l.t.Helper()
 	_, end := l.live(f)
 	l.await(within(l.t, patience+time.Duration(connections)*time.Second/10), "connections that come and go", func(context.Context) error {
@@ -58,6 +57,15 @@ func (l *lab) churn(f *fleet.Fleet, connections int) {
 		return unless(made >= uint64(connections), "%d of %d", made, connections)
 	})
 	end()
+	l.await(within(l.t, patience), "all nodes to be gone", func(ctx context.Context) error {
+		online, err := l.Database().Int64(ctx, "SELECT count(*) FROM node WHERE online")
+		return unless(err == nil && online == 0, "%d online, %v", online, err)
+	})
+	report := l.check(f)
+	if err := report.Err(); err != nil {
+		l.t.Error(err)
+	}
+	return report
 }
 
 func (l *lab) metric(name string) float64 {
