@@ -129,7 +129,7 @@ func TestExternalBroker(t *testing.T) {
 	}
 	leader.wantJobsDoneOnce()
 	for _, l := range []*lab{follower, leader} {
-		if err := l.Stop(within(t, stopLimit)); err != nil {
+		if err := l.Stop(within(t, patience)); err != nil {
 			t.Error(err)
 		}
 	}

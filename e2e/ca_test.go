@@ -24,7 +24,7 @@ func TestRealAgentFollowsTheCAThroughItsRotation(t *testing.T) {
 	data := dataDir(t)
 	l := start(t, harness.Options{Data: data, Serve: startPostgres(t, data), TLS: true,
 		Env: []string{"LUCID_DATA_DIR=" + data, "LUCID_POOT_CALCULATION_INTERVAL=2s"}})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 	asleep := l.agent(ctx, "")
 	l.awaitProof(ctx, 1)
 	asleep.kill()
@@ -71,7 +71,7 @@ func TestRealAgentFollowsTheCAThroughItsRotation(t *testing.T) {
 // again is a restart in good order.
 func (l *lab) again() {
 	l.t.Helper()
-	if err := l.Stop(within(l.t, stopLimit)); err != nil {
+	if err := l.Stop(within(l.t, patience)); err != nil {
 		l.t.Fatal(err)
 	}
 	l.restart()

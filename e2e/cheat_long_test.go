@@ -44,7 +44,7 @@ func TestSlowCheatsAreFlagged(t *testing.T) {
 	asking.Wait()
 	l.Kill()
 	l.restart()
-	l.awaitFlags(f, foundSlowly, patience)
+	l.awaitFlags(f, foundSlowly)
 	end()
 	l.judge(f)
 }

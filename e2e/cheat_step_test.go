@@ -29,7 +29,7 @@ func TestNodesInStepAreFlagged(t *testing.T) {
 	l.spreadOverDays()
 	l.Kill()
 	l.restart()
-	l.awaitFlags(f, foundInStep, patience)
+	l.awaitFlags(f, foundInStep)
 	end()
 	l.judge(f)
 }

@@ -20,8 +20,9 @@ import (
 // sybils are as many as share a payout address before that is worth a notice.
 const sybils = 10
 
-// busyPatience is for what only time shows: the busier this machine is, the more
-// answers it takes to tell the time of a hash from the machine's own delays.
+// busyPatience is for what only time shows: the busier this machine is, the slower a
+// node leaves a thousand times, and the more answers it takes to tell the time of a
+// hash from the machine's own delays.
 const busyPatience = 2 * patience
 
 // TestCheatsAreFlagged has a fleet with every cheat that shows within minutes
@@ -40,7 +41,7 @@ func TestCheatsAreFlagged(t *testing.T) {
 	})
 	_, end := l.live(f)
 
-	l.awaitFlags(f, foundByAnswers, patience)
+	l.awaitFlags(f, foundByAnswers)
 	// As if all had begun two minutes earlier: then the clone's first machine answers long after the second sent.
 	if err := l.Database().Exec(within(t, patience), "UPDATE node_run SET started_at = started_at - interval '2 minutes'"); err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func TestCheatsAreFlagged(t *testing.T) {
 	l.awaitRestless(f.NodeIDs(fleet.Restless)[0])
 	l.Kill()
 	l.restart()
-	l.awaitFlags(f, foundAmongAll, patience)
+	l.awaitFlags(f, foundAmongAll)
 	l.await(within(t, patience), "who replays an answer to be suspended by its score", func(context.Context) error {
 		n := l.count("SELECT count(*) FROM node WHERE node_id = $1 AND status = 'suspended'", f.NodeIDs(fleet.Replay)[0])
 		return unless(n == 1, "it is not")
@@ -68,7 +69,7 @@ func TestCheatsAreFlagged(t *testing.T) {
 func (l *lab) awaitRestless(nodeID string) {
 	l.t.Helper()
 	const left = `SELECT count(*) FROM node_presence JOIN node USING (node_no) WHERE node_id = $1 AND to_at < now() - interval '15 seconds'`
-	l.await(within(l.t, patience), "a week's worth of departures", func(context.Context) error {
+	l.await(within(l.t, busyPatience), "a week's worth of departures", func(context.Context) error {
 		n := l.count(left, nodeID)
 		return unless(n >= 1000, "%d", n)
 	})
@@ -95,7 +96,7 @@ func TestFastAnswersAreFlagged(t *testing.T) {
 			asking.Go(func() { l.demandProofs(living, id, math.MaxInt) })
 		}
 	}
-	l.awaitFlags(f, foundByMany, busyPatience)
+	l.awaitFlags(f, foundByMany)
 	end()
 	asking.Wait()
 	if n := l.count("SELECT count(DISTINCT pool_no) FROM node WHERE node_id = ANY(string_to_array($1, ','))", strings.Join(f.NodeIDs(fleet.Pad), ",")); n != 2 {
@@ -170,10 +171,10 @@ func judgeGroup(t *testing.T, g *fleet.Group) {
 }
 
 // awaitFlags waits until the API shows these flags.
-func (l *lab) awaitFlags(f *fleet.Fleet, want map[fleet.Kind]fleet.Flags, patience time.Duration) {
+func (l *lab) awaitFlags(f *fleet.Fleet, want map[fleet.Kind]fleet.Flags) {
 	l.t.Helper()
 	var missing error // what the look before saw, for one that the end of patience cuts short
-	l.await(within(l.t, patience), "every cheat to be flagged", func(ctx context.Context) error {
+	l.await(within(l.t, busyPatience), "every cheat to be flagged", func(ctx context.Context) error {
 		flagged, err := f.Flagged(ctx)
 		if err != nil {
 			return errors.Join(err, missing)

@@ -18,7 +18,7 @@ import (
 // node, and Ctrl-C ends it all.
 func TestMainJob(t *testing.T) {
 	l := start(t, harness.Options{Agent: true, Args: []string{"--epoch", "10s", "--poot-interval", "2s"}})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 
 	info, err := os.Stat(l.AdminKeyFile())
 	if err != nil || info.Mode().Perm() != 0o600 {

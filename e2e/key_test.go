@@ -73,7 +73,7 @@ func (a *agentProcess) kill() {
 // once the overlap is over.
 func TestKeysAreRotatedThroughPowerCuts(t *testing.T) {
 	l := start(t, harness.Options{Data: dataDir(t), Args: []string{"--poot-interval", "2s"}, Env: []string{"LUCID_NODE_COMMAND_TIMEOUT=3s"}})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 	a := l.agent(ctx, "pool_default")
 	l.awaitProof(ctx, 1)
 	rotate := func() {

@@ -40,7 +40,7 @@ func (l *lab) demand(ctx context.Context, method, path string, want int) {
 // TestRealAgentIsStoppedStartedAndDeleted drives the real agent by the API.
 func TestRealAgentIsStoppedStartedAndDeleted(t *testing.T) {
 	l := start(t, harness.Options{Agent: true})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 	var list struct {
 		Nodes []struct {
 			ID string `json:"node_id"`
@@ -103,7 +103,7 @@ func TestRealAgentIsStoppedStartedAndDeleted(t *testing.T) {
 // TestNodeThatDoesNotConfirm is connected and does not answer its commands.
 func TestNodeThatDoesNotConfirm(t *testing.T) {
 	l := start(t, harness.Options{Env: []string{"LUCID_NODE_COMMAND_TIMEOUT=1s"}})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 	n := l.node()
 	path := "/api/v1/nodes/" + n.ID
 	l.demand(ctx, http.MethodPost, path+"/stop", http.StatusConflict) // offline

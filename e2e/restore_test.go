@@ -17,7 +17,7 @@ func TestRealAgentObeysAfterARestoredBackup(t *testing.T) {
 	data := dataDir(t)
 	pg := startPostgres(t, data)
 	l := start(t, harness.Options{Data: data, Serve: pg, TLS: true, Env: []string{"LUCID_DATA_DIR=" + data, "LUCID_POOT_CALCULATION_INTERVAL=2s"}})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 	if err := l.MakeAdminKey(ctx); err != nil {
 		t.Fatal(err)
 	}

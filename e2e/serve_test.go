@@ -16,7 +16,7 @@ func TestServe(t *testing.T) {
 	data := dataDir(t)
 	pg := startPostgres(t, data)
 	l := start(t, harness.Options{Data: data, Serve: pg, TLS: true})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 	if resp, err := http.Get("http://" + l.HTTP + "/health"); err == nil {
 		resp.Body.Close()
 		if resp.StatusCode == http.StatusOK {
@@ -54,7 +54,7 @@ func TestServe(t *testing.T) {
 		}
 		return unless(latest.Memory.TotalBytes == 3_980_464_128, "%+v", latest)
 	})
-	if err := l.Stop(within(t, stopLimit)); err != nil {
+	if err := l.Stop(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
 	if n := l.samples(n); n != 1 { // the operator's database runs on

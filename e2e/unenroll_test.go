@@ -59,7 +59,7 @@ func (a *agentProcess) wantEnded() {
 // removal, sees the agent end by itself, and enrols the machine again.
 func TestMachineGivesItsNodeUp(t *testing.T) {
 	l := start(t, harness.Options{Data: dataDir(t), Args: []string{"--poot-interval", "2s"}})
-	ctx := within(t, patience)
+	ctx := within(t, manyWaits)
 	a := l.agent(ctx, "pool_default")
 	l.awaitProof(ctx, 1)
 

@@ -62,7 +62,7 @@ func (n *Node) Connect(ctx context.Context) (*Session, error) {
 	// clean session; a client value serves one connection.
 	options := mqtt.NewClientOptions().AddBroker("ssl://" + n.broker).SetClientID(n.ID).SetUsername(n.ID).
 		SetPassword(n.Keys.MQTTPassword).SetCleanSession(true).SetAutoReconnect(false).SetProtocolVersion(4).
-		SetTLSConfig(&tls.Config{RootCAs: roots}).SetConnectTimeout(5 * time.Second).SetWriteTimeout(5 * time.Second).
+		SetTLSConfig(&tls.Config{RootCAs: roots}).SetConnectTimeout(30 * time.Second).SetWriteTimeout(30 * time.Second).
 		SetOrderMatters(false).SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lost <- err })
 	s.client = mqtt.NewClient(options)
 	if err := await(ctx, s.client.Connect()); err != nil {
