@@ -75,6 +75,9 @@ func (c *Coordinator) lead(ctx context.Context) {
 // pulse writes the heartbeat and only then issues and expires challenges: a gap
 // of our own is on record before anybody is blamed for silence in it.
 func (c *Coordinator) pulse(ctx context.Context) error {
+	if c.remote != nil && c.remote.echo.overdue() {
+		c.heartbeat.Disturb() // nodes are not heard, or too late
+	}
 	err := c.heartbeat.RunOnce(ctx)
 	c.endIfSuperseded(err)
 	if err != nil {

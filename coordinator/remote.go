@@ -37,7 +37,8 @@ const (
 // results of commands) is read by the leader alone.
 type remote struct {
 	*bus.Bus
-	c *Coordinator
+	c    *Coordinator
+	echo echo
 
 	mu       sync.Mutex
 	sessions map[string]remoteSession // by node; of the leader
@@ -62,7 +63,7 @@ func newRemote(c *Coordinator) *remote {
 	roots.AppendCertsFromPEM([]byte(c.Authority.CAPEM()))
 	m := c.Config.MQTT
 	return &remote{
-		c: c, sessions: make(map[string]remoteSession), known: make(map[string]knownNode),
+		c: c, echo: echo{now: c.now}, sessions: make(map[string]remoteSession), known: make(map[string]knownNode),
 		Bus: bus.New(bus.Config{
 			URL: m.BrokerURL, User: brokerUser, Password: string(m.BrokerPassword),
 			TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Logger: c.Log,
@@ -130,11 +131,15 @@ func (r *remote) metrics(slot int32) bus.Subscription {
 // it goes on with the sessions that it knew: had another coordinator led in
 // between, this one would end.
 func (r *remote) lead(ctx context.Context) error {
-	s := bus.Subscription{ClientID: "lucid-leader", Lanes: leaderLanes, Handle: r.takeAsLeader}
+	s := bus.Subscription{ClientID: "lucid-leader", Filters: []string{echoTopic}, Last: echoTopic, Lanes: leaderLanes, Handle: r.takeAsLeader}
 	for _, channel := range []wire.Channel{wire.ChannelStatus, wire.ChannelInfo, wire.ChannelResponse, wire.ChannelCommandResult} {
 		s.Filters = append(s.Filters, wire.Topic("+", channel))
 	}
+	r.echo.begin()
+	var running sync.WaitGroup
+	running.Go(func() { r.callOut(ctx) })
 	r.Consume(ctx, s)
+	running.Wait()
 	return nil
 }
 
@@ -204,6 +209,10 @@ func (r *remote) lookUp(ctx context.Context, nodeID string) (n knownNode, found 
 
 // takeAsLeader hands a message to the room that it is for.
 func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
+	if m.Topic == echoTopic {
+		r.echo.back(string(m.Payload))
+		return nil
+	}
 	nodeID, channel, ok := wire.ParseTopic(m.Topic)
 	if !ok {
 		return nil
@@ -228,7 +237,7 @@ func (r *remote) takeAsLeader(ctx context.Context, m bus.Message) error {
 	case wire.ChannelCommandResult:
 		err = r.c.onCommandResult(ctx, client, m.Payload)
 	case wire.ChannelResponse:
-		r.c.onResponse(ctx, client, m.Payload, broker.Arrival{At: m.Received})
+		r.c.onResponse(ctx, client, m.Payload, broker.Arrival{At: m.Received, Held: r.echo.held(m.Received)})
 	}
 	if fault.Has(err, fault.BadCredentials) { // deleted since it was looked up: nothing is taken of it
 		r.Disconnect(nodeID, err.Error())

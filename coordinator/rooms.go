@@ -56,7 +56,8 @@ func (c *Coordinator) buildRooms() (err error) {
 	c.referee = challenge.New(challenge.Config{
 		Pool: c.DB, Nodes: c.Nodes, PuzzleKey: c.puzzleKey, Count: p.Puzzles, Difficulty: p.Difficulty,
 		Interval: p.Interval, Deadline: p.Deadline, Validity: p.Validity, Quiet: min(quietAfterStart, p.Interval),
-		Suspects: c.Fraud.Suspects, Publish: c.publish, ChainAt: c.samples.ChainAt, OurFault: c.ourFault, OnVerdict: c.onVerdict, Standing: c.standing,
+		Suspects: c.Fraud.Suspects, Publish: c.publish, ChainAt: c.samples.ChainAt, OurFault: c.ourFault, Heard: c.heard,
+		OnVerdict: c.onVerdict, Standing: c.standing,
 		AfterVerdict: c.observer.Verdict, Counted: func(reason string) { ignored.WithLabelValues(reason).Inc() },
 		Logger: c.Log, Now: c.now,
 	})

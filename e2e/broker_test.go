@@ -27,7 +27,7 @@ type relay struct {
 	nodes, own   string // its addresses
 }
 
-func startRelay(t *testing.T) *relay {
+func startRelay(t *testing.T, env ...string) *relay {
 	t.Helper()
 	if _, err := harness.FindMosquitto(); errors.Is(err, harness.ErrNoMosquitto) {
 		t.Skip("NOT TESTED: ", err)
@@ -42,22 +42,22 @@ func startRelay(t *testing.T) *relay {
 		}
 	}
 	for i := range r.coordinators {
-		r.coordinators[i] = r.coordinator(data)
+		r.coordinators[i] = r.coordinator(data, env)
 	}
 	return r
 }
 
 // coordinator starts one, which finds the broker as soon as it is there.
-func (r *relay) coordinator(data string) *lab {
+func (r *relay) coordinator(data string, env []string) *lab {
 	r.t.Helper()
 	c, err := harness.Start(harness.Options{
 		Binaries: binaries, Data: data, Serve: r.postgres, MQTT: r.nodes,
 		Args: []string{"--broker", "external", "--broker-url", "tcp://" + r.own},
-		Env: []string{
+		Env: append([]string{
 			"LUCID_DATA_DIR=" + data, "LUCID_MQTT_BROKER=external", "LUCID_MQTT_BROKER_URL=tcp://" + r.own, "LUCID_MQTT_BROKER_PASSWORD=a password of the test",
 			"LUCID_POOT_CALCULATION_INTERVAL=4s", "LUCID_POOT_CHALLENGE_DEADLINE=2s", "LUCID_POOT_DIFFICULTY=4",
 			"LUCID_RATE_ANONYMOUS=0", "LUCID_EPOCH=2s", "LUCID_EPOCH_GRACE=0s",
-		},
+		}, env...),
 	})
 	if err != nil {
 		r.t.Fatal(err)

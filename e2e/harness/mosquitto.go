@@ -71,6 +71,9 @@ func StartMosquitto(ctx context.Context, dir, addr string) (*Mosquitto, error) {
 // Reload makes it read passwords and rules anew.
 func (m *Mosquitto) Reload() error { return m.cmd.Process.Signal(syscall.SIGHUP) }
 
+// PID is the process id.
+func (m *Mosquitto) PID() int { return m.cmd.Process.Pid }
+
 // Stop ends it.
 func (m *Mosquitto) Stop() error {
 	if err := m.cmd.Process.Signal(syscall.SIGTERM); err != nil {

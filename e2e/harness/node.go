@@ -105,16 +105,38 @@ func await(ctx context.Context, token mqtt.Token) error {
 // Prove answers every challenge honestly until the session ends. A failure is
 // delivered to failed, which must not block.
 func (s *Session) Prove(ctx context.Context, failed func(error)) error {
-	topic := wire.Topic(s.node.ID, wire.ChannelChallenge)
-	return await(ctx, s.client.Subscribe(topic, 0, func(_ mqtt.Client, m mqtt.Message) {
-		answer, err := s.node.answer(ctx, m.Payload())
-		if err == nil {
-			err = s.Publish(ctx, wire.Topic(s.node.ID, wire.ChannelResponse), answer)
-		}
-		if err != nil {
+	return s.Challenged(ctx, func(challenge []byte) {
+		if err := s.Answer(ctx, challenge); err != nil {
 			failed(err)
 		}
-	}))
+	})
+}
+
+// Challenged hands each challenge on, for Answer, until the session ends.
+func (s *Session) Challenged(ctx context.Context, asked func(challenge []byte)) error {
+	topic := wire.Topic(s.node.ID, wire.ChannelChallenge)
+	return await(ctx, s.client.Subscribe(topic, 0, func(_ mqtt.Client, m mqtt.Message) { asked(m.Payload()) }))
+}
+
+// Answer answers a challenge honestly; nil means that the broker has the answer.
+func (s *Session) Answer(ctx context.Context, challenge []byte) error {
+	answer, err := s.node.answer(ctx, challenge)
+	if err != nil {
+		return err
+	}
+	return s.Publish(ctx, wire.Topic(s.node.ID, wire.ChannelResponse), answer)
+}
+
+// Online tells the status of a running agent, which a broker that is not the
+// coordinator's own needs.
+func (s *Session) Online(ctx context.Context) error {
+	status, err := json.Marshal(wire.Status{
+		V: wire.ProtocolVersion, Run: s.node.Run, Connection: 1, Online: true, State: wire.StateRunning, BootID: "boot", AgentVersion: "1.0.0",
+	})
+	if err != nil {
+		return err
+	}
+	return await(ctx, s.client.Publish(wire.Topic(s.node.ID, wire.ChannelStatus), 1, true, status))
 }
 
 func (n *Node) answer(ctx context.Context, payload []byte) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,6 +120,37 @@ func TestOrder(t *testing.T) {
 			t.Fatalf("heard %s, want %s", text, want)
 		}
 		next[topic]++
+	}
+}
+
+// A message of the last topic is handled once all that came before it are, in
+// whichever lane, and what comes behind it does not wait.
+func TestLastIsBehindAllLanes(t *testing.T) {
+	r := newRig(t)
+	heard, slow := make(chan string, 100), make(chan struct{})
+	r.consume(Subscription{ClientID: "reader", Filters: []string{"a/+", "last"}, Last: "last", Lanes: 4, Handle: func(_ context.Context, m Message) error {
+		if string(m.Payload) == "slow" {
+			<-slow
+		}
+		heard <- m.Topic + " " + string(m.Payload)
+		return nil
+	}})
+	r.awaitSession("reader")
+	r.say("a/0", "slow")
+	r.say("last", "1")
+	for i := range 8 { // some of them in lanes that nothing holds up
+		r.say(fmt.Sprint("a/", i+1), "quick")
+	}
+	if got := r.next(heard); !strings.HasSuffix(got, "quick") {
+		t.Errorf("heard %q first", got)
+	}
+	close(slow)
+	var order []string
+	for range 9 {
+		order = append(order, r.next(heard))
+	}
+	if before, last := slices.Index(order, "a/0 slow"), slices.Index(order, "last 1"); before < 0 || last < before {
+		t.Errorf("heard %q", order)
 	}
 }
 

@@ -26,6 +26,9 @@ type Subscription struct {
 	ClientID string
 	Filters  []string
 	Lanes    int // messages handled at once; those of one topic one after another
+	// Last is a topic whose messages are handled once all that came before them
+	// are. Optional.
+	Last string
 	// Handle takes a message. After nil the broker forgets it. After an error
 	// the connection is closed, so that it comes again, as everything does that
 	// was not taken.
@@ -118,7 +121,8 @@ type reader struct {
 
 type delivery struct {
 	Message
-	ack func()
+	ack   func()
+	ahead *atomic.Int32 // lanes that are not here yet, of a message that goes through all of them; else nil
 }
 
 func newReader(ctx context.Context, s *Subscription, logger *slog.Logger) *reader {
@@ -138,13 +142,22 @@ func (r *reader) stop() {
 }
 
 // receive is called by paho, one message after another: all of a topic take
-// the same lane.
+// the same lane, and those of the last topic all lanes.
 func (r *reader) receive(_ mqtt.Client, m mqtt.Message) {
 	r.came.Add(1)
-	lane := r.lanes[maphash.String(r.seed, m.Topic())%uint64(len(r.lanes))]
-	select {
-	case lane <- delivery{Message{m.Topic(), m.Payload(), time.Now()}, m.Ack}:
-	case <-r.ctx.Done(): // it comes again
+	d := delivery{Message: Message{m.Topic(), m.Payload(), time.Now()}, ack: m.Ack}
+	lane := maphash.String(r.seed, d.Topic) % uint64(len(r.lanes))
+	lanes := r.lanes[lane : lane+1]
+	if d.Topic == r.subscription.Last {
+		lanes, d.ahead = r.lanes, new(atomic.Int32)
+		d.ahead.Store(int32(len(lanes)))
+	}
+	for _, lane := range lanes {
+		select {
+		case lane <- d:
+		case <-r.ctx.Done(): // it comes again
+			return
+		}
 	}
 }
 
@@ -156,6 +169,9 @@ func (r *reader) run(lane chan delivery) {
 		case d := <-lane:
 			if r.ctx.Err() != nil {
 				return
+			}
+			if d.ahead != nil && d.ahead.Add(-1) > 0 {
+				continue
 			}
 			if err := r.handle(d.Message); err != nil {
 				r.fail(fmt.Errorf("%s: %w", d.Topic, err))

@@ -88,6 +88,24 @@ func TestTimeThatWeHeldAnAnswerUpDoesNotCount(t *testing.T) {
 	}
 }
 
+// Nor does it make the node look slow.
+func TestTimeThatWeHeldAnAnswerUpIsNotTheNodesSlowness(t *testing.T) {
+	prompt := func(held time.Duration) int64 {
+		s := newStage(t)
+		payload := s.solve(t, s.round(t), nil)
+		s.clock = s.clock.Add(20 * time.Second)
+		s.session.Held = held
+		s.answer(t, payload)
+		if len(s.stored) != 1 || s.stored[0].Prompt == nil {
+			t.Fatalf("verdicts %+v, want one that says how prompt it was", s.stored)
+		}
+		return *s.stored[0].Prompt
+	}
+	if slow, quick := prompt(0), prompt(20*time.Second); slow >= 1_000_000_000 || quick != 1_000_000_000 {
+		t.Errorf("prompt by %d, and %d where we held it up", slow, quick)
+	}
+}
+
 // What we read late because we stood still was not sent late.
 func TestLateIsVoidWhenTheFaultIsOurs(t *testing.T) {
 	s := newStage(t)

@@ -41,6 +41,9 @@ type Config struct {
 	ChainAt func(ctx context.Context, tx db.Tx, nodeNo int32, run wire.RunID, seq uint64) (chain [32]byte, known bool, err error)
 	// OurFault tells whether a fault of ours touched a span of time.
 	OurFault func(ctx context.Context, tx db.Tx, from, to time.Time) (bool, error)
+	// Heard tells until when everything that nodes sent has been read: silence is
+	// known no later. Optional: until now.
+	Heard func() time.Time
 	// OnVerdict runs inside the transaction that stores a verdict and answers
 	// what the node is told of its score.
 	OnVerdict func(ctx context.Context, tx db.Tx, v Verdict) (Standing, error)

@@ -14,7 +14,11 @@ import (
 // that nobody is to answer any more.
 func (r *Referee) expire(ctx context.Context) error {
 	now := r.Now()
-	rows, err := sqlgen.New(r.Pool).Ending(ctx, sqlgen.EndingParams{At: now, Most: most})
+	heard := now
+	if r.Heard != nil {
+		heard = r.Heard()
+	}
+	rows, err := sqlgen.New(r.Pool).Ending(ctx, sqlgen.EndingParams{At: heard, Most: most})
 	if err != nil {
 		return fmt.Errorf("read unanswered challenges: %w", err)
 	}

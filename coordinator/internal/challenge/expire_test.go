@@ -40,3 +40,21 @@ func TestSilenceIsMissedUnlessTheFaultIsOurs(t *testing.T) {
 		}
 	}
 }
+
+// What was sent in time may still be on its way through a broker that is not ours.
+func TestSilenceIsKnownNoLaterThanWhatWasHeard(t *testing.T) {
+	s := newStage(t)
+	heard := s.clock
+	s.Heard = func() time.Time { return heard }
+	payload := s.solve(t, s.round(t), nil)
+	s.clock = s.clock.Add(3 * time.Minute)
+	if err := s.RunOnce(t.Context()); err != nil || len(s.stored) != 0 {
+		t.Fatalf("%+v, %v", s.stored, err)
+	}
+	s.session.Held = 3 * time.Minute
+	s.answer(t, payload)
+	heard = s.clock
+	if err := s.RunOnce(t.Context()); err != nil || len(s.stored) != 1 || s.stored[0].Result != challenge.Valid {
+		t.Errorf("%+v, %v; want the answer that came late", s.stored, err)
+	}
+}

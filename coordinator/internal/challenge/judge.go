@@ -150,7 +150,7 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 			e.deferrals = int(n)
 		}
 		if v.Result, v.Reason = judge(e); v.Result != Late {
-			observe(&v, row)
+			observe(&v, row, s.Held)
 			return r.tune(ctx, tx, &v, row)
 		}
 		// It may lie here read late because we stood still.
@@ -166,8 +166,9 @@ func (r *Referee) judge(ctx context.Context, s Session, row *sqlgen.FindRow, key
 	return err
 }
 
-// observe notes what an answer in time shows of the node's quality.
-func observe(v *Verdict, row *sqlgen.FindRow) {
+// observe notes what an answer in time shows of the node's quality. The time
+// for which we held it up is not the node's.
+func observe(v *Verdict, row *sqlgen.FindRow, held time.Duration) {
 	if row.HeardAt != nil {
 		complete := completeness(v.At.Sub(*row.HeardAt))
 		v.Telemetry = &complete
@@ -176,7 +177,7 @@ func observe(v *Verdict, row *sqlgen.FindRow) {
 		return
 	}
 	usual := usualTime(solvingTime(rateShown(row.Model, tuning{bits: int(row.TunedBits)}, int(*row.Puzzles)), int(*row.Puzzles), int(*row.Difficulty)))
-	prompt := promptness(v.Answered, usual, row.DeadlineAt.Sub(row.IssuedAt))
+	prompt := promptness(v.Answered-held, usual, row.DeadlineAt.Sub(row.IssuedAt))
 	v.Prompt = &prompt
 }
 
