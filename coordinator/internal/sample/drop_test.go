@@ -152,6 +152,9 @@ func TestPartitionsAreDroppedAmidIngest(t *testing.T) {
 		})
 	}
 	err := k.store.RunOnceMaintain(t.Context())
+	for db.Code(err) == inUse { // a busy machine: the next turn tries again
+		err = k.store.RunOnceMaintain(t.Context())
+	}
 	close(stopped)
 	if err := errors.Join(err, senders.Wait()); err != nil {
 		t.Error(err)
