@@ -26,7 +26,8 @@ const mostHeldDown = 64 << 20
 // TestDatabaseOutage takes the database away from a running coordinator to which a
 // fleet sends: its files are moved, so that it cannot come back, and the server is
 // killed, so that connections to it are refused. Nothing is acknowledged meanwhile,
-// nothing of what was is lost, and the coordinator holds little.
+// nothing of what was is lost, the coordinator holds little, and the nodes bring along
+// what they took.
 func TestDatabaseOutage(t *testing.T) {
 	l := start(t, harness.Options{Args: []string{"--poot-interval", "1h"}, Env: largeFleet})
 	const perMessage = 5 // so that a queue of 400 messages holds minutes
@@ -66,6 +67,10 @@ func TestDatabaseOutage(t *testing.T) {
 	giveBack()
 	l.resend(p.node, second)
 	l.awaitLoad(f, *outageRate)
+	l.await(within(t, patience), "as many samples as were taken meanwhile", func(context.Context) error {
+		brought, taken := f.Progress().Acked-acked, *outageRate*took.Seconds()
+		return unless(float64(brought) >= taken, "%d acknowledged, %.0f taken", brought, taken)
+	})
 	w.tell("served again")
 	end()
 
