@@ -108,7 +108,9 @@ func TestLongOfflineGoesToDisk(t *testing.T) {
 // written and removed again would do to its folder's time.
 func TestOnlineWritesNothingToDisk(t *testing.T) {
 	n := newNetwork(t, nil)
-	n.config.spillAfter = 900 * time.Millisecond // what is not delivered before the next message comes goes to disk
+	begun := time.Now()
+	n.config.Now = func() time.Time { return begun } // no message waits, however slow this machine is
+	n.config.spillAfter = 15 * time.Millisecond
 	a, stop := n.start()
 	n.next(wire.ChannelMetrics)
 	before := changes(t, n.config.StateDir)
@@ -116,11 +118,49 @@ func TestOnlineWritesNothingToDisk(t *testing.T) {
 		n.next(wire.ChannelMetrics)
 	}
 	stop()
-	if s := a.queue.Stats(); s.WrittenBytes != 0 {
-		t.Errorf("%d bytes were written: %+v", s.WrittenBytes, s)
+	n.wantUntouched(a, before)
+}
+
+// TestDeliveredMessagesNeverGoToDisk: what is acknowledged no longer waits,
+// however much time passes then.
+func TestDeliveredMessagesNeverGoToDisk(t *testing.T) {
+	n := newNetwork(t, nil)
+	begun := time.Now()
+	var passed atomic.Int64
+	n.config.Now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
+	n.config.PublishInterval = 4 * time.Minute // nothing but what is queued here
+	n.config.spillAfter = 15 * time.Millisecond
+	a, stop := n.start()
+	r := newRecorder(a.queue, n.config.Now, newClock(n.config.Root, n.config.Now))
+	deliver := func() {
+		t.Helper()
+		r.record(wire.Sample{})
+		r.flush()
+		n.next(wire.ChannelMetrics)
+		select {
+		case <-a.delivered:
+		case <-n.ctx.Done():
+			t.Fatal("the message was not taken as acknowledged")
+		}
+		passed.Add(int64(time.Hour))
 	}
-	if after := changes(t, n.config.StateDir); !maps.Equal(after, before) {
-		t.Errorf("the state folder was changed:\n%v, before\n%v", after, before)
+	deliver()
+	before := changes(t, n.config.StateDir)
+	for range 5 {
+		deliver()
+	}
+	stop()
+	n.wantUntouched(a, before)
+}
+
+// wantUntouched checks that nothing went to the disk since then.
+func (n *network) wantUntouched(a *Agent, before map[string]time.Time) {
+	n.t.Helper()
+	if s := a.queue.Stats(); s.WrittenBytes != 0 {
+		n.t.Errorf("%d bytes were written: %+v", s.WrittenBytes, s)
+	}
+	if after := changes(n.t, n.config.StateDir); !maps.Equal(after, before) {
+		n.t.Errorf("the state folder was changed:\n%v, before\n%v", after, before)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const testNode = "node_abc"
 
 // patience bounds waits that end at once when all is well.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // fixture is a broker and what a link needs to reach it.
 type fixture struct {

@@ -93,7 +93,7 @@ func TestFailuresAreNamed(t *testing.T) {
 		cause  Cause
 		want   string
 	}{
-		"no such name":             {"coordinator.invalid:8883", CauseName, "DNS server"},
+		"no such name":             {strings.Repeat("x", 64) + ".invalid:8883", CauseName, "DNS server"}, // too long for a name: no server is asked
 		"nobody listens":           {closedAddress(t), CauseRefused, "nobody listens there"},
 		"a portal in plain HTTP":   {portal.Listener.Addr().String(), CauseStranger, "captive portal that wants a sign-in"},
 		"a portal with its own CA": {other.broker.Addr, CauseStranger, "captive portal that wants a sign-in"},
