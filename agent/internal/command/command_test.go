@@ -198,7 +198,7 @@ func TestARefreshHoldsUpNobody(t *testing.T) {
 		select {
 		case <-asked:
 			return refresh()
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			return errors.New("held up")
 		}
 	}

@@ -57,10 +57,12 @@ func TestStreamOutlivesTimeLimits(t *testing.T) {
 		{"HTTP/2", func(s *httptest.Server) { s.EnableHTTP2, s.TLS = true, &tls.Config{MinVersion: tls.VersionTLS12} }, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, func(c *Config) { c.Timeout = 100 * time.Millisecond })
-			w.heartbeat = 20 * time.Millisecond
-			r := follow(t, w.serve(t, c.change), w.keys[access.Viewer], "", "")
-			for beats := 0; beats < 20; { // four times the limits, at least
+			const limit = 2 * time.Second // also of what comes before the stream: handshake and login
+			w := newWorld(t, func(c *Config) { c.Timeout = limit })
+			w.heartbeat = 100 * time.Millisecond
+			limited := func(s *httptest.Server) { s.Config.ReadTimeout, s.Config.WriteTimeout = limit, limit }
+			r := follow(t, w.serve(t, limited, c.change), w.keys[access.Viewer], "", "")
+			for beats := 0; beats < 2*int(limit/w.heartbeat); { // twice the limit, at least
 				e, ok := r.next()
 				if !ok {
 					t.Fatalf("the stream ended after %d heartbeats", beats)

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"lucid.internal/coordinator/internal/db"
 	"lucid.internal/coordinator/internal/event"
@@ -28,12 +27,11 @@ type reader struct {
 	close func() error
 }
 
-// serve runs the real server, with time limits that a stream must outlive.
+// serve runs the real server.
 func (w *world) serve(t *testing.T, change ...func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
 	s.Config = NewServer(w.engine, w.Logger)
-	s.Config.ReadTimeout, s.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
 	s.Config.RegisterOnShutdown(w.Events.Close)
 	for _, f := range change {
 		f(s)
