@@ -36,7 +36,7 @@ func TestConfigurationReachesItsNode(t *testing.T) {
 				t.Fatalf("%s is not signed for this node", m.Payload())
 			}
 			return c, m.Retained()
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("no configuration came")
 			return nil, false
 		}

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -24,6 +25,11 @@ import (
 	"lucid.internal/coordinator/internal/db/dbtest"
 	"lucid.internal/shared/proof"
 	"lucid.internal/shared/wire"
+)
+
+const (
+	patience  = time.Minute      // bounds waits that end by themselves when all is well
+	wholeLife = 10 * time.Minute // bounds all of a test, a stream that it reads to its end too
 )
 
 // life is a whole coordinator, an admin's key, and the stream of node events.
@@ -52,7 +58,7 @@ func newLifeTelling(t *testing.T, log slog.Handler) *life {
 	l.must(err)
 	_, l.key, err = f.CreateKey(t.Context(), KeyRequest{Name: "test-admin", Role: "admin"})
 	l.must(err)
-	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), wholeLife)
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
 	t.Cleanup(func() {
@@ -77,7 +83,7 @@ func (l *life) must(err error) {
 
 func (l *life) send(method, path, body string) *http.Response {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), wholeLife)
 	l.t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+l.listener.Addr().String()+"/api/v1"+path, strings.NewReader(body))
 	l.must(err)
@@ -202,7 +208,9 @@ func (d *device) cut() {
 }
 
 func done(token paho.Token) error {
-	token.WaitTimeout(10 * time.Second)
+	if !token.WaitTimeout(patience) {
+		return fmt.Errorf("the broker has not answered within %s", patience)
+	}
 	return token.Error()
 }
 

@@ -277,7 +277,7 @@ func TestFollow(t *testing.T) {
 	f := newFleet(t)
 	poolID := f.made("pool_id", "pools", "create", "home")
 	f.made("node_id", "nodes", "create", "attic-pi", "--pool", poolID)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := f.feed.RunOnce(ctx); err != nil {
 		t.Fatal(err)

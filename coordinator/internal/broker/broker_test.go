@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what must happen; a test that passes never uses it up.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // rig is a broker on port 0 with TLS, and what it called.
 type rig struct {

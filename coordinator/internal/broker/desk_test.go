@@ -109,7 +109,7 @@ func TestCallsAreBounded(t *testing.T) {
 func TestOnlyLoginsAreTurnedAway(t *testing.T) {
 	held, release := make(chan struct{}, 1), make(chan struct{})
 	r := plainRig(t, func(c *Config) {
-		c.Calls, c.CallTimeout = 1, 50*time.Millisecond
+		c.Calls, c.CallTimeout = 1, time.Second
 		c.Authenticate = func(_ context.Context, nodeID string, _ []byte) (int32, uint32, error) {
 			if nodeID == "node_slow" {
 				held <- struct{}{}

@@ -24,7 +24,7 @@ func TestReservedConnectionsStand(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(own.Close)
-	for limit := time.Now().Add(10 * time.Second); own.Stat().IdleConns() < 2; {
+	for limit := time.Now().Add(time.Minute); own.Stat().IdleConns() < 2; {
 		if time.Now().After(limit) {
 			t.Fatalf("%d connections stand, want 2", own.Stat().IdleConns())
 		}

@@ -237,7 +237,7 @@ func TestScalingDoesNotWaitForWhoRefersToANode(t *testing.T) {
 	s := newStage(t)
 	s.filled("pool_a", 10, 1, 3)
 	s.scaling("pool_a")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	verdict, err := s.db.Begin(ctx)
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,6 +121,29 @@ func TestAlertmanagerThatFailsIsLeftInPeace(t *testing.T) {
 	}
 }
 
+// heldAddress is a loopback address for a program that sets SO_REUSEADDR, as every
+// one in Go does. A socket holds it that does not listen until the test ends: nobody
+// else is given its port before the program opens it.
+func heldAddress(t *testing.T) string {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(socket) })
+	if err := syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+}
+
 // alertmanager starts the real one, Debian's prometheus-alertmanager.
 func alertmanager(t *testing.T) (url string) {
 	t.Helper()
@@ -133,12 +156,7 @@ func alertmanager(t *testing.T) (url string) {
 	if err := os.WriteFile(config, []byte("route: {receiver: none}\nreceivers: [{name: none}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := heldAddress(t)
 	ctx, stop := context.WithCancel(t.Context())
 	command := exec.CommandContext(ctx, program, "--config.file="+config, "--storage.path="+folder, "--web.listen-address="+address, "--cluster.listen-address=")
 	if err := command.Start(); err != nil {
@@ -146,7 +164,7 @@ func alertmanager(t *testing.T) (url string) {
 	}
 	t.Cleanup(func() { stop(); _ = command.Wait() })
 	url = "http://" + address
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		response, err := http.Get(url + "/-/ready")
 		if err == nil {
 			response.Body.Close()
