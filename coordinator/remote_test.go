@@ -10,7 +10,6 @@ import (
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 
@@ -69,13 +68,22 @@ func TestDeletedNodeHoldsUpNobody(t *testing.T) {
 	l.wantNoDeadLetters()
 }
 
+// open lets everybody do everything.
+type open struct{ mochi.HookBase }
+
+func (*open) Provides(b byte) bool { return b == mochi.OnConnectAuthenticate || b == mochi.OnACLCheck }
+
+func (*open) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
+
+func (*open) OnACLCheck(*mochi.Client, string, bool) bool { return true }
+
 // What a deleted node tells after it was forgotten, and a will of its last
 // connection, is retained by a broker that is not ours: the leader takes it back when
 // it hears it, and is sent all that is retained when it begins.
 func TestWhatADeletedNodeTellsIsTakenBack(t *testing.T) {
 	l := newLife(t)
 	server := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler), InlineClient: true})
-	l.must(server.AddHook(new(auth.AllowHook), nil))
+	l.must(server.AddHook(new(open), nil))
 	listener := listeners.NewTCP(listeners.Config{ID: "a", Address: "127.0.0.1:0"})
 	l.must(server.AddListener(listener))
 	l.must(server.Serve())
