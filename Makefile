@@ -26,8 +26,8 @@ each = @failed=; for m in $(MODULES); do (cd $$m && $(1)) || failed="$$failed $$
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Without Mosquitto and Alertmanager two tests are skipped, which make test says at its end.
-setup: ## install what make test lacks here (PostgreSQL, Mosquitto, Alertmanager; a C compiler for -race)
+# Without Mosquitto and Alertmanager two tests are skipped, which make test says at its end, and make bench says what it could not compare.
+setup: ## install what make test and make bench lack here (PostgreSQL, Mosquitto, Alertmanager; a C compiler for -race)
 	@sh scripts/setup.sh $(if $(findstring -race,$(TEST_FLAGS)),--race)
 	@sh scripts/setup.sh --services || echo "setup: going on without them" >&2
 
@@ -59,7 +59,7 @@ test-long: ## races, faults in full, large fleets, fuzzing and packages (STEPS="
 fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh $(MODULES)
 
-bench: postgres ## measure ingest, connections, proofs, settlement, plans of payouts, API reads and the agent beside their references
+bench: setup ## measure ingest, connections, proofs, settlement, plans of payouts, API reads and the agent beside their references
 	cd e2e && go run ./cmd/bench
 
 fmt: ## format all Go code

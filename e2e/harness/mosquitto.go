@@ -15,8 +15,8 @@ import (
 // ErrNoMosquitto says that this machine has none, and how it gets one.
 var ErrNoMosquitto = errors.New("no mosquitto on this machine: `sh scripts/setup.sh --services` installs it")
 
-// Mosquitto is a broker of the test's own, run on a folder that
-// `lucid-coordinator broker mosquitto-config` wrote.
+// Mosquitto is a broker of the test's own, run on a folder such as
+// `lucid-coordinator broker mosquitto-config` writes.
 type Mosquitto struct {
 	cmd *exec.Cmd
 	log bytes.Buffer // read after it has ended

@@ -34,9 +34,10 @@ const (
 
 // result of a load.
 type result struct {
-	PerSecond float64 // samples acknowledged a second, after the warm-up
-	Measured  uint64  // samples acknowledged after the warm-up
-	Acked     uint64  // samples acknowledged in all
+	Began     time.Time // when the first message was sent
+	PerSecond float64   // samples acknowledged a second, after the warm-up
+	Measured  uint64    // samples acknowledged after the warm-up
+	Acked     uint64    // samples acknowledged in all
 }
 
 // run connects everybody, then measures. mark is called where the measured
@@ -51,6 +52,7 @@ func (l *load) run(ctx context.Context, duration time.Duration, mark func() erro
 	defer stop()
 	failed := make(chan error, 1)
 	var running sync.WaitGroup
+	began := time.Now()
 	for _, c := range clients {
 		running.Go(func() {
 			if err := c.send(sending, l.samples, l.window); err != nil {
@@ -69,18 +71,18 @@ func (l *load) run(ctx context.Context, duration time.Duration, mark func() erro
 	if err := mark(); err != nil {
 		return result{}, err
 	}
-	began, before := time.Now(), total(clients)
+	warm, before := time.Now(), total(clients)
 	if err := pass(ctx, failed, duration); err != nil {
 		return result{}, err
 	}
 	measured := total(clients) - before
-	rate := float64(measured) / time.Since(began).Seconds()
+	rate := float64(measured) / time.Since(warm).Seconds()
 	if err := mark(); err != nil {
 		return result{}, err
 	}
 	stop()
 	running.Wait()
-	return result{PerSecond: rate, Measured: measured, Acked: total(clients)}, nil
+	return result{Began: began, PerSecond: rate, Measured: measured, Acked: total(clients)}, nil
 }
 
 // pass lets time go by, unless something fails.
@@ -172,6 +174,20 @@ func (c *client) send(ctx context.Context, samples, window int) error {
 		c.acked.Add(uint64(window * samples))
 	}
 	return nil
+}
+
+// sendOne has the first node send a message and go.
+func (l *load) sendOne(ctx context.Context) error {
+	c, err := l.open(ctx, l.credentials[0])
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	text, err := newTemplate(c.run, l.samples)
+	if err != nil {
+		return err
+	}
+	return c.exchange(text.publish(nil, c.topic, 1, 1, time.Now().UnixMilli()), 1)
 }
 
 // exchange sends messages numbered from 1 and waits for their acknowledgements.
