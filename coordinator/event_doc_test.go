@@ -45,7 +45,7 @@ func TestEventExamples(t *testing.T) {
 		}},
 		{Kind: event.Pool, Body: pool.Changed{Change: "created", Name: "home", MaxNodes: 100, RewardPerEpoch: ledger.USDT(5)}},
 		{Kind: event.Alert, Body: alert.Changed{
-			Change: alert.Fired, AlertID: "alert_17", Kind: alert.Temperature, State: alert.Firing, Severity: alert.Warning, Value: 77.9, Threshold: 75,
+			Change: alert.Fired, AlertID: "alert_17", Kind: alert.Temperature, State: alert.Firing, Severity: alert.Warning, Value: 77.9, Threshold: 75, Unit: alert.Celsius,
 			Summary: "processor at 77.9 °C, threshold 75.0 °C", StartedAt: at.Add(-5 * time.Minute), FiredAt: &at,
 		}},
 		{Kind: event.Fraud, Body: fraud.Changed{Change: "flagged", FlagID: "flag_12", Rule: back.ID, Layer: &back.Layer, Severity: back.Severity, Summary: back.Summary}},

@@ -71,10 +71,13 @@ type Alert struct {
 	State     string    `json:"state"`
 	Summary   string    `json:"summary"`
 
-	// Threshold Of the severity, in the same unit.
+	// Threshold Of the severity.
 	Threshold float64 `json:"threshold"`
 
-	// Value As last observed, in the unit of the kind: percent, degrees Celsius, seconds, a count, or 1 for yes.
+	// Unit Of value and threshold; a flag is 1 for yes.
+	Unit string `json:"unit"`
+
+	// Value As last observed.
 	Value float64 `json:"value"`
 }
 
@@ -2419,6 +2422,9 @@ type Threshold struct {
 	// Source Whose it is.
 	Source string `json:"source"`
 
+	// Unit Of warning, critical and hysteresis; a flag is 1 for yes.
+	Unit string `json:"unit"`
+
 	// Warning null: never reached.
 	Warning           *float64 `json:"warning"`
 	WarningForSeconds *int64   `json:"warning_for_seconds"`
@@ -2436,7 +2442,7 @@ type ThresholdInput struct {
 	// Hysteresis Without it as by default.
 	Hysteresis *float64 `json:"hysteresis,omitempty"`
 
-	// Warning In the unit of the kind.
+	// Warning In the unit of the kind, which reading the thresholds tells.
 	Warning *float64 `json:"warning,omitempty"`
 
 	// WarningForSeconds How long it must last; without it as by default.

@@ -53,6 +53,7 @@ func (c *alertsListCmd) Run(ctx context.Context, a *app) error {
 		{"summary", false, func(x client.Alert) any { return x.Summary }},
 		{"value", true, func(x client.Alert) any { return x.Value }},
 		{"threshold", true, func(x client.Alert) any { return x.Threshold }},
+		{"unit", true, func(x client.Alert) any { return x.Unit }},
 		{"started_at", false, func(x client.Alert) any { return x.StartedAt }},
 		{"fired_at", true, func(x client.Alert) any { return x.FiredAt }},
 		{"observed_at", true, func(x client.Alert) any { return x.ObservedAt }},

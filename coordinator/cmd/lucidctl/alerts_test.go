@@ -39,13 +39,13 @@ func TestThresholdCommands(t *testing.T) {
 	f.must("thresholds", "set", "cpu", "--pool", poolID, "--warning", "70", "--warning-for", "2m", "--critical", "90", "--hysteresis", "3")
 	f.must("thresholds", "set", "disk", "--off")
 	out := f.must("thresholds", "get", "--node", nodeID, "-o", "csv")
-	for _, want := range []string{"cpu,true,70,120,90,600,3,pool\n", "disk,false,,,,,2,fleet\n", "memory,true,90,600,97,600,5,default\n"} {
+	for _, want := range []string{"cpu,true,70,120,90,600,3,pool,percent\n", "disk,false,,,,,2,fleet,percent\n", "temperature,true,75,300,82,300,3,default,celsius\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
 	}
 	f.must("thresholds", "remove", "cpu", "--pool", poolID)
-	if out := f.must("thresholds", "get", "--pool", poolID, "-o", "csv"); !strings.Contains(out, "cpu,true,90,600,98,600,5,default\n") {
+	if out := f.must("thresholds", "get", "--pool", poolID, "-o", "csv"); !strings.Contains(out, "cpu,true,90,600,98,600,5,default,percent\n") {
 		t.Errorf("after the removal:\n%s", out)
 	}
 	if o := f.run("thresholds", "set", "cpu", "--warning", "101"); o.code != exitUsage || !strings.Contains(o.notes, "cpu.warning") {

@@ -50,6 +50,7 @@ func (a *app) showThresholds(response *http.Response, err error) error {
 		{"critical_for_seconds", false, func(t thresholdRow) any { return t.CriticalForSeconds }},
 		{"hysteresis", false, func(t thresholdRow) any { return t.Hysteresis }},
 		{"source", false, func(t thresholdRow) any { return t.Source }},
+		{"unit", false, func(t thresholdRow) any { return t.Unit }},
 	})
 }
 

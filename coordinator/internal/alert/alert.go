@@ -69,8 +69,9 @@ type Changed struct {
 	Kind      Kind       `json:"kind"`
 	State     State      `json:"state"`
 	Severity  Severity   `json:"severity"`
-	Value     float64    `json:"value" doc:"In the unit of the kind."`
+	Value     float64    `json:"value"`
 	Threshold float64    `json:"threshold"`
+	Unit      Unit       `json:"unit" doc:"Of value and threshold: percent, celsius, seconds, count, or flag, which is 1 for yes."`
 	Detail    string     `json:"detail,omitempty"`
 	Summary   string     `json:"summary"`
 	StartedAt time.Time  `json:"started_at"`
@@ -80,7 +81,7 @@ type Changed struct {
 
 func (a Alert) event(c Change, at time.Time) event.Event {
 	return event.Event{Kind: event.Alert, NodeID: a.NodeID, PoolID: a.PoolID, At: at, Body: Changed{
-		Change: c, AlertID: a.ID(), Kind: a.Kind, State: a.State, Severity: a.Severity, Value: a.Value, Threshold: a.Threshold,
+		Change: c, AlertID: a.ID(), Kind: a.Kind, State: a.State, Severity: a.Severity, Value: a.Value, Threshold: a.Threshold, Unit: a.Kind.Unit(),
 		Detail: a.Detail, Summary: a.Summary(), StartedAt: a.StartedAt, FiredAt: a.FiredAt, Reason: a.EndReason,
 	}}
 }

@@ -27,6 +27,34 @@ const (
 	SDErrors      Kind = "sd_errors"      // errors that the filesystems have noted
 )
 
+// Unit is what values of a kind are measured in.
+type Unit string
+
+// The units.
+const (
+	Percent Unit = "percent"
+	Celsius Unit = "celsius"
+	Seconds Unit = "seconds"
+	Count   Unit = "count"
+	Flag    Unit = "flag" // 1 for yes, 0 for no
+)
+
+// Unit is that of the kind's values, of the levels of its threshold, and of their
+// hysteresis.
+func (k Kind) Unit() Unit {
+	switch k {
+	case CPU, Memory, Disk:
+		return Percent
+	case Temperature:
+		return Celsius
+	case Throttled, UnderVoltage:
+		return Flag
+	case Offline, ClockSkew:
+		return Seconds
+	}
+	return Count
+}
+
 // Kinds are all of them.
 func Kinds() []Kind {
 	return []Kind{CPU, Memory, Disk, Temperature, Throttled, UnderVoltage, Offline, ClockSkew, ProofFailures, SDErrors}
@@ -37,12 +65,12 @@ func (k Kind) Valid() bool { return slices.Contains(Kinds(), k) }
 
 // most is the greatest value that a level of the kind can have a use for.
 func (k Kind) most() float64 {
-	switch k {
-	case CPU, Memory, Disk:
+	switch k.Unit() {
+	case Percent:
 		return 100
-	case Temperature:
+	case Celsius:
 		return 150
-	case Throttled, UnderVoltage:
+	case Flag:
 		return 1
 	}
 	return 1e9

@@ -68,8 +68,9 @@ type alertBody struct {
 	Kind          string     `json:"kind" enum:"cpu,memory,disk,temperature,throttled,under_voltage,offline,clock_skew,proof_failures,sd_errors"`
 	State         string     `json:"state" enum:"pending,firing,resolved"`
 	Severity      string     `json:"severity" enum:"warning,critical" doc:"At its end, the one it had last."`
-	Value         float64    `json:"value" doc:"As last observed, in the unit of the kind: percent, degrees Celsius, seconds, a count, or 1 for yes."`
-	Threshold     float64    `json:"threshold" doc:"Of the severity, in the same unit."`
+	Value         float64    `json:"value" doc:"As last observed."`
+	Threshold     float64    `json:"threshold" doc:"Of the severity."`
+	Unit          string     `json:"unit" enum:"percent,celsius,seconds,count,flag" doc:"Of value and threshold; a flag is 1 for yes."`
 	Detail        *string    `json:"detail" doc:"What it is about, as a mount point."`
 	Summary       string     `json:"summary"`
 	StartedAt     time.Time  `json:"started_at" doc:"When the threshold was first passed."`
@@ -108,7 +109,7 @@ func (s *server) answerAlerts(ctx context.Context, f alert.Filter, page PageInpu
 func shapeAlert(a alert.Alert) alertBody {
 	return alertBody{
 		AlertID: a.ID(), NodeID: a.NodeID, NodeName: a.NodeName, PoolID: orNil(a.PoolID), Kind: string(a.Kind), State: string(a.State),
-		Severity: string(a.Severity), Value: a.Value, Threshold: a.Threshold, Detail: orNil(a.Detail), Summary: a.Summary(),
+		Severity: string(a.Severity), Value: a.Value, Threshold: a.Threshold, Unit: string(a.Kind.Unit()), Detail: orNil(a.Detail), Summary: a.Summary(),
 		StartedAt: a.StartedAt, FiredAt: a.FiredAt, ObservedAt: a.ObservedAt, ResolvedAt: a.ResolvedAt, EndReason: orNil(a.EndReason),
 		Silenced: a.Silenced, SilenceReason: orNil(a.SilenceReason),
 	}

@@ -56,7 +56,7 @@ func TestAlertsAreShown(t *testing.T) {
 
 	var one alertListBody
 	w.get(nodeAlerts, &one)
-	if len(one.Alerts) != 1 || one.Alerts[0].Kind != "offline" || one.Alerts[0].Severity != "critical" || one.Alerts[0].Value != 3600 ||
+	if len(one.Alerts) != 1 || one.Alerts[0].Kind != "offline" || one.Alerts[0].Severity != "critical" || one.Alerts[0].Value != 3600 || one.Alerts[0].Unit != "seconds" ||
 		*one.Alerts[0].PoolID != "pool_home" || one.Alerts[0].Summary != "offline for 1h0m0s" || one.Alerts[0].NodeName != "long-gone" {
 		t.Errorf("%+v", one)
 	}
@@ -105,6 +105,14 @@ func TestThresholdsByScope(t *testing.T) {
 	w.get(ofNode, &got)
 	if len(got.Thresholds) != len(alert.Kinds()) || got.Thresholds[alert.Temperature].Source != "default" || *got.Thresholds[alert.Temperature].Warning != 75 {
 		t.Errorf("at first: %+v", got)
+	}
+	for kind, unit := range map[alert.Kind]string{
+		alert.CPU: "percent", alert.Memory: "percent", alert.Disk: "percent", alert.Temperature: "celsius", alert.Throttled: "flag", alert.UnderVoltage: "flag",
+		alert.Offline: "seconds", alert.ClockSkew: "seconds", alert.ProofFailures: "count", alert.SDErrors: "count",
+	} {
+		if got := got.Thresholds[kind].Unit; got != unit {
+			t.Errorf("%s is in %q, want %q", kind, got, unit)
+		}
 	}
 	w.ok(http.MethodPost, "/api/v1/alerts/thresholds", `{"thresholds": {"cpu": {"warning": 70}, "disk": {"enabled": false}}}`, http.StatusOK, nil)
 	w.ok(http.MethodPost, ofPool, `{"thresholds": {"cpu": {"warning": 60, "warning_for_seconds": 60, "critical": 80, "hysteresis": 1}}}`, http.StatusOK, nil)

@@ -112,7 +112,7 @@ type setThresholdsBody struct {
 
 type thresholdInput struct {
 	Enabled            *bool    `json:"enabled,omitempty" doc:"true without it; false: no alerts of this kind."`
-	Warning            *float64 `json:"warning,omitempty" doc:"In the unit of the kind."`
+	Warning            *float64 `json:"warning,omitempty" doc:"In the unit of the kind, which reading the thresholds tells."`
 	WarningForSeconds  *int     `json:"warning_for_seconds,omitempty" minimum:"0" maximum:"604800" doc:"How long it must last; without it as by default."`
 	Critical           *float64 `json:"critical,omitempty" doc:"Not below warning."`
 	CriticalForSeconds *int     `json:"critical_for_seconds,omitempty" minimum:"0" maximum:"604800"`
@@ -152,6 +152,7 @@ func (thresholdsInput) Schema(r huma.Registry) *huma.Schema {
 
 type thresholdBody struct {
 	Source             string   `json:"source" enum:"node,pool,fleet,default" doc:"Whose it is."`
+	Unit               string   `json:"unit" enum:"percent,celsius,seconds,count,flag" doc:"Of warning, critical and hysteresis; a flag is 1 for yes."`
 	Enabled            bool     `json:"enabled"`
 	Warning            *float64 `json:"warning" doc:"null: never reached."`
 	WarningForSeconds  *int     `json:"warning_for_seconds"`
@@ -226,7 +227,7 @@ func shapeThresholds(settings []alert.Setting) thresholdsAnswer {
 		return &l.Value, &held
 	}
 	for _, st := range settings {
-		t := thresholdBody{Source: string(st.Source), Enabled: st.Enabled, Hysteresis: st.Hysteresis}
+		t := thresholdBody{Source: string(st.Source), Unit: string(st.Kind.Unit()), Enabled: st.Enabled, Hysteresis: st.Hysteresis}
 		t.Warning, t.WarningForSeconds = level(st.Warning)
 		t.Critical, t.CriticalForSeconds = level(st.Critical)
 		b.Thresholds[st.Kind] = t

@@ -53,6 +53,7 @@ type Alert struct {
 	Severity   alert.Severity `json:"severity"`
 	Value      float64        `json:"value"`
 	Threshold  float64        `json:"threshold"`
+	Unit       alert.Unit     `json:"unit"`
 	Detail     string         `json:"detail,omitempty"`
 	Summary    string         `json:"summary"`
 	StartedAt  time.Time      `json:"started_at"`
@@ -64,7 +65,7 @@ type Alert struct {
 func alertOf(a alert.Alert) Alert {
 	return Alert{
 		AlertID: a.ID(), NodeID: a.NodeID, NodeName: a.NodeName, PoolID: a.PoolID, Kind: a.Kind, State: a.State, Severity: a.Severity,
-		Value: a.Value, Threshold: a.Threshold, Detail: a.Detail, Summary: a.Summary(), StartedAt: a.StartedAt, FiredAt: a.FiredAt,
+		Value: a.Value, Threshold: a.Threshold, Unit: a.Kind.Unit(), Detail: a.Detail, Summary: a.Summary(), StartedAt: a.StartedAt, FiredAt: a.FiredAt,
 		ResolvedAt: a.ResolvedAt, EndReason: a.EndReason,
 	}
 }
