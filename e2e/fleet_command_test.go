@@ -58,7 +58,7 @@ func TestFleetCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := l.fleetCommand(binary, url, "--plain", nobody, "--duration", "1s").CombinedOutput()
+	out, err := l.fleetCommand(binary, url, "--plain", nobody, "--duration", "200ms").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "no sample was acknowledged") || !strings.Contains(string(out), "of 6 nodes at most 0 were connected") {
 		t.Errorf("its nodes reached nobody, and it ended with %v:\n%s", err, out)
 	}

@@ -117,7 +117,7 @@ func (f *Fleet) Run(ctx context.Context, watch map[string]int) error {
 	}
 	var err error
 	ramp := time.Duration(float64(len(f.nodes)) / f.config.ConnectRate * float64(time.Second))
-	if sleep(ctx, ramp) == nil { // else there is nothing to measure
+	if sleep(ctx, ramp) == nil && f.awaitConnected(ctx) == nil { // else there is nothing to measure
 		err = f.measure(ctx, watch)
 	}
 	f.pace = f.count().since(before)

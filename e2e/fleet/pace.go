@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -33,6 +34,19 @@ func (p pace) since(began pace) pace {
 func (c *Config) due(p pace) uint64 {
 	taken := float64(c.Nodes)*float64(p.lived-c.PublishInterval) - float64(p.excused)
 	return uint64(max(0, taken/float64(c.SampleInterval)))
+}
+
+// awaitConnected waits until all nodes were connected at once, but for those away by
+// faults: however busy the machine is, the measured time begins then. It waits no
+// longer than ten times that time; what a fleet lacks then, Shortfall says.
+func (f *Fleet) awaitConnected(ctx context.Context) error {
+	limit := time.Now().Add(10 * f.config.Duration)
+	for f.counts.connected.peak.Load()+f.counts.away.peak.Load() < int64(f.config.Nodes) && time.Now().Before(limit) {
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // leastDelivered is the share of the samples due that must be acknowledged. A machine
