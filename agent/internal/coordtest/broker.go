@@ -68,11 +68,11 @@ func NewBroker(t testing.TB, config BrokerConfig) *Broker {
 			Logger: slog.New(slog.DiscardHandler), InlineClient: true, SysTopicResendInterval: 3600,
 		}),
 	}
-	if err := b.server.AddHook(&hook{config: config, broker: b}, nil); err != nil {
-		t.Fatal(err)
-	}
 	listener, err := listen(config.Addr, config.TLS, &b.server.Listeners.ClientsWg)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.server.AddHook(&hook{config: config, broker: b, listener: listener}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.server.AddListener(listener); err != nil {
@@ -108,15 +108,16 @@ func (b *Broker) Kick(clientID string) {
 
 type hook struct {
 	mqtt.HookBase
-	config BrokerConfig
-	broker *Broker
+	config   BrokerConfig
+	broker   *Broker
+	listener *listener
 }
 
 func (*hook) ID() string { return "coordtest" }
 
 func (*hook) Provides(b byte) bool {
 	switch b {
-	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnWillSent, mqtt.OnDisconnect:
+	case mqtt.OnConnectAuthenticate, mqtt.OnSessionEstablish, mqtt.OnACLCheck, mqtt.OnPublish, mqtt.OnWillSent, mqtt.OnDisconnect:
 		return true
 	}
 	return false
@@ -128,6 +129,16 @@ func (h *hook) OnConnectAuthenticate(c *mqtt.Client, pk packets.Packet) bool {
 	}
 	return h.config.Password == "" ||
 		string(pk.Connect.Password) == h.config.Password && string(pk.Connect.Username) == cmp.Or(h.config.User, c.ID)
+}
+
+// OnSessionEstablish lets a client in once all of its last connection is over.
+// The library would let the last will come behind what the new one says, and take
+// the new one's name and subscriptions out with the old one's.
+func (h *hook) OnSessionEstablish(c *mqtt.Client, _ packets.Packet) {
+	if last, found := h.broker.server.Clients.Get(c.ID); found && !last.Net.Inline {
+		last.Stop(packets.ErrSessionTakenOver)
+		h.listener.wait(last.Net.Conn)
+	}
 }
 
 func (h *hook) OnACLCheck(_ *mqtt.Client, topic string, write bool) bool {

@@ -17,7 +17,7 @@ type listener struct {
 	clients *sync.WaitGroup // of the server, which waits for it when it closes
 
 	mu     sync.Mutex
-	open   map[net.Conn]struct{}
+	open   map[net.Conn]chan struct{} // closed when all of the connection is over
 	closed bool
 }
 
@@ -30,7 +30,7 @@ func listen(addr string, config *tls.Config, clients *sync.WaitGroup) (*listener
 		l = tls.NewListener(l, config)
 	}
 	clients.Add(1) // never empty until nobody can come any more
-	return &listener{Listener: l, clients: clients, open: make(map[net.Conn]struct{})}, nil
+	return &listener{Listener: l, clients: clients, open: make(map[net.Conn]chan struct{})}, nil
 }
 
 func (*listener) Init(*slog.Logger) error { return nil }
@@ -63,15 +63,26 @@ func (l *listener) admit(c net.Conn) bool {
 		return false
 	}
 	l.clients.Add(1)
-	l.open[c] = struct{}{}
+	l.open[c] = make(chan struct{})
 	return true
 }
 
 func (l *listener) leave(c net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	close(l.open[c])
 	delete(l.open, c)
 	l.clients.Done()
+}
+
+// wait waits until the server has done all that it does at a connection's end.
+func (l *listener) wait(c net.Conn) {
+	l.mu.Lock()
+	over, open := l.open[c]
+	l.mu.Unlock()
+	if open {
+		<-over
+	}
 }
 
 // Close ends the listener and every connection.

@@ -59,7 +59,7 @@ func logIn(conn net.Conn) {
 func TestStuckConnectionHoldsNobodyUp(t *testing.T) {
 	f := newFixture(t, nil)
 	address := deafBroker(t, f.authority.Server(t, "127.0.0.1"))
-	s := f.session(f.start(func(c *Config) { c.Servers, c.WriteTimeout = []string{address}, 30*time.Second }))
+	s := f.session(f.start(func(c *Config) { c.Servers, c.WriteTimeout = []string{address}, 9*time.Second }))
 	for range 60 { // the first fill every buffer on the way
 		ctx, cancel := context.WithTimeout(f.ctx, 10*time.Millisecond)
 		if s.Publish(ctx, wire.ChannelMetrics, make([]byte, wire.MaxMessageBytes), 1, false) == nil {
