@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -25,5 +26,12 @@ func TestBesidePipeline(t *testing.T) {
 	f := besidePipeline(options{}, 213_000, stored{}, harness.ErrNoMosquitto)
 	if f.Met != nil || f.Reference != "none: "+harness.ErrNoMosquitto.Error() {
 		t.Errorf("without Mosquitto: %+v", f)
+	}
+}
+
+func TestTelegrafIsTheVersionThatIsNamed(t *testing.T) {
+	module, err := os.ReadFile("../../../tools/telegraf/go.mod")
+	if err != nil || !strings.Contains(string(module), telegrafModule+" "+telegrafVersion+"\n") {
+		t.Errorf("%v, want %s %s in\n%s", err, telegrafModule, telegrafVersion, module)
 	}
 }

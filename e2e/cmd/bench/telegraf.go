@@ -17,11 +17,11 @@ import (
 
 // telegrafVersion is built from its module, since Debian has no package of it:
 // with the three plugins of a pipeline, as its docs/CUSTOMIZATION.md says, so
-// that only their dependencies are fetched. No go.mod of ours asks for it:
-// they would take in those of all its plugins.
+// that only their dependencies are fetched. The go.mod that asks for it is alone,
+// and never tidied: that would take in what all its plugins need.
 const (
 	telegrafVersion = "v1.37.2"
-	telegrafCommand = "github.com/influxdata/telegraf/cmd/telegraf@" + telegrafVersion
+	telegrafModule  = "github.com/influxdata/telegraf"
 	telegrafTags    = "custom,inputs.mqtt_consumer,parsers.json,outputs.postgresql"
 )
 
@@ -44,8 +44,9 @@ func buildTelegraf(ctx context.Context) (string, error) {
 		return path, nil
 	}
 	log.Print("building telegraf, once ...")
-	build := exec.CommandContext(ctx, "go", "install", "-trimpath", "-ldflags=-s -w", "-tags", telegrafTags, telegrafCommand)
-	build.Env = append(os.Environ(), "GOBIN="+folder, "CGO_ENABLED=0")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-tags", telegrafTags, "-o", path, telegrafModule+"/cmd/telegraf")
+	build.Dir = filepath.Join(root, "tools", "telegraf")
+	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n") // all but the last tell of downloads
 		return "", fmt.Errorf("telegraf %s cannot be built (%w: %.200s)", telegrafVersion, err, lines[len(lines)-1])
