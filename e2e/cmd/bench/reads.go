@@ -59,7 +59,7 @@ func (r read) figure() figure {
 		Reference: fmt.Sprintf("%.0f %% of SELECT 1 through the same server, in turns", r.share),
 		Target:    "-", Command: "go run ./cmd/bench -only reads",
 	}
-	if slices.Contains([]string{"nodes", "node", "status", "score"}, r.name) {
+	if slices.Contains([]string{"nodes", "node", "status", "score", "resources"}, r.name) {
 		f.Target = fmt.Sprintf(">= %s/s, >= %d %%, p99 < %d ms", thousands(minReadsPerSecond), minReadShare, maxReadP99Ms)
 		f.Met = judged(r.rate >= minReadsPerSecond && r.share >= minReadShare && r.p99Ms < maxReadP99Ms)
 	}
